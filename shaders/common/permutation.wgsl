@@ -1,0 +1,33 @@
+// The row that stands at `position` of an epoch: a Feistel network over 2 · half bits, walked
+// until it lands below `rows` (Black and Rogaway, 2002). Twin: src/batches.rs.
+fn mix_bits(bits: u32) -> u32 {
+    var x = bits;
+    x ^= x >> 16u;
+    x *= 0x7feb352du;
+    x ^= x >> 15u;
+    x *= 0x846ca68bu;
+    return x ^ (x >> 16u);
+}
+
+fn epoch_key(seed: u32, epoch: u32) -> u32 {
+    return mix_bits(seed ^ mix_bits(epoch ^ 0x9e3779b9u));
+}
+
+fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
+    let mask = (1u << half) - 1u;
+    var x = position;
+    loop {
+        var left = x >> half;
+        var right = x & mask;
+        for (var round = 0u; round < 4u; round++) {
+            let next = left ^ (mix_bits(right ^ (key + round * 0x9e3779b9u)) & mask);
+            left = right;
+            right = next;
+        }
+        x = (left << half) | right;
+        if (x < rows) {
+            break;
+        }
+    }
+    return x;
+}

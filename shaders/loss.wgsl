@@ -1,0 +1,67 @@
+// Value and gradient of a loss from the last layer's pre-activations; a row an invocation, the
+// sum of 64 rows' values a workgroup. Definition: src/kernels/loss.rs.
+struct Params {
+    rows: u32,
+    width: u32,
+    models: u32,
+    groups: u32,
+    target_model: u32,
+    scale: f32,
+}
+
+// What the elements of a row share, where they do: the largest logit z, ln Σ e^(z − top), and
+// Σ t / Σ e^(z − top).
+struct LossRow {
+    top: f32,
+    log_sum: f32,
+    weight: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> z: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<f32>;
+@group(0) @binding(3) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn loss(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models * params.groups) {
+        return;
+    }
+    let model = index / params.groups;
+    let row = (index % params.groups) * 64u + local;
+    var sum = 0.0;
+    if (row < params.rows) {
+        let first = (model * params.rows + row) * params.width;
+        let shared_by_row = loss_row(first);
+        for (var i = first; i < first + params.width; i++) {
+            let value = loss_element(z[i], target_of(i), shared_by_row);
+            sum += value.x;
+            delta[i] = value.y * params.scale;
+        }
+    }
+    sums[local] = sum * params.scale;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        partial[index] = sums[0];
+    }
+}
+
+// The target of element `i` of z: models may share their targets.
+fn target_of(i: u32) -> f32 {
+    let elements = params.rows * params.width;
+    return targets[(i / elements) * params.target_model + i % elements];
+}

@@ -1,0 +1,22 @@
+// −Σ t ln softmax(z) over a row of logits: with s = Σ t, m = max z and l = ln Σ e^(z − m) the
+// value is Σ t (l + m − z) and the derivative s p − t.
+fn softmax_cross_entropy_row(first: u32) -> LossRow {
+    var top = z[first];
+    for (var i = 1u; i < params.width; i++) {
+        // Not max(): it drops a NaN.
+        top = select(z[first + i], top, z[first + i] <= top);
+    }
+    var sum = 0.0;
+    var targets = 0.0;
+    for (var i = 0u; i < params.width; i++) {
+        sum += exp(z[first + i] - top);
+        targets += target_of(first + i);
+    }
+    return LossRow(top, log(sum), targets / sum);
+}
+
+fn softmax_cross_entropy_element(z: f32, t: f32, row: LossRow) -> vec2<f32> {
+    // The difference of two finite logits can be infinite, and 0 · ∞ is NaN.
+    let below = min(row.top - z, 3.4028234e38);
+    return vec2<f32>(t * (row.log_sum + below), exp(-below) * row.weight - t);
+}

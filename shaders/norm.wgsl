@@ -1,0 +1,69 @@
+// For the norm of a stretch of each model's vector: the largest magnitude of 4,096 elements, and
+// the sum of their squares as shares of it, which can neither overflow nor vanish.
+// Definition: src/kernels/norm.rs.
+struct Params {
+    length: u32,
+    models: u32,
+    offset: u32,
+    stride: u32,
+    groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> values: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partial: array<vec2<f32>>;
+
+var<workgroup> shared_values: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn norm(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models * params.groups) {
+        return;
+    }
+    let model = index / params.groups;
+    let begin = (index % params.groups) * 4096u;
+    let end = min(begin + 4096u, params.length);
+    let start = params.offset + model * params.stride;
+    var top = 0.0;
+    for (var i = begin + local; i < end; i += 64u) {
+        let value = abs(values[start + i]);
+        // Not max(): it drops a NaN.
+        top = select(value, top, value <= top);
+    }
+    shared_values[local] = top;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            let value = shared_values[local + width];
+            if (!(value <= shared_values[local])) {
+                shared_values[local] = value;
+            }
+        }
+        workgroupBarrier();
+    }
+    top = shared_values[0];
+    workgroupBarrier();
+    var sum = 0.0;
+    if (top > 0.0) {
+        for (var i = begin + local; i < end; i += 64u) {
+            let share = values[start + i] / top;
+            sum += share * share;
+        }
+    }
+    shared_values[local] = sum;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            shared_values[local] += shared_values[local + width];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        partial[index] = vec2<f32>(top, shared_values[0]);
+    }
+}

@@ -1,0 +1,4 @@
+// p − rate · g.
+fn sgd_update(p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32) -> f32 {
+    return p - hyper.rate * g;
+}

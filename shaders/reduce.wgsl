@@ -1,0 +1,79 @@
+// The second stage of all sums of a step: the gradient from its splits, the loss of each model
+// from its workgroups, and the check that they are finite. Definition: src/kernels/reduce.rs.
+struct Params {
+    parameters: u32,
+    models: u32,
+    splits: u32,
+    gradient_groups: u32,
+    loss_groups: u32,
+    history: u32,
+}
+
+struct Status {
+    step: u32,
+    updates: u32,
+    epoch: u32,
+    position: u32,
+    diverged: array<atomic<u32>>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partial_gradient: array<f32>;
+@group(0) @binding(2) var<storage, read> partial_loss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(4) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(5) var<storage, read_write> status: Status;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn reduce(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index < params.gradient_groups) {
+        let i = index * 64u + local;
+        let elements = params.parameters * params.models;
+        if (i < elements) {
+            var sum = 0.0;
+            for (var split = 0u; split < params.splits; split++) {
+                sum += partial_gradient[split * elements + i];
+            }
+            gradient[i] = sum;
+            if (!is_finite(sum)) {
+                atomicMin(&status.diverged[i / params.parameters], status.step);
+            }
+        }
+        return;
+    }
+    let model = index - params.gradient_groups;
+    if (model >= params.models) {
+        return;
+    }
+    var sum = 0.0;
+    for (var i = local; i < params.loss_groups; i += 64u) {
+        sum += partial_loss[model * params.loss_groups + i];
+    }
+    sums[local] = sum;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        let step = status.step;
+        losses[(step % params.history) * params.models + model] = sums[0];
+        if (!is_finite(sums[0])) {
+            atomicMin(&status.diverged[model], step);
+        }
+        if (model == 0u) {
+            // Read by the update, which is the one to move `step`: no invocation reads what
+            // another of its dispatch writes.
+            status.updates = step + 1u;
+        }
+    }
+}

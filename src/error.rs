@@ -1,0 +1,142 @@
+//! What can go wrong, each error with what was found and what was allowed.
+
+use crate::{Activation, Loss};
+
+/// A `Result` whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that a function of this crate refuses or reports.
+///
+/// A trainer or model that returns an error is left as it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument is outside its allowed range.
+    #[error("{what} is {found}; allowed: {allowed}")]
+    Argument {
+        /// The argument.
+        what: String,
+        /// Its value.
+        found: String,
+        /// What would have been accepted.
+        allowed: String,
+    },
+    /// A slice or a file has another number of elements than its shape demands.
+    #[error("{what} has {found} elements, but its shape {shape:?} demands {}", .shape.iter().product::<usize>())]
+    Shape {
+        /// The slice or tensor.
+        what: String,
+        /// Its length.
+        found: usize,
+        /// The shape it should have.
+        shape: Vec<usize>,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what} holds {value} at element {index}; only finite numbers are allowed")]
+    NotFinite {
+        /// The slice or tensor.
+        what: String,
+        /// The first such element, counted from 0 in row-major order.
+        index: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// The loss cannot follow the last activation.
+    #[error("the loss {} does not follow the activation {}; it needs {}", .loss.name(), .activation.name(), .needs.name())]
+    LossActivation {
+        /// The loss asked for.
+        loss: Loss,
+        /// The activation of the last layer.
+        activation: Activation,
+        /// The activation that the loss is defined for.
+        needs: Activation,
+    },
+    /// A buffer would be larger than the device can make or bind.
+    #[error("{what} needs {bytes} bytes, but the device allows {allowed}")]
+    TooLarge {
+        /// What would not fit.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The device's limit.
+        allowed: u64,
+    },
+    /// A limit of the device other than a size is too low for a kernel.
+    #[error("the device's limit {limit} is {found}, but {needed} is needed")]
+    Limit {
+        /// The name of the field of `wgpu::Limits`.
+        limit: &'static str,
+        /// The device's value.
+        found: u64,
+        /// The value needed.
+        needed: u64,
+    },
+    /// No adapter was found, or it gave no device.
+    #[error("no GPU: {0}")]
+    NoGpu(String),
+    /// The device has no memory left.
+    #[error("the device has no memory left for {0}")]
+    OutOfMemory(String),
+    /// wgpu refused a call. This is a defect of this crate: please report it.
+    #[error("wgpu refused {what}: {message}")]
+    Wgpu {
+        /// What was being made.
+        what: String,
+        /// wgpu's own words.
+        message: String,
+    },
+    /// The device is lost: destroyed, reset by its driver, or unplugged.
+    #[error("the device is lost")]
+    DeviceLost,
+    /// A loss, a gradient or a parameter stopped being finite.
+    ///
+    /// The parameters are the last finite ones.
+    #[error("model {model} diverged at step {step}: its loss or gradient is no longer finite")]
+    Diverged {
+        /// The first model of the population that diverged.
+        model: usize,
+        /// The step, counted from 0.
+        step: u32,
+    },
+    /// A file of parameters cannot be read as what was asked for.
+    #[error("{tensor}: {problem}")]
+    File {
+        /// The tensor, or `file` where no single tensor is to blame.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn argument(
+        what: impl Into<String>,
+        found: impl ToString,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::Argument { what: what.into(), found: found.to_string(), allowed: allowed.into() }
+    }
+
+    pub(crate) fn file(tensor: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::File { tensor: tensor.into(), problem: problem.into() }
+    }
+}
+
+/// `Ok` if `values` has exactly the elements of `shape`.
+pub(crate) fn check_shape(what: &str, found: usize, shape: &[usize]) -> Result<()> {
+    let expected = shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
+    if expected == Some(found) {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), found, shape: shape.to_vec() })
+}
+
+/// `Ok` if every value is finite.
+pub(crate) fn check_finite<T: crate::Real>(what: &str, values: &[T]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::NotFinite { what: what.into(), index, value: values[index].to_f64() })
+        }
+    }
+}

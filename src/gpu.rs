@@ -1,0 +1,560 @@
+//! The device, and how work gets onto it and results off it.
+
+use crate::cast::{narrow, to_u32, wide};
+use crate::kernels::{Access, Dispatch, Kernel};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A device and its queue: the application's, or ones made here.
+///
+/// A clone is the same device, and shares its compiled kernels. The crate never touches the
+/// device-lost callback or the uncaptured-error handler; what it creates is created inside an
+/// error scope of its own, so that a failure comes back as an [`Error`].
+#[derive(Clone)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: wgpu::Limits,
+    pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
+}
+
+/// A compiled kernel.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A dispatch with its buffers, ready to be recorded any number of times.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    grid: [u32; 2],
+}
+
+impl Prepared {
+    /// Records the dispatch into a compute pass: no submit, no allocation.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+    }
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({self})")
+    }
+}
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wgpu::AdapterInfo { name, driver, driver_info, backend, .. } = &self.info;
+        write!(f, "{name} ({backend:?}")?;
+        for part in [driver, driver_info] {
+            if !part.is_empty() {
+                write!(f, ", {part}")?;
+            }
+        }
+        write!(f, ")")
+    }
+}
+
+impl Gpu {
+    /// A device of one's own, on the adapter that is likely the fastest.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] where there is none.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn new() -> Result<Self> {
+        pollster::block_on(Self::new_async())
+    }
+
+    /// The same without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn new_async() -> Result<Self> {
+        if wgpu::Instance::enabled_backend_features().is_empty() {
+            return Err(Error::NoGpu("this build has no back end of wgpu".into()));
+        }
+        let instance = wgpu::Instance::default();
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance
+            .request_adapter(&options)
+            .await
+            .map_err(|error| Error::NoGpu(error.to_string()))?;
+        let offered = adapter.limits();
+        // More than the defaults only in what lets a network be larger.
+        let required_limits = wgpu::Limits {
+            max_buffer_size: offered.max_buffer_size,
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        }
+        .or_worse_values_from(&offered);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::NoGpu(error.to_string()))?;
+        Self::from_wgpu(&device, &queue)
+    }
+
+    /// The application's device and queue, whatever features and limits it asked for.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where the device allows less than a kernel needs: 5 storage buffers a
+    /// stage, and 64 invocations and 512 bytes of shared memory a workgroup.
+    pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self> {
+        let limits = device.limits();
+        for (limit, found, needed) in [
+            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 5),
+            ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 2),
+            ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup, 64),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, 64),
+            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, 512),
+            ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
+        ] {
+            if found < needed {
+                return Err(Error::Limit { limit, found: found.into(), needed: needed.into() });
+            }
+        }
+        Ok(Self {
+            device: device.clone(),
+            queue: queue.clone(),
+            info: device.adapter_info(),
+            limits,
+            pipelines: Arc::default(),
+        })
+    }
+
+    /// The device.
+    pub const fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    pub const fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// What the adapter says of itself.
+    pub const fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// What the device allows.
+    pub const fn limits(&self) -> &wgpu::Limits {
+        &self.limits
+    }
+
+    /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// The largest buffer that can be made and bound, in bytes.
+    pub fn max_binding(&self) -> u64 {
+        max_binding(&self.limits)
+    }
+
+    /// A storage buffer that can be copied from and to, of at least four bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::OutOfMemory`].
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.make_buffer(label, bytes, usage, self.max_binding())
+    }
+
+    fn make_buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+        allowed: u64,
+    ) -> Result<wgpu::Buffer> {
+        let size = bytes.max(4).next_multiple_of(4);
+        if size > allowed {
+            return Err(Error::TooLarge { what: label.into(), bytes, allowed });
+        }
+        self.guarded(label, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// What `make` returns, or what wgpu reported while it ran.
+    fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = make();
+        let reported = [internal.pop(), validation.pop(), memory.pop()];
+        // On the web errors arrive later; there they go to the application's handler as always.
+        let now = |future| poll_once(future).flatten();
+        match reported.into_iter().find_map(now) {
+            None => Ok(made),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(what.into())),
+            Some(error) => Err(Error::Wgpu { what: what.into(), message: error.to_string() }),
+        }
+    }
+
+    /// Writes `bytes` at `offset` before the next submission.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they do not fit.
+    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        let end = offset.saturating_add(wide(bytes.len()));
+        if end > buffer.size() || !bytes.len().is_multiple_of(4) || !offset.is_multiple_of(4) {
+            return Err(Error::Shape {
+                what: "what is written to a buffer".into(),
+                found: bytes.len(),
+                shape: vec![narrow(buffer.size().saturating_sub(offset))],
+            });
+        }
+        if !bytes.is_empty() {
+            self.guarded("a write", || self.queue.write_buffer(buffer, offset, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// A uniform buffer that holds `bytes`.
+    pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.make_buffer(label, wide(bytes.len()), usage, self.limits.max_buffer_size)?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// A storage buffer that holds `bytes`.
+    pub(crate) fn buffer_with(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        let buffer = self.buffer(label, wide(bytes.len()))?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// The compiled form of a dispatch's kernel.
+    fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
+        let kernel = dispatch.kernel();
+        let key = format!("{} {:?}\n{}", kernel.name, dispatch.overrides(), dispatch.variant.glue);
+        if let Some(pipeline) = lock(&self.pipelines).get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
+            let layout = self.layout(kernel);
+            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(kernel.name),
+                source: wgpu::ShaderSource::Wgsl(dispatch.wgsl().into()),
+            });
+            let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(kernel.name),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(kernel.name),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(kernel.name),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: dispatch.overrides(),
+                    // Every element is written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+            Pipeline { pipeline, layout }
+        })?;
+        lock(&self.pipelines).insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    fn layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
+        let entries: Vec<_> = kernel
+            .slots
+            .iter()
+            .zip(0..)
+            .map(|(slot, binding)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match slot.access {
+                        Access::Uniform => wgpu::BufferBindingType::Uniform,
+                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(kernel.name),
+            entries: &entries,
+        })
+    }
+
+    /// Compiles a dispatch's kernel and binds it to `buffers`, or slices of them: the kernel's slots
+    /// in their order, without the first, the parameters, which are uploaded here.
+    ///
+    /// # Errors
+    /// Too few or too many buffers, one that is bound for writing and used twice, a grid that the
+    /// device does not allow, or what wgpu refuses.
+    pub fn prepare(
+        &self,
+        dispatch: &Dispatch,
+        buffers: &[wgpu::BufferBinding<'_>],
+    ) -> Result<Prepared> {
+        let mut prepared = self.prepare_all(&[(dispatch, buffers.to_vec())])?;
+        prepared.pop().ok_or(Error::DeviceLost)
+    }
+
+    /// [`Gpu::prepare`] for several dispatches, whose parameters share one buffer.
+    pub(crate) fn prepare_all(
+        &self,
+        dispatches: &[(&Dispatch, Vec<wgpu::BufferBinding<'_>>)],
+    ) -> Result<Vec<Prepared>> {
+        let step = u64::from(self.limits.min_uniform_buffer_offset_alignment).max(16);
+        let slot = |d: &Dispatch| wide(d.parameters.len()).next_multiple_of(step);
+        let mut bytes = Vec::new();
+        for (dispatch, _) in dispatches {
+            let end = wide(bytes.len()) + slot(dispatch);
+            bytes.extend_from_slice(&dispatch.parameters);
+            bytes.resize(narrow(end), 0);
+        }
+        let uniform = self.uniform("parameters of dispatches", &bytes)?;
+        let mut offset = 0;
+        dispatches
+            .iter()
+            .map(|(dispatch, buffers)| {
+                let kernel = dispatch.kernel();
+                if buffers.len() + 1 != kernel.slots.len() {
+                    return Err(Error::argument(
+                        format!("the number of buffers of {}", kernel.name),
+                        buffers.len(),
+                        (kernel.slots.len() - 1).to_string(),
+                    ));
+                }
+                for (i, slot) in kernel.slots[1..].iter().enumerate() {
+                    let twice = buffers.iter().enumerate().any(|(j, b)| i != j && b.buffer == buffers[i].buffer);
+                    if slot.access == Access::ReadWrite && twice {
+                        return Err(Error::argument(
+                            format!("the buffer `{}` of {}", slot.name, kernel.name),
+                            "bound twice",
+                            "a buffer that is written is bound once",
+                        ));
+                    }
+                }
+                let pipeline = self.pipeline(dispatch)?;
+                let parameters = wgpu::BufferBinding {
+                    buffer: &uniform,
+                    offset,
+                    size: std::num::NonZero::new(wide(dispatch.parameters.len())),
+                };
+                offset += slot(dispatch);
+                let mut entries = vec![wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: wgpu::BindingResource::Buffer(parameters),
+                }];
+                for (buffer, binding) in buffers.iter().zip(1..) {
+                    entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer.clone()) });
+                }
+                let group = self.guarded(kernel.name, || {
+                    self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                        label: Some(kernel.name),
+                        layout: &pipeline.layout,
+                        entries: &entries,
+                    })
+                })?;
+                Ok(Prepared { pipeline: pipeline.pipeline, group, grid: dispatch.grid(&self.limits)? })
+            })
+            .collect()
+    }
+
+    /// Submits what `record` records.
+    pub(crate) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<()> {
+        self.guarded("a submission", || {
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            record(&mut encoder);
+            self.queue.submit([encoder.finish()]);
+        })
+    }
+
+    /// Runs dispatches in order on buffers that hold `slots`, the kernel's without its parameters,
+    /// and reads those back that one of them writes.
+    pub(crate) async fn run_async(&self, dispatches: &[Dispatch], slots: &mut [Vec<u8>]) -> Result<()> {
+        let kernel = dispatches.first().map(Dispatch::kernel);
+        let access = kernel.map_or(&[][..], |kernel| &kernel.slots[1..]);
+        if access.len() != slots.len() {
+            return Err(Error::argument("the number of slots", slots.len(), access.len().to_string()));
+        }
+        let buffers = slots
+            .iter()
+            .zip(access)
+            .map(|(bytes, slot)| match slot.access {
+                Access::Uniform => self.uniform(slot.name, bytes),
+                Access::Read | Access::ReadWrite => self.buffer_with(slot.name, bytes),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let bound: Vec<_> = dispatches
+            .iter()
+            .map(|d| (d, buffers.iter().map(wgpu::Buffer::as_entire_buffer_binding).collect()))
+            .collect();
+        let prepared = self.prepare_all(&bound)?;
+        self.submit(|encoder| {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            prepared.iter().for_each(|p| p.record(&mut pass));
+        })?;
+        for ((bytes, buffer), slot) in slots.iter_mut().zip(&buffers).zip(access) {
+            if slot.access == Access::ReadWrite {
+                let length = bytes.len();
+                *bytes = self.read(buffer, 0, wide(length))?.await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to read `bytes` bytes of `buffer` from `offset` on, after all that was submitted.
+    ///
+    /// # Errors
+    /// A range outside the buffer, no memory.
+    pub(crate) fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Readback> {
+        if bytes == 0 {
+            return Ok(Readback { gpu: self.clone(), staging: None, state: Arc::default() });
+        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = self.make_buffer("a readback", bytes, usage, self.limits.max_buffer_size)?;
+        self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes))?;
+        let state: Arc<Mutex<Mapped>> = Arc::default();
+        let shared = state.clone();
+        self.guarded("a readback", || {
+            staging.map_async(wgpu::MapMode::Read, .., move |result| {
+                let mut state = lock(&shared);
+                state.result = Some(result.is_ok());
+                if let Some(waker) = state.waker.take() {
+                    waker.wake();
+                }
+            });
+        })?;
+        Ok(Readback { gpu: self.clone(), staging: Some(staging), state })
+    }
+
+    /// Waits until all that was submitted is done. Does nothing on the web.
+    pub(crate) fn wait(&self) -> Result<()> {
+        self.device
+            .poll(wgpu::PollType::wait_indefinitely())
+            .map(|_| ())
+            .map_err(|_| Error::DeviceLost)
+    }
+}
+
+impl Dispatch {
+    /// Runs the dispatch by itself: `slots` are the bytes of the kernel's slots in their order,
+    /// without the first, the parameters. Those that the kernel writes come back changed.
+    ///
+    /// # Errors
+    /// Another number of slots than the kernel has, a device without room for them, a lost device.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn run(&self, gpu: &Gpu, slots: &mut [Vec<u8>]) -> Result<()> {
+        pollster::block_on(gpu.run_async(std::slice::from_ref(self), slots))
+    }
+}
+
+/// The largest storage buffer under `limits`.
+pub(crate) fn max_binding(limits: &wgpu::Limits) -> u64 {
+    // Shaders count elements in u32.
+    limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u64::from(u32::MAX))
+}
+
+/// A readback under way.
+///
+/// Outside the web it drives the device when it is polled, and asks to be polled again: any
+/// executor will do, and [`Gpu::wait`] before makes it ready at once.
+pub(crate) struct Readback {
+    gpu: Gpu,
+    staging: Option<wgpu::Buffer>,
+    state: Arc<Mutex<Mapped>>,
+}
+
+#[derive(Default)]
+struct Mapped {
+    result: Option<bool>,
+    waker: Option<Waker>,
+}
+
+impl Future for Readback {
+    type Output = Result<Vec<u8>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(staging) = &self.staging else {
+            return Poll::Ready(Ok(Vec::new()));
+        };
+        if cfg!(not(target_family = "wasm")) && lock(&self.state).result.is_none() {
+            // A short wait rather than a spin: the callback comes while the device is driven.
+            let wait = wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: Some(std::time::Duration::from_millis(1)),
+            };
+            match self.gpu.device.poll(wait) {
+                Ok(_) | Err(wgpu::PollError::Timeout) => {}
+                Err(_) => return Poll::Ready(Err(Error::DeviceLost)),
+            }
+        }
+        let mut state = lock(&self.state);
+        match state.result {
+            None => {
+                state.waker = Some(context.waker().clone());
+                if cfg!(not(target_family = "wasm")) {
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Some(false) => Poll::Ready(Err(Error::DeviceLost)),
+            Some(true) => {
+                drop(state);
+                let bytes = staging.get_mapped_range(..).map(|view| view.to_vec());
+                staging.unmap();
+                Poll::Ready(bytes.map_err(|_| Error::DeviceLost))
+            }
+        }
+    }
+}
+
+/// A poisoned lock still guards whole values: each is written in one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The future's result if it is ready now.
+fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// The size of a status buffer: the fixed fields, and one word a model.
+pub(crate) fn status_bytes(models: usize) -> Result<u64> {
+    Ok(4 * u64::from(to_u32("the number of models", wide(models))?) + 16)
+}

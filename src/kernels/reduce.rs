@@ -1,0 +1,92 @@
+//! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
+//! each in a fixed order, and the step at which one of them stopped being finite.
+
+use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use crate::cast::{to_u32, wide};
+use crate::{Real, Result};
+
+/// `shaders/reduce.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "reduce",
+    Parameters,
+    [FINITE],
+    [
+        Slot::uniform("params"),
+        Slot::read("partial_gradient"),
+        Slot::read("partial_loss"),
+        Slot::write("gradient"),
+        Slot::write("losses"),
+        Slot::write("status"),
+    ]
+);
+
+parameters! {
+    /// `partial_gradient` is `[splits, models, parameters]`, `gradient` `[models, parameters]`,
+    /// `partial_loss` `[models, loss_groups]`, `losses` `[history, models]`.
+    Parameters {
+        /// Parameters of a model; 0 where only the loss is wanted.
+        parameters: u32,
+        /// Models.
+        models: u32,
+        /// Partial sums of the gradient.
+        splits: u32,
+        /// Workgroups that sum the gradient.
+        gradient_groups: u32,
+        /// Partial sums of a model's loss.
+        loss_groups: u32,
+        /// Slots of the loss history, a ring.
+        history: u32,
+    }
+}
+
+/// The sizes of the sums.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Parameters of a model; 0 where only the loss is wanted.
+    pub parameters: usize,
+    /// Models.
+    pub models: usize,
+    /// Partial sums of the gradient.
+    pub splits: usize,
+    /// Partial sums of a model's loss.
+    pub loss_groups: usize,
+    /// Slots of the loss history.
+    pub history: usize,
+}
+
+/// The dispatch.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(shape: Shape) -> Result<Dispatch> {
+    let n = |value: usize| to_u32("a size of a step's sums", wide(value));
+    let elements = shape.parameters * shape.models;
+    let gradient_groups = elements.div_ceil(KERNEL.workgroup as usize);
+    let p = Parameters {
+        parameters: n(shape.parameters)?,
+        models: n(shape.models)?,
+        splits: n(shape.splits)?,
+        gradient_groups: n(gradient_groups)?,
+        loss_groups: n(shape.loss_groups)?,
+        history: n(shape.history)?,
+    };
+    let read = wide(elements * shape.splits) + wide(shape.models * shape.loss_groups);
+    Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models)).costing(
+        read,
+        wide(elements + shape.models),
+        read,
+    ))
+}
+
+/// The gradient's sum on the CPU, in the same order.
+pub fn reference<T: Real>(splits: usize, partial: &[T]) -> Vec<T> {
+    let elements = partial.len() / splits.max(1);
+    (0..elements)
+        .map(|i| {
+            partial.iter().skip(i).step_by(elements).fold(T::ZERO, |mut sum, part| {
+                sum += *part;
+                sum
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,43 @@
+//! wgrad
+mod activation;
+mod batches;
+mod cast;
+mod cpu;
+mod data;
+mod differentiate;
+mod error;
+mod gpu;
+mod health;
+mod init;
+pub mod kernels;
+mod loss;
+mod mlp;
+mod model;
+mod optimizer;
+mod parameters;
+pub mod plan;
+#[cfg(feature = "plot")]
+pub mod plot;
+mod real;
+mod self_check;
+mod trainer;
+mod wgsl;
+
+pub use activation::{Activation, Saved};
+pub use batches::Batch;
+pub use cpu::CpuTrainer;
+pub use data::{Data, Dataset};
+pub use differentiate::{Comparison, Difference, Gradients, SingleUnit, compare_gradients};
+pub use error::{Error, Result};
+pub use gpu::{Gpu, Prepared};
+pub use health::{Health, LayerHealth};
+pub use init::Init;
+pub use loss::{Argument, Loss, Mean};
+pub use mlp::{Layer, LayerRange, Mlp};
+pub use model::Model;
+pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
+pub use parameters::Parameters;
+pub use plan::{Plan, Training};
+pub use real::Real;
+pub use self_check::{SelfCheck, self_check};
+pub use trainer::{Losses, Train, Trainer};

@@ -1,0 +1,12 @@
+//! |y − t|, mean over batch and outputs; derivative sign(y − t), 0 where they are equal.
+
+use super::{Argument, Mean, elementwise, sign};
+use crate::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Elements;
+
+pub fn row<T: Real>(y: &[T], t: &[T], gradient: &mut [T]) -> T {
+    elementwise(y, t, gradient, |y, t| ((y - t).abs(), sign(y - t)))
+}

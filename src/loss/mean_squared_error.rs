@@ -1,0 +1,12 @@
+//! (y − t)², mean over batch and outputs; derivative 2 (y − t).
+
+use super::{Argument, Mean, elementwise};
+use crate::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Elements;
+
+pub fn row<T: Real>(y: &[T], t: &[T], gradient: &mut [T]) -> T {
+    elementwise(y, t, gradient, |y, t| ((y - t) * (y - t), T::of(2.0) * (y - t)))
+}

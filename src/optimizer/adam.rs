@@ -1,0 +1,56 @@
+//! Adam (Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015).
+
+use super::{Hyper, Range, Rule, moments};
+use crate::Real;
+
+/// Adam: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², and with both divided by 1 − βᵗ,
+/// p ← p − rate · m / (√v + ε).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// The learning rate.
+    pub rate: f64,
+    /// β₁, 0 or more and less than 1.
+    pub beta1: f64,
+    /// β₂, 0 or more and less than 1.
+    pub beta2: f64,
+    /// ε, added to the root; above 0.
+    pub epsilon: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+impl Adam {
+    /// m / (√v + ε) after `t` updates, and the new moments.
+    pub(super) fn direction<T: Real>(&self, t: f64, g: T, [m, v]: &mut [T; 2]) -> T {
+        *m = T::of(self.beta1) * *m + T::of(1.0 - self.beta1) * g;
+        *v = T::of(self.beta2) * *v + T::of(1.0 - self.beta2) * g * g;
+        let corrected = |beta: f64| T::of(1.0 - beta.powf(t));
+        (*m / corrected(self.beta1))
+            / ((*v / corrected(self.beta2)).sqrt() + T::of(self.epsilon))
+    }
+}
+
+impl Rule for Adam {
+    const STATES: usize = 2;
+
+    fn fields(&self) -> Vec<(&'static str, f64, Range)> {
+        vec![
+            ("rate", self.rate, Range::NonNegative),
+            ("beta1", self.beta1, Range::Fraction),
+            ("beta2", self.beta2, Range::Fraction),
+            ("epsilon", self.epsilon, Range::Positive),
+        ]
+    }
+
+    fn hyper(&self) -> Hyper {
+        moments(self.rate, self.beta1, self.beta2, self.epsilon, 0.0)
+    }
+
+    fn update<T: Real>(&self, t: f64, p: T, g: T, state: &mut [T; 2]) -> T {
+        p - T::of(self.rate) * self.direction(t, g, state)
+    }
+}

@@ -1,0 +1,676 @@
+//! What a training step, a loss or a prediction does: buffers, their sizes, and every dispatch.
+//!
+//! Pure data, computed from the description and the device's limits; no GPU is needed to make a
+//! plan or to test one. Layers are run one after another, each as one matrix product with its
+//! epilogue:
+//!
+//! | stage | dispatches |
+//! | --- | --- |
+//! | `gather`: the mini-batch (not for full batches) | 1 |
+//! | forward: `matmul` with bias and activation | 1 a layer |
+//! | `loss`: value, and gradient of the last pre-activations | 1 |
+//! | weight and bias gradient: `matmul`, split over the batch | 1 a layer |
+//! | gradient of the layer below: `matmul` with the activation's derivative | 1 a layer but the first |
+//! | `reduce`: sums the splits, the loss, checks both | 1 |
+//! | `update`: the optimizer and the step counter | 1 |
+
+use crate::cast::{narrow, to_u32, wide};
+use crate::kernels::matmul::{self, Epilogue, Parameters};
+use crate::kernels::{Access, Dispatch, Work, gather, loss, perturb, reduce, update};
+use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result};
+use crate::activation::Saved;
+use std::fmt;
+
+/// How a network is trained.
+///
+/// ```
+/// use wgrad::{Batch, Loss, Optimizer, Training};
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0))
+///     .models(256)
+///     .batch(Batch::Mini { size: 64, seed: 1 });
+/// assert_eq!(training.models, 256);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Training {
+    /// What is made small.
+    pub loss: Loss,
+    /// By which rule.
+    pub optimizer: Optimizer,
+    /// On how many rows a step.
+    pub batch: Batch,
+    /// How many models, side by side.
+    pub models: usize,
+    /// How the parameters are drawn.
+    pub init: Init,
+    /// The seed of that draw.
+    pub seed: u64,
+    /// How many steps' losses the GPU keeps, the latest ones. [`Trainer::train`] reads them in
+    /// time; recorded steps overwrite the oldest.
+    ///
+    /// [`Trainer::train`]: crate::Trainer::train
+    pub history: usize,
+}
+
+impl Training {
+    /// Full batches, one model, [`Init::Auto`], seed 0, a history of 4,096 steps.
+    pub fn new(loss: Loss, optimizer: impl Into<Optimizer>) -> Self {
+        Self {
+            loss,
+            optimizer: optimizer.into(),
+            batch: Batch::Full,
+            models: 1,
+            init: Init::Auto,
+            seed: 0,
+            history: 4096,
+        }
+    }
+
+    /// The same with a population of `models`.
+    #[must_use]
+    pub const fn models(mut self, models: usize) -> Self {
+        self.models = models;
+        self
+    }
+
+    /// The same on batches of another kind.
+    #[must_use]
+    pub const fn batch(mut self, batch: Batch) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// The same from other initial parameters.
+    #[must_use]
+    pub const fn init(mut self, init: Init, seed: u64) -> Self {
+        self.init = init;
+        self.seed = seed;
+        self
+    }
+
+    /// The same with room for the losses of `steps` steps on the GPU.
+    #[must_use]
+    pub const fn history(mut self, steps: usize) -> Self {
+        self.history = steps;
+        self
+    }
+
+    /// `Ok` if `mlp` can be trained so.
+    ///
+    /// # Errors
+    /// Those of [`Mlp::check`], [`Optimizer::check`] and [`Loss::check`]; 0 models; no history.
+    pub fn check(&self, mlp: &Mlp) -> Result<()> {
+        mlp.check()?;
+        crate::parameters::check_models(mlp, self.models)?;
+        self.optimizer.check()?;
+        self.loss.check(mlp.last_activation())?;
+        if self.history == 0 {
+            return Err(Error::argument("the steps of the loss history", 0, "1 or more"));
+        }
+        Ok(())
+    }
+}
+
+/// A buffer of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Buffer {
+    /// The data's inputs, `[sets, rows, inputs]`.
+    Inputs,
+    /// The data's targets, `[sets, rows, outputs]`.
+    Targets,
+    /// The mini-batch's inputs, `[sets, batch, inputs]`.
+    BatchInputs,
+    /// The mini-batch's targets, `[sets, batch, outputs]`.
+    BatchTargets,
+    /// The parameters, `[models, P]`, as [`Mlp::ranges`] lays them out.
+    Parameters,
+    /// What the optimizer keeps, `[states, models, P]`.
+    States,
+    /// The optimizer's numbers.
+    Hyper,
+    /// The step counter, the number of updates, the epoch, the position in it, and for each model
+    /// the step at which it diverged or `0xffffffff`: words of 32 bits.
+    Status,
+    /// The gradient, `[models, P]`.
+    Gradient,
+    /// Partial sums of it, `[splits, models, P]`.
+    PartialGradient,
+    /// Partial sums of the loss, `[models, workgroups]`.
+    PartialLoss,
+    /// The loss history, `[history, models]`, a ring: step s is in row s mod history.
+    Losses,
+    /// A layer's activations, `[models, batch, units]`, and behind them the pre-activations where
+    /// the backward pass needs them. The last layer's: the pre-activations alone in training.
+    Activation(usize),
+    /// Gradients of a layer's pre-activations, `[models, batch, units]`; two, used in turn.
+    Delta(usize),
+    /// The gradient of the inputs, `[models, batch, inputs]`.
+    InputGradient,
+    /// One model's parameters, `[P]`, that a population of copies differs from.
+    Base,
+    /// The values that replace them, one a copy, `[P]`.
+    Replaced,
+    /// Bound where a kernel's slot is not used.
+    Unused(usize),
+}
+
+impl fmt::Display for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = format!("{self:?}");
+        let mut text = String::new();
+        for c in name.chars() {
+            if c.is_uppercase() && !text.is_empty() {
+                text.push(' ');
+            }
+            text.extend(c.to_lowercase());
+        }
+        write!(f, "{}", text.replace('(', " ").replace(')', ""))
+    }
+}
+
+/// One dispatch and the buffers of its kernel's slots.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The dispatch.
+    pub dispatch: Dispatch,
+    /// The buffers, in the order of the kernel's slots without the first.
+    pub buffers: Vec<Buffer>,
+}
+
+/// The plan of a training: pure data.
+///
+/// ```
+/// use wgrad::{Activation, Loss, Mlp, Optimizer, Plan, Training};
+/// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
+/// let plan = Plan::new(&mlp, &training, [1, 1000], &wgpu::Limits::default())?;
+/// assert_eq!(plan.step().len(), 8); // 3 a layer and 2
+/// println!("{plan}");
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    title: String,
+    batch: usize,
+    history: usize,
+    buffers: Vec<(Buffer, u64)>,
+    gather: Vec<Node>,
+    gradient: Vec<Node>,
+    update: Vec<Node>,
+    input_gradient: Vec<Node>,
+}
+
+/// Bytes of the loss history above which its steps are cut.
+const HISTORY_BYTES: usize = 16 << 20;
+
+/// Bytes of the partial gradients above which there are fewer of them.
+const PARTIAL_BYTES: u64 = 64 << 20;
+
+impl Plan {
+    /// The plan of training `mlp` on data of `[sets, rows]` on a device of `limits`.
+    ///
+    /// # Errors
+    /// Those of [`Training::check`] and [`Batch::size`]; [`Error::TooLarge`] where a buffer would
+    /// not fit.
+    pub fn new(
+        mlp: &Mlp,
+        training: &Training,
+        [sets, rows]: [usize; 2],
+        limits: &wgpu::Limits,
+    ) -> Result<Self> {
+        training.check(mlp)?;
+        let batch = training.batch.size(rows)?;
+        let mut b = Builder::new(mlp, training.models, sets, batch);
+        let (p, models) = (mlp.parameters(), training.models);
+        let all = p.saturating_mul(models);
+        let mini = training.batch != Batch::Full;
+        let [x, t] = if mini {
+            [Buffer::BatchInputs, Buffer::BatchTargets]
+        } else {
+            [Buffer::Inputs, Buffer::Targets]
+        };
+        b.buffer(Buffer::Inputs, &[sets, rows, mlp.inputs])?;
+        b.buffer(Buffer::Targets, &[sets, rows, mlp.outputs()])?;
+        b.buffer(Buffer::Parameters, &[models, p])?;
+        b.buffer(Buffer::States, &[training.optimizer.states(), models, p])?;
+        b.bytes(Buffer::Hyper, wide(size_of::<crate::optimizer::Hyper>()));
+        b.bytes(Buffer::Status, crate::gpu::status_bytes(models)?);
+        b.buffer(Buffer::Gradient, &[models, p])?;
+        let history = training.history.min((HISTORY_BYTES / 4 / models).max(1));
+        b.buffer(Buffer::Losses, &[history, models])?;
+        let splits = b.splits(crate::gpu::max_binding(limits));
+        b.buffer(Buffer::PartialGradient, &[splits, models, p])?;
+
+        if mini {
+            b.buffer(Buffer::BatchInputs, &[sets, batch, mlp.inputs])?;
+            b.buffer(Buffer::BatchTargets, &[sets, batch, mlp.outputs()])?;
+            let shape = gather::Shape {
+                sets,
+                rows,
+                batch,
+                inputs: mlp.inputs,
+                outputs: mlp.outputs(),
+                seed: training.batch.seed(),
+            };
+            use Buffer::{BatchInputs, BatchTargets, Inputs, Status, Targets};
+            b.push(gather::dispatch(shape)?, &[Status, Inputs, Targets, BatchInputs, BatchTargets]);
+        }
+        let gather = b.take();
+
+        b.forward(x, Purpose::Training)?;
+        let loss_groups = b.loss(training.loss, t)?;
+        let last = mlp.layers.len() - 1;
+        for layer in (0..=last).rev() {
+            b.weight_gradient(layer, x, splits)?;
+            if layer > 0 {
+                b.layer_gradient(layer)?;
+            }
+        }
+        let shape = reduce::Shape { parameters: p, models, splits, loss_groups, history };
+        use Buffer::{Gradient, Hyper, Losses, PartialGradient, PartialLoss, States, Status};
+        b.push(reduce::dispatch(shape)?, &[PartialGradient, PartialLoss, Gradient, Losses, Status]);
+        let gradient = b.take();
+
+        b.push(
+            update::dispatch(&training.optimizer, p, models, rows, batch)?,
+            &[Hyper, Gradient, Buffer::Parameters, States, Status],
+        );
+        let update = b.take();
+        b.buffer(Buffer::InputGradient, &[models, batch, mlp.inputs])?;
+        b.layer_gradient(0)?;
+        let input_gradient = b.take();
+
+        let title = format!(
+            "{mlp}; {all} parameters{}, {} rows a step, {}, {}",
+            if models == 1 { String::new() } else { format!(" of {models} models") },
+            batch,
+            training.loss.name(),
+            training.optimizer.name(),
+        );
+        let buffers = b.checked(limits, &[Buffer::InputGradient])?;
+        Ok(Self { title, batch, history, buffers, gather, gradient, update, input_gradient })
+    }
+
+    /// Rows of a step.
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Steps whose losses the GPU keeps.
+    pub const fn history(&self) -> usize {
+        self.history
+    }
+
+    /// The buffers and their sizes in bytes. [`Buffer::InputGradient`] is made when it is asked for.
+    pub fn buffers(&self) -> &[(Buffer, u64)] {
+        &self.buffers
+    }
+
+    /// The dispatches of a step, in order.
+    pub fn step(&self) -> Vec<&Node> {
+        self.gather.iter().chain(&self.gradient).chain(&self.update).collect()
+    }
+
+    /// Those that leave the gradient of the batch at hand in [`Buffer::Gradient`].
+    pub(crate) fn gradient(&self) -> Vec<&Node> {
+        self.gather.iter().chain(&self.gradient).collect()
+    }
+
+    /// Those that, after [`Plan::gradient`], leave the gradient of its inputs.
+    pub(crate) fn input_gradient(&self) -> Vec<&Node> {
+        self.input_gradient.iter().collect()
+    }
+
+    /// What a step costs by its formulas.
+    pub fn work(&self) -> Work {
+        let mut work = Work::default();
+        self.step().iter().for_each(|node| work += node.dispatch.work());
+        work
+    }
+
+    /// The bytes of all buffers.
+    pub fn memory(&self) -> u64 {
+        self.buffers.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let work = self.work();
+        writeln!(f, "{}", self.title)?;
+        writeln!(
+            f,
+            "a step: {} dispatches, {} bytes read, {} written, {} operations",
+            self.step().len(),
+            work.read,
+            work.written,
+            work.operations
+        )?;
+        writeln!(f, "{:12} {:>10} {:>12} {:>12} {:>14}  writes", "kernel", "workgroups", "read", "written", "operations")?;
+        for Node { dispatch, buffers } in self.step() {
+            let work = dispatch.work();
+            let slots = dispatch.kernel().slots[1..].iter().zip(buffers);
+            let written: Vec<_> = slots
+                .filter(|(slot, _)| slot.access == Access::ReadWrite)
+                .map(|(_, buffer)| buffer.to_string())
+                .collect();
+            writeln!(
+                f,
+                "{:12} {:>10} {:>12} {:>12} {:>14}  {}",
+                dispatch.kernel().name,
+                dispatch.workgroups(),
+                work.read,
+                work.written,
+                work.operations,
+                written.join(", ")
+            )?;
+        }
+        writeln!(f, "buffers: {} bytes", self.memory())?;
+        for (buffer, bytes) in &self.buffers {
+            writeln!(f, "{:20} {bytes:>12}", buffer.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// The forward pass alone, on `rows` rows at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Prediction {
+    pub rows: usize,
+    pub buffers: Vec<(Buffer, u64)>,
+    pub nodes: Vec<Node>,
+}
+
+/// Rows that a prediction takes at a time, where the device has room for them.
+const PREDICTION_ROWS: usize = 16_384;
+
+impl Prediction {
+    /// The plan for `rows` rows in slices as large as `limits` allow.
+    pub fn new(mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> Result<Self> {
+        mlp.check()?;
+        let widest = mlp.layers.iter().map(|l| l.units * models).fold(mlp.inputs, usize::max);
+        let room = narrow(crate::gpu::max_binding(limits) / 4) / widest.max(1);
+        let rows = rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1));
+        let mut b = Builder::new(mlp, models, 1, rows);
+        b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
+        b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
+        b.forward(Buffer::Inputs, Purpose::Prediction)?;
+        let nodes = b.take();
+        Ok(Self { rows, buffers: b.checked(limits, &[])?, nodes })
+    }
+}
+
+/// The losses of a population of copies of one model, each with one parameter changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Copies {
+    pub models: usize,
+    pub buffers: Vec<(Buffer, u64)>,
+    pub forward: Vec<Node>,
+}
+
+/// Elements of a layer's activations of all copies, above which there are fewer of them.
+const COPIES_ELEMENTS: usize = 1 << 22;
+
+impl Copies {
+    /// The plan for as many copies at once as pay and fit, at most one for each parameter.
+    pub fn new(mlp: &Mlp, loss: Loss, rows: usize, limits: &wgpu::Limits) -> Result<Self> {
+        mlp.check()?;
+        let p = mlp.parameters();
+        let most = COPIES_ELEMENTS.min(narrow(crate::gpu::max_binding(limits) / 8));
+        let widest = mlp.layers.iter().map(|l| l.units.saturating_mul(rows)).fold(p, usize::max);
+        let models = (most / widest).clamp(1, p);
+        let mut b = Builder::new(mlp, models, 1, rows);
+        b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
+        b.buffer(Buffer::Targets, &[rows, mlp.outputs()])?;
+        b.buffer(Buffer::Parameters, &[models, p])?;
+        b.buffer(Buffer::Base, &[p])?;
+        b.buffer(Buffer::Replaced, &[p])?;
+        b.bytes(Buffer::Status, crate::gpu::status_bytes(models)?);
+        b.buffer(Buffer::Losses, &[models])?;
+        for i in 0..2 {
+            b.bytes(Buffer::Unused(i), 4);
+        }
+        b.forward(Buffer::Inputs, Purpose::Loss)?;
+        let loss_groups = b.loss(loss, Buffer::Targets)?;
+        let shape = reduce::Shape { parameters: 0, models, splits: 0, loss_groups, history: 1 };
+        use Buffer::{Losses, PartialLoss, Status, Unused};
+        b.push(reduce::dispatch(shape)?, &[Unused(0), PartialLoss, Unused(1), Losses, Status]);
+        let forward = b.take();
+        Ok(Self { models, buffers: b.checked(limits, &[])?, forward })
+    }
+
+    /// What makes the copies that replace parameters from `first` on.
+    pub fn perturb(&self, mlp: &Mlp, first: usize) -> Result<Node> {
+        Ok(Node {
+            dispatch: perturb::dispatch(mlp.parameters(), self.models, first)?,
+            buffers: vec![Buffer::Base, Buffer::Replaced, Buffer::Parameters],
+        })
+    }
+}
+
+/// What a forward pass is for: what it keeps, and how it ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Purpose {
+    /// Keeps what the backward pass needs; ends at the last pre-activations.
+    Training,
+    /// Keeps nothing; ends at the last pre-activations.
+    Loss,
+    /// Keeps nothing; ends at the outputs.
+    Prediction,
+}
+
+/// The stages that all plans are made of.
+struct Builder<'a> {
+    mlp: &'a Mlp,
+    models: usize,
+    sets: usize,
+    batch: usize,
+    buffers: Vec<(Buffer, u64)>,
+    nodes: Vec<Node>,
+}
+
+fn n(value: usize) -> Result<u32> {
+    to_u32("a size of the plan", wide(value))
+}
+
+impl<'a> Builder<'a> {
+    const fn new(mlp: &'a Mlp, models: usize, sets: usize, batch: usize) -> Self {
+        Self { mlp, models, sets, batch, buffers: Vec::new(), nodes: Vec::new() }
+    }
+
+    /// A buffer of f32 in `shape`.
+    fn buffer(&mut self, buffer: Buffer, shape: &[usize]) -> Result<()> {
+        let elements = shape.iter().fold(1_u64, |all, side| all.saturating_mul(wide(*side)));
+        let bytes = elements.saturating_mul(4).max(4);
+        self.bytes(buffer, bytes);
+        // Before anything counts its elements in u32.
+        to_u32(&format!("the number of elements of the buffer `{buffer}`"), elements)?;
+        Ok(())
+    }
+
+    fn bytes(&mut self, buffer: Buffer, bytes: u64) {
+        self.buffers.push((buffer, bytes));
+    }
+
+    fn push(&mut self, dispatch: Dispatch, buffers: &[Buffer]) {
+        self.nodes.push(Node { dispatch, buffers: buffers.to_vec() });
+    }
+
+    fn take(&mut self) -> Vec<Node> {
+        std::mem::take(&mut self.nodes)
+    }
+
+    /// The buffers, if each but those made on demand fits the device.
+    fn checked(self, limits: &wgpu::Limits, on_demand: &[Buffer]) -> Result<Vec<(Buffer, u64)>> {
+        let allowed = crate::gpu::max_binding(limits);
+        for (buffer, bytes) in &self.buffers {
+            if *bytes > allowed && !on_demand.contains(buffer) {
+                let what = format!("the buffer `{buffer}`");
+                return Err(Error::TooLarge { what, bytes: *bytes, allowed });
+            }
+        }
+        for node in &self.nodes {
+            node.dispatch.grid(limits)?;
+        }
+        Ok(self.buffers)
+    }
+
+    /// Into how many parts the batch is cut for the weight gradients: enough invocations to fill
+    /// a GPU, sums short enough to be accurate, and no more memory than pays.
+    fn splits(&self, max_binding: u64) -> usize {
+        let all = wide(self.mlp.parameters()).saturating_mul(wide(self.models));
+        let chunk = if all / 16 >= 16_384 { 1024 } else { 128 };
+        let room = PARTIAL_BYTES.min(max_binding) / (4 * all.max(1));
+        let wanted = self.batch.div_ceil(chunk).min(narrow(room).max(1));
+        wanted.max(self.batch.div_ceil(matmul::max_chunk()))
+    }
+
+    /// From model to model of what layer `layer` reads.
+    fn input_model(&self, layer: usize) -> Result<u32> {
+        let shared = layer == 0 && self.sets == 1;
+        if shared { Ok(0) } else { n(self.batch * self.mlp.layer_inputs(layer)) }
+    }
+
+    fn input(layer: usize, x: Buffer) -> Buffer {
+        if layer == 0 { x } else { Buffer::Activation(layer - 1) }
+    }
+
+    /// Where the pre-activations of layer `layer` lie behind its activations.
+    fn saved_offset(&self, layer: usize) -> Result<u32> {
+        n(self.models * self.batch * self.mlp.layers[layer].units)
+    }
+
+    fn forward(&mut self, x: Buffer, purpose: Purpose) -> Result<()> {
+        let p = n(self.mlp.parameters())?;
+        let last = self.mlp.layers.len() - 1;
+        for (index, range) in self.mlp.ranges().into_iter().enumerate() {
+            let [units, inputs] = range.shape;
+            let activation = match (index == last, purpose) {
+                (true, Purpose::Training | Purpose::Loss) => Activation::Identity,
+                _ => self.mlp.layers[index].activation,
+            };
+            let save = purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
+            let copies = if save { 2 } else { 1 };
+            self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
+            let parameters = Parameters {
+                rows: n(self.batch)?,
+                columns: n(units)?,
+                models: n(self.models)?,
+                a_model: self.input_model(index)?,
+                a_row: n(inputs)?,
+                a_inner: 1,
+                b_offset: n(range.weight.start)?,
+                b_model: p,
+                b_inner: 1,
+                b_column: n(inputs)?,
+                extra_offset: n(range.bias.start)?,
+                extra_model: p,
+                extra_column: 1,
+                c_model: n(self.batch * units)?,
+                c_row: n(units)?,
+                saved_offset: self.saved_offset(index)?,
+                ..Parameters::default()
+            };
+            let epilogue = Epilogue::Activation(activation, save);
+            use Buffer::{Activation, Parameters as P};
+            for dispatch in matmul::dispatches(parameters, inputs, epilogue)? {
+                self.push(dispatch, &[Self::input(index, x), P, P, Activation(index)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends with the loss's partial sums and the last layer's delta; how many sums there are.
+    fn loss(&mut self, which: Loss, t: Buffer) -> Result<usize> {
+        let outputs = self.mlp.outputs();
+        let shape = loss::Shape {
+            models: self.models,
+            own_targets: self.sets > 1,
+            batch: self.batch,
+            outputs,
+        };
+        let groups = shape.groups(which);
+        self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
+        let widest = self.mlp.layers.iter().map(|layer| layer.units).fold(outputs, usize::max);
+        for i in 0..2 {
+            self.buffer(Buffer::Delta(i), &[self.models, self.batch, widest])?;
+        }
+        let dispatch = loss::dispatch(which, self.mlp.last_activation(), shape)?;
+        let z = Buffer::Activation(self.mlp.layers.len() - 1);
+        self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss]);
+        Ok(groups)
+    }
+
+    /// The delta of layer `layer`: the two buffers take turns from the last layer down.
+    fn delta(&self, layer: usize) -> Buffer {
+        Buffer::Delta((self.mlp.layers.len() - 1 - layer) % 2)
+    }
+
+    /// dW = Δᵀ X and db = Δᵀ 1, in one product: X has a column of ones behind its own.
+    fn weight_gradient(&mut self, layer: usize, x: Buffer, splits: usize) -> Result<()> {
+        let Some(range) = self.mlp.ranges().into_iter().nth(layer) else { return Ok(()) };
+        let [units, inputs] = range.shape;
+        let p = self.mlp.parameters();
+        let parameters = Parameters {
+            rows: n(units)?,
+            columns: n(inputs + 1)?,
+            models: n(self.models)?,
+            splits: n(splits)?,
+            chunk: n(self.batch.div_ceil(splits))?,
+            a_model: n(self.batch * units)?,
+            a_row: 1,
+            a_inner: n(units)?,
+            b_model: self.input_model(layer)?,
+            b_inner: n(inputs)?,
+            b_column: 1,
+            c_offset: n(range.weight.start)?,
+            c_model: n(p)?,
+            c_split: n(self.models * p)?,
+            c_row: n(inputs)?,
+            ones_column: 1,
+            ones_offset: n(range.bias.start - range.weight.start)?,
+            ..Parameters::default()
+        };
+        let b = Self::input(layer, x);
+        for dispatch in matmul::dispatches(parameters, self.batch, Epilogue::Sum)? {
+            self.push(dispatch, &[self.delta(layer), b, b, Buffer::PartialGradient]);
+        }
+        Ok(())
+    }
+
+    /// The delta of the layer below: Δ W ⊙ f′; below layer 0, the gradient of the inputs: Δ W.
+    fn layer_gradient(&mut self, layer: usize) -> Result<()> {
+        let Some(range) = self.mlp.ranges().into_iter().nth(layer) else { return Ok(()) };
+        let [units, inputs] = range.shape;
+        let mut parameters = Parameters {
+            rows: n(self.batch)?,
+            columns: n(inputs)?,
+            models: n(self.models)?,
+            a_model: n(self.batch * units)?,
+            a_row: n(units)?,
+            a_inner: 1,
+            b_offset: n(range.weight.start)?,
+            b_model: n(self.mlp.parameters())?,
+            b_inner: n(inputs)?,
+            b_column: 1,
+            c_model: n(self.batch * inputs)?,
+            c_row: n(inputs)?,
+            ..Parameters::default()
+        };
+        let (epilogue, extra, c) = if layer == 0 {
+            (Epilogue::Sum, Buffer::Parameters, Buffer::InputGradient)
+        } else {
+            let activation = self.mlp.layers[layer - 1].activation;
+            if activation.saves() == Saved::Input {
+                parameters.extra_offset = self.saved_offset(layer - 1)?;
+            }
+            parameters.extra_model = n(self.batch * inputs)?;
+            parameters.extra_row = n(inputs)?;
+            parameters.extra_column = 1;
+            (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
+        };
+        for dispatch in matmul::dispatches(parameters, units, epilogue)? {
+            self.push(dispatch, &[self.delta(layer), Buffer::Parameters, extra, c]);
+        }
+        Ok(())
+    }
+}

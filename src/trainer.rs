@@ -1,0 +1,500 @@
+//! Training on the GPU, and the trait that it shares with the CPU.
+
+use crate::cast::{to_u32, wide};
+use crate::gpu::Prepared;
+use crate::model::{Buffers, Predictor, make_buffers, prepare, record};
+use crate::plan::{Buffer, Node};
+use crate::{Batch, Data, Error, Gpu, Gradients, Health, Mlp, Optimizer, Parameters, Plan, Real, Result, Training};
+
+/// The losses of training steps, each before its update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Losses<T = f32> {
+    /// The step of the first row: 0 unless recorded steps have overwritten the history.
+    pub first_step: u32,
+    /// The number of models.
+    pub models: usize,
+    /// The losses, `[steps, models]`.
+    pub values: Vec<T>,
+}
+
+impl<T: Real> Losses<T> {
+    /// One model's losses.
+    pub fn of_model(&self, model: usize) -> impl Iterator<Item = T> {
+        self.values.iter().skip(model).step_by(self.models.max(1)).copied()
+    }
+
+    /// The losses of the last step, one a model; empty before the first.
+    pub fn last(&self) -> &[T] {
+        &self.values[self.values.len().saturating_sub(self.models)..]
+    }
+}
+
+/// What a trainer does, on whatever device.
+///
+/// [`Trainer`] is the GPU's, [`CpuTrainer`](crate::CpuTrainer) the CPU's: the same description,
+/// data and seed give the same training on either, up to rounding.
+#[cfg(not(target_family = "wasm"))]
+pub trait Train {
+    /// The device's name.
+    fn device(&self) -> String;
+
+    /// The network.
+    fn mlp(&self) -> &Mlp;
+
+    /// How it is trained.
+    fn training(&self) -> &Training;
+
+    /// Runs `steps` steps and waits for them.
+    ///
+    /// A model whose loss, gradient or parameters stop being finite keeps the last finite
+    /// parameters and is not trained on; the others of its population are.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] once no model is left to train; a lost device.
+    fn train(&mut self, steps: u32) -> Result<()>;
+
+    /// For each model the step, counted from 0, at which it diverged.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn diverged(&mut self) -> Result<Vec<Option<u32>>>;
+
+    /// The losses of the steps until now.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn losses(&mut self) -> Result<Losses>;
+
+    /// The parameters.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn parameters(&mut self) -> Result<Parameters>;
+
+    /// Replaces the parameters; step counter and optimizer state stay, and models that had
+    /// diverged are trained again.
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()>;
+
+    /// Replaces the optimizer's numbers from the next step on.
+    ///
+    /// # Errors
+    /// Numbers out of range, or an optimizer of another kind.
+    fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
+
+    /// Loss and gradient on the batch of the next step, which is not taken.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn gradients(&mut self) -> Result<Gradients>;
+
+    /// The gradient of the loss with respect to the batch's inputs, `[models, batch, inputs]`.
+    ///
+    /// # Errors
+    /// A lost device; [`Error::TooLarge`].
+    fn input_gradient(&mut self) -> Result<Vec<f32>>;
+
+    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
+    fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>>;
+
+    /// The state of each layer's gradient and units on the batch of the next step.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn health(&mut self) -> Result<Health>;
+}
+
+/// Trains a population of one or more networks on the GPU.
+///
+/// ```no_run
+/// use wgrad::{Activation, Dataset, Gpu, Init, Loss, Mlp, Optimizer, Train, Trainer, Training};
+/// // The article: two rings, a 2-3-1 network, gradient descent.
+/// let data = Dataset::Circles.draw(1000, 0)?;
+/// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0))
+///     .init(Init::StandardNormal, 0);
+/// let mut trainer = Trainer::new(&Gpu::new()?, &mlp, &training, &data)?;
+/// trainer.train(2000)?;
+/// println!("loss {:?}", trainer.losses()?.last());
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+pub struct Trainer {
+    gpu: Gpu,
+    mlp: Mlp,
+    training: Training,
+    plan: Plan,
+    pub(crate) buffers: Buffers,
+    step: Vec<Prepared>,
+    gradient: Option<Vec<Prepared>>,
+    input_gradient: Option<Vec<Prepared>>,
+    predictor: Option<Predictor>,
+    /// The losses that were read, and the step that follows them.
+    log: Losses,
+    next: u32,
+    /// Steps recorded since: at most so many losses are unread.
+    unread: u32,
+}
+
+/// Dispatches of one submission of [`Trainer::train`].
+const SUBMIT_DISPATCHES: usize = 1024;
+
+/// Operations of one submission: a driver that counts a submission as one piece of work should
+/// not take it for a hang.
+const SUBMIT_OPERATIONS: u64 = 1 << 35;
+
+/// The fields of the status buffer.
+struct Status {
+    step: u32,
+    diverged: Vec<u32>,
+}
+
+impl Trainer {
+    /// Plans, compiles, uploads the data, and draws the initial parameters.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`]; data that do not fit the network; what the device refuses.
+    pub fn new(gpu: &Gpu, mlp: &Mlp, training: &Training, data: &Data) -> Result<Self> {
+        training.check(mlp)?;
+        data.check(mlp, training.models)?;
+        let parameters = training.init.draw(mlp, training.models, training.seed)?;
+        let plan = Plan::new(mlp, training, [data.sets(), data.rows()], gpu.limits())?;
+        let mut buffers = Buffers::new();
+        let at_once: Vec<_> =
+            plan.buffers().iter().filter(|b| b.0 != Buffer::InputGradient).copied().collect();
+        make_buffers(gpu, &at_once, &mut buffers)?;
+        let step = prepare(gpu, &plan.step(), &buffers)?;
+        let mut trainer = Self {
+            gpu: gpu.clone(),
+            mlp: mlp.clone(),
+            training: training.clone(),
+            plan,
+            buffers,
+            step,
+            gradient: None,
+            input_gradient: None,
+            predictor: None,
+            log: Losses { first_step: 0, models: training.models, values: Vec::new() },
+            next: 0,
+            unread: 0,
+        };
+        trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
+        trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
+        trainer.upload(Buffer::Hyper, bytemuck::bytes_of(&training.optimizer.hyper()))?;
+        trainer.restart(&parameters)?;
+        Ok(trainer)
+    }
+
+    /// The plan.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The device.
+    pub const fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// One of the plan's buffers, for a shader of the application's own: the layouts are those of
+    /// [`Buffer`]. `None` for one that this training does not have.
+    pub fn buffer(&self, name: Buffer) -> Option<&wgpu::Buffer> {
+        self.buffers.get(&name)
+    }
+
+    pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
+        let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
+        self.buffers.get(&name).ok_or_else(missing)
+    }
+
+    fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
+        self.gpu.write(self.get(name)?, 0, bytes)
+    }
+
+    /// Records `steps` steps: no submit, no poll, no allocation, and
+    /// `steps * trainer.plan().step().len()` dispatches in one compute pass.
+    ///
+    /// The recorded steps run when the encoder's commands are submitted, in the order of the
+    /// submissions.
+    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
+        self.unread = self.unread.saturating_add(steps);
+        record(encoder, &self.step, steps);
+    }
+
+    /// From `parameters`, with the optimizer's state, the step counter and the losses at 0.
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
+        self.upload_parameters(parameters)?;
+        let (status, states) = (self.get(Buffer::Status)?, self.get(Buffer::States)?);
+        self.gpu.submit(|encoder| {
+            encoder.clear_buffer(states, 0, None);
+            encoder.clear_buffer(status, 0, Some(16));
+        })?;
+        self.log.values.clear();
+        self.log.first_step = 0;
+        (self.next, self.unread) = (0, 0);
+        Ok(())
+    }
+
+    fn upload_parameters(&self, parameters: &Parameters) -> Result<()> {
+        check_same(&self.mlp, self.training.models, parameters)?;
+        self.upload(Buffer::Parameters, bytemuck::cast_slice(parameters.values()))?;
+        let diverged = vec![u32::MAX; self.training.models];
+        self.gpu.write(self.get(Buffer::Status)?, 16, bytemuck::cast_slice(&diverged))
+    }
+
+    async fn read<T: bytemuck::Pod>(&self, name: Buffer, first: usize, count: usize) -> Result<Vec<T>> {
+        let size = wide(size_of::<T>());
+        let bytes = self.gpu.read(self.get(name)?, size * wide(first), size * wide(count))?.await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    async fn status(&self) -> Result<Status> {
+        let words = self.read::<u32>(Buffer::Status, 0, 4 + self.training.models).await?;
+        Ok(Status { step: words[0], diverged: words[4..].to_vec() })
+    }
+
+    /// Moves the losses that were not read yet from the GPU to the log.
+    async fn drain(&mut self) -> Result<Status> {
+        let status = self.status().await?;
+        let models = self.training.models;
+        let history = to_u32("the history", wide(self.plan.history()))?;
+        let new = status.step.wrapping_sub(self.next);
+        if new > 0 {
+            let ring = self.read::<f32>(Buffer::Losses, 0, self.plan.history() * models).await?;
+            if new > history {
+                self.log.values.clear();
+                self.log.first_step = status.step - history;
+            }
+            for step in status.step - new.min(history)..status.step {
+                let row = (step % history) as usize * models;
+                self.log.values.extend_from_slice(&ring[row..row + models]);
+            }
+        }
+        self.next = status.step;
+        self.unread = 0;
+        Ok(status)
+    }
+
+    /// [`Train::train`] without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn train_async(&mut self, steps: u32) -> Result<()> {
+        let history = to_u32("the history", wide(self.plan.history()))?;
+        let by_dispatches = SUBMIT_DISPATCHES / self.step.len().max(1);
+        let by_operations = SUBMIT_OPERATIONS / self.plan.work().operations.max(1);
+        let most = wide(by_dispatches).min(by_operations).clamp(1, u64::from(history));
+        let most = to_u32("steps of a submission", most)?;
+        let mut left = steps;
+        while left > 0 {
+            if self.unread >= history {
+                self.drain().await?;
+            }
+            let now = left.min(most).min(history - self.unread);
+            self.unread += now;
+            self.gpu.submit(|encoder| record(encoder, &self.step, now))?;
+            left -= now;
+        }
+        all_diverged(&self.status().await?.diverged)
+    }
+
+    /// [`Train::diverged`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn diverged_async(&mut self) -> Result<Vec<Option<u32>>> {
+        let words = self.status().await?.diverged;
+        Ok(words.into_iter().map(|step| (step != u32::MAX).then_some(step)).collect())
+    }
+
+    /// [`Train::losses`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn losses_async(&mut self) -> Result<Losses> {
+        self.drain().await?;
+        Ok(self.log.clone())
+    }
+
+    /// [`Train::parameters`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn parameters_async(&self) -> Result<Parameters> {
+        let count = self.training.models * self.mlp.parameters();
+        let values = self.read(Buffer::Parameters, 0, count).await?;
+        Parameters::new(self.mlp.clone(), self.training.models, values)
+    }
+
+    /// Runs the gradient of the next step's batch.
+    async fn run_gradient(&mut self) -> Result<Status> {
+        // The loss takes the next step's place in the history: what is there is read before.
+        let status = self.drain().await?;
+        if self.gradient.is_none() {
+            self.gradient = Some(prepare(&self.gpu, &self.plan.gradient(), &self.buffers)?);
+        }
+        let program = self.gradient.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))?;
+        Ok(status)
+    }
+
+    /// [`Train::gradients`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn gradients_async(&mut self) -> Result<Gradients> {
+        let status = self.run_gradient().await?;
+        let models = self.training.models;
+        let slot = status.step as usize % self.plan.history();
+        let losses = self.read(Buffer::Losses, slot * models, models).await?;
+        let values = self.read(Buffer::Gradient, 0, models * self.mlp.parameters()).await?;
+        Ok(Gradients { losses, values })
+    }
+
+    /// [`Train::input_gradient`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device; [`Error::TooLarge`].
+    pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
+        self.run_gradient().await?;
+        if self.input_gradient.is_none() {
+            make_buffers(&self.gpu, self.plan.buffers(), &mut self.buffers)?;
+            self.input_gradient = Some(prepare(&self.gpu, &self.plan.input_gradient(), &self.buffers)?);
+        }
+        let program = self.input_gradient.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))?;
+        let count = self.training.models * self.plan.batch() * self.mlp.inputs;
+        self.read(Buffer::InputGradient, 0, count).await
+    }
+
+    /// [`Train::predict`] without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        let mut kept = self.predictor.take();
+        let parameters = self.get(Buffer::Parameters)?;
+        let models = self.training.models;
+        let y = crate::model::predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
+        self.predictor = kept;
+        y
+    }
+
+    /// [`Train::health`] without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn health_async(&mut self) -> Result<Health> {
+        self.run_gradient().await?;
+        crate::health::on_gpu(self).await
+    }
+
+    /// Draws the next step's mini-batch into its buffers, which are returned; for full batches the
+    /// data's own.
+    pub(crate) fn batch_buffers(&mut self) -> Result<[wgpu::Buffer; 2]> {
+        let names = if self.training.batch == Batch::Full {
+            [Buffer::Inputs, Buffer::Targets]
+        } else {
+            let gather: Vec<&Node> = self.plan.step().into_iter().take(1).collect();
+            let program = prepare(&self.gpu, &gather, &self.buffers)?;
+            self.gpu.submit(|encoder| record(encoder, &program, 1))?;
+            [Buffer::BatchInputs, Buffer::BatchTargets]
+        };
+        Ok([self.get(names[0])?.clone(), self.get(names[1])?.clone()])
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Train for Trainer {
+    fn device(&self) -> String {
+        self.gpu.to_string()
+    }
+
+    fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn train(&mut self, steps: u32) -> Result<()> {
+        pollster::block_on(self.train_async(steps))
+    }
+
+    fn diverged(&mut self) -> Result<Vec<Option<u32>>> {
+        pollster::block_on(self.diverged_async())
+    }
+
+    fn losses(&mut self) -> Result<Losses> {
+        pollster::block_on(self.losses_async())
+    }
+
+    fn parameters(&mut self) -> Result<Parameters> {
+        pollster::block_on(self.parameters_async())
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.upload_parameters(parameters)
+    }
+
+    fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
+        check_optimizer(self.training.optimizer, optimizer)?;
+        self.upload(Buffer::Hyper, bytemuck::bytes_of(&optimizer.hyper()))?;
+        self.training.optimizer = optimizer;
+        Ok(())
+    }
+
+    fn gradients(&mut self) -> Result<Gradients> {
+        pollster::block_on(self.gradients_async())
+    }
+
+    fn input_gradient(&mut self) -> Result<Vec<f32>> {
+        pollster::block_on(self.input_gradient_async())
+    }
+
+    fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        pollster::block_on(self.predict_async(x))
+    }
+
+    fn health(&mut self) -> Result<Health> {
+        pollster::block_on(self.health_async())
+    }
+}
+
+/// `Err` if every model has diverged: with the first one to do so.
+pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
+    match diverged.iter().enumerate().min_by_key(|(_, step)| **step) {
+        Some((model, step)) if diverged.iter().all(|step| *step != u32::MAX) => {
+            Err(Error::Diverged { model, step: *step })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `Ok` if `parameters` are those of `models` models of `mlp`.
+pub(crate) fn check_same<T: Real>(mlp: &Mlp, models: usize, parameters: &Parameters<T>) -> Result<()> {
+    if parameters.mlp() != mlp {
+        return Err(Error::argument("the parameters' network", parameters.mlp(), mlp.to_string()));
+    }
+    if parameters.models() != models {
+        return Err(Error::argument("the parameters' number of models", parameters.models(), models.to_string()));
+    }
+    Ok(())
+}
+
+/// `Ok` if `next` is valid and of the same kind as `now`.
+pub(crate) fn check_optimizer(now: Optimizer, next: Optimizer) -> Result<()> {
+    next.check()?;
+    if std::mem::discriminant(&now) != std::mem::discriminant(&next) {
+        return Err(Error::argument("the optimizer", next.name(), now.name()));
+    }
+    Ok(())
+}
+

@@ -1,0 +1,59 @@
+//! Pieces of WGSL and how a kernel's text is put together of them.
+
+/// Functions without bindings, and the pieces that they call.
+#[derive(Debug)]
+pub(crate) struct Wgsl {
+    pub name: &'static str,
+    pub text: &'static str,
+    pub needs: &'static [&'static Wgsl],
+}
+
+macro_rules! common {
+    ($($constant:ident = $name:literal needs [$($need:ident),*];)*) => {
+        $(pub(crate) static $constant: Wgsl = Wgsl {
+            name: concat!("common/", $name),
+            text: include_str!(concat!("../shaders/common/", $name, ".wgsl")),
+            needs: &[$(&$need),*],
+        };)*
+    };
+}
+
+common! {
+    FINITE = "finite" needs [];
+    LOG_ONE_PLUS = "log_one_plus" needs [];
+    EXP_MINUS_ONE = "exp_minus_one" needs [];
+    ADAM_DIRECTION = "adam_direction" needs [EXP_MINUS_ONE];
+    PERMUTATION = "permutation" needs [];
+}
+
+/// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line
+/// number is the file's own.
+pub(crate) fn compose(source: &str, glue: &str, pieces: &[&'static Wgsl]) -> String {
+    let mut text = format!("{source}\n{glue}");
+    let mut seen = Vec::new();
+    let mut open = pieces.to_vec();
+    while let Some(piece) = open.pop() {
+        if seen.contains(&piece.name) {
+            continue;
+        }
+        seen.push(piece.name);
+        text.push('\n');
+        text.push_str(piece.text);
+        open.extend(piece.needs);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_needed_twice_appears_once() {
+        static LEAF: Wgsl = Wgsl { name: "leaf", text: "leaf", needs: &[] };
+        static LEFT: Wgsl = Wgsl { name: "left", text: "left", needs: &[&LEAF] };
+        static RIGHT: Wgsl = Wgsl { name: "right", text: "right", needs: &[&LEAF] };
+        let text = compose("kernel", "glue", &[&LEFT, &RIGHT, &LEAF]);
+        assert_eq!(text, "kernel\nglue\nleaf\nright\nleft");
+    }
+}
