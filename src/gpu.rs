@@ -458,14 +458,6 @@ impl Gpu {
         })?;
         Ok(Readback { gpu: self.clone(), staging: Some(staging), state })
     }
-
-    /// Waits until all that was submitted is done. Does nothing on the web.
-    pub(crate) fn wait(&self) -> Result<()> {
-        self.device
-            .poll(wgpu::PollType::wait_indefinitely())
-            .map(|_| ())
-            .map_err(|_| Error::DeviceLost)
-    }
 }
 
 impl Dispatch {
@@ -489,7 +481,7 @@ pub(crate) fn max_binding(limits: &wgpu::Limits) -> u64 {
 /// A readback under way.
 ///
 /// Outside the web it drives the device when it is polled, and asks to be polled again: any
-/// executor will do, and [`Gpu::wait`] before makes it ready at once.
+/// executor will do.
 pub(crate) struct Readback {
     gpu: Gpu,
     staging: Option<wgpu::Buffer>,

@@ -124,7 +124,6 @@ macro_rules! kernel {
     };
 }
 use kernel;
-use parameters;
 
 /// What makes one compiled form of a kernel differ from another.
 #[derive(Debug, Clone, Default)]

@@ -16,7 +16,7 @@ mod model;
 mod optimizer;
 mod parameters;
 pub mod plan;
-#[cfg(feature = "plot")]
+#[cfg(all(feature = "plot", not(target_family = "wasm")))]
 pub mod plot;
 mod real;
 mod self_check;

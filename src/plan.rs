@@ -571,9 +571,10 @@ impl<'a> Builder<'a> {
                 ..Parameters::default()
             };
             let epilogue = Epilogue::Activation(activation, save);
-            use Buffer::{Activation, Parameters as P};
+            let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
             for dispatch in matmul::dispatches(parameters, inputs, epilogue)? {
-                self.push(dispatch, &[Self::input(index, x), P, P, Activation(index)]);
+                let output = Buffer::Activation(index);
+                self.push(dispatch, &[Self::input(index, x), weight, bias, output]);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Which element of each model is the first that is not finite.
 
-use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, kernel};
 use crate::cast::{to_u32, wide};
 use crate::{Real, Result};
 

@@ -1,6 +1,6 @@
 //! The rows of one mini-batch, drawn by the permutation of [`crate::Batch`].
 
-use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, kernel};
 use crate::Result;
 use crate::batches::{Cursor, half_bits};
 use crate::cast::{to_u32, wide};

@@ -2,7 +2,7 @@
 //!
 //! The gradient is with respect to z: the last activation's derivative is in it.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_f32, to_u32, wide};
 use crate::loss::Argument;
 use crate::{Activation, Error, Loss, Real, Result};

@@ -1,7 +1,7 @@
 //! The batched matrix product C[m] = f(op(A[m]) · op(B[m]) + bias[m]).
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, parameters};
-use crate::cast::{narrow, to_u32, wide};
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
 use crate::{Activation, Error, Gpu, Real, Result};
 
@@ -473,13 +473,6 @@ fn rows<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, first: usize, c:
 /// The most terms that a partial sum may have in one dispatch.
 pub(crate) const fn max_chunk() -> usize {
     MAX_INNER
-}
-
-/// The number of tiles that a product of that size has.
-pub(crate) fn tiles(rows: usize, columns: usize, models: usize) -> usize {
-    narrow(
-        wide(rows.div_ceil(4)).saturating_mul(wide(columns.div_ceil(4))).saturating_mul(wide(models)),
-    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! √Σ x² as m √Σ (x/m)² with m = max |x|: neither overflows nor vanishes where the norm does not
 //! (Blue, "A Portable Fortran Program to Find the Euclidean Norm of a Vector", 1978).
 
-use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, kernel};
 use crate::Result;
 use crate::cast::{to_u32, wide};
 

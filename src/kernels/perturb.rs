@@ -1,7 +1,7 @@
 //! Copies of one model's parameters, each with another parameter replaced: model m of the copies
 //! is w with element `first + m` taken from `replaced`.
 
-use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, kernel};
 use crate::Result;
 use crate::cast::{to_u32, wide};
 

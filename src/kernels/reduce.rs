@@ -1,7 +1,7 @@
 //! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
 //! each in a fixed order, and the step at which one of them stopped being finite.
 
-use super::{Dispatch, Kernel, Slot, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, kernel};
 use crate::cast::{to_u32, wide};
 use crate::{Real, Result};
 

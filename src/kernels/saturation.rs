@@ -1,6 +1,6 @@
 //! On how many rows each unit's activation is flat: |f′| at or below a threshold.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_f32, to_u32, wide};
 use crate::{Activation, Real, Result};
 

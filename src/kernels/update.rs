@@ -1,6 +1,6 @@
 //! One step of an [`Optimizer`] for every parameter, in one dispatch.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, parameters};
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_u32, wide};
 use crate::{Optimizer, Real, Result};
 

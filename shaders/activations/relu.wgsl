@@ -1,0 +1,2 @@
+fn relu_value(z: f32) -> f32 { return select(z, 0.0, z <= 0.0); }
+fn relu_gradient(saved: f32) -> f32 { return select(0.0, 1.0, saved > 0.0); }
