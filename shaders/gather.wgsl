@@ -35,8 +35,8 @@ fn gather(
     let drawn = index / width;
     let column = index % width;
     let item = drawn % params.batch;
-    let set = drawn / params.batch;
-    if (set >= params.sets) {
+    let data_set = drawn / params.batch;
+    if (data_set >= params.sets) {
         return;
     }
     var epoch = status.epoch;
@@ -50,11 +50,11 @@ fn gather(
     }
     let row = shuffled(position, params.rows, params.half_bits, epoch_key(params.seed, epoch));
     if (column < params.inputs) {
-        batch_inputs[(set * params.batch + item) * params.inputs + column] =
-            inputs[(set * params.rows + row) * params.inputs + column];
+        batch_inputs[(data_set * params.batch + item) * params.inputs + column] =
+            inputs[(data_set * params.rows + row) * params.inputs + column];
     } else {
         let output = column - params.inputs;
-        batch_targets[(set * params.batch + item) * params.outputs + output] =
-            targets[(set * params.rows + row) * params.outputs + output];
+        batch_targets[(data_set * params.batch + item) * params.outputs + output] =
+            targets[(data_set * params.rows + row) * params.outputs + output];
     }
 }

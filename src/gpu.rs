@@ -214,8 +214,36 @@ impl Gpu {
         match reported.into_iter().find_map(now) {
             None => Ok(made),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(what.into())),
+            Some(_) if self.is_lost() => Err(Error::DeviceLost),
             Some(error) => Err(Error::Wgpu { what: what.into(), message: error.to_string() }),
         }
+    }
+
+    /// Whether the device is lost. wgpu tells only the callback, which is the application's; but
+    /// what a lost device creates is invalid without a report of its creation.
+    fn is_lost(&self) -> bool {
+        let report = |work: &dyn Fn()| {
+            let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+            work();
+            poll_once(scope.pop()).flatten().is_some()
+        };
+        let probe = std::cell::OnceCell::new();
+        let refused = report(&|| {
+            probe.get_or_init(|| {
+                self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("probe"),
+                    size: 4,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                })
+            });
+        });
+        let invalid = report(&|| {
+            if let Some(probe) = probe.get() {
+                probe.map_async(wgpu::MapMode::Read, .., |_| ());
+            }
+        });
+        invalid && !refused
     }
 
     /// Writes `bytes` at `offset` before the next submission.

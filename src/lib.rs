@@ -39,5 +39,5 @@ pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use parameters::Parameters;
 pub use plan::{Plan, Training};
 pub use real::Real;
-pub use self_check::{SelfCheck, self_check};
+pub use self_check::{Check, SelfCheck, self_check};
 pub use trainer::{Losses, Train, Trainer};

@@ -1,6 +1,393 @@
-//! x
-use crate::{Gpu, Result};
-/// x
-pub struct SelfCheck;
-/// x
-pub fn self_check(_gpu: &Gpu) -> Result<SelfCheck> { Ok(SelfCheck) }
+//! Every kernel and a set of networks against the CPU in f64, on the user's own GPU.
+
+use crate::cast::wide;
+use crate::differentiate::deviation;
+use crate::init::Random;
+use crate::kernels::saturation::Holds;
+use crate::kernels::{Dispatch, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update};
+use crate::{
+    Activation, Argument, Batch, CpuTrainer, Data, Difference, Gpu, Init, Loss, Mlp, Optimizer, Real, Result,
+    Train, Trainer, Training,
+};
+use std::fmt;
+
+/// One line of a self-check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// How many cases.
+    pub cases: usize,
+    /// The largest error of all cases: a share of the largest element of what was expected.
+    pub error: f64,
+    /// The error allowed.
+    pub bound: f64,
+    /// The error of a case that could not be run.
+    pub failure: Option<String>,
+}
+
+impl Check {
+    /// Whether the check passed; an error that is NaN fails.
+    pub fn passed(&self) -> bool {
+        self.failure.is_none() && self.error <= self.bound
+    }
+}
+
+/// What [`self_check`] found. Prints as a table that can be pasted into a bug report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelfCheck {
+    /// The device, its driver and back end.
+    pub device: String,
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+impl SelfCheck {
+    /// Whether every check passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(Check::passed)
+    }
+}
+
+impl fmt::Display for SelfCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "wgrad {} on {}", env!("CARGO_PKG_VERSION"), self.device)?;
+        writeln!(f, "{:44} {:>5}  {:>8}  {:>7}  result", "check", "cases", "error", "allowed")?;
+        for check in &self.checks {
+            let result = match (&check.failure, check.passed()) {
+                (Some(failure), _) => failure,
+                (None, true) => "ok",
+                (None, false) => "FAILED",
+            };
+            let Check { name, cases, error, bound, .. } = check;
+            writeln!(f, "{name:44} {cases:>5}  {error:>8.1e}  {bound:>7.0e}  {result}")?;
+        }
+        let failed = self.checks.iter().filter(|check| !check.passed()).count();
+        match failed {
+            0 => writeln!(f, "all {} checks passed", self.checks.len()),
+            _ => writeln!(f, "{failed} of {} checks FAILED", self.checks.len()),
+        }
+    }
+}
+
+/// Runs every kernel and a set of networks on `gpu` and compares them with the CPU in f64: a few
+/// seconds on a GPU.
+///
+/// ```no_run
+/// let check = wgrad::self_check(&wgrad::Gpu::new()?);
+/// print!("{check}");
+/// assert!(check.passed());
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[cfg(not(target_family = "wasm"))]
+pub fn self_check(gpu: &Gpu) -> SelfCheck {
+    let mut runner = Runner { gpu, checks: Vec::new() };
+    runner.kernels();
+    runner.networks();
+    SelfCheck { device: gpu.to_string(), checks: runner.checks }
+}
+
+struct Runner<'a> {
+    gpu: &'a Gpu,
+    checks: Vec<Check>,
+}
+
+/// Pseudo-random numbers in ±1, exact in f32.
+fn numbers(length: usize, seed: u64) -> Vec<f64> {
+    let mut random = Random::new(seed);
+    (0..length).map(|_| f64::from(f32::of(random.uniform(-1.0, 1.0)))).collect()
+}
+
+fn bytes(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|v| f32::of(*v).to_ne_bytes()).collect()
+}
+
+fn words(values: &[u32]) -> Vec<u8> {
+    bytemuck::cast_slice(values).to_vec()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect()
+}
+
+/// 0 where the counts agree, else infinite.
+fn equal<T: PartialEq + ?Sized>(found: &T, expected: &T) -> f64 {
+    if found == expected { 0.0 } else { f64::INFINITY }
+}
+
+/// Sizes round the edges of tiles and workgroups.
+const SIZES: [usize; 5] = [1, 3, 17, 64, 65];
+
+impl Runner<'_> {
+    /// Adds a check whose cases `run` gives the errors of.
+    fn check(&mut self, name: impl Into<String>, bound: f64, run: impl Fn(&Gpu) -> Result<Vec<f64>>) {
+        let (errors, failure) = match run(self.gpu) {
+            Ok(errors) => (errors, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        // Not max(): it drops a NaN.
+        let worst = |a: f64, b: f64| if b <= a { a } else { b };
+        let error = errors.iter().fold(0.0, |a, b| worst(a, *b));
+        self.checks.push(Check { name: name.into(), cases: errors.len(), error, bound, failure });
+    }
+
+    fn kernels(&mut self) {
+        self.check("matmul: sizes and transposes", 1e-6, |gpu| {
+            let mut errors = Vec::new();
+            for (i, rows) in SIZES.into_iter().enumerate() {
+                for (j, columns) in SIZES.into_iter().enumerate() {
+                    let inner = SIZES[(i + 2 * j) % SIZES.len()];
+                    let matmul = Matmul::new(rows, columns, inner).models(2);
+                    let matmul = match (i + j) % 4 {
+                        0 => matmul,
+                        1 => matmul.transposed_a(),
+                        2 => matmul.transposed_b(),
+                        _ => matmul.transposed_a().transposed_b(),
+                    };
+                    errors.push(product(gpu, matmul, [2 * rows * inner, 2 * inner * columns, 0])?);
+                }
+            }
+            Ok(errors)
+        });
+        self.check("matmul: 40,000 terms, in two dispatches", 1e-5, |gpu| {
+            Ok(vec![product(gpu, Matmul::new(5, 3, 40_000), [200_000, 120_000, 0])?])
+        });
+        for activation in Activation::ALL {
+            self.check(format!("matmul with {}: z in ±10,000", activation.name()), 2e-6, |gpu| {
+                let z: Vec<f64> = (-4000..=4000)
+                    .map(|i| f64::from(i) / 4000.0)
+                    .flat_map(|s| [8.0 * s, s * 1e4])
+                    .map(|z| f64::from(f32::of(z)))
+                    .collect();
+                let layer = Matmul::new(z.len(), 1, 1).epilogue(*activation);
+                let single: Vec<f32> = z.iter().map(|z| f32::of(*z)).collect();
+                let found = layer.run(gpu, &single, &[1.0], &[0.0])?;
+                let errors = found.iter().zip(&z).map(|(y, z)| {
+                    let expected = activation.value(*z);
+                    (f64::from(*y) - expected).abs() / expected.abs().max(1.0)
+                });
+                Ok(vec![errors.fold(0.0, |a, b| if b <= a { a } else { b })])
+            });
+        }
+        for which in Loss::ALL {
+            self.check(format!("loss: {}", which.name()), 2e-6, |gpu| losses(gpu, *which));
+        }
+        for optimizer in Optimizer::all() {
+            self.check(format!("update: {}", optimizer.name()), 1e-6, |gpu| updates(gpu, &optimizer));
+        }
+        self.check("reduce", 1e-6, |gpu| {
+            let (splits, elements) = (5, 3 * 67);
+            let partial = numbers(splits * elements, 1);
+            let shape = reduce::Shape { parameters: 67, models: 3, splits, loss_groups: 130, history: 4 };
+            let groups = numbers(3 * 130, 2);
+            let mut slots = [
+                bytes(&partial),
+                bytes(&groups),
+                bytes(&vec![0.0; elements]),
+                bytes(&[0.0; 12]),
+                words(&[6, 0, 0, 0, u32::MAX, u32::MAX, u32::MAX]),
+            ];
+            reduce::dispatch(shape)?.run(gpu, &mut slots)?;
+            let sums: Vec<f64> = groups.chunks(130).map(|g| g.iter().sum()).collect();
+            Ok(vec![
+                deviation(&floats(&slots[2]), &reduce::reference(splits, &partial)),
+                deviation(&floats(&slots[3])[6..9], &sums),
+                equal(&slots[4][..8], &words(&[6, 7])[..]),
+            ])
+        });
+        self.check("gather", 0.0, |gpu| {
+            let shape = gather::Shape { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: 9 };
+            let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
+            let mut slots = [
+                words(&[0, 0, 4, 60, 0]),
+                bytes(&x),
+                bytes(&t),
+                bytes(&vec![0.0; 2 * 17 * 3]),
+                bytes(&vec![0.0; 2 * 17 * 2]),
+            ];
+            gather::dispatch(shape)?.run(gpu, &mut slots)?;
+            Ok(vec![
+                equal(&floats(&slots[3]), &gather::reference(shape, 4, 60, 3, &x)?),
+                equal(&floats(&slots[4]), &gather::reference(shape, 4, 60, 2, &t)?),
+            ])
+        });
+        self.check("perturb", 0.0, |gpu| {
+            let (base, replaced) = (numbers(65, 1), numbers(65, 2));
+            let mut slots = [bytes(&base), bytes(&replaced), bytes(&vec![0.0; 17 * 65])];
+            perturb::dispatch(65, 17, 50)?.run(gpu, &mut slots)?;
+            Ok(vec![equal(&floats(&slots[2]), &perturb::reference(17, 50, &base, &replaced))])
+        });
+        self.check("norm: magnitudes 1e-30 to 1e30", 2e-6, |gpu| {
+            let mut errors = Vec::new();
+            for scale in [1e-30, 1.0, 1e30] {
+                let values: Vec<f64> =
+                    numbers(2 * 5003, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
+                let groups = norm::groups(5000);
+                let mut slots = [bytes(&values), vec![0; 8 * 2 * groups]];
+                norm::dispatch(5000, 2, 3, 5003)?.run(gpu, &mut slots)?;
+                let found = norm::finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]), groups);
+                errors.push(deviation(&found, &norm::reference(5000, 2, 3, 5003, &values)));
+            }
+            Ok(errors)
+        });
+        self.check("saturation", 0.0, |gpu| {
+            let mut errors = Vec::new();
+            for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Relu] {
+                let threshold = activation.flat_below().unwrap_or(0.0);
+                let z: Vec<f64> = numbers(600 * 5, 1).into_iter().map(|v| 10.0 * v).collect();
+                let mut slots = [bytes(&z), words(&[0; 5])];
+                saturation::dispatch(activation, Holds::PreActivation, [1, 600, 5], 0, threshold)?
+                    .run(gpu, &mut slots)?;
+                let z: Vec<f64> = floats(&bytes(&z));
+                let expected = saturation::reference(activation, Holds::PreActivation, 5, threshold, &z);
+                errors.push(equal(&slots[1], &words(&expected)));
+            }
+            Ok(errors)
+        });
+        self.check("finite", 0.0, |gpu| {
+            let mut values = numbers(3 * 100, 1);
+            values[100] = f64::NAN;
+            values[299] = f64::INFINITY;
+            let mut slots = [bytes(&values), words(&[finite::NONE; 3])];
+            finite::dispatch(100, 3)?.run(gpu, &mut slots)?;
+            Ok(vec![equal(&slots[1], &words(&finite::reference(100, &values)))])
+        });
+    }
+
+    fn networks(&mut self) {
+        for which in Loss::ALL {
+            self.check(format!("networks with {}: gradients", which.name()), 1e-5, |gpu| {
+                let mut errors = Vec::new();
+                for (depth, activation) in (1..).zip(Activation::ALL).map(|(i, a)| (1 + i % 4, a)) {
+                    let mut mlp = Mlp::new(3);
+                    for layer in 1..depth {
+                        mlp = mlp.layer(5 + 7 * layer, *activation);
+                    }
+                    let last = match which.argument() {
+                        Argument::Logit(needs) => needs,
+                        Argument::Output => *activation,
+                    };
+                    errors.push(network(gpu, &mlp.layer(2, last), *which, 3)?);
+                }
+                Ok(errors)
+            });
+        }
+        self.check("training: 50 steps of mini-batches, Adam", 1e-4, |gpu| {
+            let (mlp, data) = (tanh(), data(3, 1, 100)?);
+            let training = Training::new(Loss::HalfSquaredError, Optimizer::adam(0.01))
+                .models(3)
+                .batch(Batch::Mini { size: 32, seed: 5 });
+            let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
+            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
+            trainer.train(50)?;
+            cpu.train(50)?;
+            Ok(vec![
+                deviation(&trainer.losses()?.values, cpu.loss_values()),
+                deviation(trainer.parameters()?.values(), cpu.values()),
+            ])
+        });
+        self.check("central differences", 1e-2, |gpu| {
+            let (mlp, data) = (tanh(), data(3, 1, 100)?);
+            let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
+            let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
+            let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
+            let (exact, _) = cpu.exact_gradients()?;
+            Ok(vec![deviation(&trainer.numerical_gradient(Difference::Central)?, &exact.values)])
+        });
+        self.check("two runs, the same bits", 0.0, |gpu| {
+            let (mlp, data) = (tanh(), data(3, 1, 100)?);
+            let training = Training::new(Loss::HalfSquaredError, Optimizer::adam(0.01))
+                .batch(Batch::Mini { size: 32, seed: 5 });
+            let run = || {
+                let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
+                trainer.train(50)?;
+                trainer.parameters()
+            };
+            Ok(vec![equal(&run()?, &run()?)])
+        });
+    }
+}
+
+fn tanh() -> Mlp {
+    Mlp::new(3).layer(9, Activation::Tanh).layer(1, Activation::Identity)
+}
+
+/// Inputs in ±1, targets in 0 to 1.
+fn data(inputs: usize, outputs: usize, rows: usize) -> Result<Data> {
+    let x = numbers(rows * inputs, 1).into_iter().map(f32::of).collect();
+    let t = numbers(rows * outputs, 2).into_iter().map(|v| f32::of(0.5 * v + 0.5)).collect();
+    Data::new(inputs, outputs, x, t)
+}
+
+fn product(gpu: &Gpu, matmul: Matmul, lengths: [usize; 3]) -> Result<f64> {
+    let [a, b, bias] = [0, 1, 2].map(|i| numbers(lengths[i], 1 + wide(i)));
+    let single = |values: &[f64]| values.iter().map(|v| f32::of(*v)).collect::<Vec<_>>();
+    let found = matmul.run(gpu, &single(&a), &single(&b), &single(&bias))?;
+    Ok(deviation(&found, &matmul.reference(&a, &b, &bias)?))
+}
+
+fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
+    let mut errors = Vec::new();
+    for (activation, scale) in Activation::ALL.iter().flat_map(|a| [(*a, 3.0), (*a, 1e4)]) {
+        // Squares of logits of ±10,000 are no loss that one trains with.
+        let logit = matches!(which.argument(), Argument::Logit(_));
+        if which.check(activation).is_err() || (scale > 3.0 && !logit) {
+            continue;
+        }
+        let shape = loss::Shape { models: 2, own_targets: true, batch: 65, outputs: 3 };
+        let elements = 2 * 65 * 3;
+        let z: Vec<f64> = numbers(elements, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
+        let t: Vec<f64> = floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
+        let groups = shape.groups(which);
+        let zeros = |n| bytes(&vec![0.0; n]);
+        let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
+        loss::dispatch(which, activation, shape)?.run(gpu, &mut slots)?;
+        let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
+        for m in 0..2 {
+            let part = m * elements / 2..(m + 1) * elements / 2;
+            sums.push(loss::reference(which, activation, 3, &z[part.clone()], &t[part.clone()], &mut delta[part]));
+        }
+        let found: Vec<f64> = floats(&slots[3]).chunks(groups).map(|g| g.iter().sum()).collect();
+        errors.push(deviation(&found, &sums));
+        errors.push(deviation(&floats(&slots[2]), &delta));
+    }
+    Ok(errors)
+}
+
+fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
+    let elements = 2 * 67;
+    let mut parameters = numbers(elements, 1);
+    let mut states = vec![0.0; 2 * elements];
+    let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
+    let dispatch: Dispatch = update::dispatch(optimizer, 67, 2, 100, 100)?;
+    let mut slots = [hyper, Vec::new(), bytes(&parameters), bytes(&states), Vec::new()];
+    let mut errors = Vec::new();
+    for t in 1..=4 {
+        let gradient = numbers(elements, 10 + u64::from(t));
+        slots[1] = bytes(&gradient);
+        slots[4] = words(&[t - 1, t, 0, 0, u32::MAX, u32::MAX]);
+        dispatch.run(gpu, &mut slots)?;
+        update::reference(optimizer, t, &gradient, &mut parameters, &mut states);
+        errors.push(deviation(&floats(&slots[2]), &parameters));
+    }
+    Ok(errors)
+}
+
+/// The largest error of loss, gradient, input gradient and outputs of a population.
+fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
+    let data = data(mlp.inputs, mlp.outputs(), 70)?;
+    let training = Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform, 3);
+    let mut trainer = Trainer::new(gpu, mlp, &training, &data)?;
+    let cpu = CpuTrainer::<f64>::new(mlp, &training, &data.cast()?)?;
+    let (exact, inputs) = cpu.exact_gradients()?;
+    let found = trainer.gradients()?;
+    let x: Vec<f64> = data.x().iter().map(|v| f64::from(*v)).collect();
+    let errors = [
+        deviation(&found.losses, &exact.losses),
+        deviation(&found.values, &exact.values),
+        deviation(&trainer.input_gradient()?, &inputs),
+        deviation(&trainer.predict(data.x())?, &cpu.outputs(&x)?),
+    ];
+    Ok(errors.into_iter().fold(0.0, |a, b| if b <= a { a } else { b }))
+}
+

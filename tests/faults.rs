@@ -1,0 +1,247 @@
+//! What a user can do wrong, and what can go wrong under way: an error or a result, never a panic,
+//! a hang or a wrong number.
+
+mod common;
+
+use wgrad::{
+    Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Parameters,
+    Train, Trainer, Training,
+};
+
+fn article() -> (Mlp, Training, Data) {
+    (
+        Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid),
+        Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)),
+        Dataset::Circles.draw(100, 1).unwrap(),
+    )
+}
+
+fn message<T>(result: Result<T, Error>) -> String {
+    match result {
+        Ok(_) => panic!("no error"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Both trainers refuse the same, in the same words.
+#[test]
+fn bad_descriptions_are_refused() {
+    let gpu = common::gpu();
+    let (mlp, training, data) = article();
+    let cases: [(Mlp, Training, Data, &str); 9] = [
+        (Mlp::new(2), training.clone(), data.clone(), "the number of layers is 0"),
+        (mlp.clone().layer(0, Activation::Sigmoid), training.clone(), data.clone(), "layer 2's units is 0"),
+        (Mlp::new(0).layer(1, Activation::Sigmoid), training.clone(), data.clone(), "the number of inputs is 0"),
+        (Mlp::new(3).layer(1, Activation::Sigmoid), training.clone(), data.clone(), "the data's inputs a row is 2"),
+        (Mlp::new(2).layer(2, Activation::Sigmoid), training.clone(), data.clone(), "the data's targets a row is 1"),
+        (mlp.clone(), training.clone().models(0), data.clone(), "the number of models is 0"),
+        (mlp.clone(), training.clone().batch(Batch::Mini { size: 101, seed: 0 }), data.clone(), "the rows of a mini-batch is 101"),
+        (mlp.clone(), Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(f64::NAN)), data.clone(), "sgd rate is NaN"),
+        (Mlp::new(2).layer(1, Activation::Tanh), training.clone(), data.clone(), "the loss binary_cross_entropy does not follow"),
+    ];
+    for (mlp, training, data, words) in cases {
+        let found = message(Trainer::new(gpu, &mlp, &training, &data));
+        assert!(found.starts_with(words), "{found}");
+        assert_eq!(message(CpuTrainer::<f32>::new(&mlp, &training, &data)), found);
+    }
+    let two = Data::for_each_model(2, 2, 1, vec![0.0; 8], vec![0.0; 4]).unwrap();
+    let found = message(Trainer::new(gpu, &mlp, &training.clone().models(3), &two));
+    assert!(found.contains("the data's number of sets is 2"), "{found}");
+    assert!(message(Trainer::new(gpu, &mlp, &training.history(0), &data)).contains("history"));
+}
+
+#[test]
+fn refused_parameters_leave_the_trainer_as_it_was() {
+    let (mlp, training, data) = article();
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+        trainer.train(3).unwrap();
+        let (before, losses) = (trainer.parameters().unwrap(), trainer.losses().unwrap());
+        let other = Mlp::new(2).layer(4, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+        let wrong = Init::Auto.draw(&other, 1, 0).unwrap();
+        assert!(message(trainer.set_parameters(&wrong)).starts_with("the parameters' network is 2-4-1"));
+        let many = Init::Auto.draw(&mlp, 2, 0).unwrap();
+        assert!(message(trainer.set_parameters(&many)).starts_with("the parameters' number of models is 2"));
+        assert!(trainer.set_optimizer(Optimizer::adam(0.1)).is_err());
+        assert!(trainer.set_optimizer(Optimizer::sgd(-1.0)).is_err());
+        assert!(message(trainer.predict(&[1.0, f32::NAN])).starts_with("x holds NaN at element 1"));
+        assert!(message(trainer.predict(&[1.0])).starts_with("x has 1 elements"));
+        assert_eq!(trainer.predict(&[]).unwrap(), Vec::<f32>::new());
+        assert_eq!(trainer.parameters().unwrap(), before);
+        assert_eq!(trainer.losses().unwrap(), losses);
+        trainer.train(1).unwrap();
+    }
+}
+
+/// The rate is read by the next step, with no new pipeline.
+#[test]
+fn the_rate_can_change_between_steps() {
+    let (mlp, training, data) = article();
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+        trainer.train(5).unwrap();
+        trainer.set_optimizer(Optimizer::sgd(0.0)).unwrap();
+        let before = trainer.parameters().unwrap();
+        trainer.train(5).unwrap();
+        assert_eq!(trainer.parameters().unwrap(), before);
+        trainer.set_optimizer(Optimizer::sgd(0.5)).unwrap();
+        trainer.train(5).unwrap();
+    }
+    let error = common::deviation(gpu.parameters().unwrap().values(), cpu.values());
+    assert!(error <= 1e-5, "{error:e}");
+}
+
+/// One model of three diverges: the step is named, its parameters stay finite, the others train on.
+#[test]
+fn divergence_is_named_and_kept_apart() {
+    let mlp = Mlp::new(1).layer(4, Activation::Identity).layer(1, Activation::Identity);
+    let mut x = vec![0.5_f32; 3 * 8];
+    // The second model's data make its squared error explode.
+    x[8..16].fill(1e6);
+    let data = Data::for_each_model(3, 1, 1, x, vec![1.0; 24]).unwrap();
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05)).models(3).init(Init::HeNormal, 3);
+    let mut alone = Vec::new();
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+        trainer.train(50).unwrap();
+        let diverged = trainer.diverged().unwrap();
+        assert!(diverged[0].is_none() && diverged[2].is_none(), "{diverged:?}");
+        let step = diverged[1].expect("the second model diverges");
+        assert!(step < 10, "{step}");
+        assert!(trainer.parameters().unwrap().values().iter().all(|v| v.is_finite()));
+        let losses = trainer.losses().unwrap();
+        assert!(losses.of_model(0).all(f32::is_finite) && losses.of_model(2).all(f32::is_finite));
+        alone.push((step, losses.last()[0]));
+    }
+    assert_eq!(alone[0].0, alone[1].0, "both name the same step");
+}
+
+#[test]
+fn a_lone_model_that_diverges_is_an_error() {
+    let mlp = Mlp::new(1).layer(1, Activation::Identity);
+    let data = Data::new(1, 1, vec![1e10, -1e10], vec![1.0, 2.0]).unwrap();
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(1e3));
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+    let mut found = Vec::new();
+    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+        match trainer.train(20) {
+            Err(Error::Diverged { model: 0, step }) => found.push(step),
+            other => panic!("{other:?}"),
+        }
+        let parameters = trainer.parameters().unwrap();
+        assert!(parameters.values().iter().all(|v| v.is_finite()));
+        // New parameters make it train again.
+        trainer.set_parameters(&Parameters::new(mlp.clone(), 1, vec![0.0, 0.0]).unwrap()).unwrap();
+        assert_eq!(trainer.diverged().unwrap(), [None]);
+    }
+    assert_eq!(found[0], found[1]);
+}
+
+/// Saturated logits: finite losses, gradients and outputs on both sides.
+#[test]
+fn logits_of_ten_thousand_stay_finite() {
+    for (loss, last) in [(Loss::BinaryCrossEntropy, Activation::Sigmoid), (Loss::SoftmaxCrossEntropy, Activation::Identity)] {
+        let mlp = Mlp::new(1).layer(2, last);
+        let parameters = Parameters::new(mlp.clone(), 1, vec![1e4, -1e4, 0.0, 0.0]).unwrap();
+        let data = Data::new(1, 2, vec![1.0, -1.0], vec![0.0, 1.0, 0.0, 1.0]).unwrap();
+        let training = Training::new(loss, Optimizer::sgd(0.1));
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+        gpu.set_parameters(&parameters).unwrap();
+        cpu.set_parameters(&parameters).unwrap();
+        let (found, expected) = (gpu.gradients().unwrap(), cpu.gradients().unwrap());
+        let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        assert!(common::deviation(&found.losses, &wide(&expected.losses)) <= 1e-6, "{found:?}");
+        assert!(common::deviation(&found.values, &wide(&expected.values)) <= 1e-6, "{found:?}");
+        let y = gpu.predict(&[1.0, -1.0]).unwrap();
+        assert!(y.iter().all(|v| v.is_finite()), "{y:?}");
+        gpu.train(5).unwrap();
+    }
+}
+
+/// A device that is destroyed says so in every call that waits.
+#[test]
+fn a_lost_device_is_an_error() {
+    let gpu = Gpu::new().unwrap();
+    let (mlp, training, data) = article();
+    let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+    let mut model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
+    trainer.train(10).unwrap();
+    gpu.device().destroy();
+    assert_eq!(trainer.train(10), Err(Error::DeviceLost));
+    assert_eq!(trainer.losses(), Err(Error::DeviceLost));
+    assert_eq!(trainer.parameters(), Err(Error::DeviceLost));
+    assert_eq!(trainer.gradients(), Err(Error::DeviceLost));
+    assert_eq!(trainer.input_gradient(), Err(Error::DeviceLost));
+    assert_eq!(trainer.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
+    assert_eq!(model.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
+    assert!(trainer.health().is_err());
+    // Recording does not panic; the application learns of the loss from wgpu.
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    trainer.record(&mut encoder, 3);
+    drop(encoder.finish());
+    assert!(Trainer::new(&gpu, &mlp, &training, &data).and_then(|mut t| t.train(1)).is_err());
+}
+
+/// More rows than a slice of a prediction takes, for a population.
+#[test]
+fn predictions_in_slices_are_whole() {
+    let mlp = Mlp::new(2).layer(3, Activation::Softplus).layer(2, Activation::Identity);
+    let parameters = Init::Auto.draw(&mlp, 3, 1).unwrap();
+    let rows = 2 * 16_384 + 17;
+    let x: Vec<f32> = common::numbers_f32(2 * rows, 1);
+    let mut model = Model::new(common::gpu(), &parameters).unwrap();
+    let found = model.predict(&x).unwrap();
+    assert_eq!(found.len(), 3 * rows * 2);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).models(3);
+    let data = Data::new(2, 2, vec![0.0; 2], vec![0.0; 2]).unwrap();
+    let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+    cpu.set_parameters(&parameters).unwrap();
+    let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let error = common::deviation(&found, &cpu.outputs(&wide).unwrap());
+    assert!(error <= 1e-6, "{error:e}");
+    // Another number of rows through the same model.
+    let few = model.predict(&x[..6]).unwrap();
+    for m in 0..3 {
+        assert_eq!(few[m * 6..(m + 1) * 6], found[m * rows * 2..m * rows * 2 + 6]);
+    }
+}
+
+/// A batch longer than the iterations that llvmpipe grants a loop, and more workgroups than a
+/// dimension of a grid has.
+#[test]
+fn long_batches_are_summed_to_the_end() {
+    let rows = 70_000;
+    let mlp = Mlp::new(1).layer(1, Activation::Identity);
+    let data = Data::new(1, 1, vec![1.0_f32; rows], vec![0.0; rows]).unwrap();
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
+    let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    trainer.set_parameters(&Parameters::new(mlp, 1, vec![1.0, 1.0]).unwrap()).unwrap();
+    let gradients = trainer.gradients().unwrap();
+    assert!((gradients.losses[0] - 2.0).abs() <= 1e-5, "{gradients:?}");
+    assert!(gradients.values.iter().all(|g| (g - 2.0).abs() <= 1e-5), "{gradients:?}");
+}
+
+#[test]
+fn a_wide_input_layer_is_summed_to_the_end() {
+    let inputs = 70_000;
+    let mlp = Mlp::new(inputs).layer(3, Activation::Sigmoid).layer(1, Activation::Identity);
+    let x = common::numbers_f32(2 * inputs, 1);
+    let data = Data::new(inputs, 1, x, vec![0.5, -0.5]).unwrap();
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+    let (exact, inputs) = cpu.exact_gradients().unwrap();
+    let found = gpu.gradients().unwrap();
+    for (what, error) in [
+        ("loss", common::deviation(&found.losses, &exact.losses)),
+        ("gradient", common::deviation(&found.values, &exact.values)),
+        ("input gradient", common::deviation(&gpu.input_gradient().unwrap(), &inputs)),
+    ] {
+        assert!(error <= 1e-5, "{what}: {error:e}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Devices that allow little, sizes at a limit: on wgpu's `noop` back end, which validates as a
+//! driver would and runs nothing.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use wgrad::plan::Buffer;
+use wgrad::{
+    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Trainer, Training,
+};
+
+/// A device of the default limits, changed by `change`, that counts uncaptured errors.
+fn noop(change: impl FnOnce(&mut wgpu::Limits)) -> (Gpu, Arc<AtomicUsize>) {
+    let mut required_limits = wgpu::Limits::default();
+    change(&mut required_limits);
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor { required_limits, ..Default::default() });
+    let errors = Arc::new(AtomicUsize::new(0));
+    let counter = errors.clone();
+    device.on_uncaptured_error(Arc::new(move |error| {
+        eprintln!("uncaptured: {error}");
+        counter.fetch_add(1, Ordering::Relaxed);
+    }));
+    (Gpu::from_wgpu(&device, &queue).unwrap(), errors)
+}
+
+fn mlp() -> Mlp {
+    Mlp::new(4).layer(8, Activation::Gelu).layer(2, Activation::Identity)
+}
+
+fn training() -> Training {
+    Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
+}
+
+fn data(rows: usize) -> Data {
+    Data::new(4, 2, vec![0.5; 4 * rows], vec![0.5; 2 * rows]).unwrap()
+}
+
+/// Every kernel of every kind of training passes validation on the least that WebGPU promises.
+#[test]
+fn default_limits_are_enough() {
+    let (gpu, errors) = noop(|_| ());
+    for batch in [Batch::Full, Batch::Mini { size: 5, seed: 1 }] {
+        for optimizer in Optimizer::all() {
+            let training = Training::new(Loss::MeanSquaredError, optimizer).models(3).batch(batch);
+            let mut trainer = Trainer::new(&gpu, &mlp(), &training, &data(9)).unwrap();
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            trainer.record(&mut encoder, 10);
+            gpu.queue().submit([encoder.finish()]);
+            pollster::block_on(trainer.losses_async()).unwrap();
+            pollster::block_on(trainer.gradients_async()).unwrap();
+            pollster::block_on(trainer.health_async()).unwrap();
+            pollster::block_on(trainer.input_gradient_async()).unwrap();
+            pollster::block_on(trainer.predict_async(&[0.0; 40])).unwrap();
+        }
+    }
+    assert_eq!(errors.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_device_that_allows_too_little_is_refused_by_the_limits_name() {
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+        required_limits: wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..Default::default() },
+        ..Default::default()
+    });
+    let error = Gpu::from_wgpu(&device, &queue).unwrap_err();
+    assert_eq!(
+        error,
+        Error::Limit { limit: "max_storage_buffers_per_shader_stage", found: 4, needed: 5 }
+    );
+}
+
+/// The data's inputs take exactly what may be bound, four bytes less, and four more.
+#[test]
+fn sizes_at_the_binding_limit() {
+    let rows = 1000;
+    let bytes = 4 * 4 * rows as u64;
+    for (allowed, fits) in [(bytes + 4, true), (bytes, true), (bytes - 4, false)] {
+        let (gpu, errors) = noop(|limits| limits.max_storage_buffer_binding_size = allowed);
+        // One hidden unit: the inputs are the largest buffer.
+        let mlp = Mlp::new(4).layer(1, Activation::Tanh).layer(2, Activation::Identity);
+        match Trainer::new(&gpu, &mlp, &training().history(1), &data(rows)) {
+            Ok(mut trainer) => {
+                assert!(fits, "{allowed}");
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                trainer.record(&mut encoder, 1);
+                gpu.queue().submit([encoder.finish()]);
+            }
+            Err(Error::TooLarge { what, bytes: found, allowed: limit }) => {
+                assert!(!fits, "{allowed}");
+                assert_eq!((what.as_str(), found, limit), ("the buffer `inputs`", bytes, allowed));
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(errors.load(Ordering::Relaxed), 0, "{allowed}");
+    }
+}
+
+/// Mini-batches fit where the full batch's activations do not.
+#[test]
+fn predictions_are_cut_to_what_may_be_bound() {
+    let (gpu, errors) = noop(|limits| limits.max_storage_buffer_binding_size = 4096);
+    let parameters = Parameters::new(mlp(), 1, vec![0.5; mlp().parameters()]).unwrap();
+    let mut model = Model::new(&gpu, &parameters).unwrap();
+    assert_eq!(pollster::block_on(model.predict_async(&[0.0; 4 * 1000])).unwrap().len(), 2000);
+    assert_eq!(errors.load(Ordering::Relaxed), 0);
+    let full = Trainer::new(&gpu, &mlp(), &training(), &data(200));
+    assert!(matches!(full, Err(Error::TooLarge { .. })));
+    let mini = training().batch(Batch::Mini { size: 16, seed: 0 }).history(64);
+    assert!(Trainer::new(&gpu, &mlp(), &mini, &data(200)).is_ok());
+}
+
+/// A grid wider than a dimension allows is folded; one that no fold can hold is refused.
+#[test]
+fn grids_at_the_limit_of_a_dimension() {
+    let (gpu, errors) = noop(|limits| limits.max_compute_workgroups_per_dimension = 8);
+    // 64 rows a workgroup of the loss, 2 outputs: 8 · 8 workgroups hold 2,048 rows.
+    for (rows, fits) in [(2047, true), (2048, true), (2049, false)] {
+        let made = Trainer::new(&gpu, &Mlp::new(4).layer(2, Activation::Identity), &training(), &data(rows));
+        match made {
+            Ok(mut trainer) => {
+                assert!(fits, "{rows}");
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                trainer.record(&mut encoder, 1);
+                gpu.queue().submit([encoder.finish()]);
+            }
+            Err(error) => {
+                assert!(!fits, "{rows}: {error}");
+                assert!(error.to_string().starts_with("the workgroups of loss is 65"), "{error}");
+            }
+        }
+    }
+    assert_eq!(errors.load(Ordering::Relaxed), 0);
+}
+
+/// Sizes that no machine holds come back as errors from the plan, which needs no device.
+#[test]
+fn plans_of_impossible_sizes_are_refused() {
+    let limits = wgpu::Limits::default();
+    let wide = Mlp::new(1 << 16).layer(1 << 15, Activation::Relu).layer(1, Activation::Identity);
+    for (mlp, training, rows) in [
+        (wide, training(), 1),
+        (mlp(), training(), 1 << 40),
+        (mlp(), training(), usize::MAX),
+        (mlp(), training().models(1 << 31), 1),
+        (mlp(), training().models(usize::MAX), 1),
+        (Mlp::new(usize::MAX).layer(1, Activation::Relu), training(), 1),
+    ] {
+        let error = Plan::new(&mlp, &training, [1, rows], &limits).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. } | Error::Argument { .. }), "{error}");
+    }
+}
+
+/// 3 dispatches a layer and 3 at most, whatever the depth; printed with their bytes.
+#[test]
+fn a_step_is_counted_before_it_runs() {
+    for depth in 1..8 {
+        let mut mlp = Mlp::new(2);
+        for _ in 0..depth {
+            mlp = mlp.layer(16, Activation::Tanh);
+        }
+        for (batch, more) in [(Batch::Full, 2), (Batch::Mini { size: 10, seed: 0 }, 3)] {
+            let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).batch(batch);
+            let plan = Plan::new(&mlp, &training, [1, 100], &wgpu::Limits::default()).unwrap();
+            assert_eq!(plan.step().len(), 3 * depth + more);
+            let text = plan.to_string();
+            assert!(text.contains(&format!("a step: {} dispatches", 3 * depth + more)), "{text}");
+            assert!(plan.buffers().iter().any(|(name, bytes)| *name == Buffer::Parameters && *bytes > 0));
+        }
+    }
+}
