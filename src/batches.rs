@@ -79,7 +79,8 @@ pub(crate) fn shuffled(position: u32, rows: u32, key: u32) -> u32 {
     loop {
         let (mut left, mut right) = (x >> half, x & mask);
         for round in 0..4_u32 {
-            let next = left ^ (mix(right ^ key.wrapping_add(round.wrapping_mul(0x9e37_79b9))) & mask);
+            let next =
+                left ^ (mix(right ^ key.wrapping_add(round.wrapping_mul(0x9e37_79b9))) & mask);
             left = right;
             right = next;
         }
@@ -166,7 +167,8 @@ mod tests {
         let mut counts = vec![0.0_f64; 256];
         for epoch in 0..epochs {
             for position in 0..rows {
-                counts[(position * 16 + shuffled(position, rows, epoch_key(1, epoch))) as usize] += 1.0;
+                counts[(position * 16 + shuffled(position, rows, epoch_key(1, epoch))) as usize] +=
+                    1.0;
             }
         }
         let expected = f64::from(epochs) / 16.0;

@@ -4,8 +4,7 @@ use crate::{Error, Result};
 
 /// `value` as the `u32` in which shaders count.
 pub(crate) fn to_u32(what: &str, value: u64) -> Result<u32> {
-    u32::try_from(value)
-        .map_err(|_| Error::argument(what, value, format!("at most {}", u32::MAX)))
+    u32::try_from(value).map_err(|_| Error::argument(what, value, format!("at most {}", u32::MAX)))
 }
 
 /// A count as `u64`; `usize` is never wider here.

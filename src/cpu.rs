@@ -11,7 +11,8 @@ use crate::kernels::saturation::Holds;
 use crate::kernels::{gather, loss, saturation, update};
 use crate::trainer::{all_diverged, check_optimizer, check_same};
 use crate::{
-    Activation, Batch, Data, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result, Train, Training,
+    Activation, Batch, Data, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result, Train,
+    Training,
 };
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
@@ -205,7 +206,8 @@ impl<T: Real> CpuTrainer<T> {
         }
         let f = self.mlp.last_activation();
         let outputs = self.each_model(|m| {
-            let z = forward(&self.mlp, self.model(m), x, false).pop().map_or_else(Vec::new, |l| l.y);
+            let z =
+                forward(&self.mlp, self.model(m), x, false).pop().map_or_else(Vec::new, |l| l.y);
             z.into_iter().map(|z| f.value(z)).collect::<Vec<_>>()
         });
         Ok(outputs.concat())
@@ -222,7 +224,8 @@ impl<T: Real> CpuTrainer<T> {
         });
         let mut layers = Vec::new();
         for (m, kept) in layers_of.iter().enumerate() {
-            for (index, (layer, range)) in self.mlp.layers.iter().zip(self.mlp.ranges()).enumerate() {
+            for (index, (layer, range)) in self.mlp.layers.iter().zip(self.mlp.ranges()).enumerate()
+            {
                 let stretch = &gradients.values[m * p + range.weight.start..m * p + range.bias.end];
                 let norm = stretch.iter().map(|g| g.to_f64().powi(2)).sum::<f64>().sqrt();
                 let last = index + 1 == self.mlp.layers.len();
@@ -234,7 +237,12 @@ impl<T: Real> CpuTrainer<T> {
                 let counts = layer.activation.flat_below().map(|threshold| {
                     saturation::reference(layer.activation, holds, layer.units, threshold, values)
                 });
-                layers.push(LayerHealth::new(norm, layer.activation, self.batch, counts.as_deref()));
+                layers.push(LayerHealth::new(
+                    norm,
+                    layer.activation,
+                    self.batch,
+                    counts.as_deref(),
+                ));
             }
         }
         Ok(Health { models: self.training.models, layers })
@@ -307,7 +315,8 @@ fn backward<T: Real>(
     let mut gradient = vec![T::ZERO; parameters.len()];
     let mut delta = vec![T::ZERO; t.len()];
     let z = layers.last().map_or(x, |layer| &layer.y);
-    let loss = loss::reference(training.loss, mlp.last_activation(), mlp.outputs(), z, t, &mut delta);
+    let loss =
+        loss::reference(training.loss, mlp.last_activation(), mlp.outputs(), z, t, &mut delta);
     for (index, range) in mlp.ranges().into_iter().enumerate().rev() {
         let [units, inputs] = range.shape;
         let below = if index == 0 { x } else { &layers[index - 1].y };

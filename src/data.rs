@@ -43,7 +43,11 @@ impl<T: Real> Data<T> {
     ) -> Result<Self> {
         for (what, size) in [("sets", sets), ("inputs", inputs), ("outputs", outputs)] {
             if size == 0 {
-                return Err(Error::argument(format!("the data's number of {what}"), 0, "1 or more"));
+                return Err(Error::argument(
+                    format!("the data's number of {what}"),
+                    0,
+                    "1 or more",
+                ));
             }
         }
         let rows = x.len() / sets / inputs;
@@ -100,13 +104,25 @@ impl<T: Real> Data<T> {
     /// `Ok` if the data fit `models` models of `mlp`.
     pub(crate) fn check(&self, mlp: &crate::Mlp, models: usize) -> Result<()> {
         if self.inputs != mlp.inputs {
-            return Err(Error::argument("the data's inputs a row", self.inputs, format!("the network's {}", mlp.inputs)));
+            return Err(Error::argument(
+                "the data's inputs a row",
+                self.inputs,
+                format!("the network's {}", mlp.inputs),
+            ));
         }
         if self.outputs != mlp.outputs() {
-            return Err(Error::argument("the data's targets a row", self.outputs, format!("the network's {}", mlp.outputs())));
+            return Err(Error::argument(
+                "the data's targets a row",
+                self.outputs,
+                format!("the network's {}", mlp.outputs()),
+            ));
         }
         if self.sets != 1 && self.sets != models {
-            return Err(Error::argument("the data's number of sets", self.sets, format!("1, or one for each of {models} models")));
+            return Err(Error::argument(
+                "the data's number of sets",
+                self.sets,
+                format!("1, or one for each of {models} models"),
+            ));
         }
         Ok(())
     }
@@ -185,7 +201,9 @@ impl Dataset {
                     let (low, high) = if part == 0 { (0.0, 0.5) } else { (0.6, 1.0) };
                     let radius: Vec<f64> = (0..n).map(|_| random.uniform(low, high)).collect();
                     let angle: Vec<f64> = (0..n).map(|_| random.uniform(0.0, TAU)).collect();
-                    let at = |f: fn(f64) -> f64| radius.iter().zip(&angle).map(|(r, a)| r * f(*a)).collect();
+                    let at = |f: fn(f64) -> f64| {
+                        radius.iter().zip(&angle).map(|(r, a)| r * f(*a)).collect()
+                    };
                     (at(f64::cos), at(f64::sin))
                 }
                 Self::Xor | Self::Gaussians => {
@@ -240,11 +258,15 @@ mod tests {
             assert!(range.contains(&radius), "point {i}: {radius}");
         }
         let xor = Dataset::Xor.draw(1000, 3).unwrap();
-        for (blob, centre) in xor.x().chunks(500).zip([[0.25, 0.75], [0.75, 0.25], [0.25, 0.25], [0.75, 0.75]]) {
+        for (blob, centre) in
+            xor.x().chunks(500).zip([[0.25, 0.75], [0.75, 0.25], [0.25, 0.25], [0.75, 0.75]])
+        {
             for axis in 0..2 {
-                let values: Vec<f64> = blob.iter().skip(axis).step_by(2).map(|v| f64::from(*v)).collect();
+                let values: Vec<f64> =
+                    blob.iter().skip(axis).step_by(2).map(|v| f64::from(*v)).collect();
                 let mean = values.iter().sum::<f64>() / 250.0;
-                let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 250.0).sqrt();
+                let deviation =
+                    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 250.0).sqrt();
                 assert!((mean - centre[axis]).abs() <= 0.04, "{mean} {centre:?}");
                 assert!((deviation - 0.15).abs() <= 0.03, "{deviation}");
             }

@@ -5,7 +5,8 @@ use crate::kernels::finite;
 use crate::model::{Buffers, make_buffers, prepare, record};
 use crate::plan::{Buffer, Copies};
 use crate::{
-    Activation, CpuTrainer, Data, Error, Gpu, Loss, Mlp, Parameters, Real, Result, Train, Trainer, Training,
+    Activation, CpuTrainer, Data, Error, Gpu, Loss, Mlp, Parameters, Real, Result, Train, Trainer,
+    Training,
 };
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -50,7 +51,8 @@ impl Difference {
     fn replaced<T: Real>(self, noise: f64, base: &[T]) -> [Vec<T>; 2] {
         let h = |w: T| T::of(self.step(noise) * w.to_f64().abs().max(1.0));
         let up = base.iter().map(|w| *w + h(*w)).collect();
-        let down = base.iter().map(|w| if self == Self::Central { *w - h(*w) } else { *w }).collect();
+        let down =
+            base.iter().map(|w| if self == Self::Central { *w - h(*w) } else { *w }).collect();
         [up, down]
     }
 }
@@ -124,7 +126,8 @@ impl Trainer {
         let mut buffers = Buffers::from([(Buffer::Inputs, inputs), (Buffer::Targets, targets)]);
         make_buffers(&gpu, &plan.buffers, &mut buffers)?;
         let forward = prepare(&gpu, &plan.forward.iter().collect::<Vec<_>>(), &buffers)?;
-        let get = |name| buffers.get(&name).ok_or_else(|| Error::argument("a buffer", "missing", "made"));
+        let get =
+            |name| buffers.get(&name).ok_or_else(|| Error::argument("a buffer", "missing", "made"));
         gpu.write(get(Buffer::Base)?, 0, bytemuck::cast_slice(&base))?;
         let marks = vec![finite::NONE; plan.models];
         gpu.write(get(Buffer::Status)?, 16, bytemuck::cast_slice(&marks))?;
@@ -281,7 +284,11 @@ pub struct Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, {} parameters, {} rows", self.mlp, self.mlp.parameters(), self.rows)?;
-        writeln!(f, "{:28} {:>14} {:>12} {:>11}  device", "way", "forward passes", "time", "deviation")?;
+        writeln!(
+            f,
+            "{:28} {:>14} {:>12} {:>11}  device",
+            "way", "forward passes", "time", "deviation"
+        )?;
         for way in &self.ways {
             writeln!(
                 f,
@@ -337,7 +344,13 @@ pub fn compare_gradients(
     let mut ways = Vec::new();
     let mut way = |name, device: &str, forward_passes, start: Instant, found: &[f64]| {
         let deviation = deviation(found, &exact);
-        ways.push(Way { name, device: device.into(), forward_passes, time: start.elapsed(), deviation });
+        ways.push(Way {
+            name,
+            device: device.into(),
+            forward_passes,
+            time: start.elapsed(),
+            deviation,
+        });
     };
     way("back-propagation", &device, 1, start, &exact);
     if *mlp == SingleUnit::mlp() && loss == Loss::HalfSquaredError {
@@ -345,7 +358,10 @@ pub fn compare_gradients(
         let found = SingleUnit::from_parameters(parameters)?.mean_gradient(data)?;
         way("closed form", &device, 1, start, &found);
     }
-    let numerical = [(Difference::Central, "central differences"), (Difference::Forward, "forward differences")];
+    let numerical = [
+        (Difference::Central, "central differences"),
+        (Difference::Forward, "forward differences"),
+    ];
     if p <= most_numerical {
         for (difference, name) in numerical {
             let start = Instant::now();

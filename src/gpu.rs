@@ -102,11 +102,8 @@ impl Gpu {
             ..wgpu::Limits::default()
         }
         .or_worse_values_from(&offered);
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("wgrad"),
-            required_limits,
-            ..Default::default()
-        };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("wgrad"), required_limits, ..Default::default() };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
@@ -122,12 +119,28 @@ impl Gpu {
     pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self> {
         let limits = device.limits();
         for (limit, found, needed) in [
-            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 5),
-            ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 2),
-            ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup, 64),
+            (
+                "max_storage_buffers_per_shader_stage",
+                limits.max_storage_buffers_per_shader_stage,
+                5,
+            ),
+            (
+                "max_uniform_buffers_per_shader_stage",
+                limits.max_uniform_buffers_per_shader_stage,
+                2,
+            ),
+            (
+                "max_compute_invocations_per_workgroup",
+                limits.max_compute_invocations_per_workgroup,
+                64,
+            ),
             ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, 64),
             ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, 512),
-            ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
+            (
+                "max_compute_workgroups_per_dimension",
+                limits.max_compute_workgroups_per_dimension,
+                1,
+            ),
         ] {
             if found < needed {
                 return Err(Error::Limit { limit, found: found.into(), needed: needed.into() });
@@ -177,7 +190,9 @@ impl Gpu {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::OutOfMemory`].
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
         self.make_buffer(label, bytes, usage, self.max_binding())
     }
 
@@ -268,7 +283,8 @@ impl Gpu {
     /// A uniform buffer that holds `bytes`.
     pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.make_buffer(label, wide(bytes.len()), usage, self.limits.max_buffer_size)?;
+        let buffer =
+            self.make_buffer(label, wide(bytes.len()), usage, self.limits.max_buffer_size)?;
         self.write(&buffer, 0, bytes)?;
         Ok(buffer)
     }
@@ -293,11 +309,12 @@ impl Gpu {
                 label: Some(kernel.name),
                 source: wgpu::ShaderSource::Wgsl(dispatch.wgsl().into()),
             });
-            let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(kernel.name),
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            });
+            let pipeline_layout =
+                self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label: Some(kernel.name),
+                    bind_group_layouts: &[Some(&layout)],
+                    immediate_size: 0,
+                });
             let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(kernel.name),
                 layout: Some(&pipeline_layout),
@@ -384,7 +401,10 @@ impl Gpu {
                     ));
                 }
                 for (i, slot) in kernel.slots[1..].iter().enumerate() {
-                    let twice = buffers.iter().enumerate().any(|(j, b)| i != j && b.buffer == buffers[i].buffer);
+                    let twice = buffers
+                        .iter()
+                        .enumerate()
+                        .any(|(j, b)| i != j && b.buffer == buffers[i].buffer);
                     if slot.access == Access::ReadWrite && twice {
                         return Err(Error::argument(
                             format!("the buffer `{}` of {}", slot.name, kernel.name),
@@ -405,7 +425,10 @@ impl Gpu {
                     resource: wgpu::BindingResource::Buffer(parameters),
                 }];
                 for (buffer, binding) in buffers.iter().zip(1..) {
-                    entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer.clone()) });
+                    entries.push(wgpu::BindGroupEntry {
+                        binding,
+                        resource: wgpu::BindingResource::Buffer(buffer.clone()),
+                    });
                 }
                 let group = self.guarded(kernel.name, || {
                     self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -414,7 +437,11 @@ impl Gpu {
                         entries: &entries,
                     })
                 })?;
-                Ok(Prepared { pipeline: pipeline.pipeline, group, grid: dispatch.grid(&self.limits)? })
+                Ok(Prepared {
+                    pipeline: pipeline.pipeline,
+                    group,
+                    grid: dispatch.grid(&self.limits)?,
+                })
             })
             .collect()
     }
@@ -430,11 +457,19 @@ impl Gpu {
 
     /// Runs dispatches in order on buffers that hold `slots`, the kernel's without its parameters,
     /// and reads those back that one of them writes.
-    pub(crate) async fn run_async(&self, dispatches: &[Dispatch], slots: &mut [Vec<u8>]) -> Result<()> {
+    pub(crate) async fn run_async(
+        &self,
+        dispatches: &[Dispatch],
+        slots: &mut [Vec<u8>],
+    ) -> Result<()> {
         let kernel = dispatches.first().map(Dispatch::kernel);
         let access = kernel.map_or(&[][..], |kernel| &kernel.slots[1..]);
         if access.len() != slots.len() {
-            return Err(Error::argument("the number of slots", slots.len(), access.len().to_string()));
+            return Err(Error::argument(
+                "the number of slots",
+                slots.len(),
+                access.len().to_string(),
+            ));
         }
         let buffers = slots
             .iter()

@@ -23,7 +23,12 @@ pub struct LayerHealth {
 
 impl LayerHealth {
     /// From how many of `rows` rows leave each unit flat.
-    pub(crate) fn new(norm: f64, activation: Activation, rows: usize, counts: Option<&[u32]>) -> Self {
+    pub(crate) fn new(
+        norm: f64,
+        activation: Activation,
+        rows: usize,
+        counts: Option<&[u32]>,
+    ) -> Self {
         let share = |part: f64| counts.map(|counts| part / count(counts.len().max(1)));
         let all: u64 = counts.into_iter().flatten().map(|c| u64::from(*c)).sum();
         let dead = counts.into_iter().flatten().filter(|c| u64::from(**c) == wide(rows)).count();
@@ -49,7 +54,8 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "model  layer  activation   gradient norm  saturated  dead units")?;
         let layers = (self.layers.len() / self.models.max(1)).max(1);
-        let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1} %", 100.0 * s));
+        let percent =
+            |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1} %", 100.0 * s));
         for (i, layer) in self.layers.iter().enumerate() {
             writeln!(
                 f,
@@ -98,7 +104,8 @@ pub(crate) async fn on_gpu(trainer: &Trainer) -> Result<Health> {
             };
             let shape = [models, batch, layer.units];
             let dispatch = saturation::dispatch(layer.activation, holds, shape, offset, threshold)?;
-            let bytes = run(dispatch, Buffer::Activation(index), 4 * wide(models * layer.units)).await?;
+            let bytes =
+                run(dispatch, Buffer::Activation(index), 4 * wide(models * layer.units)).await?;
             counts = Some(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes));
         }
         columns.push((norms, counts));

@@ -1,4 +1,96 @@
-//! wgrad
+//! Trains and runs small neural networks on any GPU that [wgpu] reaches, inside the application
+//! that owns the GPU.
+//!
+//! wgrad is a set of WGSL kernels (batched matrix products, activations, losses, their gradients,
+//! optimizers) recorded into the application's own command encoder, each checked against a CPU
+//! path in f64. A network is a multilayer perceptron, [`Mlp`]; a population of thousands of them
+//! trains side by side as one.
+//!
+//! # Should I use it?
+//!
+//! Yes, if a small network is to learn or run *inside* an application on wgpu: between the frames,
+//! on the same device, with no copy to the CPU; or if you learn or teach back-propagation and want
+//! to see it run, checked, on your own GPU; or to train many small networks at once.
+//!
+//! No, if you need convolutions, attention, automatic differentiation of your own operations,
+//! multiple GPUs or models from elsewhere: take burn or candle. If your networks are so small, or
+//! so few, that a CPU trains them in the time of a few dispatches, [`CpuTrainer`] has the same
+//! interface.
+//!
+//! # The tour
+//!
+//! ```no_run
+//! use wgrad::{Activation, Dataset, Gpu, Loss, Mlp, Optimizer, Train, Trainer, Training};
+//!
+//! // What to train, as pure data: a network, a loss, a rule, and the data.
+//! let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+//! let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
+//! let data = Dataset::Circles.draw(1000, 0)?;
+//!
+//! // On what: a device of one's own, or the application's by `Gpu::from_wgpu(&device, &queue)`.
+//! let gpu = Gpu::new()?;
+//! let mut trainer = Trainer::new(&gpu, &mlp, &training, &data)?;
+//!
+//! // Run steps and wait…
+//! trainer.train(2000)?;
+//! println!("loss {:?}", trainer.losses()?.last());
+//! let probability = trainer.predict(&[0.0, 0.0])?;
+//!
+//! // …or record them into an encoder of the application's, between its own passes.
+//! let mut encoder = gpu.device().create_command_encoder(&Default::default());
+//! trainer.record(&mut encoder, 10);
+//! gpu.queue().submit([encoder.finish()]);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+//!
+//! | to | use |
+//! | --- | --- |
+//! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
+//! | see what a step will do before it runs | [`Plan`] |
+//! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
+//! | run a trained network | [`Model`], or `predict` of a trainer |
+//! | save and load | [`Parameters`] (safetensors) |
+//! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`Difference`] |
+//! | look at a gradient's health | [`Health`] |
+//! | check a GPU | [`self_check`] |
+//! | use a kernel by itself | [`kernels`] |
+//! | draw | `plot` (feature `plot`) |
+//!
+//! # Promises
+//!
+//! 1. **The caller's GPU.** Everything works on a device the application made, with no optional
+//!    feature and no more than WebGPU's default limits. The crate never touches the device-lost
+//!    callback or the handler of uncaptured errors.
+//! 2. **The caller's encoder.** [`Trainer::record`] only records: no submit, no poll, no wait, no
+//!    allocation of wgpu's objects, and a number of dispatches known before.
+//! 3. **Verified gradients.** Central differences in f64 check the CPU's back-propagation, and that
+//!    checks every kernel and every network on the GPU. [`self_check`] does so on yours.
+//! 4. **Deterministic.** The same device, driver and configuration give the same bits: no float
+//!    atomics, sums in a fixed order. CPU and GPU draw the same parameters and mini-batches from
+//!    one seed.
+//! 5. **Errors, not panics.** What a user passes in comes back as an [`Error`] that names what was
+//!    wrong, what was found and what was allowed, and leaves the trainer as it was.
+//! 6. **Finite.** Logits of any magnitude give finite losses and gradients. A training that
+//!    diverges keeps its last finite parameters, and the trainer says at which step.
+//! 7. **Bounded.** One dispatch runs a bounded amount of work, since drivers reset a GPU that takes
+//!    too long.
+//!
+//! # Layout
+//!
+//! Arithmetic on the GPU is f32. Matrices are row-major, batches come first: activations
+//! `[models, batch, units]`, weights `[models, units, inputs]`, `Z = X Wᵀ + 1 bᵀ`. All parameters of
+//! a model lie in one flat buffer, layer after layer, weight before bias ([`Mlp::ranges`]);
+//! gradients and optimizer states have the same layout. [`plan::Buffer`] documents every buffer for
+//! shaders of the application's own.
+//!
+//! # Features
+//!
+//! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
+//! its own. `threads` (default): all cores for the CPU path. `plot` (default): pictures. `web`:
+//! WebGPU in a browser, where everything that waits has an async form.
+//!
+//! [wgpu]: https://wgpu.rs
+
 mod activation;
 mod batches;
 mod cast;

@@ -62,7 +62,13 @@ pub(crate) struct Predictor {
 }
 
 impl Predictor {
-    pub fn new(gpu: &Gpu, mlp: &Mlp, models: usize, rows: usize, parameters: &wgpu::Buffer) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        models: usize,
+        rows: usize,
+        parameters: &wgpu::Buffer,
+    ) -> Result<Self> {
         let plan = Prediction::new(mlp, models, rows, gpu.limits())?;
         let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone())]);
         make_buffers(gpu, &plan.buffers, &mut buffers)?;
@@ -80,7 +86,9 @@ impl Predictor {
         let (inputs, outputs, slice) = (mlp.inputs, mlp.outputs(), self.plan.rows);
         let rows = x.len() / inputs;
         let last = Buffer::Activation(mlp.layers.len() - 1);
-        let (Some(input), Some(output)) = (self.buffers.get(&Buffer::Inputs), self.buffers.get(&last)) else {
+        let (Some(input), Some(output)) =
+            (self.buffers.get(&Buffer::Inputs), self.buffers.get(&last))
+        else {
             return Err(Error::argument("a buffer of the prediction", "missing", "made"));
         };
         let mut y = vec![0.0; models * rows * outputs];

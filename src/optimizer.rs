@@ -141,8 +141,12 @@ impl Optimizer {
             // Judged as the shader sees it: 1 - 1e-12 is 1 there.
             let seen = crate::cast::to_f32(value);
             let (ok, allowed) = match range {
-                Range::NonNegative => (seen >= 0.0 && seen.is_finite(), "a finite number of 0 or more"),
-                Range::Positive => (seen > 0.0 && seen.is_finite(), "a finite number above 0 in f32"),
+                Range::NonNegative => {
+                    (seen >= 0.0 && seen.is_finite(), "a finite number of 0 or more")
+                }
+                Range::Positive => {
+                    (seen > 0.0 && seen.is_finite(), "a finite number above 0 in f32")
+                }
                 Range::Fraction => ((0.0..1.0).contains(&seen), "0 or more and less than 1"),
             };
             if !ok {

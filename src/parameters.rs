@@ -58,7 +58,11 @@ impl<T: Real> Parameters<T> {
     /// [`Error::Argument`] where there is no such model.
     pub fn model(&self, index: usize) -> Result<Self> {
         if index >= self.models {
-            return Err(Error::argument("the model's index", index, format!("less than {}", self.models)));
+            return Err(Error::argument(
+                "the model's index",
+                index,
+                format!("less than {}", self.models),
+            ));
         }
         let p = self.mlp.parameters();
         let values = self.values[index * p..(index + 1) * p].to_vec();
@@ -134,7 +138,9 @@ impl<T: Real> Parameters<T> {
                 expected.push(name);
             }
         }
-        if let Some(name) = file.names().into_iter().find(|name| !expected.iter().any(|e| e == name)) {
+        if let Some(name) =
+            file.names().into_iter().find(|name| !expected.iter().any(|e| e == name))
+        {
             return Err(Error::file(name, format!("not a tensor of the network {mlp}")));
         }
         Self::new(mlp.clone(), models, values)
@@ -176,9 +182,11 @@ fn read_tensor<T: Real>(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> 
     }
     // A file's elements may lie at any address.
     let values: Vec<f64> = match tensor.dtype() {
-        Dtype::F32 => {
-            tensor.data().chunks_exact(4).map(|b| f64::from(bytemuck::pod_read_unaligned::<f32>(b))).collect()
-        }
+        Dtype::F32 => tensor
+            .data()
+            .chunks_exact(4)
+            .map(|b| f64::from(bytemuck::pod_read_unaligned::<f32>(b)))
+            .collect(),
         Dtype::F64 => tensor.data().chunks_exact(8).map(bytemuck::pod_read_unaligned).collect(),
         other => {
             return Err(Error::file(name, format!("is of type {other:?}; F32 and F64 are read")));
@@ -189,7 +197,10 @@ fn read_tensor<T: Real>(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> 
         None => Ok(values),
         Some(index) => Err(Error::file(
             name,
-            format!("holds {} at element {index}; only finite numbers are allowed", values[index].to_f64()),
+            format!(
+                "holds {} at element {index}; only finite numbers are allowed",
+                values[index].to_f64()
+            ),
         )),
     }
 }
@@ -208,7 +219,10 @@ mod tests {
         for models in [1, 3] {
             let parameters = Init::Auto.draw(&mlp(), models, 1).unwrap();
             let bytes = parameters.to_safetensors().unwrap();
-            assert_eq!(Parameters::from_safetensors(&bytes, &mlp(), models), Ok(parameters.clone()));
+            assert_eq!(
+                Parameters::from_safetensors(&bytes, &mlp(), models),
+                Ok(parameters.clone())
+            );
             let wide = parameters.cast::<f64>().unwrap();
             let bytes = wide.to_safetensors().unwrap();
             assert_eq!(Parameters::from_safetensors(&bytes, &mlp(), models), Ok(parameters));
@@ -240,19 +254,33 @@ mod tests {
                 ("layers.1.bias", Dtype::F32, vec![2], f32s(2)),
             ];
             change(&mut tensors);
-            let views = tensors.iter().map(|(n, d, s, b)| (*n, TensorView::new(*d, s.clone(), b).unwrap()));
+            let views =
+                tensors.iter().map(|(n, d, s, b)| (*n, TensorView::new(*d, s.clone(), b).unwrap()));
             let bytes = safetensors::serialize(views, None).unwrap();
             Parameters::<f32>::from_safetensors(&bytes, &mlp(), 1)
         };
         assert!(file(&|_| ()).is_ok());
         let message = |result: Result<Parameters>| result.unwrap_err().to_string();
-        assert_eq!(message(file(&|t| { t.remove(1); })), "layers.0.bias: missing from the file");
+        assert_eq!(
+            message(file(&|t| {
+                t.remove(1);
+            })),
+            "layers.0.bias: missing from the file"
+        );
         assert_eq!(
             message(file(&|t| t[2].2 = vec![4, 2])),
             "layers.1.weight: has the shape [4, 2], not [2, 4]"
         );
-        assert!(message(file(&|t| t[3].3.clone_from(&nan))).starts_with("layers.1.bias: holds NaN at element 1"));
-        assert!(message(file(&|t| t[1].1 = Dtype::I32)).starts_with("layers.0.bias: is of type I32"));
-        assert!(message(file(&|t| t.push(("layers.2.weight", Dtype::F32, vec![1], f32s(1))))).starts_with("layers.2.weight: not a tensor of"));
+        assert!(
+            message(file(&|t| t[3].3.clone_from(&nan)))
+                .starts_with("layers.1.bias: holds NaN at element 1")
+        );
+        assert!(
+            message(file(&|t| t[1].1 = Dtype::I32)).starts_with("layers.0.bias: is of type I32")
+        );
+        assert!(
+            message(file(&|t| t.push(("layers.2.weight", Dtype::F32, vec![1], f32s(1)))))
+                .starts_with("layers.2.weight: not a tensor of")
+        );
     }
 }

@@ -14,11 +14,11 @@
 //! | `reduce`: sums the splits, the loss, checks both | 1 |
 //! | `update`: the optimizer and the step counter | 1 |
 
+use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{Access, Dispatch, Work, gather, loss, perturb, reduce, update};
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result};
-use crate::activation::Saved;
 use std::fmt;
 
 /// How a network is trained.
@@ -345,7 +345,11 @@ impl fmt::Display for Plan {
             work.written,
             work.operations
         )?;
-        writeln!(f, "{:12} {:>10} {:>12} {:>12} {:>14}  writes", "kernel", "workgroups", "read", "written", "operations")?;
+        writeln!(
+            f,
+            "{:12} {:>10} {:>12} {:>12} {:>14}  writes",
+            "kernel", "workgroups", "read", "written", "operations"
+        )?;
         for Node { dispatch, buffers } in self.step() {
             let work = dispatch.work();
             let slots = dispatch.kernel().slots[1..].iter().zip(buffers);
@@ -548,7 +552,8 @@ impl<'a> Builder<'a> {
                 (true, Purpose::Training | Purpose::Loss) => Activation::Identity,
                 _ => self.mlp.layers[index].activation,
             };
-            let save = purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
+            let save =
+                purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
             let copies = if save { 2 } else { 1 };
             self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
             let parameters = Parameters {

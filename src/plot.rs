@@ -141,10 +141,7 @@ impl Picture {
                     image::ImageFormat::Png,
                 )
             })
-            .map_err(|source| PlotError::Save {
-                path: path.to_owned(),
-                source,
-            })
+            .map_err(|source| PlotError::Save { path: path.to_owned(), source })
     }
 }
 
@@ -179,9 +176,7 @@ impl Points<'_> {
     /// `(first coordinate, second coordinate, is class 1)` of each point.
     fn iter(&self) -> impl Iterator<Item = (f64, f64, bool)> {
         let (xy, _) = self.xy.as_chunks::<2>();
-        xy.iter()
-            .zip(self.class)
-            .map(|(&[x, y], &class)| (x.into(), y.into(), class > 0.5))
+        xy.iter().zip(self.class).map(|(&[x, y], &class)| (x.into(), y.into(), class > 0.5))
     }
 
     /// Draws the points inside the axes, `colours[class]` for each class.
@@ -244,12 +239,7 @@ pub struct Map<'a> {
 impl<'a> Map<'a> {
     /// A map of the probability of class 1: the label is `P(1)`, the range 0 to 1.
     pub fn probability(values: &'a [f32], axis: (f32, f32)) -> Self {
-        Self {
-            values,
-            axis,
-            label: "P(1)",
-            range: (0.0, 1.0),
-        }
+        Self { values, axis, label: "P(1)", range: (0.0, 1.0) }
     }
 }
 
@@ -381,16 +371,8 @@ pub fn probability_map(
     }
 
     let half_cell = (last - first) / (n - 1) as f64 / 2.0;
-    let axis = Axis {
-        low: first - half_cell,
-        high: last + half_cell,
-        scale: Scale::Linear,
-    };
-    let bar_axis = Axis {
-        low,
-        high,
-        scale: Scale::Linear,
-    };
+    let axis = Axis { low: first - half_cell, high: last + half_cell, scale: Scale::Linear };
+    let bar_axis = Axis { low, high, scale: Scale::Linear };
     let bar_ticks = bar_axis.ticks(MAX_TICKS);
     let label = match bar_ticks.unit.as_str() {
         "" => map.label.to_owned(),
@@ -431,18 +413,10 @@ pub fn probability_map(
         points.draw(&mut frame, COLOURS)?;
     }
 
-    let bar = Area {
-        left: area.right + bar_gap,
-        right: area.right + bar_gap + bar_width,
-        ..area
-    };
+    let bar = Area { left: area.right + bar_gap, right: area.right + bar_gap + bar_width, ..area };
     for y in 0..side {
         let top = bar.top + y as f64;
-        let row = Area {
-            top,
-            bottom: top + 1.0,
-            ..bar
-        };
+        let row = Area { top, bottom: top + 1.0, ..bar };
         let share = 1.0 - (y as f64 + 0.5) / side as f64;
         frame.canvas.rect(row, shade(share))?;
     }
@@ -499,21 +473,13 @@ pub fn bars(
     });
     let y = Axis::of_bars(heights, scale);
     let base = if log { y.value_at_bottom() } else { 0.0 };
-    let entries = series.iter().zip(palette()).map(|(bars, colour)| Entry {
-        label: bars.label,
-        mark: Mark::Box(colour),
-    });
-    let x = Axis {
-        low: -0.5,
-        high: groups.len() as f64 - 0.5,
-        scale: Scale::Groups(groups),
-    };
-    let mut frame = Chart {
-        y_label,
-        legend: legend_of_several(entries),
-        ..Chart::new(title, x, y)
-    }
-    .open()?;
+    let entries = series
+        .iter()
+        .zip(palette())
+        .map(|(bars, colour)| Entry { label: bars.label, mark: Mark::Box(colour) });
+    let x = Axis { low: -0.5, high: groups.len() as f64 - 0.5, scale: Scale::Groups(groups) };
+    let mut frame =
+        Chart { y_label, legend: legend_of_several(entries), ..Chart::new(title, x, y) }.open()?;
     let width = 0.8 / series.len() as f64;
     for (number, (bars, colour)) in series.iter().zip(palette()).enumerate() {
         let middle = |group: usize| group as f64 - 0.4 + width * (number as f64 + 0.5);
@@ -575,21 +541,14 @@ pub fn histogram(
     let mut marks = marks.to_vec();
     marks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ends = [low, high];
-    let x = Axis::around(
-        ends.into_iter().chain(marks.iter().map(|mark| mark.0)),
-        Scale::Linear,
-    );
+    let x = Axis::around(ends.into_iter().chain(marks.iter().map(|mark| mark.0)), Scale::Linear);
     let highest = counts.iter().copied().max().unwrap_or_default() as f64;
     let y = |rows: usize| Axis {
         low: 0.0,
         high: highest * 1.05 / (1.0 - (rows as f64 * TEXT_ROW / 500.0).min(0.6)),
         scale: Scale::Whole,
     };
-    let chart = |rows| Chart {
-        x_label,
-        y_label,
-        ..Chart::new(title, x.clone(), y(rows))
-    };
+    let chart = |rows| Chart { x_label, y_label, ..Chart::new(title, x.clone(), y(rows)) };
     // The number of rows follows from the place of the labels, but moves the axes a little.
     let mut rows = 0;
     let (mut frame, flags) = loop {
@@ -608,10 +567,7 @@ pub fn histogram(
         frame.canvas.rect(bar, BLUE)?;
         // A gap shows where a bin ends, as long as the bins are wide enough to spare it.
         if bar.right - bar.left > 8.0 {
-            let gap = Area {
-                left: bar.right - 1.0,
-                ..bar
-            };
+            let gap = Area { left: bar.right - 1.0, ..bar };
             frame.canvas.rect(gap, WHITE)?;
         }
     }
@@ -624,10 +580,8 @@ pub fn histogram(
         let corner = (flag.left - 3.0, flag.top);
         let opposite = (flag.left + flag.width + 3.0, flag.top + TEXT_ROW);
         frame.canvas.rect(Area::new(corner, opposite), WHITE)?;
-        let label = Text {
-            colour: flag.colour,
-            ..Text::new(flag.label, flag.size).anchored(0.0, 0.5)
-        };
+        let label =
+            Text { colour: flag.colour, ..Text::new(flag.label, flag.size).anchored(0.0, 0.5) };
         let middle = flag.top + TEXT_ROW / 2.0;
         frame.canvas.text(&label, (flag.left, middle))?;
     }
@@ -718,11 +672,7 @@ fn same_length(what: &str, expected: usize, found: usize) -> Result<(), PlotErro
     if expected == found {
         return Ok(());
     }
-    Err(PlotError::Length {
-        what: what.into(),
-        expected,
-        found,
-    })
+    Err(PlotError::Length { what: what.into(), expected, found })
 }
 
 fn all_finite(what: &str, values: impl Iterator<Item = f64>) -> Result<(), PlotError> {
@@ -756,11 +706,7 @@ fn widened((low, high): (f64, f64), scale: Scale<'_>) -> (f64, f64) {
         return (low, high);
     }
     let is_log = matches!(scale, Scale::Log);
-    let room = if is_log || size < 1e-280 {
-        0.5
-    } else {
-        size * 0.05
-    };
+    let room = if is_log || size < 1e-280 { 0.5 } else { size * 0.05 };
     (low - room, high + room)
 }
 
@@ -779,11 +725,7 @@ fn diverging_shades() -> [RGBColor; 256] {
         / (MAGNITUDE * SATURATION.sin());
     std::array::from_fn(|index| {
         let share = index as f64 / 255.0;
-        let (hue, white_hue) = if share < 0.5 {
-            (-1.1, -1.1 - spin)
-        } else {
-            (0.5, 0.5 + spin)
-        };
+        let (hue, white_hue) = if share < 0.5 { (-1.1, -1.1 - spin) } else { (0.5, 0.5 + spin) };
         let strength = (2.0 * share - 1.0).abs();
         let mix = |end: f64, white: f64| white + (end - white) * strength;
         let magnitude = mix(MAGNITUDE, WHITE_MAGNITUDE);
@@ -800,21 +742,14 @@ fn diverging_shades() -> [RGBColor; 256] {
 fn lab_to_rgb(l: f64, a: f64, b: f64) -> RGBColor {
     let light = (l + 16.0) / 116.0;
     let linear = |t: f64| {
-        if t > 6.0 / 29.0 {
-            t.powi(3)
-        } else {
-            (t - 16.0 / 116.0) * 108.0 / 841.0
-        }
+        if t > 6.0 / 29.0 { t.powi(3) } else { (t - 16.0 / 116.0) * 108.0 / 841.0 }
     };
     let x = 0.95047 * linear(light + a / 500.0);
     let y = linear(light);
     let z = 1.08883 * linear(light - b / 200.0);
     let channel = |value: f64| {
-        let value = if value > 0.003_130_8 {
-            1.055 * value.powf(1.0 / 2.4) - 0.055
-        } else {
-            12.92 * value
-        };
+        let value =
+            if value > 0.003_130_8 { 1.055 * value.powf(1.0 / 2.4) - 0.055 } else { 12.92 * value };
         (value.clamp(0.0, 1.0) * 255.0).round() as u8
     };
     RGBColor(
@@ -901,11 +836,7 @@ impl<'a> Axis<'a> {
     fn around(values: impl Iterator<Item = f64>, scale: Scale<'a>) -> Self {
         let (low, high) = widened(extent(values.map(|v| scale.even(v))), scale);
         let margin = (high - low) * 0.05;
-        Self {
-            low: low - margin,
-            high: high + margin,
-            scale,
-        }
+        Self { low: low - margin, high: high + margin, scale }
     }
 
     /// An axis on which a bar of any of the values can be seen.
@@ -922,11 +853,7 @@ impl<'a> Axis<'a> {
         let is_log = matches!(scale, Scale::Log);
         let below = if !is_log && low < 0.0 { margin } else { 0.0 };
         let above = if is_log || high > 0.0 { margin } else { 0.0 };
-        Self {
-            low: low - below,
-            high: high + above,
-            scale,
-        }
+        Self { low: low - below, high: high + above, scale }
     }
 
     fn value_at_bottom(&self) -> f64 {
@@ -983,10 +910,8 @@ impl<'a> Axis<'a> {
                 (scaled - scaled.round()).abs() < 1e-4 * scaled
             })
             .unwrap_or(16) as usize;
-        let (first, last) = (
-            (low / step - 1e-6).ceil() as i64,
-            (high / step + 1e-6).floor() as i64,
-        );
+        let (first, last) =
+            ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
         let major = (first..=last).map(|index| {
             let at = index as f64 * step;
             (self.share(at).clamp(0.0, 1.0), number(shrink(at), decimals))
@@ -994,11 +919,7 @@ impl<'a> Axis<'a> {
         Ticks {
             major: major.collect(),
             minor: Vec::new(),
-            unit: if exponent == 0 {
-                String::new()
-            } else {
-                format!("×10^{exponent}")
-            },
+            unit: if exponent == 0 { String::new() } else { format!("×10^{exponent}") },
         }
     }
 
@@ -1057,10 +978,7 @@ fn number(value: f64, decimals: usize) -> String {
 /// `factor * 10^power`, written out where that is short.
 fn times_power(factor: i32, power: i32) -> String {
     match power {
-        -3..0 => number(
-            f64::from(factor) * 10_f64.powi(power),
-            power.unsigned_abs() as usize,
-        ),
+        -3..0 => number(f64::from(factor) * 10_f64.powi(power), power.unsigned_abs() as usize),
         0..5 => number(f64::from(factor) * 10_f64.powi(power), 0),
         _ if factor == 1 => format!("10^{power}"),
         _ => format!("{factor}×10^{power}"),
@@ -1078,12 +996,7 @@ struct Area {
 impl Area {
     /// The area between two opposite corners.
     fn new((x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> Self {
-        Self {
-            left: x0.min(x1),
-            top: y0.min(y1),
-            right: x0.max(x1),
-            bottom: y0.max(y1),
-        }
+        Self { left: x0.min(x1), top: y0.min(y1), right: x0.max(x1), bottom: y0.max(y1) }
     }
 }
 
@@ -1216,33 +1129,19 @@ impl<'a> Chart<'a> {
             _ => self.x.ticks(MAX_TICKS).width()? / 2.0 + GAP,
         };
         let (left, right) = (left.max(half), self.right.max(half));
-        let plot_width = if self.square {
-            SQUARE
-        } else {
-            (WIDTH - left - right).max(SQUARE)
-        };
+        let plot_width = if self.square { SQUARE } else { (WIDTH - left - right).max(SQUARE) };
         let width = left + plot_width + right;
         let below = self.below(left, plot_width)?;
         let legend = Legend::new(&self.legend, width)?;
         let x_row = row(self.x_label, LABEL + GAP).max(row(&below.ticks.unit, TEXT_ROW));
         let bottom = TICK_LENGTH + GAP + below.height + x_row + legend.height() + MARGIN;
-        let plot_height = if self.square {
-            SQUARE
-        } else {
-            (HEIGHT - top - bottom).max(300.0)
-        };
+        let plot_height = if self.square { SQUARE } else { (HEIGHT - top - bottom).max(300.0) };
         let height = top + plot_height + bottom;
 
         // Whole pixels, so that the cells of a map and the axes have sharp edges.
         let (left, top) = (left.round(), top.round());
-        let area = Area::new(
-            (left, top),
-            (left + plot_width.round(), top + plot_height.round()),
-        );
-        let (x_middle, y_middle) = (
-            (area.left + area.right) / 2.0,
-            (area.top + area.bottom) / 2.0,
-        );
+        let area = Area::new((left, top), (left + plot_width.round(), top + plot_height.round()));
+        let (x_middle, y_middle) = ((area.left + area.right) / 2.0, (area.top + area.bottom) / 2.0);
         let mut canvas = Canvas::new(width, height)?;
 
         let (x_room, y_room) = (
@@ -1252,9 +1151,7 @@ impl<'a> Chart<'a> {
         let title = Text::new(self.title, TITLE).anchored(0.5, 0.0);
         let title_at = area.top - 1.6 * GAP - row(&y_ticks.unit, TEXT_ROW);
         canvas.text(&title.within(x_room)?, (x_middle, title_at))?;
-        let y_label = Text::new(self.y_label, LABEL)
-            .anchored(0.5, 1.0)
-            .turned(90.0);
+        let y_label = Text::new(self.y_label, LABEL).anchored(0.5, 1.0).turned(90.0);
         canvas.text(&y_label.within(y_room)?, (MARGIN, y_middle))?;
         let y_unit = Text::new(&y_ticks.unit, TICK_TEXT);
         canvas.text(&y_unit, (area.left, area.top - GAP))?;
@@ -1268,12 +1165,7 @@ impl<'a> Chart<'a> {
         canvas.text(&x_unit, (area.right, y + GAP))?;
         y += x_row;
         legend.draw(&mut canvas, (x_middle.min(width / 2.0), y))?;
-        Ok(Frame {
-            canvas,
-            area,
-            x: self.x,
-            y: self.y,
-        })
+        Ok(Frame { canvas, area, x: self.x, y: self.y })
     }
 
     /// Finds labels below the axis that do not touch each other.
@@ -1379,11 +1271,7 @@ impl<'a> Legend<'a> {
         }
         let column_width = (SAMPLE + 4.0 * GAP + widest).min(most);
         let columns = ((most / column_width) as usize).clamp(1, entries.len().max(1));
-        Ok(Self {
-            entries,
-            columns,
-            column_width,
-        })
+        Ok(Self { entries, columns, column_width })
     }
 
     fn rows(&self) -> usize {
@@ -1456,13 +1344,7 @@ struct Glyph {
 
 impl<'a> Text<'a> {
     fn new(text: &'a str, size: f64) -> Self {
-        Self {
-            text,
-            size,
-            anchor: (0.0, 0.0),
-            angle: 0.0,
-            colour: BLACK,
-        }
+        Self { text, size, anchor: (0.0, 0.0), angle: 0.0, colour: BLACK }
     }
 
     fn anchored(self, x: f64, y: f64) -> Self {
@@ -1497,11 +1379,8 @@ impl<'a> Text<'a> {
                 continue;
             }
             is_raised &= is_exponent(character);
-            let (size, raise) = if is_raised {
-                (self.size * 0.72, self.size * 0.30)
-            } else {
-                (self.size, 0.0)
-            };
+            let (size, raise) =
+                if is_raised { (self.size * 0.72, self.size * 0.30) } else { (self.size, 0.0) };
             let character = match character {
                 '-' if is_raised => '−',
                 // A line break, for one: a text is a single line.
@@ -1509,13 +1388,7 @@ impl<'a> Text<'a> {
                 other => other,
             };
             let advance = advance(character, size)?;
-            glyphs.push(Glyph {
-                character,
-                size,
-                left,
-                advance,
-                raise,
-            });
+            glyphs.push(Glyph { character, size, left, advance, raise });
             left += advance;
         }
         Ok(glyphs)
@@ -1524,9 +1397,7 @@ impl<'a> Text<'a> {
 
 /// Where the last glyph of a line ends.
 fn end_of(glyphs: &[Glyph]) -> f64 {
-    glyphs
-        .last()
-        .map_or(0.0, |glyph| glyph.left + glyph.advance)
+    glyphs.last().map_or(0.0, |glyph| glyph.left + glyph.advance)
 }
 
 /// A name of our own, as the table of fonts belongs to the whole application.
@@ -1580,14 +1451,10 @@ impl Mask {
             let mut pixels = Vec::new();
             let mut bytes = [0; 4];
             font(size)?
-                .draw(
-                    glyph.character.encode_utf8(&mut bytes),
-                    (0, 0),
-                    |x, y, c| {
-                        pixels.push((x, y, c));
-                        Ok::<(), PlotError>(())
-                    },
-                )
+                .draw(glyph.character.encode_utf8(&mut bytes), (0, 0), |x, y, c| {
+                    pixels.push((x, y, c));
+                    Ok::<(), PlotError>(())
+                })
                 .map_err(|error| PlotError::Draw(error.to_string()))??;
             // plotters 0.3.7 moves each glyph to the left until it touches its origin, and puts the
             // base line half the size below the top.
@@ -1604,11 +1471,7 @@ impl Mask {
                 }
             }
         }
-        Ok(Self {
-            width,
-            cover,
-            origin,
-        })
+        Ok(Self { width, cover, origin })
     }
 
     fn height(&self) -> usize {
@@ -1655,11 +1518,7 @@ impl Canvas {
             return Err(PlotError::Draw(text));
         }
         let (width, height) = (width as usize * FINE, height as usize * FINE);
-        Ok(Self {
-            width,
-            height,
-            rgb: vec![255; width * height * 3],
-        })
+        Ok(Self { width, height, rgb: vec![255; width * height * 3] })
     }
 
     /// Draws with plotters, in fine pixels.
@@ -1693,10 +1552,7 @@ impl Canvas {
         let line = Area::new(from, to);
         let half = width / 2.0;
         let corner = (line.left - half, line.top - half);
-        self.rect(
-            Area::new(corner, (line.right + half, line.bottom + half)),
-            colour,
-        )
+        self.rect(Area::new(corner, (line.right + half, line.bottom + half)), colour)
     }
 
     /// The edges of an area.
@@ -1804,10 +1660,7 @@ impl Canvas {
         let rows = pixels(extent(corners.iter().map(|c| c.1)), self.height);
         for (row, column) in rows.flat_map(|row| columns.clone().map(move |c| (row, c))) {
             let (dx, dy) = (column as f64 + 0.5 - x, row as f64 + 0.5 - y);
-            let cover = mask.at(
-                anchor.0 + dx * cos - dy * sin,
-                anchor.1 + dx * sin + dy * cos,
-            );
+            let cover = mask.at(anchor.0 + dx * cos - dy * sin, anchor.1 + dx * sin + dy * cos);
             self.blend(row, column, text.colour, cover);
         }
         Ok(())
@@ -1852,9 +1705,7 @@ impl Canvas {
         let side = if below.angle == 0.0 { 0.5 } else { 1.0 };
         for (share, label) in &below.ticks.major {
             for (row, line) in label.lines().enumerate() {
-                let line = Text::new(line, below.size)
-                    .anchored(side, 1.0)
-                    .turned(below.angle);
+                let line = Text::new(line, below.size).anchored(side, 1.0).turned(below.angle);
                 let y = area.bottom + TICK_LENGTH + GAP + row as f64 * TEXT_ROW;
                 self.text(&line, (x(*share), y))?;
             }
@@ -1881,11 +1732,7 @@ impl Canvas {
             let count = (FINE * FINE) as u16;
             rgb.extend(sums.iter().map(|sum| ((sum + count / 2) / count) as u8));
         }
-        Ok(Picture {
-            width: width as u32,
-            height: height as u32,
-            rgb,
-        })
+        Ok(Picture { width: width as u32, height: height as u32, rgb })
     }
 }
 
@@ -1906,11 +1753,7 @@ fn thinned(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
         }
         let lowest = run.iter().min_by_key(|point| point.1);
         let highest = run.iter().max_by_key(|point| point.1);
-        kept.extend(
-            [run.first(), lowest, highest, run.last()]
-                .into_iter()
-                .flatten(),
-        );
+        kept.extend([run.first(), lowest, highest, run.last()].into_iter().flatten());
     }
     kept.dedup();
     kept
@@ -1956,39 +1799,20 @@ mod tests {
 
     fn line(values: &[(f64, f64)], axes: Axes) -> Result<Picture, PlotError> {
         let label = "loss";
-        curve(
-            "Training Loss",
-            "Epoch",
-            "Loss",
-            &[Series { label, values }],
-            axes,
-        )
+        curve("Training Loss", "Epoch", "Loss", &[Series { label, values }], axes)
     }
 
     #[test]
     fn points_have_the_colour_of_their_class() {
         let xy = [0.0, 0.0, 1.0, 1.0];
         let class = [0.0, 1.0];
-        let picture = points(
-            "Data",
-            &Points {
-                xy: &xy,
-                class: &class,
-            },
-        )
-        .unwrap();
+        let picture = points("Data", &Points { xy: &xy, class: &class }).unwrap();
         assert_eq!((picture.width(), picture.height()), (1200, 800));
         assert_margin(&picture);
         let (blue, red) = ([127, 127, 255], [255, 127, 127]);
         let above_legend = |(x, y): &(usize, usize)| (*y < 690).then_some(*x);
-        let blue: Vec<_> = places(&picture, blue)
-            .iter()
-            .filter_map(above_legend)
-            .collect();
-        let red: Vec<_> = places(&picture, red)
-            .iter()
-            .filter_map(above_legend)
-            .collect();
+        let blue: Vec<_> = places(&picture, blue).iter().filter_map(above_legend).collect();
+        let red: Vec<_> = places(&picture, red).iter().filter_map(above_legend).collect();
         assert!(blue.len() > 100 && red.len() > 100);
         assert!(ends(blue.into_iter()).1 < 300);
         assert!(ends(red.into_iter()).0 > 900);
@@ -2000,11 +1824,7 @@ mod tests {
         assert!(matches!(make(&[], &[]), Err(PlotError::Empty { .. })));
         assert!(matches!(
             make(&[1.0, 2.0, 3.0], &[1.0]),
-            Err(PlotError::Length {
-                expected: 2,
-                found: 3,
-                ..
-            })
+            Err(PlotError::Length { expected: 2, found: 3, .. })
         ));
         assert!(matches!(
             make(&[1.0, f32::NAN], &[1.0]),
@@ -2018,14 +1838,7 @@ mod tests {
 
     #[test]
     fn equal_points_get_an_axis() {
-        let picture = points(
-            "",
-            &Points {
-                xy: &[3.0; 8],
-                class: &[1.0; 4],
-            },
-        )
-        .unwrap();
+        let picture = points("", &Points { xy: &[3.0; 8], class: &[1.0; 4] }).unwrap();
         assert_margin(&picture);
     }
 
@@ -2055,9 +1868,7 @@ mod tests {
 
     #[test]
     fn a_long_curve_is_drawn() {
-        let values: Vec<_> = (0..100_000)
-            .map(|i| (f64::from(i), f64::from(i % 7)))
-            .collect();
+        let values: Vec<_> = (0..100_000).map(|i| (f64::from(i), f64::from(i % 7))).collect();
         let picture = line(&values, Axes::Linear).unwrap();
         assert!(places(&picture, [BLUE.0, BLUE.1, BLUE.2]).len() > 100_000);
         let thin = thinned((0..100).map(|i| (i / 50, (i * 37) % 50)));
@@ -2067,24 +1878,12 @@ mod tests {
 
     #[test]
     fn curve_refuses_bad_input() {
-        assert!(matches!(
-            curve("", "", "", &[], Axes::Linear),
-            Err(PlotError::Empty { .. })
-        ));
-        assert!(matches!(
-            line(&[(1.0, f64::NAN)], Axes::Linear),
-            Err(PlotError::Empty { .. })
-        ));
+        assert!(matches!(curve("", "", "", &[], Axes::Linear), Err(PlotError::Empty { .. })));
+        assert!(matches!(line(&[(1.0, f64::NAN)], Axes::Linear), Err(PlotError::Empty { .. })));
         let zero = [(0.0, 1.0), (1.0, 0.0)];
         assert!(line(&zero, Axes::Linear).is_ok());
-        assert!(matches!(
-            line(&zero, Axes::LogY),
-            Err(PlotError::NotPositive { index: 1, .. })
-        ));
-        assert!(matches!(
-            line(&zero, Axes::LogLog),
-            Err(PlotError::NotPositive { index: 0, .. })
-        ));
+        assert!(matches!(line(&zero, Axes::LogY), Err(PlotError::NotPositive { index: 1, .. })));
+        assert!(matches!(line(&zero, Axes::LogLog), Err(PlotError::NotPositive { index: 0, .. })));
     }
 
     #[test]
@@ -2111,13 +1910,7 @@ mod tests {
         assert_eq!(labels(0.0, 3.2, Scale::Whole), ["0", "1", "2", "3"]);
         assert_eq!(labels(-2.5, 0.5, Scale::Log), ["10^-2", "10^-1", "10^0"]);
         assert_eq!(labels(0.9, 1.8, Scale::Log), ["10", "20", "50"]);
-        let unit = Axis {
-            low: 0.0,
-            high: 4e7,
-            scale: Scale::Linear,
-        }
-        .ticks(4)
-        .unit;
+        let unit = Axis { low: 0.0, high: 4e7, scale: Scale::Linear }.ticks(4).unit;
         assert_eq!(unit, "×10^7");
     }
 
@@ -2180,57 +1973,29 @@ mod tests {
     fn a_map_refuses_bad_input() {
         let make = |values: &[f32], axis, range| {
             let label = "";
-            probability_map(
-                "",
-                &Map {
-                    values,
-                    axis,
-                    label,
-                    range,
-                },
-                None,
-            )
+            probability_map("", &Map { values, axis, label, range }, None)
         };
         let unit = (0.0, 1.0);
-        assert!(matches!(
-            make(&[], unit, unit),
-            Err(PlotError::Empty { .. })
-        ));
-        assert!(matches!(
-            make(&[0.0], unit, unit),
-            Err(PlotError::Empty { .. })
-        ));
+        assert!(matches!(make(&[], unit, unit), Err(PlotError::Empty { .. })));
+        assert!(matches!(make(&[0.0], unit, unit), Err(PlotError::Empty { .. })));
         assert!(matches!(
             make(&[0.0; 6], unit, unit),
-            Err(PlotError::Length {
-                expected: 4,
-                found: 6,
-                ..
-            })
+            Err(PlotError::Length { expected: 4, found: 6, .. })
         ));
         assert!(matches!(
             make(&[0.0, 0.0, f32::NAN, 0.0], unit, unit),
             Err(PlotError::NotFinite { index: 2, .. })
         ));
         for bad in [(1.0, 1.0), (1.0, 0.0)] {
-            assert!(matches!(
-                make(&[0.0; 4], bad, unit),
-                Err(PlotError::Range { .. })
-            ));
-            assert!(matches!(
-                make(&[0.0; 4], unit, bad),
-                Err(PlotError::Range { .. })
-            ));
+            assert!(matches!(make(&[0.0; 4], bad, unit), Err(PlotError::Range { .. })));
+            assert!(matches!(make(&[0.0; 4], unit, bad), Err(PlotError::Range { .. })));
         }
         assert!(matches!(
             make(&[0.0; 4], (0.0, f32::NAN), unit),
             Err(PlotError::NotFinite { index: 1, .. })
         ));
         let map = Map::probability(&[0.0; 4], unit);
-        let none = Points {
-            xy: &[],
-            class: &[],
-        };
+        let none = Points { xy: &[], class: &[] };
         assert!(probability_map("", &map, Some(&none)).is_err());
     }
 
@@ -2248,16 +2013,8 @@ mod tests {
     fn bars_are_as_high_as_their_values() {
         let series = |a, b| {
             [
-                Bars {
-                    label: "CPU",
-                    values: a,
-                    spread: None,
-                },
-                Bars {
-                    label: "GPU",
-                    values: b,
-                    spread: None,
-                },
+                Bars { label: "CPU", values: a, spread: None },
+                Bars { label: "GPU", values: b, spread: None },
             ]
         };
         for log in [false, true] {
@@ -2277,28 +2034,18 @@ mod tests {
 
     #[test]
     fn sixteen_groups_of_long_names_fit() {
-        let names: Vec<_> = (0..16)
-            .map(|i| format!("a_rather_long_operation_{i}"))
-            .collect();
+        let names: Vec<_> = (0..16).map(|i| format!("a_rather_long_operation_{i}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let values = [2.0; 16];
         let spread = [(1.0, 3.0); 16];
-        let series = [Bars {
-            label: "CPU",
-            values: &values,
-            spread: Some(&spread),
-        }];
+        let series = [Bars { label: "CPU", values: &values, spread: Some(&spread) }];
         assert_margin(&bars("", "Time (ms)", &names, &series, true).unwrap());
     }
 
     #[test]
     fn bars_of_any_sign_get_an_axis() {
         for values in [[0.0, 0.0], [-1.0, -2.0], [-1.0, 2.0], [5.0, 5.0]] {
-            let series = [Bars {
-                label: "",
-                values: &values,
-                spread: None,
-            }];
+            let series = [Bars { label: "", values: &values, spread: None }];
             assert_margin(&bars("", "", &["a", "b"], &series, false).unwrap());
         }
     }
@@ -2307,37 +2054,16 @@ mod tests {
     fn bars_refuse_bad_input() {
         let make = |values: &[f64], spread: Option<&[(f64, f64)]>, log| {
             let label = "CPU";
-            bars(
-                "",
-                "",
-                &["a", "b"],
-                &[Bars {
-                    label,
-                    values,
-                    spread,
-                }],
-                log,
-            )
+            bars("", "", &["a", "b"], &[Bars { label, values, spread }], log)
         };
-        assert!(matches!(
-            bars("", "", &[], &[], false),
-            Err(PlotError::Empty { .. })
-        ));
+        assert!(matches!(bars("", "", &[], &[], false), Err(PlotError::Empty { .. })));
         assert!(matches!(
             make(&[1.0], None, false),
-            Err(PlotError::Length {
-                expected: 2,
-                found: 1,
-                ..
-            })
+            Err(PlotError::Length { expected: 2, found: 1, .. })
         ));
         assert!(matches!(
             make(&[1.0, 2.0], Some(&[]), false),
-            Err(PlotError::Length {
-                expected: 2,
-                found: 0,
-                ..
-            })
+            Err(PlotError::Length { expected: 2, found: 0, .. })
         ));
         assert!(matches!(
             make(&[1.0, f64::NAN], None, false),
@@ -2371,11 +2097,7 @@ mod tests {
 
     #[test]
     fn the_marks_of_a_histogram_are_drawn() {
-        let marks = [
-            (0.50, "median"),
-            (0.52, "mean"),
-            (2.0, "the label of a mark at the end"),
-        ];
+        let marks = [(0.50, "median"), (0.52, "mean"), (2.0, "the label of a mark at the end")];
         let values = [0.0, 0.1, 0.2, 1.0];
         let picture = histogram("Runs", "Loss", "Runs", &values, 5, &marks).unwrap();
         assert_margin(&picture);
@@ -2421,33 +2143,12 @@ mod tests {
     #[test]
     fn odd_texts_are_drawn() {
         let long = "a very long word ".repeat(40);
-        for text in [
-            "",
-            " ",
-            "^",
-            "^^2",
-            "x^2 10^-3 ^a",
-            "\u{1f600}\u{0}\t",
-            "two\nlines",
-            &long,
-        ] {
+        for text in ["", " ", "^", "^^2", "x^2 10^-3 ^a", "\u{1f600}\u{0}\t", "two\nlines", &long] {
             let values = [(0.0, 1.0), (1.0, 2.0)];
-            let series = [
-                Series {
-                    label: text,
-                    values: &values,
-                },
-                Series {
-                    label: "b",
-                    values: &values,
-                },
-            ];
+            let series =
+                [Series { label: text, values: &values }, Series { label: "b", values: &values }];
             assert_margin(&curve(text, text, text, &series, Axes::Linear).unwrap());
-            let series = [Bars {
-                label: text,
-                values: &[1.0],
-                spread: None,
-            }];
+            let series = [Bars { label: text, values: &[1.0], spread: None }];
             assert_margin(&bars(text, text, &[text], &series, false).unwrap());
             assert_margin(&histogram(text, text, text, &[1.0], 3, &[(1.0, text)]).unwrap());
         }

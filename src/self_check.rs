@@ -4,10 +4,12 @@ use crate::cast::wide;
 use crate::differentiate::deviation;
 use crate::init::Random;
 use crate::kernels::saturation::Holds;
-use crate::kernels::{Dispatch, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update};
+use crate::kernels::{
+    Dispatch, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update,
+};
 use crate::{
-    Activation, Argument, Batch, CpuTrainer, Data, Difference, Gpu, Init, Loss, Mlp, Optimizer, Real, Result,
-    Train, Trainer, Training,
+    Activation, Argument, Batch, CpuTrainer, Data, Difference, Gpu, Init, Loss, Mlp, Optimizer,
+    Real, Result, Train, Trainer, Training,
 };
 use std::fmt;
 
@@ -120,7 +122,12 @@ const SIZES: [usize; 5] = [1, 3, 17, 64, 65];
 
 impl Runner<'_> {
     /// Adds a check whose cases `run` gives the errors of.
-    fn check(&mut self, name: impl Into<String>, bound: f64, run: impl Fn(&Gpu) -> Result<Vec<f64>>) {
+    fn check(
+        &mut self,
+        name: impl Into<String>,
+        bound: f64,
+        run: impl Fn(&Gpu) -> Result<Vec<f64>>,
+    ) {
         let (errors, failure) = match run(self.gpu) {
             Ok(errors) => (errors, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
@@ -173,12 +180,15 @@ impl Runner<'_> {
             self.check(format!("loss: {}", which.name()), 2e-6, |gpu| losses(gpu, *which));
         }
         for optimizer in Optimizer::all() {
-            self.check(format!("update: {}", optimizer.name()), 1e-6, |gpu| updates(gpu, &optimizer));
+            self.check(format!("update: {}", optimizer.name()), 1e-6, |gpu| {
+                updates(gpu, &optimizer)
+            });
         }
         self.check("reduce", 1e-6, |gpu| {
             let (splits, elements) = (5, 3 * 67);
             let partial = numbers(splits * elements, 1);
-            let shape = reduce::Shape { parameters: 67, models: 3, splits, loss_groups: 130, history: 4 };
+            let shape =
+                reduce::Shape { parameters: 67, models: 3, splits, loss_groups: 130, history: 4 };
             let groups = numbers(3 * 130, 2);
             let mut slots = [
                 bytes(&partial),
@@ -196,7 +206,8 @@ impl Runner<'_> {
             ])
         });
         self.check("gather", 0.0, |gpu| {
-            let shape = gather::Shape { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: 9 };
+            let shape =
+                gather::Shape { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: 9 };
             let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
             let mut slots = [
                 words(&[0, 0, 4, 60, 0]),
@@ -220,12 +231,15 @@ impl Runner<'_> {
         self.check("norm: magnitudes 1e-30 to 1e30", 2e-6, |gpu| {
             let mut errors = Vec::new();
             for scale in [1e-30, 1.0, 1e30] {
-                let values: Vec<f64> =
-                    numbers(2 * 5003, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
+                let values: Vec<f64> = numbers(2 * 5003, 1)
+                    .into_iter()
+                    .map(|v| f64::from(f32::of(v * scale)))
+                    .collect();
                 let groups = norm::groups(5000);
                 let mut slots = [bytes(&values), vec![0; 8 * 2 * groups]];
                 norm::dispatch(5000, 2, 3, 5003)?.run(gpu, &mut slots)?;
-                let found = norm::finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]), groups);
+                let found =
+                    norm::finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]), groups);
                 errors.push(deviation(&found, &norm::reference(5000, 2, 3, 5003, &values)));
             }
             Ok(errors)
@@ -239,7 +253,8 @@ impl Runner<'_> {
                 saturation::dispatch(activation, Holds::PreActivation, [1, 600, 5], 0, threshold)?
                     .run(gpu, &mut slots)?;
                 let z: Vec<f64> = floats(&bytes(&z));
-                let expected = saturation::reference(activation, Holds::PreActivation, 5, threshold, &z);
+                let expected =
+                    saturation::reference(activation, Holds::PreActivation, 5, threshold, &z);
                 errors.push(equal(&slots[1], &words(&expected)));
             }
             Ok(errors)
@@ -336,8 +351,10 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         }
         let shape = loss::Shape { models: 2, own_targets: true, batch: 65, outputs: 3 };
         let elements = 2 * 65 * 3;
-        let z: Vec<f64> = numbers(elements, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
-        let t: Vec<f64> = floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
+        let z: Vec<f64> =
+            numbers(elements, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
+        let t: Vec<f64> =
+            floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
         let groups = shape.groups(which);
         let zeros = |n| bytes(&vec![0.0; n]);
         let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
@@ -345,7 +362,14 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
         for m in 0..2 {
             let part = m * elements / 2..(m + 1) * elements / 2;
-            sums.push(loss::reference(which, activation, 3, &z[part.clone()], &t[part.clone()], &mut delta[part]));
+            sums.push(loss::reference(
+                which,
+                activation,
+                3,
+                &z[part.clone()],
+                &t[part.clone()],
+                &mut delta[part],
+            ));
         }
         let found: Vec<f64> = floats(&slots[3]).chunks(groups).map(|g| g.iter().sum()).collect();
         errors.push(deviation(&found, &sums));
@@ -376,7 +400,8 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
 /// The largest error of loss, gradient, input gradient and outputs of a population.
 fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
     let data = data(mlp.inputs, mlp.outputs(), 70)?;
-    let training = Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform, 3);
+    let training =
+        Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform, 3);
     let mut trainer = Trainer::new(gpu, mlp, &training, &data)?;
     let cpu = CpuTrainer::<f64>::new(mlp, &training, &data.cast()?)?;
     let (exact, inputs) = cpu.exact_gradients()?;
@@ -390,4 +415,3 @@ fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
     ];
     Ok(errors.into_iter().fold(0.0, |a, b| if b <= a { a } else { b }))
 }
-

@@ -4,7 +4,10 @@ use crate::cast::{to_u32, wide};
 use crate::gpu::Prepared;
 use crate::model::{Buffers, Predictor, make_buffers, prepare, record};
 use crate::plan::{Buffer, Node};
-use crate::{Batch, Data, Error, Gpu, Gradients, Health, Mlp, Optimizer, Parameters, Plan, Real, Result, Training};
+use crate::{
+    Batch, Data, Error, Gpu, Gradients, Health, Mlp, Optimizer, Parameters, Plan, Real, Result,
+    Training,
+};
 
 /// The losses of training steps, each before its update.
 #[derive(Debug, Clone, PartialEq)]
@@ -248,7 +251,12 @@ impl Trainer {
         self.gpu.write(self.get(Buffer::Status)?, 16, bytemuck::cast_slice(&diverged))
     }
 
-    async fn read<T: bytemuck::Pod>(&self, name: Buffer, first: usize, count: usize) -> Result<Vec<T>> {
+    async fn read<T: bytemuck::Pod>(
+        &self,
+        name: Buffer,
+        first: usize,
+        count: usize,
+    ) -> Result<Vec<T>> {
         let size = wide(size_of::<T>());
         let bytes = self.gpu.read(self.get(name)?, size * wide(first), size * wide(count))?.await?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
@@ -365,7 +373,8 @@ impl Trainer {
         self.run_gradient().await?;
         if self.input_gradient.is_none() {
             make_buffers(&self.gpu, self.plan.buffers(), &mut self.buffers)?;
-            self.input_gradient = Some(prepare(&self.gpu, &self.plan.input_gradient(), &self.buffers)?);
+            self.input_gradient =
+                Some(prepare(&self.gpu, &self.plan.input_gradient(), &self.buffers)?);
         }
         let program = self.input_gradient.as_deref().unwrap_or_default();
         self.gpu.submit(|encoder| record(encoder, program, 1))?;
@@ -479,12 +488,20 @@ pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
 }
 
 /// `Ok` if `parameters` are those of `models` models of `mlp`.
-pub(crate) fn check_same<T: Real>(mlp: &Mlp, models: usize, parameters: &Parameters<T>) -> Result<()> {
+pub(crate) fn check_same<T: Real>(
+    mlp: &Mlp,
+    models: usize,
+    parameters: &Parameters<T>,
+) -> Result<()> {
     if parameters.mlp() != mlp {
         return Err(Error::argument("the parameters' network", parameters.mlp(), mlp.to_string()));
     }
     if parameters.models() != models {
-        return Err(Error::argument("the parameters' number of models", parameters.models(), models.to_string()));
+        return Err(Error::argument(
+            "the parameters' number of models",
+            parameters.models(),
+            models.to_string(),
+        ));
     }
     Ok(())
 }
@@ -497,4 +514,3 @@ pub(crate) fn check_optimizer(now: Optimizer, next: Optimizer) -> Result<()> {
     }
     Ok(())
 }
-

@@ -4,8 +4,8 @@
 mod common;
 
 use wgrad::{
-    Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Parameters,
-    Train, Trainer, Training,
+    Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer,
+    Parameters, Train, Trainer, Training,
 };
 
 fn article() -> (Mlp, Training, Data) {
@@ -30,14 +30,49 @@ fn bad_descriptions_are_refused() {
     let (mlp, training, data) = article();
     let cases: [(Mlp, Training, Data, &str); 9] = [
         (Mlp::new(2), training.clone(), data.clone(), "the number of layers is 0"),
-        (mlp.clone().layer(0, Activation::Sigmoid), training.clone(), data.clone(), "layer 2's units is 0"),
-        (Mlp::new(0).layer(1, Activation::Sigmoid), training.clone(), data.clone(), "the number of inputs is 0"),
-        (Mlp::new(3).layer(1, Activation::Sigmoid), training.clone(), data.clone(), "the data's inputs a row is 2"),
-        (Mlp::new(2).layer(2, Activation::Sigmoid), training.clone(), data.clone(), "the data's targets a row is 1"),
+        (
+            mlp.clone().layer(0, Activation::Sigmoid),
+            training.clone(),
+            data.clone(),
+            "layer 2's units is 0",
+        ),
+        (
+            Mlp::new(0).layer(1, Activation::Sigmoid),
+            training.clone(),
+            data.clone(),
+            "the number of inputs is 0",
+        ),
+        (
+            Mlp::new(3).layer(1, Activation::Sigmoid),
+            training.clone(),
+            data.clone(),
+            "the data's inputs a row is 2",
+        ),
+        (
+            Mlp::new(2).layer(2, Activation::Sigmoid),
+            training.clone(),
+            data.clone(),
+            "the data's targets a row is 1",
+        ),
         (mlp.clone(), training.clone().models(0), data.clone(), "the number of models is 0"),
-        (mlp.clone(), training.clone().batch(Batch::Mini { size: 101, seed: 0 }), data.clone(), "the rows of a mini-batch is 101"),
-        (mlp.clone(), Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(f64::NAN)), data.clone(), "sgd rate is NaN"),
-        (Mlp::new(2).layer(1, Activation::Tanh), training.clone(), data.clone(), "the loss binary_cross_entropy does not follow"),
+        (
+            mlp.clone(),
+            training.clone().batch(Batch::Mini { size: 101, seed: 0 }),
+            data.clone(),
+            "the rows of a mini-batch is 101",
+        ),
+        (
+            mlp.clone(),
+            Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(f64::NAN)),
+            data.clone(),
+            "sgd rate is NaN",
+        ),
+        (
+            Mlp::new(2).layer(1, Activation::Tanh),
+            training.clone(),
+            data.clone(),
+            "the loss binary_cross_entropy does not follow",
+        ),
     ];
     for (mlp, training, data, words) in cases {
         let found = message(Trainer::new(gpu, &mlp, &training, &data));
@@ -60,9 +95,14 @@ fn refused_parameters_leave_the_trainer_as_it_was() {
         let (before, losses) = (trainer.parameters().unwrap(), trainer.losses().unwrap());
         let other = Mlp::new(2).layer(4, Activation::Sigmoid).layer(1, Activation::Sigmoid);
         let wrong = Init::Auto.draw(&other, 1, 0).unwrap();
-        assert!(message(trainer.set_parameters(&wrong)).starts_with("the parameters' network is 2-4-1"));
+        assert!(
+            message(trainer.set_parameters(&wrong)).starts_with("the parameters' network is 2-4-1")
+        );
         let many = Init::Auto.draw(&mlp, 2, 0).unwrap();
-        assert!(message(trainer.set_parameters(&many)).starts_with("the parameters' number of models is 2"));
+        assert!(
+            message(trainer.set_parameters(&many))
+                .starts_with("the parameters' number of models is 2")
+        );
         assert!(trainer.set_optimizer(Optimizer::adam(0.1)).is_err());
         assert!(trainer.set_optimizer(Optimizer::sgd(-1.0)).is_err());
         assert!(message(trainer.predict(&[1.0, f32::NAN])).starts_with("x holds NaN at element 1"));
@@ -101,7 +141,9 @@ fn divergence_is_named_and_kept_apart() {
     // The second model's data make its squared error explode.
     x[8..16].fill(1e6);
     let data = Data::for_each_model(3, 1, 1, x, vec![1.0; 24]).unwrap();
-    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05)).models(3).init(Init::HeNormal, 3);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05))
+        .models(3)
+        .init(Init::HeNormal, 3);
     let mut alone = Vec::new();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
@@ -144,7 +186,10 @@ fn a_lone_model_that_diverges_is_an_error() {
 /// Saturated logits: finite losses, gradients and outputs on both sides.
 #[test]
 fn logits_of_ten_thousand_stay_finite() {
-    for (loss, last) in [(Loss::BinaryCrossEntropy, Activation::Sigmoid), (Loss::SoftmaxCrossEntropy, Activation::Identity)] {
+    for (loss, last) in [
+        (Loss::BinaryCrossEntropy, Activation::Sigmoid),
+        (Loss::SoftmaxCrossEntropy, Activation::Identity),
+    ] {
         let mlp = Mlp::new(1).layer(2, last);
         let parameters = Parameters::new(mlp.clone(), 1, vec![1e4, -1e4, 0.0, 0.0]).unwrap();
         let data = Data::new(1, 2, vec![1.0, -1.0], vec![0.0, 1.0, 0.0, 1.0]).unwrap();

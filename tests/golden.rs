@@ -8,8 +8,8 @@ mod common;
 use safetensors::SafeTensors;
 use std::path::PathBuf;
 use wgrad::{
-    Activation, Adam, AdamW, CpuTrainer, Data, Loss, Mlp, Momentum, Nesterov, Optimizer, Parameters, Sgd,
-    Train, Trainer, Training,
+    Activation, Adam, AdamW, CpuTrainer, Data, Loss, Mlp, Momentum, Nesterov, Optimizer,
+    Parameters, Sgd, Train, Trainer, Training,
 };
 
 struct Case {
@@ -73,7 +73,8 @@ fn read(path: &PathBuf) -> Case {
         ("sgd", Some(momentum)) => Momentum { rate, momentum }.into(),
         ("adam", None) => Adam { rate, ..Adam::default() }.into(),
         ("adamw", None) => {
-            AdamW { rate, weight_decay: o["weight_decay"].as_f64().unwrap(), ..AdamW::default() }.into()
+            AdamW { rate, weight_decay: o["weight_decay"].as_f64().unwrap(), ..AdamW::default() }
+                .into()
         }
         other => panic!("{name}: optimizer {other:?}"),
     };
@@ -135,7 +136,11 @@ fn check(what: &str, bounds: &Bounds, run: impl Fn(&Case) -> Found) {
             ("output", common::deviation(&found.output, &case.output), bounds.output),
             ("loss", relative(&[found.loss], &[case.loss]), bounds.losses),
             ("gradient", of_tensors(&case, &found.gradient, &case.gradient), bounds.output),
-            ("input gradient", common::deviation(&found.input_gradient, &case.input_gradient), bounds.output),
+            (
+                "input gradient",
+                common::deviation(&found.input_gradient, &case.input_gradient),
+                bounds.output,
+            ),
             ("losses", relative(&found.losses, &case.losses), bounds.losses),
             ("final parameters", of_tensors(&case, &found.last, case.last.values()), bounds.last),
         ];

@@ -3,8 +3,8 @@
 mod common;
 
 use wgrad::{
-    Activation, Argument, Batch, CpuTrainer, Data, Difference, Init, Loss, Mlp, Optimizer, Parameters,
-    SingleUnit, Train, Trainer, Training, compare_gradients,
+    Activation, Argument, Batch, CpuTrainer, Data, Difference, Init, Loss, Mlp, Optimizer,
+    Parameters, SingleUnit, Train, Trainer, Training, compare_gradients,
 };
 
 /// Every activation × loss that fits × depth 1 to 4: the last layer has the activation too, where
@@ -104,7 +104,10 @@ fn gpu_back_propagation_is_the_cpus() {
 #[test]
 fn gpu_differences_are_the_gradient() {
     let gpu = common::gpu();
-    for (loss, last) in [(Loss::HalfSquaredError, Activation::Tanh), (Loss::SoftmaxCrossEntropy, Activation::Identity)] {
+    for (loss, last) in [
+        (Loss::HalfSquaredError, Activation::Tanh),
+        (Loss::SoftmaxCrossEntropy, Activation::Identity),
+    ] {
         let mlp = Mlp::new(3).layer(9, Activation::Tanh).layer(2, last);
         for batch in [Batch::Full, Batch::Mini { size: 16, seed: 1 }] {
             let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
@@ -129,7 +132,9 @@ fn the_closed_form_is_the_gradient() {
     let data = Data::new(1, 1, x, t).unwrap();
     for seed in 0..20 {
         let parameters = Init::StandardNormal.draw(&SingleUnit::mlp(), 1, seed).unwrap();
-        let report = compare_gradients(&parameters, Loss::HalfSquaredError, &data, Some(common::gpu()), 100).unwrap();
+        let report =
+            compare_gradients(&parameters, Loss::HalfSquaredError, &data, Some(common::gpu()), 100)
+                .unwrap();
         assert_eq!(report.ways.len(), 7, "{report}");
         for way in &report.ways {
             let bound = match (way.name, way.device.starts_with("CPU")) {

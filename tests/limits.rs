@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Trainer, Training,
+    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Trainer,
+    Training,
 };
 
 /// A device of the default limits, changed by `change`, that counts uncaptured errors.
 fn noop(change: impl FnOnce(&mut wgpu::Limits)) -> (Gpu, Arc<AtomicUsize>) {
     let mut required_limits = wgpu::Limits::default();
     change(&mut required_limits);
-    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor { required_limits, ..Default::default() });
+    let (device, queue) =
+        wgpu::Device::noop(&wgpu::DeviceDescriptor { required_limits, ..Default::default() });
     let errors = Arc::new(AtomicUsize::new(0));
     let counter = errors.clone();
     device.on_uncaptured_error(Arc::new(move |error| {
@@ -60,7 +62,10 @@ fn default_limits_are_enough() {
 #[test]
 fn a_device_that_allows_too_little_is_refused_by_the_limits_name() {
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
-        required_limits: wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..Default::default() },
+        required_limits: wgpu::Limits {
+            max_storage_buffers_per_shader_stage: 4,
+            ..Default::default()
+        },
         ..Default::default()
     });
     let error = Gpu::from_wgpu(&device, &queue).unwrap_err();
@@ -116,7 +121,12 @@ fn grids_at_the_limit_of_a_dimension() {
     let (gpu, errors) = noop(|limits| limits.max_compute_workgroups_per_dimension = 8);
     // 64 rows a workgroup of the loss, 2 outputs: 8 · 8 workgroups hold 2,048 rows.
     for (rows, fits) in [(2047, true), (2048, true), (2049, false)] {
-        let made = Trainer::new(&gpu, &Mlp::new(4).layer(2, Activation::Identity), &training(), &data(rows));
+        let made = Trainer::new(
+            &gpu,
+            &Mlp::new(4).layer(2, Activation::Identity),
+            &training(),
+            &data(rows),
+        );
         match made {
             Ok(mut trainer) => {
                 assert!(fits, "{rows}");
@@ -165,7 +175,11 @@ fn a_step_is_counted_before_it_runs() {
             assert_eq!(plan.step().len(), 3 * depth + more);
             let text = plan.to_string();
             assert!(text.contains(&format!("a step: {} dispatches", 3 * depth + more)), "{text}");
-            assert!(plan.buffers().iter().any(|(name, bytes)| *name == Buffer::Parameters && *bytes > 0));
+            assert!(
+                plan.buffers()
+                    .iter()
+                    .any(|(name, bytes)| *name == Buffer::Parameters && *bytes > 0)
+            );
         }
     }
 }

@@ -26,6 +26,6 @@ pub fn value<T: Real>(z: T) -> T {
 
 pub fn gradient<T: Real>(z: T) -> T {
     let (g, slope) = gate(z);
-    // The product of gates is 0 before z is large enough to overflow anything.
-    g + T::of(2.0) * z * (g * (T::ONE - g)) * slope
+    // The bracket is 0 before z is large enough for anything to overflow.
+    g + z * (T::of(2.0) * (g * (T::ONE - g)) * slope)
 }

@@ -126,12 +126,12 @@ pub fn reference<T: Real>(
     let rows = z.chunks(outputs).zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
     for ((z, t), delta) in rows {
         match loss.argument() {
-            Argument::Logit(_) => sum += loss.row(z, t, delta),
+            Argument::Logit(_) => sum += scale * loss.row(z, t, delta),
             Argument::Output => {
                 for (y, z) in y.iter_mut().zip(z) {
                     *y = activation.value(*z);
                 }
-                sum += loss.row(&y, t, delta);
+                sum += scale * loss.row(&y, t, delta);
                 for (delta, z) in delta.iter_mut().zip(z) {
                     *delta *= activation.gradient_at(*z);
                 }
@@ -141,5 +141,5 @@ pub fn reference<T: Real>(
             *delta *= scale;
         }
     }
-    sum * scale
+    sum
 }

@@ -1,8 +1,10 @@
-//! What the tests of whole trainings share.
+//! What the tests share.
 #![allow(dead_code)]
 
 use std::sync::OnceLock;
-use wgrad::Gpu;
+use wgrad::kernels::saturation::Holds;
+use wgrad::kernels::{self, Access, Dispatch, Matmul};
+use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Training};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -22,7 +24,15 @@ pub fn deviation<T: Copy + Into<f64>>(found: &[T], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(f64::MIN_POSITIVE, |scale, e| scale.max(e.abs()));
     let errors = found.iter().zip(expected).map(|(f, e)| ((*f).into() - e).abs() / scale);
-    errors.fold(0.0, |largest: f64, e| if e <= largest { largest } else if e.is_nan() { f64::INFINITY } else { e })
+    errors.fold(0.0, |largest: f64, e| {
+        if e <= largest {
+            largest
+        } else if e.is_nan() {
+            f64::INFINITY
+        } else {
+            e
+        }
+    })
 }
 
 /// Pseudo-random numbers in ±1 (SplitMix64).
@@ -41,4 +51,271 @@ pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
 
 pub fn numbers_f32(count: usize, seed: u64) -> Vec<f32> {
     numbers(count, seed).into_iter().map(|v| v as f32).collect()
+}
+
+/// What a slot of a kernel holds before it runs.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// These words of 32 bits.
+    Words(Vec<u32>),
+    /// As many NaN: what the kernel is to write.
+    Unset(usize),
+}
+
+pub fn floats(values: &[f32]) -> Content {
+    Content::Words(values.iter().map(|v| v.to_bits()).collect())
+}
+
+pub fn as_floats(words: &[u32]) -> Vec<f32> {
+    words.iter().map(|w| f32::from_bits(*w)).collect()
+}
+
+/// Dispatches of one kernel, run in order on the same slots: the kernel's without the first.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub name: String,
+    pub dispatches: Vec<Dispatch>,
+    pub slots: Vec<Content>,
+}
+
+impl Job {
+    pub fn new(name: impl Into<String>, dispatch: Dispatch, slots: Vec<Content>) -> Self {
+        Self { name: name.into(), dispatches: vec![dispatch], slots }
+    }
+}
+
+/// What lies around every slot: a NaN, so that a result that depends on it shows.
+const FENCE: u32 = 0x7fc5_e117;
+/// What [`Content::Unset`] is filled with: another NaN.
+pub const UNSET: u32 = 0xffc0_dead;
+/// Words of fence on each side, and the alignment of a slot: 256 bytes.
+const MARGIN: usize = 64;
+/// Words of one arena above which jobs go into another submission.
+const ARENA: usize = 1 << 24;
+/// Workgroups a dimension of the device whose grids are narrow.
+const SIDE: u32 = 5;
+
+/// Runs jobs, many in a submission, each slot a slice in the middle of a larger buffer; returns the
+/// words of every slot of every job.
+///
+/// What lies on both sides of a slot, and every slot that the kernel only reads, must come back
+/// unchanged. The binding reaches over the fence behind the slot: a driver that drops accesses
+/// outside of a binding would hide them. Jobs whose workgroups fit run once more on a device that
+/// allows few workgroups a dimension, which must give the same bits.
+pub fn run(jobs: &[Job]) -> Vec<Vec<Vec<u32>>> {
+    let results = run_on(gpu(), jobs);
+    let fits = |job: &&(usize, &Job)| {
+        let most = job.1.dispatches.iter().map(Dispatch::workgroups).max().unwrap();
+        most > u64::from(SIDE) && most <= u64::from(SIDE * SIDE)
+    };
+    let narrow: Vec<_> = jobs.iter().enumerate().collect();
+    let narrow: Vec<_> = narrow.iter().filter(fits).copied().collect();
+    let again: Vec<_> = narrow.iter().map(|(_, job)| (*job).clone()).collect();
+    for ((index, job), found) in narrow.iter().zip(run_on(narrow_gpu(), &again)) {
+        assert!(found == results[*index], "{}: another result on a narrow grid", job.name);
+    }
+    results
+}
+
+/// The adapter of [`gpu`] with a limit of [`SIDE`] workgroups a dimension.
+fn narrow_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: wgpu::Limits {
+                max_compute_workgroups_per_dimension: SIDE,
+                ..gpu().limits().clone()
+            },
+            ..Default::default()
+        };
+        pollster::block_on(async {
+            let adapter = wgpu::Instance::default().request_adapter(&options).await.unwrap();
+            let (device, queue) = adapter.request_device(&descriptor).await.unwrap();
+            Gpu::from_wgpu(&device, &queue).unwrap()
+        })
+    })
+}
+
+fn run_on(gpu: &Gpu, jobs: &[Job]) -> Vec<Vec<Vec<u32>>> {
+    let mut results = Vec::new();
+    let mut rest = jobs;
+    while !rest.is_empty() {
+        let mut words = 0;
+        let size = |job: &Job| job.slots.iter().map(|s| length(s) + 3 * MARGIN).max().unwrap();
+        let mut count = rest.iter().take_while(|job| {
+            words += size(job);
+            words <= ARENA
+        });
+        let (now, later) = rest.split_at(count.by_ref().count().max(1));
+        results.extend(submit(gpu, now));
+        rest = later;
+    }
+    results
+}
+
+fn length(content: &Content) -> usize {
+    match content {
+        Content::Words(words) => words.len(),
+        Content::Unset(length) => *length,
+    }
+}
+
+/// One submission: slot k of every job lies in arena k.
+fn submit(gpu: &Gpu, jobs: &[Job]) -> Vec<Vec<Vec<u32>>> {
+    let mut arenas: Vec<Vec<u32>> = vec![Vec::new(); 8];
+    let mut places = Vec::new();
+    for job in jobs {
+        let slots = &job.dispatches[0].kernel().slots[1..];
+        assert_eq!(job.slots.len(), slots.len(), "{}", job.name);
+        for (content, arena) in job.slots.iter().zip(&mut arenas) {
+            arena.resize(arena.len() + MARGIN, FENCE);
+            places.push(arena.len());
+            match content {
+                Content::Words(words) => arena.extend(words),
+                Content::Unset(length) => arena.resize(arena.len() + length, UNSET),
+            }
+            arena.resize(arena.len().next_multiple_of(MARGIN) + MARGIN, FENCE);
+        }
+    }
+    arenas.retain(|arena| !arena.is_empty());
+    let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let make = |words: usize, usage| {
+        gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("arena"),
+            size: 4 * words as u64,
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    let buffers: Vec<_> = arenas
+        .iter()
+        .map(|arena| {
+            let kinds = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM;
+            let buffer = make(arena.len(), usage | kinds);
+            gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(arena));
+            buffer
+        })
+        .collect();
+    let mut prepared = Vec::new();
+    let mut place = places.iter();
+    for job in jobs {
+        let bindings: Vec<_> = job
+            .slots
+            .iter()
+            .zip(&buffers)
+            .map(|(content, buffer)| wgpu::BufferBinding {
+                buffer,
+                offset: 4 * *place.next().unwrap() as u64,
+                size: std::num::NonZero::new(4 * (length(content) + MARGIN) as u64),
+            })
+            .collect();
+        for dispatch in &job.dispatches {
+            let ready = gpu.prepare(dispatch, &bindings);
+            prepared.push(ready.unwrap_or_else(|error| panic!("{}: {error}", job.name)));
+        }
+    }
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        prepared.iter().for_each(|p| p.record(&mut pass));
+    }
+    let staging: Vec<_> = buffers
+        .iter()
+        .map(|buffer| {
+            let words = (buffer.size() / 4) as usize;
+            let staging = make(words, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+            staging
+        })
+        .collect();
+    gpu.queue().submit([encoder.finish()]);
+    for staging in &staging {
+        staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    }
+    gpu.device().poll(wgpu::PollType::Wait { submission_index: None, timeout: None }).unwrap();
+    let after: Vec<Vec<u32>> = staging
+        .iter()
+        .map(|staging| bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..).unwrap()))
+        .collect();
+
+    let mut place = places.iter();
+    let mut results = Vec::new();
+    for job in jobs {
+        let slots = &job.dispatches[0].kernel().slots[1..];
+        let mut words = Vec::new();
+        for (k, (content, slot)) in job.slots.iter().zip(slots).enumerate() {
+            let begin = *place.next().unwrap();
+            let end = begin + length(content);
+            let fence = [begin - MARGIN..begin, end..end.next_multiple_of(MARGIN) + MARGIN];
+            for at in fence.into_iter().flatten() {
+                let distance = at as i64 - begin as i64;
+                assert_eq!(
+                    after[k][at],
+                    FENCE,
+                    "{}: the slot `{}` was left: word {distance} of {}",
+                    job.name,
+                    slot.name,
+                    end - begin
+                );
+            }
+            if slot.access != Access::ReadWrite {
+                assert!(
+                    after[k][begin..end] == arenas[k][begin..end],
+                    "{}: the slot `{}` is read only and has changed",
+                    job.name,
+                    slot.name
+                );
+            }
+            words.push(after[k][begin..end].to_vec());
+        }
+        results.push(words);
+    }
+    results
+}
+
+/// Every loss with every last activation that it can follow.
+pub fn losses() -> Vec<(Loss, Activation)> {
+    let pairs = Loss::ALL.iter().flat_map(|l| Activation::ALL.iter().map(move |a| (*l, *a)));
+    pairs.filter(|(loss, activation)| loss.check(*activation).is_ok()).collect()
+}
+
+/// A dispatch of every kernel in every form that the crate can make.
+pub fn every_dispatch() -> Vec<Dispatch> {
+    let mut all = vec![
+        kernels::finite::dispatch(3, 2).unwrap(),
+        kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
+        kernels::perturb::dispatch(3, 2, 0).unwrap(),
+    ];
+    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch| {
+        let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
+        let training = Training::new(loss, *optimizer).models(2).batch(batch);
+        let plan = Plan::new(&mlp, &training, [2, 100], &wgpu::Limits::default()).unwrap();
+        all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
+    };
+    let optimizers = Optimizer::all();
+    let mut turn = optimizers.iter().cycle();
+    for batch in [Batch::Full, Batch::Mini { size: 10, seed: 1 }] {
+        for hidden in Activation::ALL {
+            for (loss, last) in losses() {
+                step(*hidden, loss, last, turn.next().unwrap(), batch);
+            }
+        }
+    }
+    for activation in Activation::ALL {
+        all.extend(Matmul::new(2, 2, 2).epilogue(*activation).dispatches().unwrap());
+        for holds in [Holds::Saved, Holds::PreActivation] {
+            all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
+        }
+    }
+    all.extend(Matmul::new(2, 2, 2).dispatches().unwrap());
+    all
+}
+
+/// What makes two dispatches' compiled forms differ.
+pub fn form(dispatch: &Dispatch) -> String {
+    format!("{} {:?}\n{}", dispatch.kernel().name, dispatch.overrides(), dispatch.wgsl())
 }

@@ -1,0 +1,261 @@
+//! The shaders as naga reads them against what Rust says of them, and the files in `shaders/`
+//! against the kernels, activations, losses and optimizers.
+
+mod common;
+
+use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use wgrad::kernels::{self, Access, Dispatch};
+use wgrad::{Activation, Loss, Optimizer};
+
+fn parse(dispatch: &Dispatch) -> Module {
+    let text = dispatch.wgsl();
+    naga::front::wgsl::parse_str(&text)
+        .unwrap_or_else(|e| panic!("{}:\n{}", dispatch.kernel().name, e.emit_to_string(&text)))
+}
+
+/// One dispatch of each compiled form.
+fn forms() -> Vec<Dispatch> {
+    let mut seen = BTreeSet::new();
+    let mut all = common::every_dispatch();
+    all.retain(|dispatch| seen.insert(common::form(dispatch)));
+    all
+}
+
+fn of(kernel: &str) -> Dispatch {
+    let mut all = common::every_dispatch().into_iter();
+    all.find(|d| d.kernel().name == kernel).unwrap_or_else(|| panic!("no dispatch of {kernel}"))
+}
+
+fn scalar(module: &Module, member: &StructMember) -> String {
+    match module.types[member.ty].inner {
+        TypeInner::Scalar(scalar) => match (scalar.kind, scalar.width) {
+            (ScalarKind::Uint, 4) => "u32".into(),
+            (ScalarKind::Float, 4) => "f32".into(),
+            other => format!("{other:?}"),
+        },
+        ref other => format!("{other:?}"),
+    }
+}
+
+/// The members of the struct `name` and its size.
+fn members<'a>(module: &'a Module, name: &str) -> (&'a [StructMember], u32) {
+    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name));
+    match &found.unwrap_or_else(|| panic!("no struct {name}")).1.inner {
+        TypeInner::Struct { members, span } => (members, *span),
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
+#[test]
+fn every_kernel_has_a_dispatch_here() {
+    let found: BTreeSet<_> = forms().iter().map(|d| d.kernel().name).collect();
+    let all: BTreeSet<_> = kernels::ALL.iter().map(|k| k.name).collect();
+    assert_eq!(found, all);
+    assert_eq!(all.len(), kernels::ALL.len(), "two kernels of one name");
+}
+
+#[test]
+fn entry_points_have_the_kernels_names_and_workgroups() {
+    for dispatch in forms() {
+        let (kernel, module) = (dispatch.kernel(), parse(&dispatch));
+        assert_eq!(module.entry_points.len(), 1, "{}", kernel.name);
+        let entry = &module.entry_points[0];
+        assert_eq!(entry.name, kernel.name);
+        assert_eq!(entry.stage, naga::ShaderStage::Compute);
+        assert_eq!(entry.workgroup_size, [kernel.workgroup, 1, 1], "{}", kernel.name);
+        assert!(entry.workgroup_size_overrides.is_none(), "{}", kernel.name);
+    }
+}
+
+#[test]
+fn bindings_are_the_kernels_slots() {
+    for dispatch in forms() {
+        let (kernel, module) = (dispatch.kernel(), parse(&dispatch));
+        let mut found: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, v)| v.binding.as_ref().map(|b| (b.group, b.binding, v)))
+            .map(|(group, binding, variable)| {
+                let access = match variable.space {
+                    AddressSpace::Uniform => Access::Uniform,
+                    AddressSpace::Storage { access } if access == StorageAccess::LOAD => Access::Read,
+                    AddressSpace::Storage { access }
+                        if access == StorageAccess::LOAD | StorageAccess::STORE =>
+                    {
+                        Access::ReadWrite
+                    }
+                    other => panic!("{}: a binding in {other:?}", kernel.name),
+                };
+                (group, binding, variable.name.clone().unwrap_or_default(), access)
+            })
+            .collect();
+        found.sort_by_key(|(group, binding, ..)| (*group, *binding));
+        let slots = kernel.slots.iter().zip(0..);
+        let expected: Vec<_> = slots.map(|(s, i)| (0, i, s.name.to_owned(), s.access)).collect();
+        assert_eq!(found, expected, "{}", kernel.name);
+        assert_eq!(kernel.slots[0].name, "params", "{}", kernel.name);
+        assert_eq!(kernel.slots[0].access, Access::Uniform, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn parameters_have_the_same_fields_on_both_sides() {
+    for kernel in kernels::ALL {
+        let module = parse(&of(kernel.name));
+        let params = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("params"));
+        let name = module.types[params.unwrap().1.ty].name.clone();
+        assert_eq!(name.as_deref(), Some("Params"), "{}", kernel.name);
+        let (members, size) = members(&module, "Params");
+        let found: Vec<_> = members
+            .iter()
+            .map(|m| (m.name.clone().unwrap_or_default(), scalar(&module, m), m.offset))
+            .collect();
+        let fields = kernel.fields.iter().zip(0..);
+        let expected: Vec<_> =
+            fields.map(|((name, kind), i)| ((*name).to_owned(), (*kind).to_owned(), 4 * i)).collect();
+        assert_eq!(found, expected, "{}", kernel.name);
+        assert_eq!(size as usize, 4 * kernel.fields.len(), "{}", kernel.name);
+    }
+}
+
+/// Each parameter struct's size, which `fields` alone does not prove.
+#[test]
+fn parameters_have_four_bytes_a_field() {
+    macro_rules! sizes {
+        ($($module:ident)*) => {
+            [$((kernels::$module::KERNEL.name, size_of::<kernels::$module::Parameters>())),*]
+        };
+    }
+    let sizes = sizes!(finite gather loss matmul norm perturb reduce saturation update);
+    assert_eq!(sizes.len(), kernels::ALL.len());
+    for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
+        assert_eq!((kernel.name, 4 * kernel.fields.len()), (name, size));
+    }
+}
+
+/// The defaults of WebGPU, and what `Gpu::from_wgpu` demands of a device.
+#[test]
+fn kernels_stay_within_the_limits() {
+    let defaults = wgpu::Limits::default();
+    for dispatch in forms() {
+        let (kernel, module) = (dispatch.kernel(), parse(&dispatch));
+        let count = |f: fn(&AddressSpace) -> bool| {
+            module.global_variables.iter().filter(|(_, v)| f(&v.space)).count()
+        };
+        let storage = count(|s| matches!(s, AddressSpace::Storage { .. }));
+        let uniform = count(|s| *s == AddressSpace::Uniform);
+        let shared: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
+            .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert!(storage <= 8 && shared <= 16_384, "{}", kernel.name);
+        assert!(storage <= defaults.max_storage_buffers_per_shader_stage as usize);
+        assert!(storage <= 5 && uniform <= 2 && shared <= 512, "{}: more than `from_wgpu` demands", kernel.name);
+        assert!(kernel.workgroup <= 64, "{}: more than `from_wgpu` demands", kernel.name);
+    }
+}
+
+#[test]
+fn the_status_is_the_same_everywhere() {
+    for kernel in ["reduce", "update", "gather"] {
+        let module = parse(&of(kernel));
+        let (members, _) = members(&module, "Status");
+        let names: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        let expected =
+            [("step", 0), ("updates", 4), ("epoch", 8), ("position", 12), ("diverged", 16)];
+        assert_eq!(names, expected, "{kernel}");
+        for member in &members[..4] {
+            assert_eq!(scalar(&module, member), "u32", "{kernel} {:?}", member.name);
+        }
+        let TypeInner::Array { base, size, stride } = module.types[members[4].ty].inner else {
+            panic!("{kernel}: diverged is no array");
+        };
+        assert_eq!((size, stride), (naga::ArraySize::Dynamic, 4), "{kernel}");
+        let word = match module.types[base].inner {
+            TypeInner::Scalar(scalar) | TypeInner::Atomic(scalar) => scalar,
+            ref other => panic!("{kernel}: diverged of {other:?}"),
+        };
+        assert_eq!((word.kind, word.width), (ScalarKind::Uint, 4), "{kernel}");
+    }
+}
+
+#[test]
+fn an_optimizers_numbers_are_ten_floats() {
+    let module = parse(&of("update"));
+    let (members, size) = members(&module, "Hyper");
+    assert_eq!((members.len(), size), (10, 40));
+    let names = [
+        "rate", "momentum", "beta1", "one_minus_beta1", "ln_beta1", "beta2", "one_minus_beta2",
+        "ln_beta2", "epsilon", "weight_decay",
+    ];
+    for ((member, name), i) in members.iter().zip(names).zip(0..) {
+        assert_eq!((member.name.as_deref(), member.offset), (Some(name), 4 * i));
+        assert_eq!(scalar(&module, member), "f32");
+    }
+}
+
+/// Name and text of every file of a folder; there is nothing else in it but folders.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        assert_eq!(path.extension().and_then(|e| e.to_str()), Some("wgsl"), "{}", path.display());
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        found.push((name, std::fs::read_to_string(&path).unwrap()));
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_file_is_in_use_under_its_name() {
+    let texts: Vec<_> = forms().iter().map(Dispatch::wgsl).collect();
+    let kernels = kernels::ALL.iter().map(|k| k.name).collect();
+    let activations = Activation::ALL.iter().map(|a| a.name()).collect();
+    let losses = Loss::ALL.iter().map(|l| l.name()).collect();
+    let optimizers = Optimizer::all();
+    let optimizers = optimizers.iter().map(Optimizer::name).collect();
+    for (folder, names) in [
+        ("shaders", Some::<BTreeSet<&str>>(kernels)),
+        ("shaders/activations", Some(activations)),
+        ("shaders/losses", Some(losses)),
+        ("shaders/optimizers", Some(optimizers)),
+        ("shaders/common", None),
+    ] {
+        let files = files(folder);
+        assert!(!files.is_empty(), "{folder}");
+        if let Some(names) = names {
+            let found: BTreeSet<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(found, names, "{folder}");
+        }
+        for (name, text) in files {
+            // The texts are those compiled in: a file changed since shows here, too.
+            assert!(texts.iter().any(|t| t.contains(&text)), "{folder}/{name}.wgsl is not in use");
+        }
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let folders: BTreeSet<_> = std::fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    let known = ["activations", "common", "losses", "optimizers"].map(String::from);
+    assert_eq!(folders, BTreeSet::from(known));
+}
+
+/// A variant's glue is what the names promise: each kernel file's own text stands first.
+#[test]
+fn a_shader_begins_with_its_file() {
+    for dispatch in forms() {
+        assert!(dispatch.wgsl().starts_with(dispatch.kernel().source), "{}", dispatch.kernel().name);
+    }
+}
