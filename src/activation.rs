@@ -89,7 +89,7 @@ activations! {
     /// y = ln(1 + eᶻ).
     Softplus => softplus needs [],
     /// y = sin z.
-    Sine => sine needs [],
+    Sine => sine needs [QUARTER_TURNS],
 }
 
 impl Activation {

@@ -23,6 +23,7 @@ common! {
     LOG_ONE_PLUS = "log_one_plus" needs [];
     EXP_MINUS_ONE = "exp_minus_one" needs [];
     ADAM_DIRECTION = "adam_direction" needs [EXP_MINUS_ONE];
+    QUARTER_TURNS = "quarter_turns" needs [];
     PERMUTATION = "permutation" needs [];
 }
 

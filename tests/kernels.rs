@@ -1,0 +1,1492 @@
+//! Every kernel against its formula in f64 on the same f32 inputs, on slices of larger buffers.
+//!
+//! `common::run` lays fences around every slot, fills what is to be written with NaN, and runs what
+//! fits once more on a device whose grids are narrow, so that both dimensions of a grid count.
+
+mod common;
+
+use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
+use wgrad::kernels::saturation::Holds;
+use wgrad::kernels::{Dispatch, finite, gather, loss, norm, perturb, reduce, saturation, update};
+use wgrad::kernels::{Matmul, matmul};
+use wgrad::plan::Buffer;
+use wgrad::{
+    Activation, Adam, AdamW, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd, Training,
+};
+
+/// Around powers of two, the tile's side of 4 and the workgroup's 64.
+const SIZES: [usize; 11] = [1, 2, 3, 15, 16, 17, 31, 33, 64, 65, 257];
+
+/// Invocations of one more than the 65,535 workgroups that a dimension of a grid may have, and one.
+const MANY: usize = 64 * 65_535 + 65;
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+fn words(values: &[u32]) -> Content {
+    Content::Words(values.to_vec())
+}
+
+/// The first element that is off by more than its own bound.
+fn check_each(what: &str, found: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*f) - e).abs();
+        assert!(error <= bound(i), "{what} element {i}: {f} for {e}, off by {error:.2e} > {:.2e}", bound(i));
+    }
+}
+
+/// Every element within `bound` of the largest.
+fn check(what: &str, found: &[f32], expected: &[f64], bound: f64) {
+    let error = common::deviation(found, expected);
+    if !(error <= bound) {
+        panic!("{what}: off by {error:.2e} > {bound:.0e} of the largest");
+    }
+}
+
+fn same_bits(found: &[u32], expected: &[f32]) -> bool {
+    found.iter().copied().eq(expected.iter().map(|v| v.to_bits()))
+}
+
+/// A number that looks random, below `end`.
+fn draw(seed: usize, end: usize) -> usize {
+    let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize % end
+}
+
+// Matrix products.
+
+/// A product, and whether its operands are multiples of 1/8 within ±1.
+#[derive(Debug, Clone, Copy)]
+struct Product {
+    sizes: [usize; 3],
+    models: usize,
+    transposed: [bool; 2],
+    shared: [bool; 2],
+    activation: Option<Activation>,
+    eighths: bool,
+}
+
+impl Product {
+    fn matmul(&self) -> Matmul {
+        let [rows, columns, inner] = self.sizes;
+        let mut matmul = Matmul::new(rows, columns, inner).models(self.models);
+        for (set, with) in [
+            (self.transposed[0], Matmul::transposed_a as fn(Matmul) -> Matmul),
+            (self.transposed[1], Matmul::transposed_b),
+            (self.shared[0], Matmul::shared_a),
+            (self.shared[1], Matmul::shared_b),
+        ] {
+            if set {
+                matmul = with(matmul);
+            }
+        }
+        self.activation.map_or(matmul, |activation| matmul.epilogue(activation))
+    }
+
+    fn operands(&self, seed: u64) -> [Vec<f32>; 3] {
+        let [rows, columns, inner] = self.sizes;
+        let sets = |shared: bool| if shared { 1 } else { self.models };
+        let bias = if self.activation.is_some() { self.models * columns } else { 0 };
+        let lengths = [sets(self.shared[0]) * rows * inner, sets(self.shared[1]) * inner * columns, bias];
+        let mut seed = seed * 3;
+        lengths.map(|length| {
+            seed += 1;
+            let values = numbers_f32(length, seed);
+            if self.eighths { values.iter().map(|v| (v * 8.0).round() / 8.0).collect() } else { values }
+        })
+    }
+}
+
+fn check_products(products: &[Product]) {
+    let operands: Vec<_> = products.iter().zip(1..).map(|(p, seed)| p.operands(seed)).collect();
+    let jobs: Vec<_> = products
+        .iter()
+        .zip(&operands)
+        .map(|(product, [a, b, bias])| {
+            let [rows, columns, _] = product.sizes;
+            let extra = if bias.is_empty() { Content::Unset(1) } else { floats(bias) };
+            Job {
+                name: format!("{product:?}"),
+                dispatches: product.matmul().dispatches().unwrap(),
+                slots: vec![floats(a), floats(b), extra, Content::Unset(product.models * rows * columns)],
+            }
+        })
+        .collect();
+    let results = run(&jobs);
+    for ((product, [a, b, bias]), (job, slots)) in
+        products.iter().zip(&operands).zip(jobs.iter().zip(&results))
+    {
+        let matmul = product.matmul();
+        let [a, b, bias] = [wide(a), wide(b), wide(bias)];
+        let expected = matmul.reference(&a, &b, &bias).unwrap();
+        let found = as_floats(&slots[3]);
+        // Multiples of 1/64 below 2^18 in magnitude are f32 numbers: nothing is rounded.
+        let exact = matches!(product.activation, None | Some(Activation::Identity | Activation::Relu));
+        if product.eighths && exact {
+            check_each(&job.name, &found, &expected, |_| 0.0);
+            continue;
+        }
+        // A sum of n terms is off by at most about n · 2^-24 · Σ |term|, and by √n instead of n
+        // where roundings are independent: 2e-6 is 33 · 2^-24, twice √257. The slopes of the
+        // activations are at most 1.13.
+        let bare = Product { activation: None, ..*product }.matmul();
+        let absolute = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<_>>();
+        let terms = bare.reference(&absolute(&a), &absolute(&b), &[]).unwrap();
+        let of_bias = |i: usize| {
+            let [rows, columns, _] = product.sizes;
+            if bias.is_empty() { 0.0 } else { bias[i / (rows * columns) * columns + i % columns].abs() }
+        };
+        let own = if product.activation.is_some() { 1e-6 } else { 0.0 };
+        check_each(&job.name, &found, &expected, |i| {
+            2.3e-6 * (terms[i] + of_bias(i)) + own * expected[i].abs().max(1.0)
+        });
+    }
+}
+
+/// Every three sizes; the other properties take turns. Three in four are exact.
+#[test]
+fn products_of_all_sizes() {
+    let mut products = Vec::new();
+    for rows in SIZES {
+        for columns in SIZES {
+            for inner in SIZES {
+                let i = 7 * products.len();
+                products.push(Product {
+                    sizes: [rows, columns, inner],
+                    models: 1 + draw(i, 3),
+                    transposed: [draw(i + 1, 2) == 1, draw(i + 2, 2) == 1],
+                    shared: [draw(i + 3, 2) == 1, draw(i + 4, 2) == 1],
+                    activation: match draw(i + 5, 8) {
+                        0..=3 => None,
+                        4 => Some(Activation::Identity),
+                        5 => Some(Activation::Relu),
+                        _ => Some(Activation::ALL[draw(i + 6, Activation::ALL.len())]),
+                    },
+                    eighths: true,
+                });
+            }
+        }
+    }
+    assert_eq!(products.len(), 1331);
+    check_products(&products);
+}
+
+/// Every combination of the other properties, at a few sizes.
+#[test]
+fn products_of_all_kinds() {
+    let mut products = Vec::new();
+    for sizes in [[5, 6, 7], [17, 9, 33], [1, 13, 64]] {
+        for models in 1..=3 {
+            for bits in 0..16 {
+                let activations = Activation::ALL.iter().copied().map(Some);
+                for activation in activations.chain([None]) {
+                    products.push(Product {
+                        sizes,
+                        models,
+                        transposed: [bits & 1 != 0, bits & 2 != 0],
+                        shared: [bits & 4 != 0, bits & 8 != 0],
+                        activation,
+                        eighths: false,
+                    });
+                }
+            }
+        }
+    }
+    check_products(&products);
+}
+
+/// Each activation at every size, as rows, columns and terms.
+#[test]
+fn products_of_all_activations() {
+    let mut products = Vec::new();
+    for activation in Activation::ALL {
+        for (i, size) in SIZES.into_iter().enumerate() {
+            for sizes in [[size, 3, 2], [2, size, 3], [3, 2, size]] {
+                products.push(Product {
+                    sizes,
+                    models: 1 + i % 3,
+                    transposed: [false, true],
+                    shared: [true, false],
+                    activation: Some(*activation),
+                    eighths: false,
+                });
+            }
+        }
+    }
+    check_products(&products);
+}
+
+/// Sums around what llvmpipe does in one loop, 65,535 iterations, and around what the crate puts
+/// into one dispatch. Every term is at least 1 and the sums are exact: a missing one shows.
+#[test]
+fn products_of_long_sums() {
+    for (inner, models, activation) in [
+        (32_767, 1, None),
+        (32_768, 2, Some(Activation::Identity)),
+        (32_769, 2, None),
+        (32_769, 1, Some(Activation::Identity)),
+        (65_535, 1, None),
+        (65_536, 1, Some(Activation::Relu)),
+        (65_537, 2, None),
+        (70_000, 1, None),
+        (70_000, 2, Some(Activation::Identity)),
+    ] {
+        let (rows, columns) = (5, 6);
+        let whole = |count, seed| -> Vec<f32> {
+            let round = |v: &f32| v.signum() * (1.0 + (v.abs() * 3.0).floor());
+            numbers_f32(count, seed).iter().map(round).collect()
+        };
+        let (a, b) = (whole(models * rows * inner, 1), whole(models * inner * columns, 2));
+        assert!(a.iter().chain(&b).all(|v| v.abs() >= 1.0 && v.fract() == 0.0));
+        let bias = if activation.is_some() { whole(models * columns, 3) } else { Vec::new() };
+        let plain = Matmul::new(rows, columns, inner).models(models);
+        let matmul = activation.map_or(plain, |activation| plain.epilogue(activation));
+        let dispatches = matmul.dispatches().unwrap();
+        assert_eq!(dispatches.len(), inner.div_ceil(32_768));
+        let job = Job {
+            name: format!("{inner} terms"),
+            dispatches,
+            slots: vec![
+                floats(&a),
+                floats(&b),
+                if bias.is_empty() { Content::Unset(1) } else { floats(&bias) },
+                Content::Unset(models * rows * columns),
+            ],
+        };
+        let expected = matmul.reference(&wide(&a), &wide(&b), &wide(&bias)).unwrap();
+        let found = as_floats(&run(std::slice::from_ref(&job))[0][3]);
+        check_each(&job.name, &found, &expected, |_| 0.0);
+    }
+}
+
+/// Pre-activations from −10,000 to 10,000, dense where the functions bend, and extremes.
+fn sweep() -> Vec<f32> {
+    let mut z = Vec::new();
+    z.extend((-30_000..=30_000).map(|i| i as f32 * 0.001));
+    z.extend((-30_000..=30_000).map(|i| i as f32 * (1.0 / 3.0)));
+    for exponent in -370..=385 {
+        let magnitude = 10_f64.powf(f64::from(exponent) / 10.0) as f32;
+        z.extend([magnitude, -magnitude]);
+    }
+    z.extend([0.0, -0.0, 3e38, -3e38, f32::MAX, -f32::MAX, 1e-40, -1e-40]);
+    z
+}
+
+/// The sweep's worst error of each activation.
+fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, Vec<f64>)) {
+    let z = sweep();
+    let mut failures = Vec::new();
+    for activation in Activation::ALL {
+        let (found, expected) = of(*activation, &z);
+        assert_eq!((found.len(), expected.len()), (z.len(), z.len()));
+        let mut worst = (0.0, 0);
+        let mut wrong = 0;
+        for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
+            let error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
+            if !(error <= 1e-6) {
+                wrong += 1;
+            }
+            if !(error <= worst.0) {
+                worst = (if error.is_nan() { f64::INFINITY } else { error }, i);
+            }
+        }
+        let (error, i) = worst;
+        let text = format!(
+            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {wrong} of {} above 1e-6",
+            activation.name(), z[i], found[i], expected[i], z.len()
+        );
+        println!("{text}");
+        if wrong > 0 {
+            failures.push(text);
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// With a weight of 1 and a bias of 0 a product is its activation.
+#[test]
+fn values_of_activations() {
+    sweep_activations("value", |activation, z| {
+        let matmul = Matmul::new(z.len(), 1, 1).epilogue(activation);
+        let job = Job {
+            name: activation.name().into(),
+            dispatches: matmul.dispatches().unwrap(),
+            slots: vec![floats(z), floats(&[1.0]), floats(&[0.0]), Content::Unset(z.len())],
+        };
+        let found = as_floats(&run(&[job])[0][3]);
+        (found, z.iter().map(|z| activation.value(f64::from(*z))).collect())
+    });
+}
+
+/// The slope out of the loss kernel: that of |y − t| times the sign of y − t, which is 1 under
+/// targets below every y, or −1 above, divided by the number of elements, a power of two.
+#[test]
+fn slopes_of_activations() {
+    sweep_activations("slope", |activation, z| {
+        let mut padded = z.to_vec();
+        padded.resize(z.len().next_power_of_two(), 0.0);
+        let shape = loss::Shape { models: 1, own_targets: false, batch: padded.len(), outputs: 1 };
+        let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape).unwrap();
+        let targets: Vec<f32> = padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
+        let groups = shape.groups(Loss::MeanAbsoluteError);
+        let slots = vec![
+            floats(&padded),
+            floats(&targets),
+            Content::Unset(padded.len()),
+            Content::Unset(groups),
+        ];
+        let delta = as_floats(&run(&[Job::new(activation.name(), dispatch, slots)])[0][2]);
+        let scale = padded.len() as f32;
+        let each = z.iter().zip(&targets).zip(&delta);
+        each.map(|((z, t), delta)| {
+            let z = f64::from(*z);
+            let side = activation.value(z) - f64::from(*t);
+            let sign = if side > 0.0 { 1.0 } else { -1.0 };
+            (delta * scale, sign * activation.gradient_at(z))
+        })
+        .unzip()
+    });
+}
+
+/// All matrix products of a training step: saved pre-activations, split sums, the column of ones,
+/// offsets, and the epilogue of the backward pass. What a dispatch does not write stays unset.
+#[test]
+fn products_of_a_training_step() {
+    let models = 2;
+    let mut checked = 0;
+    for (hidden, sets, rows) in Activation::ALL.iter().flat_map(|hidden| {
+        [(1, 1), (2, 130), (1, 300), (2, 513)].map(|(sets, rows)| (*hidden, sets, rows))
+    }) {
+        let mlp = Mlp::new(5).layer(7, hidden).layer(6, hidden).layer(3, Activation::Identity);
+        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 }).models(models);
+        let plan = Plan::new(&mlp, &training, [sets, rows], &wgpu::Limits::default()).unwrap();
+        let p = mlp.parameters();
+        let size = |buffer: Buffer| {
+            let found = plan.buffers().iter().find(|(b, _)| *b == buffer);
+            (found.unwrap_or_else(|| panic!("no buffer {buffer}")).1 / 4) as usize
+        };
+        let content = |buffer: Buffer| {
+            let seed = format!("{buffer}").bytes().fold(rows as u64, |s, c| s.wrapping_mul(31) + u64::from(c));
+            numbers_f32(size(buffer), seed)
+        };
+        let nodes: Vec<_> =
+            plan.step().into_iter().filter(|n| n.dispatch.kernel().name == matmul::KERNEL.name).collect();
+        let jobs: Vec<_> = nodes
+            .iter()
+            .map(|node| {
+                let (c, read) = node.buffers.split_last().unwrap();
+                let mut slots: Vec<_> = read.iter().map(|b| floats(&content(*b))).collect();
+                slots.push(Content::Unset(size(*c)));
+                let name = format!("{} of {} over {rows} rows", c, hidden.name());
+                Job::new(name, node.dispatch.clone(), slots)
+            })
+            .collect();
+        let results = run(&jobs);
+        let splits = size(Buffer::PartialGradient) / (models * p);
+        assert!(rows < 300 || splits > 1, "{splits} splits of {rows} rows");
+        let w = wide(&content(Buffer::Parameters));
+        let mut layer = mlp.layers.len();
+        for ((node, job), slots) in nodes.iter().zip(&jobs).zip(&results) {
+            let c = *node.buffers.last().unwrap();
+            let index = match c {
+                Buffer::Activation(index) => index,
+                Buffer::PartialGradient => {
+                    layer -= 1;
+                    layer
+                }
+                _ => layer,
+            };
+            let range = mlp.ranges().into_iter().nth(index).unwrap();
+            let [units, inputs] = range.shape;
+            let x_buffer = if index == 0 { Buffer::Inputs } else { Buffer::Activation(index - 1) };
+            let x = wide(&content(x_buffer));
+            let x_model = if index == 0 && sets == 1 { 0 } else { rows * inputs };
+            let weight = |m: usize, u: usize, k: usize| w[m * p + range.weight.start + u * inputs + k];
+            let saves = |index: usize| hidden.saves() == Saved::Input && index + 1 < mlp.layers.len();
+            // Value and bound of every element that is written.
+            let mut expected = vec![None; size(c)];
+            match c {
+                Buffer::Activation(_) => {
+                    let last = index + 1 == mlp.layers.len();
+                    for (m, r, u) in triples(models, rows, units) {
+                        let bias = w[m * p + range.bias.start + u];
+                        let terms = (0..inputs).map(|k| x[m * x_model + r * inputs + k] * weight(m, u, k));
+                        let (sum, size) = sum_and_size(terms.chain([bias]));
+                        let at = (m * rows + r) * units + u;
+                        let y = if last { sum } else { hidden.value(sum) };
+                        expected[at] = Some((y, 3e-6 * size + 1e-6));
+                        if saves(index) {
+                            expected[models * rows * units + at] = Some((sum, 3e-6 * size));
+                        }
+                    }
+                }
+                Buffer::PartialGradient => {
+                    let delta = wide(&content(node.buffers[0]));
+                    let chunk = rows.div_ceil(splits);
+                    for (s, m, u) in triples(splits, models, units) {
+                        let begin = (s * models + m) * p;
+                        let of = |column: Option<usize>| {
+                            let terms = (s * chunk..rows.min((s + 1) * chunk)).map(|r| {
+                                let x = column.map_or(1.0, |k| x[m * x_model + r * inputs + k]);
+                                delta[(m * rows + r) * units + u] * x
+                            });
+                            let (sum, size) = sum_and_size(terms);
+                            Some((sum, 3e-6 * size))
+                        };
+                        for k in 0..inputs {
+                            expected[begin + range.weight.start + u * inputs + k] = of(Some(k));
+                        }
+                        expected[begin + range.bias.start + u] = of(None);
+                    }
+                }
+                Buffer::Delta(_) => {
+                    let delta = wide(&content(node.buffers[0]));
+                    let behind = if saves(index - 1) { models * rows * inputs } else { 0 };
+                    for (m, r, k) in triples(models, rows, inputs) {
+                        let terms =
+                            (0..units).map(|u| delta[(m * rows + r) * units + u] * weight(m, u, k));
+                        let (sum, size) = sum_and_size(terms);
+                        let at = (m * rows + r) * inputs + k;
+                        let slope = hidden.gradient(x[behind + at]);
+                        expected[at] = Some((sum * slope, 4e-6 * size));
+                    }
+                }
+                other => panic!("a product writes {other}"),
+            }
+            for (i, (word, expected)) in slots.last().unwrap().iter().zip(&expected).enumerate() {
+                let found = f32::from_bits(*word);
+                match expected {
+                    None => assert_eq!(*word, UNSET, "{} element {i}", job.name),
+                    Some((value, bound)) => {
+                        let error = (f64::from(found) - value).abs();
+                        assert!(error <= *bound, "{} element {i}: {found} for {value}", job.name);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(layer, 0);
+    }
+    println!("{checked} elements");
+    assert!(checked > 100_000);
+}
+
+fn triples(a: usize, b: usize, c: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).map(move |k| (i, j, k))))
+}
+
+fn sum_and_size(terms: impl Iterator<Item = f64>) -> (f64, f64) {
+    terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()))
+}
+
+// Losses.
+
+/// One dispatch of a loss and its inputs.
+struct LossCase {
+    loss: Loss,
+    activation: Activation,
+    shape: loss::Shape,
+    z: Vec<f32>,
+    targets: Vec<f32>,
+}
+
+impl LossCase {
+    /// Pre-activations in ±3 and targets that the loss is made for: a distribution for the entropies,
+    /// and otherwise not so near the output that rounding decides the sign of y − t.
+    fn new(loss: Loss, activation: Activation, shape: loss::Shape, seed: u64) -> Self {
+        let loss::Shape { models, own_targets, batch, outputs } = shape;
+        let z: Vec<f32> = numbers_f32(models * batch * outputs, seed).iter().map(|v| 3.0 * v).collect();
+        let random = numbers_f32(if own_targets { z.len() } else { batch * outputs }, seed + 1);
+        let targets = if loss.couples_outputs() {
+            let mut targets: Vec<f32> = random.iter().map(|v| v.abs()).collect();
+            for (i, row) in targets.chunks_mut(outputs).enumerate() {
+                if i % 3 == 0 {
+                    row.fill(0.0);
+                    row[draw(i, outputs)] = 1.0;
+                }
+                let sum: f32 = row.iter().sum();
+                row.iter_mut().for_each(|t| *t /= sum);
+            }
+            targets
+        } else if matches!(loss, Loss::BinaryCrossEntropy) {
+            random.iter().map(|v| if *v < -0.5 { 0.0 } else if *v > 0.5 { 1.0 } else { v + 0.5 }).collect()
+        } else {
+            // Shared targets lie far from every model's output.
+            let far = |v: f32| v.signum() * (5.0 + v.abs());
+            let near = |(v, z): (&f32, &f32)| {
+                let y = activation.value(f64::from(*z)) as f32;
+                y + v.signum() * (0.01 + 2.0 * v.abs())
+            };
+            if own_targets { random.iter().zip(&z).map(near).collect() } else { random.into_iter().map(far).collect() }
+        };
+        Self { loss, activation, shape, z, targets }
+    }
+
+    fn job(&self) -> Job {
+        let dispatch = loss::dispatch(self.loss, self.activation, self.shape).unwrap();
+        let groups = self.shape.models * self.shape.groups(self.loss);
+        let name = format!("{} behind {} {:?}", self.loss.name(), self.activation.name(), self.shape);
+        let slots = vec![
+            floats(&self.z),
+            floats(&self.targets),
+            Content::Unset(self.z.len()),
+            Content::Unset(groups),
+        ];
+        Job::new(name, dispatch, slots)
+    }
+
+    /// The gradient, and the partial sums of 64 rows.
+    fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+        let loss::Shape { own_targets, batch, outputs, .. } = self.shape;
+        let (z, targets) = (wide(&self.z), wide(&self.targets));
+        let mut delta = vec![0.0; z.len()];
+        let mut partial = Vec::new();
+        let width = if self.loss.couples_outputs() { outputs } else { 1 };
+        let size = batch * outputs;
+        for (m, (z, delta)) in z.chunks(size).zip(delta.chunks_mut(size)).enumerate() {
+            let t = if own_targets { &targets[m * size..(m + 1) * size] } else { &targets };
+            let all = loss::reference(self.loss, self.activation, outputs, z, t, delta);
+            let scale = self.loss.scale(batch, outputs);
+            let before = partial.len();
+            for (z, t) in z.chunks(64 * width).zip(t.chunks(64 * width)) {
+                let mut unused = vec![0.0; z.len()];
+                let part = loss::reference(self.loss, self.activation, width, z, t, &mut unused);
+                partial.push(part / self.loss.scale(z.len() / width, width) * scale);
+            }
+            let sum: f64 = partial[before..].iter().sum();
+            assert!((sum - all).abs() <= 1e-12 * all.abs() || !all.is_finite());
+        }
+        (delta, partial)
+    }
+}
+
+fn check_losses(cases: &[LossCase]) {
+    let jobs: Vec<_> = cases.iter().map(LossCase::job).collect();
+    for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let (delta, partial) = case.expected();
+        // An activation is off by 1e-6, the loss of it by another; 64 values are added in 6 rounds.
+        check(&format!("{}: delta", job.name), &as_floats(&slots[2]), &delta, 4e-6);
+        check(&format!("{}: loss", job.name), &as_floats(&slots[3]), &partial, 4e-6);
+    }
+}
+
+/// Every loss over all pairs of sizes, behind one activation.
+#[test]
+fn losses_of_all_sizes() {
+    let mut cases = Vec::new();
+    for loss in Loss::ALL {
+        let mut activations = Activation::ALL.iter().filter(|a| loss.check(**a).is_ok()).cycle();
+        for batch in SIZES {
+            for outputs in SIZES {
+                let seed = cases.len() as u64;
+                let shape = loss::Shape {
+                    models: 1 + draw(cases.len(), 3),
+                    own_targets: draw(cases.len() + 5000, 2) == 1,
+                    batch,
+                    outputs,
+                };
+                cases.push(LossCase::new(*loss, *activations.next().unwrap(), shape, seed));
+            }
+        }
+    }
+    assert_eq!(cases.len(), 6 * 121);
+    check_losses(&cases);
+}
+
+/// Every loss behind every activation, with shared and own targets.
+#[test]
+fn losses_behind_all_activations() {
+    let mut cases = Vec::new();
+    for (loss, activation) in common::losses() {
+        for (batch, outputs) in [(1, 1), (5, 3), (21, 3), (32, 2), (63, 1), (64, 1), (65, 1), (64, 2), (127, 5)] {
+            for models in 1..=3 {
+                for own_targets in [false, true] {
+                    let shape = loss::Shape { models, own_targets, batch, outputs };
+                    let seed = cases.len() as u64;
+                    cases.push(LossCase::new(loss, activation, shape, seed));
+                }
+            }
+        }
+    }
+    check_losses(&cases);
+}
+
+/// Differences that are exact, on both sides of Huber's bend and at y = t, where |y − t| has no
+/// slope and its gradient is 0.
+#[test]
+fn losses_of_known_values() {
+    for (loss, delta, value) in [
+        (Loss::MeanSquaredError, [0.0, -2.0, 4.0, 0.5], (1.0 + 4.0 + 0.0625) / 4.0),
+        (Loss::HalfSquaredError, [0.0, -1.0, 2.0, 0.25], (1.0 + 4.0 + 0.0625) / 2.0),
+        (Loss::MeanAbsoluteError, [0.0, -1.0, 1.0, 1.0], (1.0 + 2.0 + 0.25) / 4.0),
+        (Loss::Huber, [0.0, -1.0, 1.0, 0.25], (0.5 + 1.5 + 0.031_25) / 4.0),
+    ] {
+        let shape = loss::Shape { models: 1, own_targets: false, batch: 1, outputs: 4 };
+        let dispatch = loss::dispatch(loss, Activation::Identity, shape).unwrap();
+        let (z, t) = ([1.5, 2.0, 4.0, -0.5], [1.5, 3.0, 2.0, -0.75]);
+        let slots = vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1)];
+        let slots = &run(&[Job::new(loss.name(), dispatch, slots)])[0];
+        let scale = if loss == Loss::HalfSquaredError { 1.0 } else { 0.25 };
+        assert_eq!(as_floats(&slots[2]), delta.map(|d| d * scale), "{}", loss.name());
+        assert_eq!(as_floats(&slots[3]), [value], "{}", loss.name());
+    }
+}
+
+/// Pre-activations of any magnitude: finite, and right where the f64 formula is an f32 number.
+#[test]
+fn losses_of_extremes() {
+    let mut cases = Vec::new();
+    for (loss, activation) in common::losses() {
+        for big in [100.0, 1e4, 3e38] {
+            let bounded =
+                matches!(activation, Activation::Sigmoid | Activation::Tanh | Activation::Sine);
+            let squares = matches!(loss, Loss::MeanSquaredError | Loss::HalfSquaredError);
+            if big > 1e10 && squares && !bounded {
+                continue; // (3e38)² is infinite, and rightly so.
+            }
+            let outputs = 3;
+            let mut z = Vec::new();
+            let mut targets = Vec::new();
+            for row in [[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, -1.0], [0.0, 0.0, 1.0]] {
+                for target in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.25, 0.25]] {
+                    z.extend(row.map(|v: f32| v * big));
+                    targets.extend(target);
+                }
+            }
+            let shape = loss::Shape { models: 1, own_targets: false, batch: z.len() / outputs, outputs };
+            cases.push(LossCase { loss, activation, shape, z, targets });
+        }
+    }
+    let jobs: Vec<_> = cases.iter().map(LossCase::job).collect();
+    let mut failures = Vec::new();
+    for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let (delta, partial) = case.expected();
+        for (what, found, expected) in
+            [("delta", as_floats(&slots[2]), delta), ("loss", as_floats(&slots[3]), partial)]
+        {
+            for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+                let fits = e.abs() <= 3.4e38;
+                let error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
+                // Sines of such arguments are judged by the sweep.
+                let judged = fits && case.activation != Activation::Sine;
+                if !f.is_finite() || (judged && !(error <= 4e-6)) {
+                    let z = case.z.get(i).copied().unwrap_or(f32::NAN);
+                    failures.push(format!("{} {what} {i} at {z:e}: {f:e} for {e:e}", job.name));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A NaN among the logits makes its model's loss NaN, and no other's.
+#[test]
+fn a_nan_reaches_the_loss() {
+    for (loss, activation) in common::losses() {
+        let shape = loss::Shape { models: 2, own_targets: false, batch: 65, outputs: 3 };
+        let mut case = LossCase::new(loss, activation, shape, 9);
+        case.z[65 * 3 + 4] = f32::NAN;
+        let job = case.job();
+        let slots = &run(std::slice::from_ref(&job))[0];
+        let partial = as_floats(&slots[3]);
+        let groups = shape.groups(loss);
+        assert!(partial[..groups].iter().all(|v| v.is_finite()), "{}", job.name);
+        assert!(!partial[groups].is_finite(), "{}: {}", job.name, partial[groups]);
+        assert!(!f32::from_bits(slots[2][65 * 3 + 4]).is_finite() || loss == Loss::MeanAbsoluteError || loss == Loss::Huber || activation.saves() == Saved::Output, "{}", job.name);
+    }
+}
+
+// Sums.
+
+const NONE: u32 = finite::NONE;
+
+fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
+    let elements = shape.parameters * shape.models;
+    let partial = if gradient.is_empty() { Content::Unset(1) } else { floats(gradient) };
+    let slots = vec![
+        partial,
+        floats(losses),
+        Content::Unset(elements.max(1)),
+        Content::Unset(shape.history * shape.models),
+        words(status),
+    ];
+    Job::new(format!("{shape:?} {status:?}"), reduce::dispatch(shape).unwrap(), slots)
+}
+
+#[test]
+fn sums_of_all_sizes() {
+    let mut cases = Vec::new();
+    for parameters in [0].into_iter().chain(SIZES) {
+        for models in 1..=3 {
+            for splits in 1..=5 {
+                let i = cases.len();
+                let loss_groups = SIZES[draw(i, SIZES.len())];
+                let history = 1 + draw(i + 999, 4);
+                let splits = if parameters == 0 { 0 } else { splits };
+                let shape = reduce::Shape { parameters, models, splits, loss_groups, history };
+                let gradient = numbers_f32(splits * models * parameters, i as u64);
+                let losses: Vec<f32> =
+                    numbers_f32(models * loss_groups, i as u64 + 1).iter().map(|v| v.abs()).collect();
+                let step = [0, 1, 3, 10, 4_000_000_000][draw(i + 77, 5)];
+                let mut status = vec![step, 99, 5, 6];
+                status.resize(4 + models, NONE);
+                cases.push((shape, gradient, losses, status));
+            }
+        }
+    }
+    let jobs: Vec<_> = cases.iter().map(|(s, g, l, status)| reduce_job(*s, g, l, status)).collect();
+    for (((shape, gradient, losses, status), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        if shape.parameters == 0 {
+            assert_eq!(slots[2], [UNSET], "{}", job.name);
+        } else {
+            let expected = reduce::reference(shape.splits, &wide(gradient));
+            check(&job.name, &as_floats(&slots[2]), &expected, 2e-6);
+        }
+        let ring = (status[0] as usize) % shape.history;
+        for (row, losses_found) in slots[3].chunks(shape.models).enumerate() {
+            if row == ring {
+                let sums: Vec<f64> =
+                    losses.chunks(shape.loss_groups).map(|l| wide(l).iter().sum()).collect();
+                check(&job.name, &as_floats(losses_found), &sums, 2e-6);
+            } else {
+                assert!(losses_found.iter().all(|w| *w == UNSET), "{}: history row {row}", job.name);
+            }
+        }
+        let mut expected = status.clone();
+        expected[1] = status[0] + 1;
+        assert_eq!(slots[4], expected, "{}", job.name);
+    }
+}
+
+/// The same splits in the same order give the same bits as the f32 loop: sums are reproducible.
+#[test]
+fn sums_are_those_of_the_loop_in_order() {
+    let shape = reduce::Shape { parameters: 65, models: 3, splits: 5, loss_groups: 1, history: 1 };
+    let gradient = numbers_f32(5 * 3 * 65, 4);
+    let job = reduce_job(shape, &gradient, &[1.0, 2.0, 3.0], &[0, 0, 0, 0, NONE, NONE, NONE]);
+    let slots = &run(&[job])[0];
+    assert!(same_bits(&slots[2], &reduce::reference(5, &gradient)));
+    assert!(same_bits(&slots[3], &[1.0, 2.0, 3.0]));
+}
+
+/// What is not finite marks its model with the step, unless an earlier step has.
+#[test]
+fn sums_mark_the_model_that_diverges() {
+    let (parameters, models, splits, loss_groups) = (33, 3, 2, 65);
+    let shape = reduce::Shape { parameters, models, splits, loss_groups, history: 4 };
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for model in 0..models {
+            for earlier in [NONE, 3, 9] {
+                for at in [0, parameters - 1, splits * models * parameters] {
+                    let mut gradient = numbers_f32(splits * models * parameters, 1);
+                    let mut losses = numbers_f32(models * loss_groups, 2);
+                    if at < parameters {
+                        // In the last of the splits.
+                        gradient[(models + model) * parameters + at] = bad;
+                    } else {
+                        losses[(model + 1) * loss_groups - 1] = bad;
+                    }
+                    let mut status = vec![7, 0, 0, 0, NONE, NONE, NONE];
+                    status[4 + model] = earlier;
+                    let job = reduce_job(shape, &gradient, &losses, &status);
+                    let slots = &run(std::slice::from_ref(&job))[0];
+                    status[1] = 8;
+                    status[4 + model] = earlier.min(7);
+                    assert_eq!(slots[4], status, "{bad} in model {model} at {at}");
+                    let bad_gradients: Vec<_> =
+                        (0..models * parameters).filter(|i| !f32::from_bits(slots[2][*i]).is_finite()).collect();
+                    let expected = if at < parameters { vec![model * parameters + at] } else { vec![] };
+                    assert_eq!(bad_gradients, expected);
+                    let row = as_floats(&slots[3][3 * models..]);
+                    for (m, loss) in row.iter().enumerate() {
+                        assert_eq!(loss.is_finite(), m != model || at < parameters);
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Updates.
+
+/// What `update` reads of an optimizer, computed here once more.
+fn hyper(optimizer: &Optimizer) -> Vec<u32> {
+    let mut h = [0.0_f64; 12];
+    match *optimizer {
+        Optimizer::Sgd(Sgd { rate }) => h[0] = rate,
+        Optimizer::Momentum(Momentum { rate, momentum })
+        | Optimizer::Nesterov(Nesterov { rate, momentum }) => (h[0], h[1]) = (rate, momentum),
+        Optimizer::Adam(Adam { rate, beta1, beta2, epsilon })
+        | Optimizer::AdamW(AdamW { rate, beta1, beta2, epsilon, .. }) => {
+            let ln = |beta: f64| beta.ln().max(-200.0);
+            h = [rate, 0.0, beta1, 1.0 - beta1, ln(beta1), beta2, 1.0 - beta2, ln(beta2), epsilon, 0.0, 0.0, 0.0];
+        }
+    }
+    if let Optimizer::AdamW(AdamW { weight_decay, .. }) = *optimizer {
+        h[9] = weight_decay;
+    }
+    h.map(|v| (v as f32).to_bits()).to_vec()
+}
+
+fn optimizers() -> Vec<Optimizer> {
+    let mut all = Optimizer::all();
+    all.extend([
+        Optimizer::sgd(0.0),
+        Momentum { rate: 0.5, momentum: 0.0 }.into(),
+        Nesterov { rate: 0.5, momentum: 0.99 }.into(),
+        Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3 }.into(),
+        Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, epsilon: 1e-8 }.into(),
+        AdamW { rate: 0.1, weight_decay: 0.3, ..AdamW::default() }.into(),
+    ]);
+    all
+}
+
+/// A population under one optimizer.
+#[derive(Clone)]
+struct Population {
+    optimizer: Optimizer,
+    parameters: usize,
+    models: usize,
+    data: [usize; 2],
+    gradient: Vec<f32>,
+    values: Vec<f32>,
+    states: Vec<f32>,
+    status: Vec<u32>,
+}
+
+impl Population {
+    fn new(optimizer: Optimizer, parameters: usize, models: usize, seed: u64) -> Self {
+        let all = parameters * models;
+        let mut states = numbers_f32(optimizer.states() * all, seed);
+        // The second moment is a mean of squares.
+        states.iter_mut().skip(all).for_each(|v| *v = v.abs() + 0.01);
+        let mut status = vec![0, 1, 0, 0];
+        status.resize(4 + models, NONE);
+        Self {
+            optimizer,
+            parameters,
+            models,
+            data: [100, 10],
+            gradient: numbers_f32(all, seed + 1),
+            values: numbers_f32(all, seed + 2),
+            states,
+            status,
+        }
+    }
+
+    fn job(&self) -> Job {
+        let [rows, batch] = self.data;
+        let dispatch =
+            update::dispatch(&self.optimizer, self.parameters, self.models, rows, batch).unwrap();
+        let states = if self.states.is_empty() { Content::Unset(1) } else { floats(&self.states) };
+        let slots = vec![
+            Content::Words(hyper(&self.optimizer)),
+            floats(&self.gradient),
+            floats(&self.values),
+            states,
+            words(&self.status),
+        ];
+        let name = format!("{:?} {} parameters, {:?}", self.optimizer, self.parameters, self.status);
+        Job::new(name, dispatch, slots)
+    }
+
+    /// Takes over what a run left.
+    fn take(&mut self, slots: &[Vec<u32>]) {
+        self.values = as_floats(&slots[2]);
+        if self.states.is_empty() {
+            assert_eq!(slots[3], [UNSET]);
+        } else {
+            self.states = as_floats(&slots[3]);
+        }
+        self.status.clone_from(&slots[4]);
+    }
+
+    /// States as the reference takes them: always two.
+    fn two_states(&self) -> Vec<f64> {
+        let mut states = wide(&self.states);
+        states.resize(2 * self.values.len(), 0.0);
+        states
+    }
+}
+
+/// Three updates in a row of every optimizer at every size, from states that are not 0.
+#[test]
+fn updates_of_all_sizes() {
+    let mut all = Vec::new();
+    for optimizer in optimizers() {
+        for parameters in SIZES {
+            for models in 1..=3 {
+                all.push(Population::new(optimizer, parameters, models, all.len() as u64));
+            }
+        }
+    }
+    let mut values: Vec<_> = all.iter().map(|p| wide(&p.values)).collect();
+    let mut states: Vec<_> = all.iter().map(Population::two_states).collect();
+    for t in 1..=3_u32 {
+        for (population, seed) in all.iter_mut().zip(1000 * u64::from(t)..) {
+            population.status[1] = t;
+            population.gradient = numbers_f32(population.values.len(), seed);
+        }
+        let jobs: Vec<_> = all.iter().map(Population::job).collect();
+        let results = run(&jobs);
+        for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
+            let gradient = wide(&population.gradient);
+            let Population { optimizer, .. } = *population;
+            assert!(update::reference(&optimizer, t, &gradient, &mut values[i], &mut states[i]));
+            population.take(slots);
+            let name = &jobs[i].name;
+            // Each of up to three updates adds a few roundings.
+            check(&format!("{name}: parameters"), &population.values, &values[i], 3e-6);
+            for (found, expected) in population.states.chunks(gradient.len()).zip(states[i].chunks(gradient.len())) {
+                check(&format!("{name}: states"), found, expected, 3e-6);
+            }
+            let mut status = vec![t, t, 0, 10 * t];
+            status.resize(4 + population.models, NONE);
+            assert_eq!(population.status, status, "{name}");
+        }
+    }
+}
+
+/// One update at many counts: the bias correction of Adam. Its direction is compared by itself, since
+/// the parameters would hide it.
+#[test]
+fn updates_at_any_count() {
+    for optimizer in optimizers() {
+        let counts = [1, 2, 3, 5, 10, 100, 511, 599, 600, 601, 1000, 10_000, 100_000, 1 << 20, (1 << 24) - 1];
+        let all: Vec<_> = counts
+            .iter()
+            .map(|t| {
+                let mut population = Population::new(optimizer, 65, 1, u64::from(*t));
+                population.status[1] = *t;
+                population.values.fill(0.0);
+                population
+            })
+            .collect();
+        let jobs: Vec<_> = all.iter().map(Population::job).collect();
+        for (((t, population), job), slots) in counts.iter().zip(&all).zip(&jobs).zip(run(&jobs)) {
+            let (mut values, mut states) = (wide(&population.values), population.two_states());
+            assert!(update::reference(&optimizer, *t, &wide(&population.gradient), &mut values, &mut states));
+            check(&job.name, &as_floats(&slots[2]), &values, 3e-6);
+        }
+    }
+}
+
+/// The position advances by a batch, and past the last row into the next epoch.
+#[test]
+fn updates_move_epoch_and_position() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    let huge = 4_000_000_000_u32;
+    for (rows, batch, position) in [
+        (10, 10, 0), (10, 3, 0), (10, 3, 6), (10, 3, 7), (10, 3, 8), (10, 3, 9), (10, 10, 4), (1, 1, 0),
+        (huge, 3_000_000_000, 3_900_000_000), (huge, huge, huge - 1), (huge, 1, huge - 1), (huge, 1, huge - 2),
+    ] {
+        for epoch in [0, 7, 3_000_000_000_u32] {
+            let mut population = Population::new(Optimizer::sgd(0.1), 3, 2, 1);
+            population.data = [rows as usize, batch as usize];
+            population.status = vec![4, 5, epoch, position, NONE, NONE];
+            jobs.push(population.job());
+            let sum = u64::from(position) + u64::from(batch);
+            let (turns, rest) = (sum / u64::from(rows), sum % u64::from(rows));
+            expected.push(vec![5, 5, epoch + turns as u32, rest as u32, NONE, NONE]);
+        }
+    }
+    for ((job, expected), slots) in jobs.iter().zip(expected).zip(run(&jobs)) {
+        assert_eq!(slots[4], expected, "{}", job.name);
+    }
+}
+
+/// A gradient that is not finite changes neither its parameter nor its state, and marks its model
+/// with the step that follows; from then on the model is left as it is, and no other.
+#[test]
+fn updates_stop_a_model_that_diverges() {
+    for optimizer in optimizers() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            if bad.is_infinite() && optimizer.rate() == 0.0 {
+                continue; // 0 · ∞ is a NaN, which the first of the three is.
+            }
+            let (parameters, models) = (70, 3);
+            let mut population = Population::new(optimizer, parameters, models, 5);
+            let struck = parameters + 66;
+            population.gradient[struck] = bad;
+            population.status[1] = 6;
+            let before = population.clone();
+            let job = population.job();
+            population.take(&run(std::slice::from_ref(&job))[0]);
+            assert_eq!(population.status, [6, 6, 0, 10, NONE, 6, NONE], "{}", job.name);
+            let (mut values, mut states) = (wide(&before.values), before.two_states());
+            let gradient = wide(&before.gradient);
+            assert!(!update::reference(&optimizer, 6, &gradient, &mut values, &mut states));
+            check(&job.name, &population.values, &values, 3e-6);
+            check(&job.name, &population.states, &states[..before.states.len()], 3e-6);
+            let kept = |found: &[f32], before: &[f32]| {
+                let mut chunks = found.chunks(parameters * models).zip(before.chunks(parameters * models));
+                chunks.all(|(f, b)| f[struck].to_bits() == b[struck].to_bits())
+            };
+            assert!(kept(&population.values, &before.values), "{}", job.name);
+            assert!(kept(&population.states, &before.states), "{}", job.name);
+
+            // The next step: the marked model is skipped whole.
+            population.gradient = numbers_f32(parameters * models, 77);
+            population.status[1] = 7;
+            let before = population.clone();
+            let job = population.job();
+            population.take(&run(std::slice::from_ref(&job))[0]);
+            assert_eq!(population.status, [7, 7, 0, 20, NONE, 6, NONE], "{}", job.name);
+            let (mut values, mut states) = (wide(&before.values), before.two_states());
+            assert!(update::reference(&optimizer, 7, &wide(&before.gradient), &mut values, &mut states));
+            let marked = parameters..2 * parameters;
+            for (i, (found, old)) in population.values.iter().zip(&before.values).enumerate() {
+                if marked.contains(&i) {
+                    assert_eq!(found.to_bits(), old.to_bits(), "{} element {i}", job.name);
+                } else {
+                    let error = (f64::from(*found) - values[i]).abs();
+                    assert!(error <= 3e-6, "{} element {i}", job.name);
+                }
+            }
+            for (i, (found, old)) in population.states.iter().zip(&before.states).enumerate() {
+                if marked.contains(&(i % (parameters * models))) {
+                    assert_eq!(found.to_bits(), old.to_bits(), "{} state {i}", job.name);
+                } else {
+                    let error = (f64::from(*found) - states[i]).abs();
+                    assert!(error <= 3e-6, "{} state {i}", job.name);
+                }
+            }
+        }
+    }
+}
+
+/// A mark of the step itself is a gradient or a loss that `reduce` found not to be finite: it lies
+/// before `updates`. One of `updates` or later lets the model go on.
+#[test]
+fn updates_skip_models_by_their_marks() {
+    for (mark, skipped) in [(0, true), (5, true), (6, false), (7, false), (NONE, false)] {
+        let mut population = Population::new(Optimizer::sgd(0.1), 33, 2, 8);
+        population.status = vec![5, 6, 0, 0, mark, NONE];
+        let before = population.values.clone();
+        let job = population.job();
+        population.take(&run(&[job])[0]);
+        assert_eq!(population.status[4..], [mark, NONE]);
+        let changed = |range: std::ops::Range<usize>| population.values[range.clone()] != before[range];
+        assert_eq!(changed(0..33), !skipped, "mark {mark}");
+        assert!(changed(33..66));
+    }
+}
+
+/// Numbers whose squares or products overflow stop the model rather than leave an infinity behind.
+#[test]
+fn updates_that_overflow_are_refused() {
+    for optimizer in optimizers() {
+        let mut population = Population::new(optimizer, 5, 1, 3);
+        population.gradient = vec![3e38; 5];
+        population.values = vec![-3e38; 5];
+        let job = population.job();
+        population.take(&run(std::slice::from_ref(&job))[0]);
+        let all = population.values.iter().chain(&population.states);
+        assert!(all.clone().all(|v| v.is_finite()), "{}", job.name);
+        // With a second state the square is infinite; the others' steps fit, or are refused.
+        if optimizer.states() == 2 {
+            assert_eq!(population.status[4], 1, "{}", job.name);
+            assert_eq!(population.values, [-3e38; 5], "{}", job.name);
+        }
+    }
+}
+
+// Mini-batches.
+
+#[test]
+fn batches_of_all_sizes() {
+    let mut cases = Vec::new();
+    for rows in SIZES {
+        for batch in SIZES.into_iter().filter(|batch| *batch <= rows) {
+            for position in [0, rows / 2, rows - 1] {
+                let i = cases.len();
+                let (inputs, outputs) = [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1)][draw(i, 6)];
+                let shape = gather::Shape {
+                    sets: [1, 2, 3][draw(i + 3, 3)],
+                    rows,
+                    batch,
+                    inputs,
+                    outputs,
+                    seed: i as u32 * 77_777,
+                };
+                cases.push((shape, [0, 1, 1_000_000][draw(i + 4, 3)], position as u32));
+            }
+        }
+    }
+    let data: Vec<_> = cases
+        .iter()
+        .zip(0..)
+        .map(|((s, ..), seed)| {
+            (numbers_f32(s.sets * s.rows * s.inputs, seed), numbers_f32(s.sets * s.rows * s.outputs, seed + 1))
+        })
+        .collect();
+    let jobs: Vec<_> = cases
+        .iter()
+        .zip(&data)
+        .map(|((shape, epoch, position), (x, t))| {
+            let drawn = shape.sets * shape.batch;
+            let slots = vec![
+                words(&[1, 2, *epoch, *position, NONE]),
+                floats(x),
+                floats(t),
+                Content::Unset(drawn * shape.inputs),
+                Content::Unset(drawn * shape.outputs),
+            ];
+            let name = format!("{shape:?} from {position} of epoch {epoch}");
+            Job::new(name, gather::dispatch(*shape).unwrap(), slots)
+        })
+        .collect();
+    for ((((shape, epoch, position), (x, t)), job), slots) in
+        cases.iter().zip(&data).zip(&jobs).zip(run(&jobs))
+    {
+        let expected_x = gather::reference(*shape, *epoch, *position, shape.inputs, x).unwrap();
+        let expected_t = gather::reference(*shape, *epoch, *position, shape.outputs, t).unwrap();
+        assert!(same_bits(&slots[3], &expected_x), "{}: inputs", job.name);
+        assert!(same_bits(&slots[4], &expected_t), "{}: targets", job.name);
+    }
+}
+
+/// The rows drawn over an epoch, told by their own numbers: each once, input and target alike, in
+/// another order in another epoch or under another seed.
+#[test]
+fn batches_use_each_row_once_an_epoch() {
+    let rows = 257;
+    let numbers: Vec<f32> = (0..rows).map(|i| i as f32).collect();
+    let epoch_of = |epoch: u32, seed: u32| {
+        let mut order = Vec::new();
+        let (mut e, mut position) = (epoch, 0);
+        while order.len() < rows {
+            let shape = gather::Shape { sets: 1, rows, batch: 50, inputs: 1, outputs: 1, seed };
+            let slots = vec![
+                words(&[0, 0, e, position, NONE]),
+                floats(&numbers),
+                floats(&numbers),
+                Content::Unset(50),
+                Content::Unset(50),
+            ];
+            let slots = &run(&[Job::new("an epoch", gather::dispatch(shape).unwrap(), slots)])[0];
+            assert_eq!(slots[3], slots[4]);
+            order.extend(as_floats(&slots[3]));
+            position += 50;
+            if position as usize >= rows {
+                position -= rows as u32;
+                e += 1;
+            }
+        }
+        order.truncate(rows);
+        order
+    };
+    let orders = [epoch_of(0, 1), epoch_of(1, 1), epoch_of(0, 2)];
+    for order in &orders {
+        let mut sorted = order.clone();
+        sorted.sort_by(f32::total_cmp);
+        assert_eq!(sorted, numbers);
+    }
+    assert!(orders[0] != orders[1] && orders[0] != orders[2] && orders[0] != numbers);
+}
+
+// Copies with one parameter replaced.
+
+#[test]
+fn copies_of_all_sizes() {
+    let mut cases = Vec::new();
+    for parameters in SIZES {
+        for models in SIZES {
+            for first in [0, parameters / 2, parameters - 1] {
+                cases.push((parameters, models, first));
+            }
+        }
+    }
+    let base = numbers_f32(257, 1);
+    let replaced = numbers_f32(257, 2);
+    let jobs: Vec<_> = cases
+        .iter()
+        .map(|(parameters, models, first)| {
+            let slots = vec![
+                floats(&base[..*parameters]),
+                floats(&replaced[..*parameters]),
+                Content::Unset(parameters * models),
+            ];
+            let name = format!("{parameters} parameters, {models} copies from {first}");
+            Job::new(name, perturb::dispatch(*parameters, *models, *first).unwrap(), slots)
+        })
+        .collect();
+    for (((parameters, models, first), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let expected = perturb::reference(*models, *first, &base[..*parameters], &replaced[..*parameters]);
+        assert!(same_bits(&slots[2], &expected), "{}", job.name);
+    }
+}
+
+// Norms.
+
+fn pairs(words: &[u32]) -> Vec<[f32; 2]> {
+    words.chunks(2).map(|pair| [f32::from_bits(pair[0]), f32::from_bits(pair[1])]).collect()
+}
+
+#[test]
+fn norms_of_all_sizes_and_magnitudes() {
+    let mut cases = Vec::new();
+    for length in SIZES.into_iter().chain([4095, 4096, 4097, 8192, 10_000]) {
+        for magnitude in [1.0_f32, 1e30, 1e-30, 3.4e38] {
+            let i = cases.len();
+            let models = 1 + draw(i, 3);
+            let (offset, gap) = (draw(i + 1, 9), draw(i + 2, 9));
+            let stride = length + gap;
+            // Between the stretches lies what would change every norm.
+            let mut values = vec![f32::NAN; offset + models * stride];
+            for m in 0..models {
+                let stretch = &mut values[offset + m * stride..][..length];
+                for (value, random) in stretch.iter_mut().zip(numbers_f32(length, i as u64 + m as u64)) {
+                    *value = random * magnitude;
+                }
+            }
+            cases.push((length, models, offset, stride, values));
+        }
+    }
+    let jobs: Vec<_> = cases
+        .iter()
+        .map(|(length, models, offset, stride, values)| {
+            let slots = vec![floats(values), Content::Unset(2 * models * norm::groups(*length))];
+            let name = format!("norm of {length}, {models} models, {:e}", values[*offset]);
+            Job::new(name, norm::dispatch(*length, *models, *offset, *stride).unwrap(), slots)
+        })
+        .collect();
+    for (((length, models, offset, stride, values), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let found = norm::finish(&pairs(&slots[1]), norm::groups(*length));
+        let expected = norm::reference(*length, *models, *offset, *stride, &wide(values));
+        assert_eq!(found.len(), *models);
+        for (f, e) in found.iter().zip(expected) {
+            let error = (f - e).abs() / e;
+            assert!(error <= 2e-6, "{}: {f:e} for {e:e}", job.name);
+        }
+    }
+}
+
+#[test]
+fn norms_of_zeros_and_of_what_is_not_finite() {
+    let of = |values: &[f32]| {
+        let groups = norm::groups(values.len());
+        let slots = vec![floats(values), Content::Unset(2 * groups)];
+        let job = Job::new("norm", norm::dispatch(values.len(), 1, 0, values.len()).unwrap(), slots);
+        norm::finish(&pairs(&run(&[job])[0][1]), groups)[0]
+    };
+    assert_eq!(of(&[0.0; 4097]), 0.0);
+    assert_eq!(of(&[3.0, 4.0]), 5.0);
+    for length in [1, 64, 4097] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, length - 1, length / 2] {
+                let mut values = numbers_f32(length, 1);
+                values[at] = bad;
+                assert!(!of(&values).is_finite(), "{bad} at {at} of {length}");
+            }
+        }
+    }
+}
+
+// Flat units.
+
+#[test]
+fn counts_of_flat_units() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for activation in Activation::ALL {
+        for holds in [Holds::Saved, Holds::PreActivation] {
+            for rows in [1, 2, 255, 256, 257, 512, 600] {
+                for (models, units, offset) in [(1, 1, 0), (2, 3, 5), (3, 17, 0), (1, 65, 64)] {
+                    let threshold = activation.flat_below().unwrap_or(0.5);
+                    let slope = |v: f32| match holds {
+                        Holds::Saved => activation.gradient(f64::from(v)),
+                        Holds::PreActivation => activation.gradient_at(f64::from(v)),
+                    };
+                    let size = models * rows * units;
+                    let mut values = numbers_f32(offset + size, jobs.len() as u64);
+                    for value in &mut values {
+                        let outputs = holds == Holds::Saved && activation.saves() == Saved::Output;
+                        *value *= if outputs { 1.02 } else { 8.0 };
+                        if matches!(activation, Activation::Sigmoid) && outputs {
+                            *value = value.abs();
+                        }
+                        // Not where rounding decides.
+                        let near = |v: f32| ((slope(v).abs() - threshold).abs()) < 1e-4;
+                        while threshold > 0.0 && near(*value) {
+                            *value *= 1.01;
+                        }
+                    }
+                    let dispatch =
+                        saturation::dispatch(*activation, holds, [models, rows, units], offset, threshold).unwrap();
+                    let slots = vec![floats(&values), words(&vec![0; models * units])];
+                    let name = format!("{} {holds:?} {models} × {rows} × {units}", activation.name());
+                    jobs.push(Job::new(name, dispatch, slots));
+                    let each = wide(&values[offset..]);
+                    let counts: Vec<u32> = each
+                        .chunks(rows * units)
+                        .flat_map(|model| saturation::reference(*activation, holds, units, threshold, model))
+                        .collect();
+                    expected.push(counts);
+                }
+            }
+        }
+    }
+    let mut counted = 0;
+    for ((job, expected), slots) in jobs.iter().zip(&expected).zip(run(&jobs)) {
+        assert_eq!(slots[1], *expected, "{}", job.name);
+        counted += expected.iter().sum::<u32>();
+    }
+    assert!(counted > 10_000, "{counted}");
+}
+
+// The first element that is not finite.
+
+#[test]
+fn first_elements_that_are_not_finite() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for length in SIZES {
+        for models in 1..=3 {
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)] {
+                for at in [vec![], vec![0], vec![length - 1], vec![length - 1, length / 2], vec![length / 3, 0]] {
+                    for model in 0..models {
+                        let mut values = numbers_f32(models * length, jobs.len() as u64);
+                        values[draw(jobs.len(), models * length)] = f32::MAX;
+                        for at in &at {
+                            values[model * length + at] = bad;
+                        }
+                        let slots = vec![floats(&values), words(&vec![NONE; models])];
+                        let name = format!("{bad} at {at:?} of model {model} of {models}, {length} elements");
+                        jobs.push(Job::new(name, finite::dispatch(length, models).unwrap(), slots));
+                        let found = finite::reference(length, &values);
+                        assert_eq!(found[model], at.iter().min().map_or(NONE, |at| *at as u32));
+                        expected.push(found);
+                    }
+                }
+            }
+        }
+    }
+    for ((job, expected), slots) in jobs.iter().zip(&expected).zip(run(&jobs)) {
+        assert_eq!(slots[1], *expected, "{}", job.name);
+    }
+}
+
+// More workgroups than a dimension of a grid has.
+
+fn many(dispatch: &Dispatch) {
+    assert!(dispatch.workgroups() > 65_535, "{} workgroups", dispatch.workgroups());
+}
+
+#[test]
+fn many_elements_that_are_finite_or_not() {
+    for (length, models) in [(MANY, 1), (MANY / 4 + 1, 4)] {
+        let dispatch = finite::dispatch(length, models).unwrap();
+        many(&dispatch);
+        let mut values = vec![1.0_f32; length * models];
+        values[length * models - 1] = f32::NAN;
+        let job = Job::new("finite", dispatch, vec![floats(&values), words(&vec![NONE; models])]);
+        let mut expected = vec![NONE; models];
+        expected[models - 1] = length as u32 - 1;
+        assert_eq!(run(&[job])[0][1], expected);
+    }
+}
+
+#[test]
+fn many_copied_parameters() {
+    for (parameters, models) in [(MANY, 1), (1000, MANY.div_ceil(1000))] {
+        let dispatch = perturb::dispatch(parameters, models, 7).unwrap();
+        many(&dispatch);
+        let (base, replaced) = (numbers_f32(parameters, 1), numbers_f32(parameters, 2));
+        let slots = vec![floats(&base), floats(&replaced), Content::Unset(parameters * models)];
+        let found = run(&[Job::new("perturb", dispatch, slots)]);
+        assert!(same_bits(&found[0][2], &perturb::reference(models, 7, &base, &replaced)));
+    }
+}
+
+#[test]
+fn many_updated_parameters() {
+    for (parameters, models) in [(MANY, 1), (65, MANY.div_ceil(65))] {
+        let momentum = Momentum { rate: 0.25, momentum: 0.5 };
+        let mut population = Population::new(momentum.into(), parameters, models, 1);
+        let (mut values, mut states) = (wide(&population.values), population.two_states());
+        let job = population.job();
+        many(&job.dispatches[0]);
+        population.take(&run(&[job])[0]);
+        assert!(update::reference(&momentum.into(), 1, &wide(&population.gradient), &mut values, &mut states));
+        check("parameters", &population.values, &values, 1e-6);
+        check("states", &population.states, &states[..population.states.len()], 1e-6);
+        assert_eq!(population.status[..4], [1, 1, 0, 10]);
+        assert!(population.status[4..].iter().all(|mark| *mark == NONE));
+    }
+}
+
+#[test]
+fn many_rows_of_a_loss() {
+    for (models, batch) in [(1, MANY), (65_600, 3)] {
+        let shape = loss::Shape { models, own_targets: true, batch, outputs: 1 };
+        let case = LossCase::new(Loss::MeanSquaredError, Activation::Identity, shape, 1);
+        many(&case.job().dispatches[0]);
+        check_losses(&[case]);
+    }
+}
+
+#[test]
+fn many_sums() {
+    for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
+        let shape = reduce::Shape { parameters, models, splits, loss_groups: 2, history: 2 };
+        let (gradient, losses) = (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
+        let mut status = vec![5, 0, 0, 0];
+        status.resize(4 + models, NONE);
+        let job = reduce_job(shape, &gradient, &losses, &status);
+        many(&job.dispatches[0]);
+        let slots = &run(&[job])[0];
+        assert!(same_bits(&slots[2], &reduce::reference(splits, &gradient)));
+        let sums: Vec<f32> = losses.chunks(2).map(|pair| pair[0] + pair[1]).collect();
+        assert!(same_bits(&slots[3][models..], &sums));
+        status[1] = 6;
+        assert_eq!(slots[4], status);
+    }
+}
+
+#[test]
+fn many_drawn_rows() {
+    let rows = MANY.div_ceil(5) + 100;
+    let shape = gather::Shape { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: 3 };
+    let dispatch = gather::dispatch(shape).unwrap();
+    many(&dispatch);
+    let (x, t) = (numbers_f32(rows * 3, 1), numbers_f32(rows * 2, 2));
+    let slots = vec![
+        words(&[0, 0, 2, 500, NONE]),
+        floats(&x),
+        floats(&t),
+        Content::Unset(shape.batch * 3),
+        Content::Unset(shape.batch * 2),
+    ];
+    let slots = &run(&[Job::new("gather", dispatch, slots)])[0];
+    assert!(same_bits(&slots[3], &gather::reference(shape, 2, 500, 3, &x).unwrap()));
+    assert!(same_bits(&slots[4], &gather::reference(shape, 2, 500, 2, &t).unwrap()));
+}
+
+#[test]
+fn many_norms() {
+    let models = 65_600;
+    let values = numbers_f32(3 * models, 1);
+    let dispatch = norm::dispatch(3, models, 0, 3).unwrap();
+    many(&dispatch);
+    let slots = vec![floats(&values), Content::Unset(2 * models)];
+    let found = norm::finish(&pairs(&run(&[Job::new("norm", dispatch, slots)])[0][1]), 1);
+    for (f, e) in found.iter().zip(norm::reference(3, models, 0, 3, &wide(&values))) {
+        let error = (f - e).abs() / e;
+        assert!(error <= 2e-6, "{f} for {e}");
+    }
+}
+
+#[test]
+fn many_units() {
+    let units = MANY;
+    let dispatch = saturation::dispatch(Activation::Relu, Holds::Saved, [1, 1, units], 0, 0.0).unwrap();
+    many(&dispatch);
+    let values = numbers_f32(units, 1);
+    let slots = vec![floats(&values), words(&vec![0; units])];
+    let found = &run(&[Job::new("saturation", dispatch, slots)])[0][1];
+    assert!(*found == saturation::reference(Activation::Relu, Holds::Saved, units, 0.0, &values));
+}
