@@ -133,3 +133,8 @@ pub use plan::{Plan, Training};
 pub use real::Real;
 pub use self_check::{Check, SelfCheck, self_check};
 pub use trainer::{Losses, Train, Trainer};
+
+/// The README's code compiles.
+#[cfg(all(doctest, not(target_family = "wasm")))]
+#[doc = include_str!("../README.md")]
+struct Readme;
