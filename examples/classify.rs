@@ -117,7 +117,8 @@ impl Arguments {
             match name.as_str() {
                 "points" => points = Some(common::number(parser, &name, 1)?),
                 "hidden" => {
-                    let allowed = "whole numbers of 1 or more with commas between them, such as 8,8";
+                    let allowed =
+                        "whole numbers of 1 or more with commas between them, such as 8,8";
                     let sizes = |text: &str| {
                         let size = |part: &str| part.parse().ok().filter(|size| *size >= 1);
                         text.split(',').map(size).collect::<Option<Vec<usize>>>()
@@ -241,14 +242,17 @@ fn classify(arguments: &Arguments) -> Outcome {
     trainer.parameters()?.save(&file)?;
     say!(options, "wrote {}", file.display());
 
-    let ends = |v: &[(f64, f64)]| v.first().zip(v.last()).map_or((f64::NAN, f64::NAN), |e| (e.0.1, e.1.1));
+    let ends =
+        |v: &[(f64, f64)]| v.first().zip(v.last()).map_or((f64::NAN, f64::NAN), |e| (e.0.1, e.1.1));
     let (first, last) = ends(&values);
     say!(options, "");
     say!(options, "{:22}{:>12}{:>12}", "", "before", "after");
     say!(options, "{:22}{first:>12.4}{last:>12.4}", "loss");
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     say!(options, "{:22}{:>12}{:>12}", "accuracy", percent(before), percent(after));
-    for (index, (before, after)) in health_before.layers.iter().zip(&health_after.layers).enumerate() {
+    for (index, (before, after)) in
+        health_before.layers.iter().zip(&health_after.layers).enumerate()
+    {
         let name = format!("layer {index} ({})", before.activation.name());
         say!(options, "{name}");
         let norm = |norm: f64| format!("{norm:.2e}");

@@ -2,7 +2,7 @@
 //! sizes, in turn on either, with the spread of the repeats, the size from which on the GPU is the
 //! faster one, and how far the results are apart.
 //!
-//! The CPU works in `f32` on all cores. A sample is as many repetitions, one after another, as last
+//! The CPU works in `f32`, on all cores where they pay. A sample is as many repetitions, one after another, as last
 //! long enough to be timed. On the GPU they are one submission of as many dispatches on buffers
 //! that are there already (matrix products), or training steps as an application would run them;
 //! in both cases the sample ends when the device has finished.
@@ -26,8 +26,8 @@ use std::time::Instant;
 use wgrad::kernels::Matmul;
 use wgrad::plot::{Bars, bars};
 use wgrad::{
-    Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Prepared, Train, Trainer,
-    Training,
+    Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Prepared, Train,
+    Trainer, Training,
 };
 
 const HELP: &str = "
@@ -229,7 +229,11 @@ fn cpu_vs_gpu() -> Outcome {
         "          GPU products: dispatches on buffers that are there, one submission a sample; no \
          transfer"
     );
-    say!(options, "          GPU training: Trainer::train; CPU: the same work in f32 on all cores");
+    say!(
+        options,
+        "          GPU training: Trainer::train, losses and parameters stay on the device"
+    );
+    say!(options, "          CPU: the same work in f32, on all cores where they pay");
     say!(
         options,
         "deviation the largest difference of an element, of the products or of the first gradient, \
@@ -298,7 +302,10 @@ fn cpu_vs_gpu() -> Outcome {
         });
         writeln!(std::io::stdout(), "{document:#}")?;
     }
-    let worst = tables.iter().flat_map(|table| &table.rows).max_by(|a, b| a.deviation.total_cmp(&b.deviation));
+    let worst = tables
+        .iter()
+        .flat_map(|table| &table.rows)
+        .max_by(|a, b| a.deviation.total_cmp(&b.deviation));
     match worst {
         Some(row) if row.deviation > DEVIATION => Err(Stop::Failed(format!(
             "{}: CPU and GPU differ by {:.1e} of the largest element, more than {DEVIATION:.0e}",
@@ -428,7 +435,8 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
         },
     )?;
     let on_gpu = read(gpu, on_c)?;
-    let deviation = common::deviation(on_gpu.into_iter().map(f64::from), on_cpu.into_iter().map(f64::from));
+    let deviation =
+        common::deviation(on_gpu.into_iter().map(f64::from), on_cpu.into_iter().map(f64::from));
     Ok(Row { name, cpu, gpu: gpu_times, deviation })
 }
 
@@ -447,10 +455,11 @@ struct Network {
     data: Data,
 }
 
-/// Networks from little to much work a step.
+/// Networks from few to many operations a step.
 fn networks(quick: bool) -> Outcome<Vec<Network>> {
     let (mlp, training, circles) = article()?;
-    let mut all = vec![Network { name: "2-3-1", mlp: mlp.clone(), training, data: circles.clone() }];
+    let mut all =
+        vec![Network { name: "2-3-1", mlp: mlp.clone(), training, data: circles.clone() }];
     let small = Mlp::new(2).layer(8, Activation::Tanh).layer(8, Activation::Tanh);
     let small = small.layer(1, Activation::Sigmoid);
     let cross_entropy = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1));
@@ -460,6 +469,11 @@ fn networks(quick: bool) -> Outcome<Vec<Network>> {
         training: cross_entropy.clone(),
         data: circles.clone(),
     });
+
+    if !quick {
+        let (name, training) = ("256 x 2-3-1", cross_entropy.models(256));
+        all.push(Network { name, mlp, training, data: circles });
+    }
 
     let rows = 1024;
     let wide = Mlp::new(32).layer(64, Activation::Tanh).layer(64, Activation::Tanh);
@@ -472,7 +486,8 @@ fn networks(quick: bool) -> Outcome<Vec<Network>> {
 
     let rows = 128;
     let classes = 10;
-    let targets = (0..rows * classes).map(|i| f32::from(u8::from(i % classes == i / classes % classes)));
+    let targets =
+        (0..rows * classes).map(|i| f32::from(u8::from(i % classes == i / classes % classes)));
     let digits = Mlp::new(784).layer(128, Activation::Relu).layer(classes, Activation::Identity);
     all.push(Network {
         name: "784-128-10",
@@ -480,10 +495,6 @@ fn networks(quick: bool) -> Outcome<Vec<Network>> {
         training: Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.01)),
         data: Data::new(784, classes, numbers(784 * rows, 5), targets.collect())?,
     });
-    if !quick {
-        let (name, training) = ("256 x 2-3-1", cross_entropy.models(256));
-        all.push(Network { name, mlp, training, data: circles });
-    }
     Ok(all)
 }
 
@@ -495,11 +506,9 @@ impl Network {
         let first = [on_gpu.gradients()?, on_cpu.gradients()?];
         let [found, expected] = first.map(|g| g.values.into_iter().map(f64::from));
         let deviation = common::deviation(found, expected);
-        let [cpu, gpu] = time_both(
-            effort,
-            &mut |count| Ok(on_cpu.train(count)?),
-            &mut |count| Ok(on_gpu.train(count)?),
-        )?;
+        let [cpu, gpu] = time_both(effort, &mut |count| Ok(on_cpu.train(count)?), &mut |count| {
+            Ok(on_gpu.train(count)?)
+        })?;
         let name = format!("{name}, {} rows", data.rows());
         Ok(Row { name, cpu, gpu, deviation })
     }

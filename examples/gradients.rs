@@ -2,7 +2,7 @@
 //! back-propagation; what they cost, and how close they come.
 //!
 //! The first network is the article's of one hidden unit, whose gradient has a closed form. Then
-//! networks of 13 to 101,753 parameters follow on 256 points of two rings: back-propagation takes
+//! networks of 13 to 101,437 parameters follow on 256 points of two rings: back-propagation takes
 //! one forward pass and one backward pass whatever their size, central differences two forward
 //! passes for every parameter.
 //!
@@ -44,7 +44,8 @@ Example: gradients --numerical 5000 --device cpu
 ";
 
 /// The hidden layers of the networks.
-const NETWORKS: [&[usize]; 7] = [&[3], &[16], &[16, 16], &[40, 40], &[64, 64], &[128, 128], &[316, 316]];
+const NETWORKS: [&[usize]; 7] =
+    [&[3], &[16], &[16, 16], &[40, 40], &[64, 64], &[128, 128], &[316, 316]];
 
 /// The largest deviation of back-propagation in `f32` that is taken for rounding.
 const DEVIATION: f64 = 1e-4;
@@ -151,7 +152,13 @@ impl Case<'_> {
         Training::new(self.loss, Optimizer::sgd(1.0))
     }
 
-    fn compare(&self, options: &Options, gpu: Option<&Gpu>, seed: u64, most: usize) -> Outcome<Row> {
+    fn compare(
+        &self,
+        options: &Options,
+        gpu: Option<&Gpu>,
+        seed: u64,
+        most: usize,
+    ) -> Outcome<Row> {
         let parameters = Init::Auto.draw(&self.mlp, 1, seed)?;
         let p = self.mlp.parameters();
         let bar = common::progress(5, "comparisons");
@@ -167,7 +174,8 @@ impl Case<'_> {
         bar.finish_and_clear();
         let mut comparison = all.swap_remove(0);
         for (index, way) in comparison.ways.iter_mut().enumerate() {
-            let others = all.iter().filter_map(|c| c.ways.get(index)).map(|way| way.time.as_secs_f64());
+            let others =
+                all.iter().filter_map(|c| c.ways.get(index)).map(|way| way.time.as_secs_f64());
             let times: Vec<f64> = others.chain([way.time.as_secs_f64()]).collect();
             way.time = Duration::from_secs_f64(common::median(&times));
         }
@@ -212,7 +220,8 @@ fn summary(options: &Options, rows: &[Row], gpu: bool) -> Outcome {
     say!(options, "Summary: times of central differences and of back-propagation, and their ratio");
     let mut head = format!("{:>12}", "parameters");
     for (device, _) in devices {
-        let columns = [format!("{device} differences"), format!("{device} back-prop."), "ratio".into()];
+        let columns =
+            [format!("{device} differences"), format!("{device} back-prop."), "ratio".into()];
         head += &format!("{:>17}{:>17}{:>10}", columns[0], columns[1], columns[2]);
     }
     say!(options, "{head}");
@@ -244,7 +253,8 @@ fn summary(options: &Options, rows: &[Row], gpu: bool) -> Outcome {
 fn draw(options: &Options, rows: &[Row]) -> Outcome {
     let mut lines: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
     let mut add = |label, of: &dyn Fn(&Row) -> Option<f64>| {
-        let values: Vec<_> = rows.iter().filter_map(|row| Some((row.parameters(), of(row)?))).collect();
+        let values: Vec<_> =
+            rows.iter().filter_map(|row| Some((row.parameters(), of(row)?))).collect();
         if !values.is_empty() {
             lines.push((label, values));
         }

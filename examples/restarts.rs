@@ -150,12 +150,14 @@ fn restarts() -> Outcome {
     let folder = std::path::Path::new("restarts");
     let (best, best_model) = ends.at(0.0)?;
     let finals: Vec<f64> = ends.ranking.iter().map(|end| end.0).collect();
-    let marks = [
-        (article, format!("the article's {article:.3}")),
-        (best, format!("best {best:.3}")),
-    ];
+    let marks =
+        [(article, format!("the article's {article:.3}")), (best, format!("best {best:.3}"))];
     let marks = marks.each_ref().map(|(at, label)| (*at, label.as_str()));
-    let title = format!("{} restarts after {} epochs", common::thousands(count), common::thousands(epochs as usize));
+    let title = format!(
+        "{} restarts after {} epochs",
+        common::thousands(count),
+        common::thousands(epochs as usize)
+    );
     let picture = histogram(&title, "Final loss", "Networks", &finals, 50, &marks)?;
     options.save(&picture, folder.join("histogram.png"))?;
 

@@ -13,7 +13,10 @@ struct Params {
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partial: array<vec2<f32>>;
 
-var<workgroup> shared_values: array<f32, 64>;
+// The bits of magnitudes are in the order of the magnitudes, with NaN above all: an integer
+// maximum cannot drop one.
+var<workgroup> tops: array<u32, 64>;
+var<workgroup> sums: array<f32, 64>;
 
 @compute @workgroup_size(64)
 fn norm(
@@ -29,41 +32,36 @@ fn norm(
     let begin = (index % params.groups) * 4096u;
     let end = min(begin + 4096u, params.length);
     let start = params.offset + model * params.stride;
-    var top = 0.0;
+    var top_bits = 0u;
     for (var i = begin + local; i < end; i += 64u) {
-        let value = abs(values[start + i]);
-        // Not max(): it drops a NaN.
-        top = select(value, top, value <= top);
+        top_bits = max(top_bits, bitcast<u32>(values[start + i]) & 0x7fffffffu);
     }
-    shared_values[local] = top;
+    tops[local] = top_bits;
     workgroupBarrier();
     for (var width = 32u; width > 0u; width /= 2u) {
         if (local < width) {
-            let value = shared_values[local + width];
-            if (!(value <= shared_values[local])) {
-                shared_values[local] = value;
-            }
+            tops[local] = max(tops[local], tops[local + width]);
         }
         workgroupBarrier();
     }
-    top = shared_values[0];
-    workgroupBarrier();
+    top_bits = tops[0];
+    let top = bitcast<f32>(top_bits);
     var sum = 0.0;
-    if (top > 0.0) {
+    if (top_bits > 0u && top_bits < 0x7f800000u) {
         for (var i = begin + local; i < end; i += 64u) {
             let share = values[start + i] / top;
             sum += share * share;
         }
     }
-    shared_values[local] = sum;
+    sums[local] = sum;
     workgroupBarrier();
     for (var width = 32u; width > 0u; width /= 2u) {
         if (local < width) {
-            shared_values[local] += shared_values[local + width];
+            sums[local] += sums[local + width];
         }
         workgroupBarrier();
     }
     if (local == 0u) {
-        partial[index] = vec2<f32>(top, shared_values[0]);
+        partial[index] = vec2<f32>(top, sums[0]);
     }
 }

@@ -75,7 +75,7 @@ activations! {
     /// y = z.
     Identity => identity needs [],
     /// y = 1 / (1 + e⁻ᶻ).
-    Sigmoid => sigmoid needs [],
+    Sigmoid => sigmoid needs [LOGISTIC],
     /// y = tanh z.
     Tanh => tanh needs [],
     /// y = max(z, 0).
@@ -83,11 +83,11 @@ activations! {
     /// y = z where z > 0, else 0.01 z.
     LeakyRelu => leaky_relu needs [],
     /// y = ½ z (1 + tanh(√(2/π) (z + 0.044715 z³))).
-    Gelu => gelu needs [],
+    Gelu => gelu needs [LOGISTIC],
     /// y = z / (1 + e⁻ᶻ).
-    Silu => silu needs [],
+    Silu => silu needs [LOGISTIC],
     /// y = ln(1 + eᶻ).
-    Softplus => softplus needs [],
+    Softplus => softplus needs [LOG_ONE_PLUS, LOGISTIC],
     /// y = sin z.
     Sine => sine needs [QUARTER_TURNS],
 }

@@ -246,7 +246,8 @@ mod tests {
     fn wrong_files_are_refused_by_the_tensors_name() {
         let f32s = |n: usize| vec![0_u8; 4 * n];
         let nan: Vec<u8> = [0.0, f32::NAN].iter().flat_map(|v| v.to_le_bytes()).collect();
-        let file = |change: &dyn Fn(&mut Vec<(&'static str, Dtype, Vec<usize>, Vec<u8>)>)| {
+        type Tensors = Vec<(&'static str, Dtype, Vec<usize>, Vec<u8>)>;
+        let file = |change: &dyn Fn(&mut Tensors)| {
             let mut tensors = vec![
                 ("layers.0.weight", Dtype::F32, vec![4, 3], f32s(12)),
                 ("layers.0.bias", Dtype::F32, vec![4], f32s(4)),

@@ -20,6 +20,7 @@ macro_rules! common {
 
 common! {
     FINITE = "finite" needs [];
+    LOGISTIC = "logistic" needs [];
     LOG_ONE_PLUS = "log_one_plus" needs [];
     EXP_MINUS_ONE = "exp_minus_one" needs [];
     ADAM_DIRECTION = "adam_direction" needs [EXP_MINUS_ONE];

@@ -1,5 +1,7 @@
 //! The same bits every time, and nothing allocated while steps are recorded.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use wgrad::{

@@ -1,6 +1,8 @@
 //! Inside an application: its device, its queue, its encoder, and its handler of errors, which
 //! must stay silent.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use wgrad::plan::Buffer;

@@ -1,6 +1,8 @@
 //! What a user can do wrong, and what can go wrong under way: an error or a result, never a panic,
 //! a hang or a wrong number.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use wgrad::{

@@ -3,6 +3,8 @@
 //! Runs every file of the folder that `WGRAD_GOLDEN` names, `tests/golden` by default; a file that
 //! cannot be interpreted fails. `tests/golden/generate.py` made the files and says what they hold.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use safetensors::SafeTensors;

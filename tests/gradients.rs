@@ -1,5 +1,7 @@
 //! The chain of trust: differences in f64 ↔ back-propagation on the CPU ↔ back-propagation on the GPU.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use wgrad::{

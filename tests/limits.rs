@@ -1,6 +1,8 @@
 //! Devices that allow little, sizes at a limit: on wgpu's `noop` back end, which validates as a
 //! driver would and runs nothing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::sync::Arc;

@@ -308,9 +308,10 @@ const SIDE: usize = 100;
 /// The square that the article draws, from 1.1 times the smallest to 1.1 times the largest of all
 /// coordinates: its ends, and 100 x 100 places in it, row after row from below.
 pub fn square(data: &Data) -> ((f32, f32), Vec<f32>) {
-    let ends = data.x().iter().fold((f32::INFINITY, f32::NEG_INFINITY), |ends, v| {
-        (ends.0.min(*v), ends.1.max(*v))
-    });
+    let ends = data
+        .x()
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |ends, v| (ends.0.min(*v), ends.1.max(*v)));
     let (low, high) = (1.1 * ends.0, 1.1 * ends.1);
     let at = |i: usize| low + (high - low) * i as f32 / (SIDE - 1) as f32;
     let places = (0..SIDE).flat_map(|row| (0..SIDE).flat_map(move |column| [at(column), at(row)]));

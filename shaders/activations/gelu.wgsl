@@ -1,3 +1,15 @@
-fn gelu_gate(z: f32) -> vec2<f32> { let c = clamp(z, -20.0, 20.0); let u = 2.0 * 0.7978845608 * c * (1.0 + 0.044715 * c * c); let e = exp(-abs(u)); let q = 1.0 / (1.0 + e); return vec2<f32>(select(q, e * q, u < 0.0), 0.7978845608 * (1.0 + 3.0 * 0.044715 * c * c)); }
-fn gelu_value(z: f32) -> f32 { return z * gelu_gate(z).x; }
-fn gelu_gradient(saved: f32) -> f32 { let g = gelu_gate(saved); return g.x + saved * (2.0 * (g.x * (1.0 - g.x)) * g.y); }
+// z σ(2u) with u = √(2/π) (z + 0.044715 z³), since ½ (1 + tanh u) = σ(2u) (Hendrycks and Gimpel,
+// 2016). Beyond ±20 the gate is 0 or 1 to the last bit, and z³ must not overflow.
+fn gelu_value(z: f32) -> f32 {
+    let c = clamp(z, -20.0, 20.0);
+    return z * logistic(1.5957691 * c * (1.0 + 0.044715 * c * c));
+}
+
+// σ(2u) + 2 z σ(2u) σ(−2u) u′, from the input: 1 − σ(2u) would cancel.
+fn gelu_gradient(saved: f32) -> f32 {
+    let c = clamp(saved, -20.0, 20.0);
+    let u = 1.5957691 * c * (1.0 + 0.044715 * c * c);
+    let slope = 1.5957691 * (1.0 + 0.134145 * c * c);
+    let gate = logistic(u);
+    return gate + saved * (gate * logistic(-u) * slope);
+}

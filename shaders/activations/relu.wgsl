@@ -1,2 +1,9 @@
-fn relu_value(z: f32) -> f32 { return select(z, 0.0, z <= 0.0); }
-fn relu_gradient(saved: f32) -> f32 { return select(0.0, 1.0, saved > 0.0); }
+// max(z, 0). Not max(): it drops a NaN.
+fn relu_value(z: f32) -> f32 {
+    return select(z, 0.0, z <= 0.0);
+}
+
+// 1 where z > 0, else 0, from the output.
+fn relu_gradient(saved: f32) -> f32 {
+    return select(0.0, 1.0, saved > 0.0);
+}

@@ -1,2 +1,9 @@
-fn softplus_value(z: f32) -> f32 { return select(z, 0.0, z <= 0.0) + log(1.0 + exp(-abs(z))); }
-fn softplus_gradient(saved: f32) -> f32 { let e = exp(-abs(saved)); let q = 1.0 / (1.0 + e); return select(q, e * q, saved < 0.0); }
+// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|). Not max(): it drops a NaN.
+fn softplus_value(z: f32) -> f32 {
+    return select(z, 0.0, z <= 0.0) + log_one_plus(exp(-abs(z)));
+}
+
+// σ(z), from the input.
+fn softplus_gradient(saved: f32) -> f32 {
+    return logistic(saved);
+}

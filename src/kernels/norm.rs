@@ -63,7 +63,11 @@ pub fn finish(partial: &[[f32; 2]], groups: usize) -> Vec<f64> {
     partial
         .chunks(groups.max(1))
         .map(|model| {
-            let square = |[top, sum]: &[f32; 2]| f64::from(*top).powi(2) * f64::from(*sum);
+            // ∞ · 0 would be NaN.
+            let square = |[top, sum]: &[f32; 2]| {
+                let share = if top.is_finite() { f64::from(*sum) } else { 1.0 };
+                f64::from(*top).powi(2) * share
+            };
             model.iter().map(square).sum::<f64>().sqrt()
         })
         .collect()
