@@ -1,11 +1,11 @@
 //! The same work on the CPU and on the GPU: matrix products and whole training steps of several
-//! sizes, in turn on either, with the spread of the repeats, the size from which on the GPU is the
+//! sizes, in turn on either, with the spread of the repeats, the first size at which the GPU is the
 //! faster one, and how far the results are apart.
 //!
-//! The CPU works in `f32`, on all cores where they pay. A sample is as many repetitions, one after another, as last
-//! long enough to be timed. On the GPU they are one submission of as many dispatches on buffers
-//! that are there already (matrix products), or training steps as an application would run them;
-//! in both cases the sample ends when the device has finished.
+//! The CPU works in `f32`, on all cores where they pay. A sample is as many repetitions, one after
+//! another, as last long enough to be timed. On the GPU they are one submission of as many
+//! dispatches on buffers that are there already (matrix products), or training steps as an
+//! application would run them; in both cases the sample ends when the device has finished.
 //!
 //! ```text
 //! cargo run --release --example cpu_vs_gpu
@@ -141,7 +141,9 @@ impl Table {
             );
         }
         match (self.crossover(), self.rows.last()) {
-            (Some(name), _) => say!(options, "the GPU is faster from {name} on, by the medians"),
+            (Some(name), _) => {
+                say!(options, "the first at which the GPU is faster, by the medians: {name}")
+            }
             (None, Some(row)) => say!(options, "the GPU is faster at none, up to {}", row.name),
             (None, None) => {}
         }
@@ -176,7 +178,7 @@ impl Table {
         };
         json!({
             "name": self.key,
-            "gpu_faster_from": self.crossover(),
+            "first_faster_on_gpu": self.crossover(),
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
         })
     }

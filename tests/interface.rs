@@ -1,6 +1,8 @@
 //! The shaders as naga reads them against what Rust says of them, and the files in `shaders/`
 //! against the kernels, activations, losses and optimizers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};

@@ -3,6 +3,10 @@
 //! `common::run` lays fences around every slot, fills what is to be written with NaN, and runs what
 //! fits once more on a device whose grids are narrow, so that both dimensions of a grid count.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+// Written so that a NaN fails.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
@@ -298,7 +302,7 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         }
         let (error, i) = worst;
         let text = format!(
-            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above 1e-6, from |z| = {:e} on",
+            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above 1e-6, least |z| {:e}",
             activation.name(),
             z[i],
             found[i],

@@ -1,6 +1,8 @@
 //! Every shader in every form in use, validated under plain WebGPU and written through naga's
 //! back ends: what wgpu does on Vulkan, Metal, Direct3D 12 and OpenGL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use naga::ShaderStage;
