@@ -371,7 +371,7 @@ impl Matmul {
             let each = if shared { all } else { all / self.models };
             if shared { 0..each } else { m * each..(m + 1) * each }
         };
-        for (m, c) in c.chunks_mut(size).enumerate() {
+        let model = |(m, c): (usize, &mut [T])| {
             let a = Matrix {
                 values: &a[part(self.shared[0], a.len(), m)],
                 rows: self.rows,
@@ -393,7 +393,14 @@ impl Matmul {
                     }
                 }
             }
+        };
+        #[cfg(feature = "threads")]
+        {
+            use rayon::prelude::*;
+            c.par_chunks_mut(size).enumerate().for_each(model);
         }
+        #[cfg(not(feature = "threads"))]
+        c.chunks_mut(size).enumerate().for_each(model);
         Ok(c)
     }
 }
