@@ -359,7 +359,6 @@ fn map<T: Real>(values: &[T], f: impl Fn(T) -> T + Send + Sync) -> Vec<T> {
     values.iter().map(|v| f(*v)).collect()
 }
 
-#[cfg(not(target_family = "wasm"))]
 impl<T: Real> Train for CpuTrainer<T> {
     fn device(&self) -> String {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

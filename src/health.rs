@@ -4,7 +4,7 @@ use crate::cast::{count, wide};
 use crate::kernels::saturation::{self, Holds};
 use crate::kernels::{Dispatch, norm};
 use crate::plan::Buffer;
-use crate::{Activation, Result, Saved, Train, Trainer};
+use crate::{Activation, Result, Saved, Trainer};
 use std::fmt;
 
 /// One layer of one model.

@@ -35,8 +35,8 @@ impl<T: Real> Losses<T> {
 /// What a trainer does, on whatever device.
 ///
 /// [`Trainer`] is the GPU's, [`CpuTrainer`](crate::CpuTrainer) the CPU's: the same description,
-/// data and seed give the same training on either, up to rounding.
-#[cfg(not(target_family = "wasm"))]
+/// data and seed give the same training on either, up to rounding. In a browser, where nothing may
+/// block, the GPU's trainer has the `_async` forms alone.
 pub trait Train {
     /// The device's name.
     fn device(&self) -> String;
@@ -190,6 +190,35 @@ impl Trainer {
         trainer.upload(Buffer::Hyper, bytemuck::bytes_of(&training.optimizer.hyper()))?;
         trainer.restart(&parameters)?;
         Ok(trainer)
+    }
+
+    /// The network.
+    pub const fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    /// How it is trained.
+    pub const fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// [`Train::set_parameters`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.upload_parameters(parameters)
+    }
+
+    /// [`Train::set_optimizer`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
+        check_optimizer(self.training.optimizer, optimizer)?;
+        self.upload(Buffer::Hyper, bytemuck::bytes_of(&optimizer.hyper()))?;
+        self.training.optimizer = optimizer;
+        Ok(())
     }
 
     /// The plan.
@@ -450,14 +479,11 @@ impl Train for Trainer {
     }
 
     fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.upload_parameters(parameters)
+        Self::set_parameters(self, parameters)
     }
 
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
-        check_optimizer(self.training.optimizer, optimizer)?;
-        self.upload(Buffer::Hyper, bytemuck::bytes_of(&optimizer.hyper()))?;
-        self.training.optimizer = optimizer;
-        Ok(())
+        Self::set_optimizer(self, optimizer)
     }
 
     fn gradients(&mut self) -> Result<Gradients> {
