@@ -44,10 +44,10 @@ pub struct Training {
     pub init: Init,
     /// The seed of that draw.
     pub seed: u64,
-    /// How many steps' losses the GPU keeps, the latest ones. [`Trainer::train`] reads them in
+    /// How many steps' losses the GPU keeps, the latest ones. [`Train::train`] reads them in
     /// time; recorded steps overwrite the oldest.
     ///
-    /// [`Trainer::train`]: crate::Trainer::train
+    /// [`Train::train`]: crate::Train::train
     pub history: usize,
 }
 

@@ -82,7 +82,9 @@ fn bindings_are_the_kernels_slots() {
             .map(|(group, binding, variable)| {
                 let access = match variable.space {
                     AddressSpace::Uniform => Access::Uniform,
-                    AddressSpace::Storage { access } if access == StorageAccess::LOAD => Access::Read,
+                    AddressSpace::Storage { access } if access == StorageAccess::LOAD => {
+                        Access::Read
+                    }
                     AddressSpace::Storage { access }
                         if access == StorageAccess::LOAD | StorageAccess::STORE =>
                     {
@@ -106,7 +108,8 @@ fn bindings_are_the_kernels_slots() {
 fn parameters_have_the_same_fields_on_both_sides() {
     for kernel in kernels::ALL {
         let module = parse(&of(kernel.name));
-        let params = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("params"));
+        let params =
+            module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("params"));
         let name = module.types[params.unwrap().1.ty].name.clone();
         assert_eq!(name.as_deref(), Some("Params"), "{}", kernel.name);
         let (members, size) = members(&module, "Params");
@@ -115,8 +118,9 @@ fn parameters_have_the_same_fields_on_both_sides() {
             .map(|m| (m.name.clone().unwrap_or_default(), scalar(&module, m), m.offset))
             .collect();
         let fields = kernel.fields.iter().zip(0..);
-        let expected: Vec<_> =
-            fields.map(|((name, kind), i)| ((*name).to_owned(), (*kind).to_owned(), 4 * i)).collect();
+        let expected: Vec<_> = fields
+            .map(|((name, kind), i)| ((*name).to_owned(), (*kind).to_owned(), 4 * i))
+            .collect();
         assert_eq!(found, expected, "{}", kernel.name);
         assert_eq!(size as usize, 4 * kernel.fields.len(), "{}", kernel.name);
     }
@@ -156,7 +160,11 @@ fn kernels_stay_within_the_limits() {
             .sum();
         assert!(storage <= 8 && shared <= 16_384, "{}", kernel.name);
         assert!(storage <= defaults.max_storage_buffers_per_shader_stage as usize);
-        assert!(storage <= 5 && uniform <= 2 && shared <= 512, "{}: more than `from_wgpu` demands", kernel.name);
+        assert!(
+            storage <= 5 && uniform <= 2 && shared <= 512,
+            "{}: more than `from_wgpu` demands",
+            kernel.name
+        );
         assert!(kernel.workgroup <= 64, "{}: more than `from_wgpu` demands", kernel.name);
     }
 }
@@ -166,7 +174,8 @@ fn the_status_is_the_same_everywhere() {
     for kernel in ["reduce", "update", "gather"] {
         let module = parse(&of(kernel));
         let (members, _) = members(&module, "Status");
-        let names: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        let names: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
         let expected =
             [("step", 0), ("updates", 4), ("epoch", 8), ("position", 12), ("diverged", 16)];
         assert_eq!(names, expected, "{kernel}");
@@ -191,8 +200,16 @@ fn an_optimizers_numbers_are_ten_floats() {
     let (members, size) = members(&module, "Hyper");
     assert_eq!((members.len(), size), (10, 40));
     let names = [
-        "rate", "momentum", "beta1", "one_minus_beta1", "ln_beta1", "beta2", "one_minus_beta2",
-        "ln_beta2", "epsilon", "weight_decay",
+        "rate",
+        "momentum",
+        "beta1",
+        "one_minus_beta1",
+        "ln_beta1",
+        "beta2",
+        "one_minus_beta2",
+        "ln_beta2",
+        "epsilon",
+        "weight_decay",
     ];
     for ((member, name), i) in members.iter().zip(names).zip(0..) {
         assert_eq!((member.name.as_deref(), member.offset), (Some(name), 4 * i));
@@ -258,6 +275,10 @@ fn every_file_is_in_use_under_its_name() {
 #[test]
 fn a_shader_begins_with_its_file() {
     for dispatch in forms() {
-        assert!(dispatch.wgsl().starts_with(dispatch.kernel().source), "{}", dispatch.kernel().name);
+        assert!(
+            dispatch.wgsl().starts_with(dispatch.kernel().source),
+            "{}",
+            dispatch.kernel().name
+        );
     }
 }

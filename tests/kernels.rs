@@ -15,7 +15,8 @@ use wgrad::kernels::{Dispatch, finite, gather, loss, norm, perturb, reduce, satu
 use wgrad::kernels::{Matmul, matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd, Training,
+    Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
+    Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -37,7 +38,11 @@ fn check_each(what: &str, found: &[f32], expected: &[f64], bound: impl Fn(usize)
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(*f) - e).abs();
-        assert!(error <= bound(i), "{what} element {i}: {f} for {e}, off by {error:.2e} > {:.2e}", bound(i));
+        assert!(
+            error <= bound(i),
+            "{what} element {i}: {f} for {e}, off by {error:.2e} > {:.2e}",
+            bound(i)
+        );
     }
 }
 
@@ -93,12 +98,17 @@ impl Product {
         let [rows, columns, inner] = self.sizes;
         let sets = |shared: bool| if shared { 1 } else { self.models };
         let bias = if self.activation.is_some() { self.models * columns } else { 0 };
-        let lengths = [sets(self.shared[0]) * rows * inner, sets(self.shared[1]) * inner * columns, bias];
+        let lengths =
+            [sets(self.shared[0]) * rows * inner, sets(self.shared[1]) * inner * columns, bias];
         let mut seed = seed * 3;
         lengths.map(|length| {
             seed += 1;
             let values = numbers_f32(length, seed);
-            if self.eighths { values.iter().map(|v| (v * 8.0).round() / 8.0).collect() } else { values }
+            if self.eighths {
+                values.iter().map(|v| (v * 8.0).round() / 8.0).collect()
+            } else {
+                values
+            }
         })
     }
 }
@@ -114,7 +124,12 @@ fn check_products(products: &[Product]) {
             Job {
                 name: format!("{product:?}"),
                 dispatches: product.matmul().dispatches().unwrap(),
-                slots: vec![floats(a), floats(b), extra, Content::Unset(product.models * rows * columns)],
+                slots: vec![
+                    floats(a),
+                    floats(b),
+                    extra,
+                    Content::Unset(product.models * rows * columns),
+                ],
             }
         })
         .collect();
@@ -127,7 +142,8 @@ fn check_products(products: &[Product]) {
         let expected = matmul.reference(&a, &b, &bias).unwrap();
         let found = as_floats(&slots[3]);
         // Multiples of 1/64 below 2^18 in magnitude are f32 numbers: nothing is rounded.
-        let exact = matches!(product.activation, None | Some(Activation::Identity | Activation::Relu));
+        let exact =
+            matches!(product.activation, None | Some(Activation::Identity | Activation::Relu));
         if product.eighths && exact {
             check_each(&job.name, &found, &expected, |_| 0.0);
             continue;
@@ -140,7 +156,11 @@ fn check_products(products: &[Product]) {
         let terms = bare.reference(&absolute(&a), &absolute(&b), &[]).unwrap();
         let of_bias = |i: usize| {
             let [rows, columns, _] = product.sizes;
-            if bias.is_empty() { 0.0 } else { bias[i / (rows * columns) * columns + i % columns].abs() }
+            if bias.is_empty() {
+                0.0
+            } else {
+                bias[i / (rows * columns) * columns + i % columns].abs()
+            }
         };
         let own = if product.activation.is_some() { 1e-6 } else { 0.0 };
         check_each(&job.name, &found, &expected, |i| {
@@ -343,7 +363,8 @@ fn slopes_of_activations() {
         padded.resize(z.len().next_power_of_two(), 0.0);
         let shape = loss::Shape { models: 1, own_targets: false, batch: padded.len(), outputs: 1 };
         let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape).unwrap();
-        let targets: Vec<f32> = padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
+        let targets: Vec<f32> =
+            padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
         let groups = shape.groups(Loss::MeanAbsoluteError);
         let slots = vec![
             floats(&padded),
@@ -382,11 +403,16 @@ fn products_of_a_training_step() {
             (found.unwrap_or_else(|| panic!("no buffer {buffer}")).1 / 4) as usize
         };
         let content = |buffer: Buffer| {
-            let seed = format!("{buffer}").bytes().fold(rows as u64, |s, c| s.wrapping_mul(31) + u64::from(c));
+            let seed = format!("{buffer}")
+                .bytes()
+                .fold(rows as u64, |s, c| s.wrapping_mul(31) + u64::from(c));
             numbers_f32(size(buffer), seed)
         };
-        let nodes: Vec<_> =
-            plan.step().into_iter().filter(|n| n.dispatch.kernel().name == matmul::KERNEL.name).collect();
+        let nodes: Vec<_> = plan
+            .step()
+            .into_iter()
+            .filter(|n| n.dispatch.kernel().name == matmul::KERNEL.name)
+            .collect();
         let jobs: Vec<_> = nodes
             .iter()
             .map(|node| {
@@ -417,8 +443,10 @@ fn products_of_a_training_step() {
             let x_buffer = if index == 0 { Buffer::Inputs } else { Buffer::Activation(index - 1) };
             let x = wide(&content(x_buffer));
             let x_model = if index == 0 && sets == 1 { 0 } else { rows * inputs };
-            let weight = |m: usize, u: usize, k: usize| w[m * p + range.weight.start + u * inputs + k];
-            let saves = |index: usize| hidden.saves() == Saved::Input && index + 1 < mlp.layers.len();
+            let weight =
+                |m: usize, u: usize, k: usize| w[m * p + range.weight.start + u * inputs + k];
+            let saves =
+                |index: usize| hidden.saves() == Saved::Input && index + 1 < mlp.layers.len();
             // Value and bound of every element that is written.
             let mut expected = vec![None; size(c)];
             match c {
@@ -426,7 +454,8 @@ fn products_of_a_training_step() {
                     let last = index + 1 == mlp.layers.len();
                     for (m, r, u) in triples(models, rows, units) {
                         let bias = w[m * p + range.bias.start + u];
-                        let terms = (0..inputs).map(|k| x[m * x_model + r * inputs + k] * weight(m, u, k));
+                        let terms =
+                            (0..inputs).map(|k| x[m * x_model + r * inputs + k] * weight(m, u, k));
                         let (sum, size) = sum_and_size(terms.chain([bias]));
                         let at = (m * rows + r) * units + u;
                         let y = if last { sum } else { hidden.value(sum) };
@@ -511,7 +540,8 @@ impl LossCase {
     /// and otherwise not so near the output that rounding decides the sign of y − t.
     fn new(loss: Loss, activation: Activation, shape: loss::Shape, seed: u64) -> Self {
         let loss::Shape { models, own_targets, batch, outputs } = shape;
-        let z: Vec<f32> = numbers_f32(models * batch * outputs, seed).iter().map(|v| 3.0 * v).collect();
+        let z: Vec<f32> =
+            numbers_f32(models * batch * outputs, seed).iter().map(|v| 3.0 * v).collect();
         let random = numbers_f32(if own_targets { z.len() } else { batch * outputs }, seed + 1);
         let targets = if loss.couples_outputs() {
             let mut targets: Vec<f32> = random.iter().map(|v| v.abs()).collect();
@@ -525,7 +555,18 @@ impl LossCase {
             }
             targets
         } else if matches!(loss, Loss::BinaryCrossEntropy) {
-            random.iter().map(|v| if *v < -0.5 { 0.0 } else if *v > 0.5 { 1.0 } else { v + 0.5 }).collect()
+            random
+                .iter()
+                .map(|v| {
+                    if *v < -0.5 {
+                        0.0
+                    } else if *v > 0.5 {
+                        1.0
+                    } else {
+                        v + 0.5
+                    }
+                })
+                .collect()
         } else {
             // Shared targets lie far from every model's output.
             let far = |v: f32| v.signum() * (5.0 + v.abs());
@@ -533,7 +574,11 @@ impl LossCase {
                 let y = activation.value(f64::from(*z)) as f32;
                 y + v.signum() * (0.01 + 2.0 * v.abs())
             };
-            if own_targets { random.iter().zip(&z).map(near).collect() } else { random.into_iter().map(far).collect() }
+            if own_targets {
+                random.iter().zip(&z).map(near).collect()
+            } else {
+                random.into_iter().map(far).collect()
+            }
         };
         Self { loss, activation, shape, z, targets }
     }
@@ -541,7 +586,8 @@ impl LossCase {
     fn job(&self) -> Job {
         let dispatch = loss::dispatch(self.loss, self.activation, self.shape).unwrap();
         let groups = self.shape.models * self.shape.groups(self.loss);
-        let name = format!("{} behind {} {:?}", self.loss.name(), self.activation.name(), self.shape);
+        let name =
+            format!("{} behind {} {:?}", self.loss.name(), self.activation.name(), self.shape);
         let slots = vec![
             floats(&self.z),
             floats(&self.targets),
@@ -630,7 +676,9 @@ fn losses_of_all_sizes() {
 fn losses_behind_all_activations() {
     let mut cases = Vec::new();
     for (loss, activation) in common::losses() {
-        for (batch, outputs) in [(1, 1), (5, 3), (21, 3), (32, 2), (63, 1), (64, 1), (65, 1), (64, 2), (127, 5)] {
+        for (batch, outputs) in
+            [(1, 1), (5, 3), (21, 3), (32, 2), (63, 1), (64, 1), (65, 1), (64, 2), (127, 5)]
+        {
             for models in 1..=3 {
                 for own_targets in [false, true] {
                     let shape = loss::Shape { models, own_targets, batch, outputs };
@@ -679,13 +727,21 @@ fn losses_of_extremes() {
             let outputs = 3;
             let mut z = Vec::new();
             let mut targets = Vec::new();
-            for row in [[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, -1.0], [0.0, 0.0, 1.0]] {
-                for target in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.25, 0.25]] {
+            for row in [
+                [1.0, 1.0, 1.0],
+                [1.0, -1.0, -1.0],
+                [-1.0, 1.0, 0.0],
+                [-1.0, -1.0, -1.0],
+                [0.0, 0.0, 1.0],
+            ] {
+                for target in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.25, 0.25]]
+                {
                     z.extend(row.map(|v: f32| v * big));
                     targets.extend(target);
                 }
             }
-            let shape = loss::Shape { models: 1, own_targets: false, batch: z.len() / outputs, outputs };
+            let shape =
+                loss::Shape { models: 1, own_targets: false, batch: z.len() / outputs, outputs };
             cases.push(LossCase { loss, activation, shape, z, targets });
         }
     }
@@ -761,8 +817,10 @@ fn sums_of_all_sizes() {
                 let splits = if parameters == 0 { 0 } else { splits };
                 let shape = reduce::Shape { parameters, models, splits, loss_groups, history };
                 let gradient = numbers_f32(splits * models * parameters, i as u64);
-                let losses: Vec<f32> =
-                    numbers_f32(models * loss_groups, i as u64 + 1).iter().map(|v| v.abs()).collect();
+                let losses: Vec<f32> = numbers_f32(models * loss_groups, i as u64 + 1)
+                    .iter()
+                    .map(|v| v.abs())
+                    .collect();
                 let step = [0, 1, 3, 10, 4_000_000_000][draw(i + 77, 5)];
                 let mut status = vec![step, 99, 5, 6];
                 status.resize(4 + models, NONE);
@@ -771,7 +829,8 @@ fn sums_of_all_sizes() {
         }
     }
     let jobs: Vec<_> = cases.iter().map(|(s, g, l, status)| reduce_job(*s, g, l, status)).collect();
-    for (((shape, gradient, losses, status), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+    for (((shape, gradient, losses, status), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs))
+    {
         if shape.parameters == 0 {
             assert_eq!(slots[2], [UNSET], "{}", job.name);
         } else {
@@ -785,7 +844,11 @@ fn sums_of_all_sizes() {
                     losses.chunks(shape.loss_groups).map(|l| wide(l).iter().sum()).collect();
                 check(&job.name, &as_floats(losses_found), &sums, 2e-6);
             } else {
-                assert!(losses_found.iter().all(|w| *w == UNSET), "{}: history row {row}", job.name);
+                assert!(
+                    losses_found.iter().all(|w| *w == UNSET),
+                    "{}: history row {row}",
+                    job.name
+                );
             }
         }
         let mut expected = status.clone();
@@ -829,9 +892,11 @@ fn sums_mark_the_model_that_diverges() {
                     status[1] = 8;
                     status[4 + model] = earlier.min(7);
                     assert_eq!(slots[4], status, "{bad} in model {model} at {at}");
-                    let bad_gradients: Vec<_> =
-                        (0..models * parameters).filter(|i| !f32::from_bits(slots[2][*i]).is_finite()).collect();
-                    let expected = if at < parameters { vec![model * parameters + at] } else { vec![] };
+                    let bad_gradients: Vec<_> = (0..models * parameters)
+                        .filter(|i| !f32::from_bits(slots[2][*i]).is_finite())
+                        .collect();
+                    let expected =
+                        if at < parameters { vec![model * parameters + at] } else { vec![] };
                     assert_eq!(bad_gradients, expected);
                     let row = as_floats(&slots[3][3 * models..]);
                     for (m, loss) in row.iter().enumerate() {
@@ -855,7 +920,20 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
         Optimizer::Adam(Adam { rate, beta1, beta2, epsilon })
         | Optimizer::AdamW(AdamW { rate, beta1, beta2, epsilon, .. }) => {
             let ln = |beta: f64| beta.ln().max(-200.0);
-            h = [rate, 0.0, beta1, 1.0 - beta1, ln(beta1), beta2, 1.0 - beta2, ln(beta2), epsilon, 0.0, 0.0, 0.0];
+            h = [
+                rate,
+                0.0,
+                beta1,
+                1.0 - beta1,
+                ln(beta1),
+                beta2,
+                1.0 - beta2,
+                ln(beta2),
+                epsilon,
+                0.0,
+                0.0,
+                0.0,
+            ];
         }
     }
     if let Optimizer::AdamW(AdamW { weight_decay, .. }) = *optimizer {
@@ -922,7 +1000,8 @@ impl Population {
             states,
             words(&self.status),
         ];
-        let name = format!("{:?} {} parameters, {:?}", self.optimizer, self.parameters, self.status);
+        let name =
+            format!("{:?} {} parameters, {:?}", self.optimizer, self.parameters, self.status);
         Job::new(name, dispatch, slots)
     }
 
@@ -973,7 +1052,9 @@ fn updates_of_all_sizes() {
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
             check(&format!("{name}: parameters"), &population.values, &values[i], 3e-6);
-            for (found, expected) in population.states.chunks(gradient.len()).zip(states[i].chunks(gradient.len())) {
+            for (found, expected) in
+                population.states.chunks(gradient.len()).zip(states[i].chunks(gradient.len()))
+            {
                 check(&format!("{name}: states"), found, expected, 3e-6);
             }
             let mut status = vec![t, t, 0, 10 * t];
@@ -988,7 +1069,23 @@ fn updates_of_all_sizes() {
 #[test]
 fn updates_at_any_count() {
     for optimizer in optimizers() {
-        let counts = [1, 2, 3, 5, 10, 100, 511, 599, 600, 601, 1000, 10_000, 100_000, 1 << 20, (1 << 24) - 1];
+        let counts = [
+            1,
+            2,
+            3,
+            5,
+            10,
+            100,
+            511,
+            599,
+            600,
+            601,
+            1000,
+            10_000,
+            100_000,
+            1 << 20,
+            (1 << 24) - 1,
+        ];
         let all: Vec<_> = counts
             .iter()
             .map(|t| {
@@ -1001,7 +1098,13 @@ fn updates_at_any_count() {
         let jobs: Vec<_> = all.iter().map(Population::job).collect();
         for (((t, population), job), slots) in counts.iter().zip(&all).zip(&jobs).zip(run(&jobs)) {
             let (mut values, mut states) = (wide(&population.values), population.two_states());
-            assert!(update::reference(&optimizer, *t, &wide(&population.gradient), &mut values, &mut states));
+            assert!(update::reference(
+                &optimizer,
+                *t,
+                &wide(&population.gradient),
+                &mut values,
+                &mut states
+            ));
             check(&job.name, &as_floats(&slots[2]), &values, 3e-6);
         }
     }
@@ -1014,8 +1117,18 @@ fn updates_move_epoch_and_position() {
     let mut expected = Vec::new();
     let huge = 4_000_000_000_u32;
     for (rows, batch, position) in [
-        (10, 10, 0), (10, 3, 0), (10, 3, 6), (10, 3, 7), (10, 3, 8), (10, 3, 9), (10, 10, 4), (1, 1, 0),
-        (huge, 3_000_000_000, 3_900_000_000), (huge, huge, huge - 1), (huge, 1, huge - 1), (huge, 1, huge - 2),
+        (10, 10, 0),
+        (10, 3, 0),
+        (10, 3, 6),
+        (10, 3, 7),
+        (10, 3, 8),
+        (10, 3, 9),
+        (10, 10, 4),
+        (1, 1, 0),
+        (huge, 3_000_000_000, 3_900_000_000),
+        (huge, huge, huge - 1),
+        (huge, 1, huge - 1),
+        (huge, 1, huge - 2),
     ] {
         for epoch in [0, 7, 3_000_000_000_u32] {
             let mut population = Population::new(Optimizer::sgd(0.1), 3, 2, 1);
@@ -1056,7 +1169,8 @@ fn updates_stop_a_model_that_diverges() {
             check(&job.name, &population.values, &values, 3e-6);
             check(&job.name, &population.states, &states[..before.states.len()], 3e-6);
             let kept = |found: &[f32], before: &[f32]| {
-                let mut chunks = found.chunks(parameters * models).zip(before.chunks(parameters * models));
+                let mut chunks =
+                    found.chunks(parameters * models).zip(before.chunks(parameters * models));
                 chunks.all(|(f, b)| f[struck].to_bits() == b[struck].to_bits())
             };
             assert!(kept(&population.values, &before.values), "{}", job.name);
@@ -1070,7 +1184,13 @@ fn updates_stop_a_model_that_diverges() {
             population.take(&run(std::slice::from_ref(&job))[0]);
             assert_eq!(population.status, [7, 7, 0, 20, NONE, 6, NONE], "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
-            assert!(update::reference(&optimizer, 7, &wide(&before.gradient), &mut values, &mut states));
+            assert!(update::reference(
+                &optimizer,
+                7,
+                &wide(&before.gradient),
+                &mut values,
+                &mut states
+            ));
             let marked = parameters..2 * parameters;
             for (i, (found, old)) in population.values.iter().zip(&before.values).enumerate() {
                 if marked.contains(&i) {
@@ -1103,7 +1223,8 @@ fn updates_skip_models_by_their_marks() {
         let job = population.job();
         population.take(&run(&[job])[0]);
         assert_eq!(population.status[4..], [mark, NONE]);
-        let changed = |range: std::ops::Range<usize>| population.values[range.clone()] != before[range];
+        let changed =
+            |range: std::ops::Range<usize>| population.values[range.clone()] != before[range];
         assert_eq!(changed(0..33), !skipped, "mark {mark}");
         assert!(changed(33..66));
     }
@@ -1137,7 +1258,8 @@ fn batches_of_all_sizes() {
         for batch in SIZES.into_iter().filter(|batch| *batch <= rows) {
             for position in [0, rows / 2, rows - 1] {
                 let i = cases.len();
-                let (inputs, outputs) = [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1)][draw(i, 6)];
+                let (inputs, outputs) =
+                    [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1)][draw(i, 6)];
                 let shape = gather::Shape {
                     sets: [1, 2, 3][draw(i + 3, 3)],
                     rows,
@@ -1154,7 +1276,10 @@ fn batches_of_all_sizes() {
         .iter()
         .zip(0..)
         .map(|((s, ..), seed)| {
-            (numbers_f32(s.sets * s.rows * s.inputs, seed), numbers_f32(s.sets * s.rows * s.outputs, seed + 1))
+            (
+                numbers_f32(s.sets * s.rows * s.inputs, seed),
+                numbers_f32(s.sets * s.rows * s.outputs, seed + 1),
+            )
         })
         .collect();
     let jobs: Vec<_> = cases
@@ -1249,7 +1374,8 @@ fn copies_of_all_sizes() {
         })
         .collect();
     for (((parameters, models, first), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
-        let expected = perturb::reference(*models, *first, &base[..*parameters], &replaced[..*parameters]);
+        let expected =
+            perturb::reference(*models, *first, &base[..*parameters], &replaced[..*parameters]);
         assert!(same_bits(&slots[2], &expected), "{}", job.name);
     }
 }
@@ -1273,7 +1399,9 @@ fn norms_of_all_sizes_and_magnitudes() {
             let mut values = vec![f32::NAN; offset + models * stride];
             for m in 0..models {
                 let stretch = &mut values[offset + m * stride..][..length];
-                for (value, random) in stretch.iter_mut().zip(numbers_f32(length, i as u64 + m as u64)) {
+                for (value, random) in
+                    stretch.iter_mut().zip(numbers_f32(length, i as u64 + m as u64))
+                {
                     *value = random * magnitude;
                 }
             }
@@ -1288,7 +1416,9 @@ fn norms_of_all_sizes_and_magnitudes() {
             Job::new(name, norm::dispatch(*length, *models, *offset, *stride).unwrap(), slots)
         })
         .collect();
-    for (((length, models, offset, stride, values), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+    for (((length, models, offset, stride, values), job), slots) in
+        cases.iter().zip(&jobs).zip(run(&jobs))
+    {
         let found = norm::finish(&pairs(&slots[1]), norm::groups(*length));
         let expected = norm::reference(*length, *models, *offset, *stride, &wide(values));
         assert_eq!(found.len(), *models);
@@ -1304,7 +1434,8 @@ fn norms_of_zeros_and_of_what_is_not_finite() {
     let of = |values: &[f32]| {
         let groups = norm::groups(values.len());
         let slots = vec![floats(values), Content::Unset(2 * groups)];
-        let job = Job::new("norm", norm::dispatch(values.len(), 1, 0, values.len()).unwrap(), slots);
+        let job =
+            Job::new("norm", norm::dispatch(values.len(), 1, 0, values.len()).unwrap(), slots);
         norm::finish(&pairs(&run(&[job])[0][1]), groups)[0]
     };
     assert_eq!(of(&[0.0; 4097]), 0.0);
@@ -1349,15 +1480,24 @@ fn counts_of_flat_units() {
                             *value *= 1.01;
                         }
                     }
-                    let dispatch =
-                        saturation::dispatch(*activation, holds, [models, rows, units], offset, threshold).unwrap();
+                    let dispatch = saturation::dispatch(
+                        *activation,
+                        holds,
+                        [models, rows, units],
+                        offset,
+                        threshold,
+                    )
+                    .unwrap();
                     let slots = vec![floats(&values), words(&vec![0; models * units])];
-                    let name = format!("{} {holds:?} {models} × {rows} × {units}", activation.name());
+                    let name =
+                        format!("{} {holds:?} {models} × {rows} × {units}", activation.name());
                     jobs.push(Job::new(name, dispatch, slots));
                     let each = wide(&values[offset..]);
                     let counts: Vec<u32> = each
                         .chunks(rows * units)
-                        .flat_map(|model| saturation::reference(*activation, holds, units, threshold, model))
+                        .flat_map(|model| {
+                            saturation::reference(*activation, holds, units, threshold, model)
+                        })
                         .collect();
                     expected.push(counts);
                 }
@@ -1380,8 +1520,16 @@ fn first_elements_that_are_not_finite() {
     let mut expected = Vec::new();
     for length in SIZES {
         for models in 1..=3 {
-            for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)] {
-                for at in [vec![], vec![0], vec![length - 1], vec![length - 1, length / 2], vec![length / 3, 0]] {
+            for bad in
+                [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)]
+            {
+                for at in [
+                    vec![],
+                    vec![0],
+                    vec![length - 1],
+                    vec![length - 1, length / 2],
+                    vec![length / 3, 0],
+                ] {
                     for model in 0..models {
                         let mut values = numbers_f32(models * length, jobs.len() as u64);
                         values[draw(jobs.len(), models * length)] = f32::MAX;
@@ -1389,7 +1537,9 @@ fn first_elements_that_are_not_finite() {
                             values[model * length + at] = bad;
                         }
                         let slots = vec![floats(&values), words(&vec![NONE; models])];
-                        let name = format!("{bad} at {at:?} of model {model} of {models}, {length} elements");
+                        let name = format!(
+                            "{bad} at {at:?} of model {model} of {models}, {length} elements"
+                        );
                         jobs.push(Job::new(name, finite::dispatch(length, models).unwrap(), slots));
                         let found = finite::reference(length, &values);
                         assert_eq!(found[model], at.iter().min().map_or(NONE, |at| *at as u32));
@@ -1445,7 +1595,13 @@ fn many_updated_parameters() {
         let job = population.job();
         many(&job.dispatches[0]);
         population.take(&run(&[job])[0]);
-        assert!(update::reference(&momentum.into(), 1, &wide(&population.gradient), &mut values, &mut states));
+        assert!(update::reference(
+            &momentum.into(),
+            1,
+            &wide(&population.gradient),
+            &mut values,
+            &mut states
+        ));
         check("parameters", &population.values, &values, 1e-6);
         check("states", &population.states, &states[..population.states.len()], 1e-6);
         assert_eq!(population.status[..4], [1, 1, 0, 10]);
@@ -1467,7 +1623,8 @@ fn many_rows_of_a_loss() {
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
         let shape = reduce::Shape { parameters, models, splits, loss_groups: 2, history: 2 };
-        let (gradient, losses) = (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
+        let (gradient, losses) =
+            (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];
         status.resize(4 + models, NONE);
         let job = reduce_job(shape, &gradient, &losses, &status);
@@ -1517,7 +1674,8 @@ fn many_norms() {
 #[test]
 fn many_units() {
     let units = MANY;
-    let dispatch = saturation::dispatch(Activation::Relu, Holds::Saved, [1, 1, units], 0, 0.0).unwrap();
+    let dispatch =
+        saturation::dispatch(Activation::Relu, Holds::Saved, [1, 1, units], 0, 0.0).unwrap();
     many(&dispatch);
     let values = numbers_f32(units, 1);
     let slots = vec![floats(&values), words(&vec![0; units])];

@@ -13,7 +13,11 @@ use wgrad::kernels::Dispatch;
 use wgrad::{Activation, Optimizer, Saved};
 
 /// The bytes of each translation: SPIR-V, MSL, HLSL, GLSL.
-fn translate(name: &str, text: &str, overrides: &[(&'static str, f64)]) -> Result<[usize; 4], String> {
+fn translate(
+    name: &str,
+    text: &str,
+    overrides: &[(&'static str, f64)],
+) -> Result<[usize; 4], String> {
     let parsed = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
     let validate = |module: &naga::Module| {
         Validator::new(ValidationFlags::all(), Capabilities::empty())
@@ -28,7 +32,8 @@ fn translate(name: &str, text: &str, overrides: &[(&'static str, f64)]) -> Resul
         .map_err(|e| format!("overrides: {e}"))?;
     validate(&module)?;
 
-    let options = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: name.into() };
+    let options =
+        spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: name.into() };
     let spirv = spv::write_vec(&module, &info, &spv::Options::default(), Some(&options))
         .map_err(|e| format!("SPIR-V: {e}"))?;
 
@@ -37,8 +42,8 @@ fn translate(name: &str, text: &str, overrides: &[(&'static str, f64)]) -> Resul
         entry_point: Some((ShaderStage::Compute, name.into())),
         ..Default::default()
     };
-    let (metal, translation) = msl::write_string(&module, &info, &options, &pipeline)
-        .map_err(|e| format!("MSL: {e}"))?;
+    let (metal, translation) =
+        msl::write_string(&module, &info, &options, &pipeline).map_err(|e| format!("MSL: {e}"))?;
     for entry in translation.entry_point_names {
         entry.map_err(|e| format!("MSL: {e}"))?;
     }

@@ -1,4 +1,4 @@
-//! The batched matrix product C[m] = f(op(A[m]) · op(B[m]) + bias[m]).
+//! The batched matrix product `C[m] = f(op(A[m]) · op(B[m]) + bias[m])`.
 
 use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_u32, wide};
