@@ -555,7 +555,12 @@ pub(crate) struct Readback {
 struct Mapped {
     result: Option<bool>,
     waker: Option<Waker>,
+    /// Looks in a row that found the queue empty.
+    idle: u32,
 }
+
+/// Looks at an empty queue after which a readback is given up: a tenth of a second or more.
+const MAX_IDLE: u32 = 2000;
 
 impl Future for Readback {
     type Output = Result<Vec<u8>>;
@@ -565,14 +570,21 @@ impl Future for Readback {
             return Poll::Ready(Ok(Vec::new()));
         };
         if cfg!(not(target_family = "wasm")) && lock(&self.state).result.is_none() {
-            // A short wait rather than a spin: the callback comes while the device is driven.
-            let wait = wgpu::PollType::Wait {
-                submission_index: None,
-                timeout: Some(std::time::Duration::from_millis(1)),
-            };
-            match self.gpu.device.poll(wait) {
-                Ok(_) | Err(wgpu::PollError::Timeout) => {}
+            // Looks, and pauses a moment before it is asked again. Not a wait with a time limit: one
+            // that runs out while another thread empties the queue panics in wgpu 30.0.1.
+            let empty = match self.gpu.device.poll(wgpu::PollType::Poll) {
+                Ok(status) => status.is_queue_empty(),
                 Err(_) => return Poll::Ready(Err(Error::DeviceLost)),
+            };
+            let mut state = lock(&self.state);
+            if state.result.is_none() {
+                // Nothing is under way and still no answer: none will come.
+                state.idle = if empty { state.idle + 1 } else { 0 };
+                if state.idle > MAX_IDLE {
+                    return Poll::Ready(Err(Error::DeviceLost));
+                }
+                drop(state);
+                std::thread::sleep(std::time::Duration::from_micros(50));
             }
         }
         let mut state = lock(&self.state);
