@@ -88,7 +88,7 @@ activations! {
     Silu => silu needs [LOGISTIC],
     /// y = ln(1 + eᶻ).
     Softplus => softplus needs [LOG_ONE_PLUS, LOGISTIC],
-    /// y = sin z. On the GPU right to 5e-7 for |z| up to 1e5; beyond 1e6, z counts as 0.
+    /// y = sin z. On the GPU right to 1e-6 for |z| up to 1e5; beyond 1e6, z counts as 0.
     Sine => sine needs [QUARTER_TURNS],
 }
 

@@ -1,6 +1,8 @@
-// 1 / (1 + e⁻ᶻ) through e^−|z|, which cannot overflow.
+// 1 / (1 + e⁻ᶻ) through e^−|z|, which cannot overflow. A NaN is passed on by hand: SwiftShader's
+// exp makes ∞ of it.
 fn logistic(z: f32) -> f32 {
     let e = exp(-abs(z));
     let q = 1.0 / (1.0 + e);
-    return select(q, e * q, z < 0.0);
+    let is_nan = (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
+    return select(select(q, e * q, z < 0.0), z, is_nan);
 }

@@ -1,6 +1,6 @@
 // sin(z) for turn = 0, cos(z) for turn = 1: z less the nearest multiple of π/2, taken off in three
 // parts (Cody and Waite, 1980), then the polynomials of Moshier's Cephes on ±π/4. The first two
-// parts are exact up to |z| = 1e5, where the error is 5e-7; it grows from there to 1e6, and beyond
+// parts are exact up to |z| = 1e5, where the error is below 1e-6; it grows from there to 1e6, and beyond
 // that, where the spacing of f32 nears a good part of a turn, z counts as 0. The builtin is not
 // used: SwiftShader's is off by 8e-4.
 fn sine_of_quarter_turns(z: f32, turn: i32) -> f32 {
