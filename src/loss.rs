@@ -62,7 +62,7 @@ macro_rules! losses {
             }
 
             /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`.
-            const fn wgsl(self) -> &'static Wgsl {
+            pub(crate) const fn wgsl(self) -> &'static Wgsl {
                 match self {
                     $(Self::$variant => {
                         const PIECE: &Wgsl = &Wgsl {
@@ -119,10 +119,6 @@ impl Loss {
             Mean::Elements => 1.0 / (crate::cast::count(batch) * crate::cast::count(outputs)),
             Mean::Rows => 1.0 / crate::cast::count(batch),
         }
-    }
-
-    pub(crate) const fn piece(self) -> &'static Wgsl {
-        self.wgsl()
     }
 
     /// WGSL: the loss kernel's three calls, this loss's own, behind a last layer of `activation`.

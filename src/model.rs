@@ -78,7 +78,7 @@ impl Predictor {
 
     /// Whether slices of `rows` rows would be planned the same.
     fn suits(&self, mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> bool {
-        Prediction::new(mlp, models, rows, limits).is_ok_and(|plan| plan.rows == self.plan.rows)
+        Prediction::slice(mlp, models, rows, limits) == self.plan.rows
     }
 
     /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, slice after slice.

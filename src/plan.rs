@@ -388,12 +388,17 @@ pub(crate) struct Prediction {
 const PREDICTION_ROWS: usize = 16_384;
 
 impl Prediction {
+    /// How many rows a slice of a prediction of `rows` rows has.
+    pub fn slice(mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> usize {
+        let widest = mlp.layers.iter().map(|l| l.units * models).fold(mlp.inputs, usize::max);
+        let room = narrow(crate::gpu::max_binding(limits) / 4) / widest.max(1);
+        rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
+    }
+
     /// The plan for `rows` rows in slices as large as `limits` allow.
     pub fn new(mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> Result<Self> {
         mlp.check()?;
-        let widest = mlp.layers.iter().map(|l| l.units * models).fold(mlp.inputs, usize::max);
-        let room = narrow(crate::gpu::max_binding(limits) / 4) / widest.max(1);
-        let rows = rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1));
+        let rows = Self::slice(mlp, models, rows, limits);
         let mut b = Builder::new(mlp, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;

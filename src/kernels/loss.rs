@@ -103,7 +103,7 @@ pub fn dispatch(loss: Loss, activation: Activation, shape: Shape) -> Result<Disp
     let groups = wide(shape.models) * wide(groups);
     Ok(Dispatch::new(&KERNEL, &p, groups)
         .with(Variant {
-            pieces: vec![loss.piece(), activation.wgsl()],
+            pieces: vec![loss.wgsl(), activation.wgsl()],
             glue: loss.glue(activation),
             constants: Vec::new(),
         })
