@@ -411,7 +411,7 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
     // There is no bias: its slot takes any buffer that is not written.
     let slots = [on_a, on_b, on_a, on_c].map(|buffer| buffer.as_entire_buffer_binding());
     let prepared = matmul
-        .dispatches()?
+        .dispatches(gpu.target())?
         .iter()
         .map(|dispatch| gpu.prepare(dispatch, &slots))
         .collect::<Result<Vec<Prepared>, _>>()?;

@@ -122,7 +122,7 @@ impl Trainer {
         let [inputs, targets] = self.batch_buffers()?;
         let (mlp, loss) = (self.mlp().clone(), self.training().loss);
         let gpu = self.gpu().clone();
-        let plan = Copies::new(&mlp, loss, self.plan().batch(), gpu.limits())?;
+        let plan = Copies::new(&mlp, loss, self.plan().batch(), gpu.target())?;
         let mut buffers = Buffers::from([(Buffer::Inputs, inputs), (Buffer::Targets, targets)]);
         make_buffers(&gpu, &plan.buffers, &mut buffers)?;
         let forward = prepare(&gpu, &plan.forward.iter().collect::<Vec<_>>(), &buffers)?;

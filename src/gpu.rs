@@ -2,7 +2,7 @@
 
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::{Access, Dispatch, Kernel};
-use crate::{Error, Result};
+use crate::{Error, Result, Target};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -20,7 +20,7 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
-    limits: wgpu::Limits,
+    target: Target,
     pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
 }
 
@@ -102,8 +102,12 @@ impl Gpu {
             ..wgpu::Limits::default()
         }
         .or_worse_values_from(&offered);
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("wgrad"), required_limits, ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_limits,
+            ..Default::default()
+        };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
@@ -146,11 +150,19 @@ impl Gpu {
                 return Err(Error::Limit { limit, found: found.into(), needed: needed.into() });
             }
         }
+        let info = device.adapter_info();
+        let same = info.subgroup_min_size == info.subgroup_max_size;
+        let subgroup = (same && device.features().contains(wgpu::Features::SUBGROUP))
+            .then_some(info.subgroup_min_size);
         Ok(Self {
             device: device.clone(),
             queue: queue.clone(),
-            info: device.adapter_info(),
-            limits,
+            target: Target {
+                limits,
+                software: info.device_type == wgpu::DeviceType::Cpu,
+                subgroup,
+            },
+            info,
             pipelines: Arc::default(),
         })
     }
@@ -172,17 +184,22 @@ impl Gpu {
 
     /// What the device allows.
     pub const fn limits(&self) -> &wgpu::Limits {
-        &self.limits
+        &self.target.limits
+    }
+
+    /// What a plan has to know of the device.
+    pub const fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
     pub fn is_software(&self) -> bool {
-        self.info.device_type == wgpu::DeviceType::Cpu
+        self.target.software
     }
 
     /// The largest buffer that can be made and bound, in bytes.
     pub fn max_binding(&self) -> u64 {
-        max_binding(&self.limits)
+        self.target.max_binding()
     }
 
     /// A storage buffer that can be copied from and to, of at least four bytes.
@@ -284,7 +301,7 @@ impl Gpu {
     pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let buffer =
-            self.make_buffer(label, wide(bytes.len()), usage, self.limits.max_buffer_size)?;
+            self.make_buffer(label, wide(bytes.len()), usage, self.target.limits.max_buffer_size)?;
         self.write(&buffer, 0, bytes)?;
         Ok(buffer)
     }
@@ -379,7 +396,7 @@ impl Gpu {
         &self,
         dispatches: &[(&Dispatch, Vec<wgpu::BufferBinding<'_>>)],
     ) -> Result<Vec<Prepared>> {
-        let step = u64::from(self.limits.min_uniform_buffer_offset_alignment).max(16);
+        let step = u64::from(self.target.limits.min_uniform_buffer_offset_alignment).max(16);
         let slot = |d: &Dispatch| wide(d.parameters.len()).next_multiple_of(step);
         let mut bytes = Vec::new();
         for (dispatch, _) in dispatches {
@@ -440,7 +457,7 @@ impl Gpu {
                 Ok(Prepared {
                     pipeline: pipeline.pipeline,
                     group,
-                    grid: dispatch.grid(&self.limits)?,
+                    grid: dispatch.grid(&self.target.limits)?,
                 })
             })
             .collect()
@@ -506,7 +523,8 @@ impl Gpu {
             return Ok(Readback { gpu: self.clone(), staging: None, state: Arc::default() });
         }
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.make_buffer("a readback", bytes, usage, self.limits.max_buffer_size)?;
+        let staging =
+            self.make_buffer("a readback", bytes, usage, self.target.limits.max_buffer_size)?;
         self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes))?;
         let state: Arc<Mutex<Mapped>> = Arc::default();
         let shared = state.clone();

@@ -112,6 +112,7 @@ pub mod plan;
 pub mod plot;
 mod real;
 mod self_check;
+mod target;
 mod trainer;
 mod wgsl;
 
@@ -132,6 +133,7 @@ pub use parameters::Parameters;
 pub use plan::{Plan, Training};
 pub use real::Real;
 pub use self_check::{Check, SelfCheck, self_check};
+pub use target::Target;
 pub use trainer::{Losses, Train, Trainer};
 
 /// The README's code compiles.

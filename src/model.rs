@@ -4,7 +4,7 @@ use crate::cast::wide;
 use crate::error::{check_finite, check_shape};
 use crate::gpu::Prepared;
 use crate::plan::{Buffer, Node, Prediction};
-use crate::{Error, Gpu, Mlp, Parameters, Result};
+use crate::{Error, Gpu, Mlp, Parameters, Result, Target};
 use std::collections::HashMap;
 
 /// The buffers of a plan, made.
@@ -69,7 +69,7 @@ impl Predictor {
         rows: usize,
         parameters: &wgpu::Buffer,
     ) -> Result<Self> {
-        let plan = Prediction::new(mlp, models, rows, gpu.limits())?;
+        let plan = Prediction::new(mlp, models, rows, gpu.target())?;
         let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone())]);
         make_buffers(gpu, &plan.buffers, &mut buffers)?;
         let prepared = prepare(gpu, &plan.nodes.iter().collect::<Vec<_>>(), &buffers)?;
@@ -77,8 +77,8 @@ impl Predictor {
     }
 
     /// Whether slices of `rows` rows would be planned the same.
-    fn suits(&self, mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> bool {
-        Prediction::slice(mlp, models, rows, limits) == self.plan.rows
+    fn suits(&self, mlp: &Mlp, models: usize, rows: usize, target: &Target) -> bool {
+        Prediction::slice(mlp, models, rows, target) == self.plan.rows
     }
 
     /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, slice after slice.
@@ -124,7 +124,7 @@ pub(crate) async fn predict(
         return Ok(Vec::new());
     }
     let predictor = match kept.take() {
-        Some(predictor) if predictor.suits(mlp, models, rows, gpu.limits()) => predictor,
+        Some(predictor) if predictor.suits(mlp, models, rows, gpu.target()) => predictor,
         _ => Predictor::new(gpu, mlp, models, rows, parameters)?,
     };
     kept.insert(predictor).run(gpu, mlp, models, x).await

@@ -18,7 +18,7 @@ use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{Access, Dispatch, Work, gather, loss, perturb, reduce, update};
-use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result};
+use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
 
 /// How a network is trained.
@@ -179,10 +179,10 @@ pub struct Node {
 /// The plan of a training: pure data.
 ///
 /// ```
-/// use wgrad::{Activation, Loss, Mlp, Optimizer, Plan, Training};
+/// use wgrad::{Activation, Loss, Mlp, Optimizer, Plan, Target, Training};
 /// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
 /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
-/// let plan = Plan::new(&mlp, &training, [1, 1000], &wgpu::Limits::default())?;
+/// let plan = Plan::new(&mlp, &training, [1, 1000], &Target::default())?;
 /// assert_eq!(plan.step().len(), 8); // 3 a layer and 2
 /// println!("{plan}");
 /// # Ok::<(), wgrad::Error>(())
@@ -206,7 +206,7 @@ const HISTORY_BYTES: usize = 16 << 20;
 const PARTIAL_BYTES: u64 = 64 << 20;
 
 impl Plan {
-    /// The plan of training `mlp` on data of `[sets, rows]` on a device of `limits`.
+    /// The plan of training `mlp` on data of `[sets, rows]` on the device `target`.
     ///
     /// # Errors
     /// Those of [`Training::check`] and [`Batch::size`]; [`Error::TooLarge`] where a buffer would
@@ -215,11 +215,11 @@ impl Plan {
         mlp: &Mlp,
         training: &Training,
         [sets, rows]: [usize; 2],
-        limits: &wgpu::Limits,
+        target: &Target,
     ) -> Result<Self> {
         training.check(mlp)?;
         let batch = training.batch.size(rows)?;
-        let mut b = Builder::new(mlp, training.models, sets, batch);
+        let mut b = Builder::new(mlp, target, training.models, sets, batch);
         let (p, models) = (mlp.parameters(), training.models);
         let all = p.saturating_mul(models);
         let mini = training.batch != Batch::Full;
@@ -237,7 +237,7 @@ impl Plan {
         b.buffer(Buffer::Gradient, &[models, p])?;
         let history = training.history.min((HISTORY_BYTES / 4 / models).max(1));
         b.buffer(Buffer::Losses, &[history, models])?;
-        let splits = b.splits(crate::gpu::max_binding(limits));
+        let splits = b.splits(target.max_binding());
         b.buffer(Buffer::PartialGradient, &[splits, models, p])?;
 
         if mini {
@@ -286,7 +286,7 @@ impl Plan {
             training.loss.name(),
             training.optimizer.name(),
         );
-        let buffers = b.checked(limits, &[Buffer::InputGradient])?;
+        let buffers = b.checked(&[Buffer::InputGradient])?;
         Ok(Self { title, batch, history, buffers, gather, gradient, update, input_gradient })
     }
 
@@ -389,22 +389,22 @@ const PREDICTION_ROWS: usize = 16_384;
 
 impl Prediction {
     /// How many rows a slice of a prediction of `rows` rows has.
-    pub fn slice(mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> usize {
+    pub fn slice(mlp: &Mlp, models: usize, rows: usize, target: &Target) -> usize {
         let widest = mlp.layers.iter().map(|l| l.units * models).fold(mlp.inputs, usize::max);
-        let room = narrow(crate::gpu::max_binding(limits) / 4) / widest.max(1);
+        let room = narrow(target.max_binding() / 4) / widest.max(1);
         rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
     }
 
-    /// The plan for `rows` rows in slices as large as `limits` allow.
-    pub fn new(mlp: &Mlp, models: usize, rows: usize, limits: &wgpu::Limits) -> Result<Self> {
+    /// The plan for `rows` rows in slices as large as `target` allows.
+    pub fn new(mlp: &Mlp, models: usize, rows: usize, target: &Target) -> Result<Self> {
         mlp.check()?;
-        let rows = Self::slice(mlp, models, rows, limits);
-        let mut b = Builder::new(mlp, models, 1, rows);
+        let rows = Self::slice(mlp, models, rows, target);
+        let mut b = Builder::new(mlp, target, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
         b.forward(Buffer::Inputs, Purpose::Prediction)?;
         let nodes = b.take();
-        Ok(Self { rows, buffers: b.checked(limits, &[])?, nodes })
+        Ok(Self { rows, buffers: b.checked(&[])?, nodes })
     }
 }
 
@@ -421,13 +421,13 @@ const COPIES_ELEMENTS: usize = 1 << 22;
 
 impl Copies {
     /// The plan for as many copies at once as pay and fit, at most one for each parameter.
-    pub fn new(mlp: &Mlp, loss: Loss, rows: usize, limits: &wgpu::Limits) -> Result<Self> {
+    pub fn new(mlp: &Mlp, loss: Loss, rows: usize, target: &Target) -> Result<Self> {
         mlp.check()?;
         let p = mlp.parameters();
-        let most = COPIES_ELEMENTS.min(narrow(crate::gpu::max_binding(limits) / 8));
+        let most = COPIES_ELEMENTS.min(narrow(target.max_binding() / 8));
         let widest = mlp.layers.iter().map(|l| l.units.saturating_mul(rows)).fold(p, usize::max);
         let models = (most / widest).clamp(1, p);
-        let mut b = Builder::new(mlp, models, 1, rows);
+        let mut b = Builder::new(mlp, target, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Targets, &[rows, mlp.outputs()])?;
         b.buffer(Buffer::Parameters, &[models, p])?;
@@ -444,7 +444,7 @@ impl Copies {
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(reduce::dispatch(shape)?, &[Unused(0), PartialLoss, Unused(1), Losses, Status]);
         let forward = b.take();
-        Ok(Self { models, buffers: b.checked(limits, &[])?, forward })
+        Ok(Self { models, buffers: b.checked(&[])?, forward })
     }
 
     /// What makes the copies that replace parameters from `first` on.
@@ -470,6 +470,7 @@ enum Purpose {
 /// The stages that all plans are made of.
 struct Builder<'a> {
     mlp: &'a Mlp,
+    target: &'a Target,
     models: usize,
     sets: usize,
     batch: usize,
@@ -482,8 +483,14 @@ fn n(value: usize) -> Result<u32> {
 }
 
 impl<'a> Builder<'a> {
-    const fn new(mlp: &'a Mlp, models: usize, sets: usize, batch: usize) -> Self {
-        Self { mlp, models, sets, batch, buffers: Vec::new(), nodes: Vec::new() }
+    const fn new(
+        mlp: &'a Mlp,
+        target: &'a Target,
+        models: usize,
+        sets: usize,
+        batch: usize,
+    ) -> Self {
+        Self { mlp, target, models, sets, batch, buffers: Vec::new(), nodes: Vec::new() }
     }
 
     /// A buffer of f32 in `shape`.
@@ -509,8 +516,8 @@ impl<'a> Builder<'a> {
     }
 
     /// The buffers, if each but those made on demand fits the device.
-    fn checked(self, limits: &wgpu::Limits, on_demand: &[Buffer]) -> Result<Vec<(Buffer, u64)>> {
-        let allowed = crate::gpu::max_binding(limits);
+    fn checked(self, on_demand: &[Buffer]) -> Result<Vec<(Buffer, u64)>> {
+        let allowed = self.target.max_binding();
         for (buffer, bytes) in &self.buffers {
             if *bytes > allowed && !on_demand.contains(buffer) {
                 let what = format!("the buffer `{buffer}`");
@@ -518,7 +525,7 @@ impl<'a> Builder<'a> {
             }
         }
         for node in &self.nodes {
-            node.dispatch.grid(limits)?;
+            node.dispatch.grid(&self.target.limits)?;
         }
         Ok(self.buffers)
     }
@@ -582,7 +589,7 @@ impl<'a> Builder<'a> {
             };
             let epilogue = Epilogue::Activation(activation, save);
             let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
-            for dispatch in matmul::dispatches(parameters, inputs, epilogue)? {
+            for dispatch in matmul::dispatches(parameters, inputs, epilogue, self.target)? {
                 let output = Buffer::Activation(index);
                 self.push(dispatch, &[Self::input(index, x), weight, bias, output]);
             }
@@ -642,7 +649,7 @@ impl<'a> Builder<'a> {
             ..Parameters::default()
         };
         let b = Self::input(layer, x);
-        for dispatch in matmul::dispatches(parameters, self.batch, Epilogue::Sum)? {
+        for dispatch in matmul::dispatches(parameters, self.batch, Epilogue::Sum, self.target)? {
             self.push(dispatch, &[self.delta(layer), b, b, Buffer::PartialGradient]);
         }
         Ok(())
@@ -679,7 +686,7 @@ impl<'a> Builder<'a> {
             parameters.extra_column = 1;
             (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
         };
-        for dispatch in matmul::dispatches(parameters, units, epilogue)? {
+        for dispatch in matmul::dispatches(parameters, units, epilogue, self.target)? {
             self.push(dispatch, &[self.delta(layer), Buffer::Parameters, extra, c]);
         }
         Ok(())

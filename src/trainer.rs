@@ -165,7 +165,7 @@ impl Trainer {
         training.check(mlp)?;
         data.check(mlp, training.models)?;
         let parameters = training.init.draw(mlp, training.models, training.seed)?;
-        let plan = Plan::new(mlp, training, [data.sets(), data.rows()], gpu.limits())?;
+        let plan = Plan::new(mlp, training, [data.sets(), data.rows()], gpu.target())?;
         let mut buffers = Buffers::new();
         let at_once: Vec<_> =
             plan.buffers().iter().filter(|b| b.0 != Buffer::InputGradient).copied().collect();

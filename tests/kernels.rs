@@ -16,7 +16,7 @@ use wgrad::kernels::{Matmul, matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
-    Training,
+    Target, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -123,7 +123,7 @@ fn check_products(products: &[Product]) {
             let extra = if bias.is_empty() { Content::Unset(1) } else { floats(bias) };
             Job {
                 name: format!("{product:?}"),
-                dispatches: product.matmul().dispatches().unwrap(),
+                dispatches: product.matmul().dispatches(common::gpu().target()).unwrap(),
                 slots: vec![
                     floats(a),
                     floats(b),
@@ -267,7 +267,7 @@ fn products_of_long_sums() {
         let bias = if activation.is_some() { whole(models * columns, 3) } else { Vec::new() };
         let plain = Matmul::new(rows, columns, inner).models(models);
         let matmul = activation.map_or(plain, |activation| plain.epilogue(activation));
-        let dispatches = matmul.dispatches().unwrap();
+        let dispatches = matmul.dispatches(common::gpu().target()).unwrap();
         assert_eq!(dispatches.len(), inner.div_ceil(32_768));
         let job = Job {
             name: format!("{inner} terms"),
@@ -347,7 +347,7 @@ fn values_of_activations() {
         let matmul = Matmul::new(z.len(), 1, 1).epilogue(activation);
         let job = Job {
             name: activation.name().into(),
-            dispatches: matmul.dispatches().unwrap(),
+            dispatches: matmul.dispatches(common::gpu().target()).unwrap(),
             slots: vec![floats(z), floats(&[1.0]), floats(&[0.0]), Content::Unset(z.len())],
         };
         let found = as_floats(&run(&[job])[0][3]);
@@ -397,7 +397,7 @@ fn products_of_a_training_step() {
     }) {
         let mlp = Mlp::new(5).layer(7, hidden).layer(6, hidden).layer(3, Activation::Identity);
         let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 }).models(models);
-        let plan = Plan::new(&mlp, &training, [sets, rows], &wgpu::Limits::default()).unwrap();
+        let plan = Plan::new(&mlp, &training, [sets, rows], &Target::default()).unwrap();
         let p = mlp.parameters();
         let size = |buffer: Buffer| {
             let found = plan.buffers().iter().find(|(b, _)| *b == buffer);

@@ -3,7 +3,7 @@
 use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
-use crate::{Activation, Error, Gpu, Real, Result};
+use crate::{Activation, Error, Gpu, Real, Result, Target};
 
 /// `shaders/matmul.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -121,7 +121,13 @@ impl Epilogue {
 ///
 /// `p` gives the operands; the fields that say which part of the work a dispatch does are filled
 /// in here. `chunk` is 0 where the sums are not split.
-pub(crate) fn dispatches(p: Parameters, inner: usize, epilogue: Epilogue) -> Result<Vec<Dispatch>> {
+pub(crate) fn dispatches(
+    p: Parameters,
+    inner: usize,
+    epilogue: Epilogue,
+    target: &Target,
+) -> Result<Vec<Dispatch>> {
+    let _ = target;
     let splits = p.splits.max(1);
     let chunk = if splits == 1 { inner } else { p.chunk as usize };
     let tiles = u64::from(p.rows.div_ceil(4))
@@ -305,7 +311,7 @@ impl Matmul {
     ///
     /// # Errors
     /// A size of 0, or one that a shader cannot count.
-    pub fn dispatches(&self) -> Result<Vec<Dispatch>> {
+    pub fn dispatches(&self, target: &Target) -> Result<Vec<Dispatch>> {
         let [a, b, bias, _] = self.shapes().map(|shape| shape.iter().product());
         self.check(a, b, bias)?;
         let n = |value: usize| to_u32("a size of a matrix product", wide(value));
@@ -332,7 +338,7 @@ impl Matmul {
             ..Parameters::default()
         };
         let epilogue = self.activation.map_or(Epilogue::Sum, |f| Epilogue::Activation(f, false));
-        dispatches(parameters, self.inner, epilogue)
+        dispatches(parameters, self.inner, epilogue, target)
     }
 
     /// C, computed on the GPU from slices. `bias` is empty where there is no epilogue.
@@ -350,7 +356,7 @@ impl Matmul {
     /// The same.
     pub async fn run_async(&self, gpu: &Gpu, a: &[f32], b: &[f32], bias: &[f32]) -> Result<Vec<f32>> {
         self.check(a.len(), b.len(), bias.len())?;
-        let dispatches = self.dispatches()?;
+        let dispatches = self.dispatches(gpu.target())?;
         let bytes = |values: &[f32]| bytemuck::cast_slice::<f32, u8>(values).to_vec();
         let bias = if bias.is_empty() { bytes(&[0.0]) } else { bytes(bias) };
         let length = self.models * self.rows * self.columns;
@@ -513,18 +519,18 @@ mod tests {
 
     #[test]
     fn long_sums_and_much_work_become_several_dispatches() {
-        assert_eq!(Matmul::new(4, 4, MAX_INNER).dispatches().unwrap().len(), 1);
-        assert_eq!(Matmul::new(4, 4, MAX_INNER + 1).dispatches().unwrap().len(), 2);
-        let much = Matmul::new(4096, 4096, 4096).dispatches().unwrap();
+        assert_eq!(Matmul::new(4, 4, MAX_INNER).dispatches(&Target::default()).unwrap().len(), 1);
+        assert_eq!(Matmul::new(4, 4, MAX_INNER + 1).dispatches(&Target::default()).unwrap().len(), 2);
+        let much = Matmul::new(4096, 4096, 4096).dispatches(&Target::default()).unwrap();
         assert_eq!(much.len(), 8);
         assert_eq!(much.iter().map(|d| d.work().operations).sum::<u64>(), 2 * 4096_u64.pow(3));
     }
 
     #[test]
     fn sizes_and_lengths_that_do_not_fit_are_refused() {
-        assert!(Matmul::new(0, 1, 1).dispatches().is_err());
-        assert!(Matmul::new(1, 1, 0).dispatches().is_err());
-        assert!(Matmul::new(1 << 17, 1 << 17, 1).dispatches().is_err());
+        assert!(Matmul::new(0, 1, 1).dispatches(&Target::default()).is_err());
+        assert!(Matmul::new(1, 1, 0).dispatches(&Target::default()).is_err());
+        assert!(Matmul::new(1 << 17, 1 << 17, 1).dispatches(&Target::default()).is_err());
         assert!(Matmul::new(2, 2, 2).reference(&[0.0; 3], &[0.0; 4], &[]).is_err());
         assert!(Matmul::new(2, 2, 2).reference(&[0.0; 4], &[0.0; 4], &[0.0; 2]).is_err());
         let layer = Matmul::new(2, 2, 2).epilogue(Activation::Relu);

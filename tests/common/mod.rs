@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 use wgrad::kernels::saturation::Holds;
 use wgrad::kernels::{self, Access, Dispatch, Matmul};
-use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Training};
+use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Target, Training};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -293,7 +293,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     let mut step = |hidden, loss, last, optimizer: &Optimizer, batch| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
         let training = Training::new(loss, *optimizer).models(2).batch(batch);
-        let plan = Plan::new(&mlp, &training, [2, 100], &wgpu::Limits::default()).unwrap();
+        let plan = Plan::new(&mlp, &training, [2, 100], &Target::default()).unwrap();
         all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
     };
     let optimizers = Optimizer::all();
@@ -306,12 +306,14 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         }
     }
     for activation in Activation::ALL {
-        all.extend(Matmul::new(2, 2, 2).epilogue(*activation).dispatches().unwrap());
+        all.extend(
+            Matmul::new(2, 2, 2).epilogue(*activation).dispatches(&Target::default()).unwrap(),
+        );
         for holds in [Holds::Saved, Holds::PreActivation] {
             all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
         }
     }
-    all.extend(Matmul::new(2, 2, 2).dispatches().unwrap());
+    all.extend(Matmul::new(2, 2, 2).dispatches(&Target::default()).unwrap());
     all
 }
 

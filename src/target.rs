@@ -1,0 +1,36 @@
+//! What a plan has to know of a device.
+
+/// The limits of a device and what it is good at: pure data, so that a plan can be made for a
+/// device that is not there.
+///
+/// ```
+/// use wgrad::Target;
+/// // A GPU under WebGPU's default limits, and the same on a CPU with subgroups of 8.
+/// let gpu = Target::default();
+/// let cpu = Target { software: true, subgroup: Some(8), ..Target::default() };
+/// assert!(!gpu.software && cpu.software);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Target {
+    /// What the device allows.
+    pub limits: wgpu::Limits,
+    /// Whether it is a program on the CPU, such as llvmpipe or SwiftShader: there memory that a
+    /// workgroup shares only costs, and registers are what there is much of.
+    pub software: bool,
+    /// Invocations of a subgroup, where shaders may use subgroup operations and every subgroup has
+    /// that many.
+    pub subgroup: Option<u32>,
+}
+
+impl From<wgpu::Limits> for Target {
+    fn from(limits: wgpu::Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
+impl Target {
+    /// The largest storage buffer.
+    pub(crate) fn max_binding(&self) -> u64 {
+        crate::gpu::max_binding(&self.limits)
+    }
+}
