@@ -130,7 +130,7 @@ pub use mlp::{Layer, LayerRange, Mlp};
 pub use model::Model;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use parameters::Parameters;
-pub use plan::{Plan, Training};
+pub use plan::{Plan, Strategy, Training};
 pub use real::Real;
 pub use self_check::{Check, SelfCheck, self_check};
 pub use target::Target;

@@ -49,6 +49,39 @@ pub struct Training {
     ///
     /// [`Train::train`]: crate::Train::train
     pub history: usize,
+    /// How the steps are put on the GPU.
+    pub strategy: Strategy,
+}
+
+/// How the steps of a training are put on the GPU. All give the same training, up to rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Strategy {
+    /// The one that suits the network, the batch and the device.
+    #[default]
+    Auto,
+    /// Many steps a dispatch: each model's parameters and optimizer state stay in one workgroup.
+    /// For the smallest networks.
+    Resident,
+    /// A handful of dispatches a step, whatever the depth: a tile of rows goes forward through all
+    /// layers and back without leaving its workgroup. For hidden layers of up to 128 units.
+    Fused,
+    /// Three dispatches a layer: for networks of any size.
+    Layered,
+}
+
+impl Strategy {
+    /// Those that can be asked for by name.
+    pub const ALL: &[Self] = &[Self::Resident, Self::Fused, Self::Layered];
+
+    /// The name in messages and plans.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Resident => "resident",
+            Self::Fused => "fused",
+            Self::Layered => "layered",
+        }
+    }
 }
 
 impl Training {
@@ -62,7 +95,15 @@ impl Training {
             init: Init::Auto,
             seed: 0,
             history: 4096,
+            strategy: Strategy::Auto,
         }
+    }
+
+    /// The same by another strategy than the one that the plan would choose.
+    #[must_use]
+    pub const fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
     }
 
     /// The same with a population of `models`.

@@ -148,7 +148,7 @@ fn grids_at_the_limit_of_a_dimension() {
 /// Sizes that no machine holds come back as errors from the plan, which needs no device.
 #[test]
 fn plans_of_impossible_sizes_are_refused() {
-    let limits = wgpu::Limits::default();
+    let target = Target::default();
     let wide = Mlp::new(1 << 16).layer(1 << 15, Activation::Relu).layer(1, Activation::Identity);
     for (mlp, training, rows) in [
         (wide, training(), 1),
@@ -158,7 +158,7 @@ fn plans_of_impossible_sizes_are_refused() {
         (mlp(), training().models(usize::MAX), 1),
         (Mlp::new(usize::MAX).layer(1, Activation::Relu), training(), 1),
     ] {
-        let error = Plan::new(&mlp, &training, [1, rows], &limits).unwrap_err();
+        let error = Plan::new(&mlp, &training, [1, rows], &target).unwrap_err();
         assert!(matches!(error, Error::TooLarge { .. } | Error::Argument { .. }), "{error}");
     }
 }
