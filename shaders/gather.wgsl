@@ -39,16 +39,8 @@ fn gather(
     if (data_set >= params.sets) {
         return;
     }
-    var epoch = status.epoch;
-    var position = item;
-    let left = params.rows - status.position;
-    if (item < left) {
-        position += status.position;
-    } else {
-        position -= left;
-        epoch += 1u;
-    }
-    let row = shuffled(position, params.rows, params.half_bits, epoch_key(params.seed, epoch));
+    let cursor = vec2<u32>(status.epoch, status.position);
+    let row = drawn_row(item, cursor, params.rows, params.half_bits, params.seed);
     if (column < params.inputs) {
         batch_inputs[(data_set * params.batch + item) * params.inputs + column] =
             inputs[(data_set * params.rows + row) * params.inputs + column];

@@ -9,14 +9,6 @@ struct Params {
     scale: f32,
 }
 
-// What the elements of a row share, where they do: the largest logit z, ln Σ e^(z − top), and
-// Σ t / Σ e^(z − top).
-struct LossRow {
-    top: f32,
-    log_sum: f32,
-    weight: f32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> z: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<f32>;
@@ -58,6 +50,14 @@ fn loss(
     if (local == 0u) {
         partial[index] = sums[0];
     }
+}
+
+fn row_width() -> u32 {
+    return params.width;
+}
+
+fn logit_of(i: u32) -> f32 {
+    return z[i];
 }
 
 // The target of element `i` of z: models may share their targets.

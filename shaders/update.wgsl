@@ -7,19 +7,6 @@ struct Params {
     batch: u32,
 }
 
-struct Hyper {
-    rate: f32,
-    momentum: f32,
-    beta1: f32,
-    one_minus_beta1: f32,
-    ln_beta1: f32,
-    beta2: f32,
-    one_minus_beta2: f32,
-    ln_beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-}
-
 struct Status {
     step: u32,
     updates: u32,
@@ -45,14 +32,10 @@ fn update(
     let updates = status.updates;
     if (i == 0u) {
         status.step = updates;
-        // Written without the sum, which may not fit.
-        let left = params.rows - status.position;
-        if (params.batch < left) {
-            status.position += params.batch;
-        } else {
-            status.position = params.batch - left;
-            status.epoch += 1u;
-        }
+        let cursor = vec2<u32>(status.epoch, status.position);
+        let next = next_cursor(cursor, params.rows, params.batch);
+        status.epoch = next.x;
+        status.position = next.y;
     }
     let elements = params.parameters * params.models;
     if (i >= elements) {

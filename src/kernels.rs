@@ -47,6 +47,7 @@ macro_rules! kernels {
 }
 
 kernels! {
+    advance,
     finite,
     gather,
     loss,
@@ -54,6 +55,7 @@ kernels! {
     norm,
     perturb,
     reduce,
+    resident,
     saturation,
     update,
 }
@@ -101,7 +103,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// The file's text, to which [`Dispatch::wgsl`] adds the functions it calls.
     pub source: &'static str,
-    /// Invocations a workgroup, along x.
+    /// Invocations a workgroup, along x; [`Dispatch::workgroup`] where a form has another number.
     pub workgroup: u32,
     /// The bindings in their order; the first is the kernel's parameters.
     pub slots: &'static [Slot],
@@ -134,6 +136,8 @@ pub(crate) struct Variant {
     pub glue: String,
     /// Values of the shader's overrides.
     pub constants: Vec<(&'static str, f64)>,
+    /// Invocations a workgroup, where the form decides and not the kernel.
+    pub workgroup: Option<u32>,
 }
 
 /// One dispatch of one kernel: pure data.
@@ -202,6 +206,11 @@ impl Dispatch {
     /// The kernel that runs.
     pub const fn kernel(&self) -> &'static Kernel {
         self.kernel
+    }
+
+    /// Invocations a workgroup, along x.
+    pub fn workgroup(&self) -> u32 {
+        self.variant.workgroup.unwrap_or(self.kernel.workgroup)
     }
 
     /// The number of workgroups.

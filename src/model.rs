@@ -3,7 +3,7 @@
 use crate::cast::wide;
 use crate::error::{check_finite, check_shape};
 use crate::gpu::Prepared;
-use crate::plan::{Buffer, Node, Prediction};
+use crate::plan::{Buffer, Node, Prediction, Stride};
 use crate::{Error, Gpu, Mlp, Parameters, Result, Target};
 use std::collections::HashMap;
 
@@ -50,6 +50,32 @@ pub(crate) fn record(encoder: &mut wgpu::CommandEncoder, prepared: &[Prepared], 
     for _ in 0..times {
         for dispatch in prepared {
             dispatch.record(&mut pass);
+        }
+    }
+}
+
+/// Steps ready to be recorded: some at once, and by themselves.
+pub(crate) struct Program {
+    strides: Vec<(u32, Vec<Prepared>)>,
+}
+
+impl Program {
+    pub fn new(gpu: &Gpu, strides: &[Stride], buffers: &Buffers) -> Result<Self> {
+        let nodes: Vec<&Node> = strides.iter().flat_map(|stride| &stride.nodes).collect();
+        let mut all = prepare(gpu, &nodes, buffers)?.into_iter();
+        let strides = strides.iter().map(|s| (s.steps, all.by_ref().take(s.nodes.len()).collect()));
+        Ok(Self { strides: strides.collect() })
+    }
+
+    /// Records `steps` steps into one compute pass.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut left = steps;
+        for (steps, stride) in &self.strides {
+            while left >= *steps {
+                stride.iter().for_each(|dispatch| dispatch.record(&mut pass));
+                left -= steps;
+            }
         }
     }
 }

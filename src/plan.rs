@@ -17,7 +17,9 @@
 use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
-use crate::kernels::{Access, Dispatch, Work, gather, loss, perturb, reduce, update};
+use crate::kernels::{
+    Access, Dispatch, Work, advance, gather, loss, perturb, reduce, resident, update,
+};
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
 
@@ -231,13 +233,37 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub struct Plan {
     title: String,
+    strategy: Strategy,
     batch: usize,
     history: usize,
     buffers: Vec<(Buffer, u64)>,
+    strides: Vec<Stride>,
     gather: Vec<Node>,
     gradient: Vec<Node>,
-    update: Vec<Node>,
     input_gradient: Vec<Node>,
+}
+
+/// Dispatches that together take one step, or several at once.
+#[derive(Debug, Clone)]
+pub struct Stride {
+    /// How many steps.
+    pub steps: u32,
+    /// The dispatches, in order.
+    pub nodes: Vec<Node>,
+}
+
+impl Stride {
+    /// What one of its steps costs by its formulas.
+    pub fn work(&self) -> Work {
+        let mut work = Work::default();
+        self.nodes.iter().for_each(|node| work += node.dispatch.work());
+        let steps = u64::from(self.steps.max(1));
+        Work {
+            read: work.read / steps,
+            written: work.written / steps,
+            operations: work.operations / steps,
+        }
+    }
 }
 
 /// Bytes of the loss history above which its steps are cut.
@@ -251,7 +277,7 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Training::check`] and [`Batch::size`]; [`Error::TooLarge`] where a buffer would
-    /// not fit.
+    /// not fit; [`Error::Argument`] where the strategy that was asked for is not possible.
     pub fn new(
         mlp: &Mlp,
         training: &Training,
@@ -320,15 +346,71 @@ impl Plan {
         b.layer_gradient(0)?;
         let input_gradient = b.take();
 
+        let shape = resident::Shape {
+            mlp,
+            loss: training.loss,
+            optimizer: training.optimizer,
+            models,
+            sets,
+            rows,
+            batch: training.batch,
+            history,
+        };
+        let (strategy, strides) = match training.strategy {
+            Strategy::Auto if resident::pays(shape, target) => {
+                (Strategy::Resident, resident_strides(shape, target)?)
+            }
+            Strategy::Resident => (Strategy::Resident, resident_strides(shape, target)?),
+            Strategy::Fused => {
+                return Err(Error::argument("the strategy", "fused", "resident or layered"));
+            }
+            Strategy::Auto | Strategy::Layered => {
+                let nodes = [&gather[..], &gradient, &update].concat();
+                (Strategy::Layered, vec![Stride { steps: 1, nodes }])
+            }
+        };
         let title = format!(
-            "{mlp}; {all} parameters{}, {} rows a step, {}, {}",
+            "{mlp}; {all} parameters{}, {} rows a step, {}, {}; {}",
             if models == 1 { String::new() } else { format!(" of {models} models") },
             batch,
             training.loss.name(),
             training.optimizer.name(),
+            strategy.name(),
         );
-        let buffers = b.checked(&[Buffer::InputGradient])?;
-        Ok(Self { title, batch, history, buffers, gather, gradient, update, input_gradient })
+        let used: Vec<_> = strides.iter().flat_map(|s| &s.nodes).flat_map(|n| &n.buffers).collect();
+        let nodes: Vec<_> = strides.iter().flat_map(|s| &s.nodes).collect();
+        let buffers = b.checked(&nodes, |buffer| used.contains(&&buffer))?;
+        Ok(Self {
+            title,
+            strategy,
+            batch,
+            history,
+            buffers,
+            strides,
+            gather,
+            gradient,
+            input_gradient,
+        })
+    }
+
+    /// How the steps are put on the GPU: what was asked for, or what the plan has chosen.
+    pub const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// The ways to take some steps, those of the most steps first; the last takes one.
+    pub fn strides(&self) -> &[Stride] {
+        &self.strides
+    }
+
+    /// Dispatches that `steps` steps take.
+    pub fn dispatches(&self, steps: u32) -> usize {
+        let mut left = steps;
+        self.strides.iter().fold(0, |count, stride| {
+            let times = left / stride.steps;
+            left -= times * stride.steps;
+            count + times as usize * stride.nodes.len()
+        })
     }
 
     /// Rows of a step.
@@ -341,14 +423,26 @@ impl Plan {
         self.history
     }
 
-    /// The buffers and their sizes in bytes. [`Buffer::InputGradient`] is made when it is asked for.
-    pub fn buffers(&self) -> &[(Buffer, u64)] {
+    /// The buffers of its steps and their sizes in bytes. Those that only gradients outside of a
+    /// step need are made when they are asked for.
+    pub fn buffers(&self) -> Vec<(Buffer, u64)> {
+        let used: Vec<_> = self.step().into_iter().flat_map(|node| &node.buffers).collect();
+        self.buffers.iter().filter(|(buffer, _)| used.contains(&buffer)).copied().collect()
+    }
+
+    /// All buffers that it may come to need.
+    pub(crate) fn all_buffers(&self) -> &[(Buffer, u64)] {
         &self.buffers
     }
 
-    /// The dispatches of a step, in order.
+    /// The dispatches of one step taken by itself, in order.
     pub fn step(&self) -> Vec<&Node> {
-        self.gather.iter().chain(&self.gradient).chain(&self.update).collect()
+        self.strides.iter().flat_map(|s| s.nodes.iter().filter(|_| s.steps == 1)).collect()
+    }
+
+    /// That which draws the mini-batch.
+    pub(crate) fn gather(&self) -> Vec<&Node> {
+        self.gather.iter().collect()
     }
 
     /// Those that leave the gradient of the batch at hand in [`Buffer::Gradient`].
@@ -361,37 +455,38 @@ impl Plan {
         self.input_gradient.iter().collect()
     }
 
-    /// What a step costs by its formulas.
+    /// What a step costs by its formulas, where many are taken.
     pub fn work(&self) -> Work {
-        let mut work = Work::default();
-        self.step().iter().for_each(|node| work += node.dispatch.work());
-        work
+        self.strides.first().map_or_else(Work::default, Stride::work)
     }
 
-    /// The bytes of all buffers.
+    /// The bytes of all buffers of its steps.
     pub fn memory(&self) -> u64 {
-        self.buffers.iter().map(|(_, bytes)| bytes).sum()
+        self.buffers().iter().map(|(_, bytes)| bytes).sum()
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let work = self.work();
         writeln!(f, "{}", self.title)?;
+        let Some(stride) = self.strides.first() else { return Ok(()) };
+        let work = stride.work();
+        write!(f, "a step: ")?;
+        match stride.steps {
+            1 => write!(f, "{} dispatches", stride.nodes.len())?,
+            steps => write!(f, "{} dispatches for up to {steps} steps", stride.nodes.len())?,
+        }
         writeln!(
             f,
-            "a step: {} dispatches, {} bytes read, {} written, {} operations",
-            self.step().len(),
-            work.read,
-            work.written,
-            work.operations
+            ", {} bytes read, {} written, {} operations",
+            work.read, work.written, work.operations
         )?;
         writeln!(
             f,
             "{:12} {:>10} {:>12} {:>12} {:>14}  writes",
             "kernel", "workgroups", "read", "written", "operations"
         )?;
-        for Node { dispatch, buffers } in self.step() {
+        for Node { dispatch, buffers } in &stride.nodes {
             let work = dispatch.work();
             let slots = dispatch.kernel().slots[1..].iter().zip(buffers);
             let written: Vec<_> = slots
@@ -410,11 +505,33 @@ impl fmt::Display for Plan {
             )?;
         }
         writeln!(f, "buffers: {} bytes", self.memory())?;
-        for (buffer, bytes) in &self.buffers {
+        for (buffer, bytes) in self.buffers() {
             writeln!(f, "{:20} {bytes:>12}", buffer.to_string())?;
         }
         Ok(())
     }
+}
+
+/// Dispatches of as many steps as one may take, and of each power of two below.
+fn resident_strides(shape: resident::Shape<'_>, target: &Target) -> Result<Vec<Stride>> {
+    let most = resident::most_steps(shape, target)?;
+    let powers = (0..u32::BITS).rev().map(|bit| 1 << bit).filter(|steps| *steps < most);
+    let batch = shape.batch.size(shape.rows)?;
+    std::iter::once(most)
+        .chain(powers)
+        .map(|steps| {
+            use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
+            let train = Node {
+                dispatch: resident::dispatch(shape, steps, target)?,
+                buffers: vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status],
+            };
+            let advance = Node {
+                dispatch: advance::dispatch(steps, shape.rows, batch)?,
+                buffers: vec![Status],
+            };
+            Ok(Stride { steps, nodes: vec![train, advance] })
+        })
+        .collect()
 }
 
 /// The forward pass alone, on `rows` rows at a time.
@@ -445,7 +562,8 @@ impl Prediction {
         b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
         b.forward(Buffer::Inputs, Purpose::Prediction)?;
         let nodes = b.take();
-        Ok(Self { rows, buffers: b.checked(&[])?, nodes })
+        let buffers = b.checked(&nodes.iter().collect::<Vec<_>>(), |_| true)?;
+        Ok(Self { rows, buffers, nodes })
     }
 }
 
@@ -485,7 +603,8 @@ impl Copies {
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(reduce::dispatch(shape)?, &[Unused(0), PartialLoss, Unused(1), Losses, Status]);
         let forward = b.take();
-        Ok(Self { models, buffers: b.checked(&[])?, forward })
+        let buffers = b.checked(&forward.iter().collect::<Vec<_>>(), |_| true)?;
+        Ok(Self { models, buffers, forward })
     }
 
     /// What makes the copies that replace parameters from `first` on.
@@ -556,16 +675,20 @@ impl<'a> Builder<'a> {
         std::mem::take(&mut self.nodes)
     }
 
-    /// The buffers, if each but those made on demand fits the device.
-    fn checked(self, on_demand: &[Buffer]) -> Result<Vec<(Buffer, u64)>> {
+    /// The buffers, if each that is `needed` fits the device, and so do the dispatches.
+    fn checked(
+        self,
+        nodes: &[&Node],
+        needed: impl Fn(Buffer) -> bool,
+    ) -> Result<Vec<(Buffer, u64)>> {
         let allowed = self.target.max_binding();
         for (buffer, bytes) in &self.buffers {
-            if *bytes > allowed && !on_demand.contains(buffer) {
+            if *bytes > allowed && needed(*buffer) {
                 let what = format!("the buffer `{buffer}`");
                 return Err(Error::TooLarge { what, bytes: *bytes, allowed });
             }
         }
-        for node in &self.nodes {
+        for node in nodes {
             node.dispatch.grid(&self.target.limits)?;
         }
         Ok(self.buffers)

@@ -2,7 +2,7 @@
 
 use crate::cast::{to_u32, wide};
 use crate::gpu::Prepared;
-use crate::model::{Buffers, Predictor, make_buffers, prepare, record};
+use crate::model::{Buffers, Predictor, Program, make_buffers, prepare, record};
 use crate::plan::{Buffer, Node};
 use crate::{
     Batch, Data, Error, Gpu, Gradients, Health, Mlp, Optimizer, Parameters, Plan, Real, Result,
@@ -132,7 +132,7 @@ pub struct Trainer {
     training: Training,
     plan: Plan,
     pub(crate) buffers: Buffers,
-    step: Vec<Prepared>,
+    program: Program,
     gradient: Option<Vec<Prepared>>,
     input_gradient: Option<Vec<Prepared>>,
     predictor: Option<Predictor>,
@@ -167,17 +167,15 @@ impl Trainer {
         let parameters = training.init.draw(mlp, training.models, training.seed)?;
         let plan = Plan::new(mlp, training, [data.sets(), data.rows()], gpu.target())?;
         let mut buffers = Buffers::new();
-        let at_once: Vec<_> =
-            plan.buffers().iter().filter(|b| b.0 != Buffer::InputGradient).copied().collect();
-        make_buffers(gpu, &at_once, &mut buffers)?;
-        let step = prepare(gpu, &plan.step(), &buffers)?;
+        make_buffers(gpu, &plan.buffers(), &mut buffers)?;
+        let program = Program::new(gpu, plan.strides(), &buffers)?;
         let mut trainer = Self {
             gpu: gpu.clone(),
             mlp: mlp.clone(),
             training: training.clone(),
             plan,
             buffers,
-            step,
+            program,
             gradient: None,
             input_gradient: None,
             predictor: None,
@@ -247,13 +245,13 @@ impl Trainer {
     }
 
     /// Records `steps` steps: no submit, no poll, no allocation, and
-    /// `steps * trainer.plan().step().len()` dispatches in one compute pass.
+    /// `trainer.plan().dispatches(steps)` dispatches in one compute pass.
     ///
     /// The recorded steps run when the encoder's commands are submitted, in the order of the
     /// submissions.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
         self.unread = self.unread.saturating_add(steps);
-        record(encoder, &self.step, steps);
+        self.program.record(encoder, steps);
     }
 
     /// From `parameters`, with the optimizer's state, the step counter and the losses at 0.
@@ -324,9 +322,11 @@ impl Trainer {
     /// The same.
     pub async fn train_async(&mut self, steps: u32) -> Result<()> {
         let history = to_u32("the history", wide(self.plan.history()))?;
-        let by_dispatches = SUBMIT_DISPATCHES / self.step.len().max(1);
+        let stride = self.plan.strides().first();
+        let (steps_each, dispatches) = stride.map_or((1, 1), |s| (s.steps, s.nodes.len()));
+        let by_dispatches = wide(SUBMIT_DISPATCHES / dispatches.max(1)) * u64::from(steps_each);
         let by_operations = SUBMIT_OPERATIONS / self.plan.work().operations.max(1);
-        let most = wide(by_dispatches).min(by_operations).clamp(1, u64::from(history));
+        let most = by_dispatches.min(by_operations).clamp(1, u64::from(history));
         let most = to_u32("steps of a submission", most)?;
         let mut left = steps;
         while left > 0 {
@@ -335,7 +335,7 @@ impl Trainer {
             }
             let now = left.min(most).min(history - self.unread);
             self.unread += now;
-            self.gpu.submit(|encoder| record(encoder, &self.step, now))?;
+            self.gpu.submit(|encoder| self.program.record(encoder, now))?;
             left -= now;
         }
         all_diverged(&self.status().await?.diverged)
@@ -374,7 +374,7 @@ impl Trainer {
         // The loss takes the next step's place in the history: what is there is read before.
         let status = self.drain().await?;
         if self.gradient.is_none() {
-            self.gradient = Some(prepare(&self.gpu, &self.plan.gradient(), &self.buffers)?);
+            self.gradient = Some(self.prepare(Plan::gradient)?);
         }
         let program = self.gradient.as_deref().unwrap_or_default();
         self.gpu.submit(|encoder| record(encoder, program, 1))?;
@@ -401,14 +401,22 @@ impl Trainer {
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
         self.run_gradient().await?;
         if self.input_gradient.is_none() {
-            make_buffers(&self.gpu, self.plan.buffers(), &mut self.buffers)?;
-            self.input_gradient =
-                Some(prepare(&self.gpu, &self.plan.input_gradient(), &self.buffers)?);
+            self.input_gradient = Some(self.prepare(Plan::input_gradient)?);
         }
         let program = self.input_gradient.as_deref().unwrap_or_default();
         self.gpu.submit(|encoder| record(encoder, program, 1))?;
         let count = self.training.models * self.plan.batch() * self.mlp.inputs;
         self.read(Buffer::InputGradient, 0, count).await
+    }
+
+    /// Some of the plan's dispatches, and the buffers that they need and no step does.
+    fn prepare(&mut self, which: fn(&Plan) -> Vec<&Node>) -> Result<Vec<Prepared>> {
+        let nodes = which(&self.plan);
+        let all = self.plan.all_buffers().iter();
+        let used = |buffer: &Buffer| nodes.iter().any(|node| node.buffers.contains(buffer));
+        let missing: Vec<_> = all.filter(|(buffer, _)| used(buffer)).copied().collect();
+        make_buffers(&self.gpu, &missing, &mut self.buffers)?;
+        prepare(&self.gpu, &nodes, &self.buffers)
     }
 
     /// [`Train::predict`] without blocking.
@@ -439,8 +447,7 @@ impl Trainer {
         let names = if self.training.batch == Batch::Full {
             [Buffer::Inputs, Buffer::Targets]
         } else {
-            let gather: Vec<&Node> = self.plan.step().into_iter().take(1).collect();
-            let program = prepare(&self.gpu, &gather, &self.buffers)?;
+            let program = self.prepare(Plan::gather)?;
             self.gpu.submit(|encoder| record(encoder, &program, 1))?;
             [Buffer::BatchInputs, Buffer::BatchTargets]
         };

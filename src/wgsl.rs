@@ -26,6 +26,9 @@ common! {
     ADAM_DIRECTION = "adam_direction" needs [EXP_MINUS_ONE];
     QUARTER_TURNS = "quarter_turns" needs [];
     PERMUTATION = "permutation" needs [];
+    HYPER = "hyper" needs [];
+    LOSS_ROW = "loss_row" needs [];
+    CURSOR = "cursor" needs [];
 }
 
 /// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line

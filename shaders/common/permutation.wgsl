@@ -31,3 +31,17 @@ fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
     }
     return x;
 }
+
+// The row of a mini-batch's `item`, drawn from the cursor's epoch and position on.
+fn drawn_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u32 {
+    var epoch = cursor.x;
+    var position = item;
+    let left = rows - cursor.y;
+    if (item < left) {
+        position += cursor.y;
+    } else {
+        position -= left;
+        epoch += 1u;
+    }
+    return shuffled(position, rows, half, epoch_key(seed, epoch));
+}

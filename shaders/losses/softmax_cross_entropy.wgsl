@@ -1,15 +1,15 @@
 // −Σ t ln softmax(z) over a row of logits: with s = Σ t, m = max z and l = ln Σ e^(z − m) the
 // value is Σ t (l + m − z) and the derivative s p − t.
 fn softmax_cross_entropy_row(first: u32) -> LossRow {
-    var top = z[first];
-    for (var i = 1u; i < params.width; i++) {
+    var top = logit_of(first);
+    for (var i = 1u; i < row_width(); i++) {
         // Not max(): it drops a NaN.
-        top = select(z[first + i], top, z[first + i] <= top);
+        top = select(logit_of(first + i), top, logit_of(first + i) <= top);
     }
     var sum = 0.0;
     var targets = 0.0;
-    for (var i = 0u; i < params.width; i++) {
-        sum += exp(z[first + i] - top);
+    for (var i = 0u; i < row_width(); i++) {
+        sum += exp(logit_of(first + i) - top);
         targets += target_of(first + i);
     }
     return LossRow(top, log(sum), targets / sum);

@@ -11,7 +11,7 @@ use crate::{Activation, Error, Loss, Real, Result};
 pub const KERNEL: Kernel = kernel!(
     "loss",
     Parameters,
-    [],
+    [LOSS_ROW],
     [
         Slot::uniform("params"),
         Slot::read("z"),
@@ -105,7 +105,7 @@ pub fn dispatch(loss: Loss, activation: Activation, shape: Shape) -> Result<Disp
         .with(Variant {
             pieces: vec![loss.wgsl(), activation.wgsl()],
             glue: loss.glue(activation),
-            constants: Vec::new(),
+            ..Variant::default()
         })
         .costing(elements + targets, elements + groups, 2 * elements))
 }

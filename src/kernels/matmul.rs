@@ -113,6 +113,7 @@ impl Epilogue {
             pieces: vec![activation.wgsl()],
             glue: activation.glue(),
             constants: vec![("EPILOGUE", number), ("SAVE", save)],
+            ..Variant::default()
         }
     }
 }

@@ -74,7 +74,7 @@ pub fn dispatch(
     );
     let elements = wide(models) * wide(rows) * wide(units);
     Ok(Dispatch::over(&KERNEL, &p, wide(models) * wide(chunks) * wide(units))
-        .with(Variant { pieces: vec![activation.wgsl()], glue, constants: Vec::new() })
+        .with(Variant { pieces: vec![activation.wgsl()], glue, ..Variant::default() })
         .costing(elements, wide(models) * wide(units), elements))
 }
 

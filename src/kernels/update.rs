@@ -8,7 +8,7 @@ use crate::{Optimizer, Real, Result};
 pub const KERNEL: Kernel = kernel!(
     "update",
     Parameters,
-    [FINITE],
+    [CURSOR, FINITE, HYPER],
     [
         Slot::uniform("params"),
         Slot::uniform("hyper"),
@@ -59,7 +59,7 @@ pub fn dispatch(
         .with(Variant {
             pieces: vec![optimizer.wgsl()],
             glue: optimizer.glue(),
-            constants: Vec::new(),
+            ..Variant::default()
         })
         .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))
 }

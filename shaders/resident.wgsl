@@ -1,0 +1,106 @@
+// Many training steps of a small network in one dispatch, a model a workgroup. Each invocation takes
+// four rows at a time forward and backward in its registers; the sums over the rows then meet, and
+// each invocation updates its share of the parameters, which stays in its registers from step to
+// step. The functions that are not here are written out for the network and the workgroup by
+// src/kernels/resident.rs.
+struct Params {
+    steps: u32,
+    models: u32,
+    history: u32,
+    own_data: u32,
+    seed: u32,
+    half_bits: u32,
+    scale: f32,
+}
+
+struct Status {
+    step: u32,
+    updates: u32,
+    epoch: u32,
+    position: u32,
+    diverged: array<u32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> hyper: Hyper;
+@group(0) @binding(2) var<storage, read> inputs: array<f32>;
+@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
+@group(0) @binding(5) var<storage, read_write> states: array<f32>;
+@group(0) @binding(6) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(7) var<storage, read_write> status: Status;
+
+// A full batch, feature after feature, inputs before targets; each element four rows.
+var<workgroup> held: array<vec4<f32>, HELD>;
+
+var<private> lane: u32;
+var<private> model: u32;
+var<private> first_row: u32;
+// Epoch, and position in it.
+var<private> cursor: vec2<u32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn resident(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    lane = local;
+    model = group.y * groups.x + group.x;
+    if (model >= params.models) {
+        return;
+    }
+    first_row = model * params.own_data * ROWS;
+    cursor = vec2<u32>(status.epoch, status.position);
+    var step = status.step;
+    var diverged = status.diverged[model];
+    load();
+    if (HOLDS) {
+        for (var i = lane; i < HELD; i += WORKGROUP) {
+            held[i] = four_values(i % QUADS, i / QUADS);
+        }
+    }
+    begin();
+    for (var i = 0u; i < params.steps; i++) {
+        spread();
+        clear();
+        for (var block = 0u; block < BLOCKS; block++) {
+            let quad = block * WORKGROUP + lane;
+            let rows = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
+            add_rows(min(quad, QUADS - 1u), select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(BATCH)));
+        }
+        total();
+        if (lane == LOSS_LANE) {
+            losses[(step % params.history) * params.models + model] = loss_total();
+        }
+        if (in_any_lane(!is_total_finite())) {
+            diverged = min(diverged, step);
+        }
+        // A model that diverges in its update stops with the next step: one lane's does not stop
+        // the others of the same step.
+        let frozen = diverged <= step;
+        step += 1u;
+        if (in_any_lane(update(frozen, f32(step)))) {
+            diverged = min(diverged, step);
+        }
+        cursor = next_cursor(cursor, ROWS, BATCH);
+    }
+    store();
+    if (lane == 0u) {
+        status.diverged[model] = diverged;
+    }
+}
+
+// One feature of four rows of the batch; rows over the end repeat the last one.
+fn four_values(quad: u32, feature: u32) -> vec4<f32> {
+    var values = vec4<f32>();
+    for (var i = 0u; i < 4u; i++) {
+        let row = first_row + batch_row(min(4u * quad + i, BATCH - 1u));
+        if (feature < INPUTS) {
+            values[i] = inputs[row * INPUTS + feature];
+        } else {
+            values[i] = targets[row * OUTPUTS + feature - INPUTS];
+        }
+    }
+    return values;
+}

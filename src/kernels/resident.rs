@@ -1,0 +1,757 @@
+//! Many training steps of a small network in one dispatch, a model a workgroup.
+//!
+//! Rows are spread over the invocations, four at a time; each takes its rows forward and backward
+//! with every parameter in a register and adds to a sum a parameter. At the end of a step the
+//! sums of the invocations meet, so that invocation i ends with those of the parameters i,
+//! i + W, i + 2W, … of W invocations; it updates these, and hands them to the others.
+//!
+//! The network is written out: no loop over units, no array, so that a compiler keeps everything in
+//! registers. With subgroup operations the sums meet by halving (each invocation gives away half
+//! of its sums and takes as many: n/2 + n/4 + … shuffles for n sums), else through workgroup memory.
+//! What it computes is the layered plan's step; the reference is [`crate::CpuTrainer`].
+
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use crate::activation::Saved;
+use crate::batches::half_bits;
+use crate::cast::{to_f32, to_u32, wide};
+use crate::{Batch, Error, Loss, Mlp, Optimizer, Result, Target};
+use std::fmt::Write as _;
+
+/// `shaders/resident.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "resident",
+    Parameters,
+    [CURSOR, FINITE, HYPER, LOSS_ROW, PERMUTATION],
+    [
+        Slot::uniform("params"),
+        Slot::uniform("hyper"),
+        Slot::read("inputs"),
+        Slot::read("targets"),
+        Slot::write("parameters"),
+        Slot::write("states"),
+        Slot::write("losses"),
+        Slot::write("status"),
+    ]
+);
+
+parameters! {
+    /// Buffers as the layered plan has them.
+    Parameters {
+        /// Steps of this dispatch.
+        steps: u32,
+        /// Models, a workgroup each.
+        models: u32,
+        /// Slots of the loss history, a ring.
+        history: u32,
+        /// 1 where each model has rows of its own.
+        own_data: u32,
+        /// The mini-batches' seed.
+        seed: u32,
+        /// Half the bits of their permutation's network.
+        half_bits: u32,
+        /// The weight of a row in the mean.
+        scale: f32,
+    }
+}
+
+/// The most parameters of a model: with more, what is written out takes seconds to compile.
+pub const MAX_PARAMETERS: usize = 512;
+
+/// The widest layer, inputs and outputs included.
+pub const MAX_WIDTH: usize = 32;
+
+/// Parameters up to which the four rows are written out, one after the other.
+const UNROLLED: usize = 32;
+
+/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently.
+const MAX_ITERATIONS: usize = 60_000;
+
+/// Operations of one workgroup in one dispatch: a quarter of a second at 1 GFLOP/s.
+const MODEL_OPERATIONS: u64 = 1 << 28;
+
+/// Operations of one dispatch: as many as a matrix product's.
+const MAX_OPERATIONS: u64 = 1 << 34;
+
+/// A training of many steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// The network.
+    pub mlp: &'a Mlp,
+    /// The loss.
+    pub loss: Loss,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Models.
+    pub models: usize,
+    /// 1, or one for each model.
+    pub sets: usize,
+    /// Rows of a set.
+    pub rows: usize,
+    /// Rows a step.
+    pub batch: Batch,
+    /// Slots of the loss history.
+    pub history: usize,
+}
+
+/// How the invocations of a workgroup meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meeting {
+    /// The workgroup is one subgroup.
+    Subgroup,
+    /// Several subgroups of as many invocations.
+    Subgroups(u32),
+    /// Through workgroup memory alone.
+    Memory,
+}
+
+/// Sizes of the shader, which are written into it.
+struct Form {
+    width: u32,
+    meeting: Meeting,
+    batch: usize,
+    /// Outputs that a loss walks over, 0 where they do not depend on each other.
+    coupled: usize,
+    /// Whether a full batch stays in workgroup memory.
+    holds: bool,
+}
+
+const fn quads(rows: usize) -> usize {
+    rows.div_ceil(4)
+}
+
+impl Form {
+    fn new(shape: Shape<'_>, target: &Target) -> Result<Self> {
+        let Shape { mlp, rows, batch, .. } = shape;
+        let full = batch == Batch::Full;
+        let batch = batch.size(rows)?;
+        let limits = &target.limits;
+        let most = limits.max_compute_invocations_per_workgroup;
+        let most = most.min(limits.max_compute_workgroup_size_x);
+        let wanted = u32::try_from(quads(batch).next_power_of_two()).unwrap_or(256).min(256);
+        let mut width = wanted.clamp(32, most.max(32));
+        let meeting = match target.subgroup {
+            // On a CPU every further subgroup is a coroutine, and what they share is slow.
+            Some(size @ 4..=64) if target.software && size.is_power_of_two() => {
+                width = size;
+                Meeting::Subgroup
+            }
+            Some(size @ 4..=64) if size.is_power_of_two() => {
+                width = width.max(size);
+                if width == size { Meeting::Subgroup } else { Meeting::Subgroups(size) }
+            }
+            _ => {
+                if target.software {
+                    width = 8;
+                }
+                Meeting::Memory
+            }
+        };
+        let coupled = if shape.loss.couples_outputs() { mlp.outputs() } else { 0 };
+        let mut form = Self { width, meeting, batch, coupled, holds: false };
+        let values = mlp.parameters() + 1;
+        let room = u64::from(limits.max_compute_workgroup_storage_size);
+        // Less parallel where the sums of all subgroups would not fit.
+        while form.shared(values) > room && form.width > 32 {
+            form.width /= 2;
+            if form.meeting == Meeting::Subgroups(form.width) {
+                form.meeting = Meeting::Subgroup;
+            }
+        }
+        let held = 16 * wide((mlp.inputs + mlp.outputs()) * quads(batch));
+        form.holds = full && form.shared(values) + held <= room;
+        let storage = limits.max_storage_buffers_per_shader_stage;
+        for (what, found, allowed) in [
+            ("the parameters of a model", wide(mlp.parameters()), wide(MAX_PARAMETERS)),
+            ("the widest layer", wide(widest(mlp)), wide(MAX_WIDTH)),
+            ("the bytes of workgroup memory", form.shared(values), room),
+            ("the invocations of a workgroup", u64::from(form.width), u64::from(most)),
+            ("the storage buffers of a kernel", 6, u64::from(storage)),
+            ("the rows of a step", wide(form.iterations()), wide(MAX_ITERATIONS)),
+        ] {
+            if found > allowed {
+                let what = format!("{what}, under the resident strategy,");
+                return Err(Error::argument(what, found, format!("at most {allowed}")));
+            }
+        }
+        Ok(form)
+    }
+
+    /// Sums that each invocation ends with.
+    fn slots(&self, values: usize) -> usize {
+        values.div_ceil(self.width as usize)
+    }
+
+    /// Bytes of workgroup memory without the rows.
+    fn shared(&self, values: usize) -> u64 {
+        let width = self.width as usize;
+        let all = 4 * wide(self.slots(values) * width) + 8;
+        16 + match self.meeting {
+            Meeting::Subgroup => 0,
+            Meeting::Subgroups(size) => {
+                let size = size as usize;
+                all + 4 * wide(width / size * values.next_multiple_of(size))
+            }
+            Meeting::Memory => 2 * all + 4 * wide(9 * width),
+        }
+    }
+
+    const fn blocks(&self) -> usize {
+        quads(self.batch).div_ceil(self.width as usize)
+    }
+
+    /// Iterations of all loops in one step.
+    const fn iterations(&self) -> usize {
+        // A block's own, its four rows, and a coupled loss's two loops over its outputs for each.
+        self.blocks() * (5 + 8 * self.coupled) + 2
+    }
+}
+
+/// The widest layer, inputs included.
+fn widest(mlp: &Mlp) -> usize {
+    mlp.layers.iter().map(|layer| layer.units).fold(mlp.inputs, usize::max)
+}
+
+/// Operations of a step of one model: a multiply-add is two, a call of an activation one.
+fn operations(mlp: &Mlp, batch: usize) -> u64 {
+    let rows = wide(batch);
+    mlp.ranges()
+        .iter()
+        .enumerate()
+        .map(|(layer, range)| {
+            let (weights, units) = (wide(range.weight.len()), wide(range.bias.len()));
+            let passes = if layer == 0 { 2 } else { 3 };
+            rows * (2 * passes * weights + 4 * units)
+        })
+        .sum::<u64>()
+        .saturating_add(2 * rows * wide(mlp.outputs()))
+}
+
+/// Whether the strategy is likely the fastest: the work of a step has to be too little to pay for
+/// the launches of the other plans, or the models too many to need more than a workgroup each.
+pub fn pays(shape: Shape<'_>, target: &Target) -> bool {
+    let Ok(form) = Form::new(shape, target) else { return false };
+    let cost = operations(shape.mlp, form.batch);
+    let alone = if target.software { 1 << 23 } else { 1 << 22 };
+    cost <= alone || (shape.models >= 64 && cost <= 1 << 26)
+}
+
+/// The most steps that one dispatch may take.
+///
+/// # Errors
+/// What makes the strategy impossible.
+pub fn most_steps(shape: Shape<'_>, target: &Target) -> Result<u32> {
+    let form = Form::new(shape, target)?;
+    let cost = operations(shape.mlp, form.batch).max(1);
+    let by_loops = wide(MAX_ITERATIONS / form.iterations());
+    let by_model = MODEL_OPERATIONS / cost;
+    let by_all = MAX_OPERATIONS / cost.saturating_mul(wide(shape.models));
+    // Losses are read before the ring comes round.
+    let most = by_loops.min(by_model).min(by_all).min(wide(shape.history)).max(1);
+    to_u32("the steps of a dispatch", most)
+}
+
+/// The dispatch of `steps` steps.
+///
+/// # Errors
+/// What makes the strategy impossible; a size that a shader cannot count.
+pub fn dispatch(shape: Shape<'_>, steps: u32, target: &Target) -> Result<Dispatch> {
+    let form = Form::new(shape, target)?;
+    let Shape { mlp, loss, optimizer, models, sets, rows, batch, history } = shape;
+    let n = |value: usize| to_u32("a size of a resident training", wide(value));
+    let p = Parameters {
+        steps,
+        models: n(models)?,
+        history: n(history)?,
+        own_data: u32::from(sets > 1),
+        seed: batch.seed(),
+        half_bits: half_bits(n(rows)?),
+        scale: to_f32(loss.scale(form.batch, mlp.outputs())),
+    };
+    let mut pieces = vec![loss.wgsl(), optimizer.wgsl()];
+    pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
+    let all = wide(models) * wide(mlp.parameters()) * (1 + wide(optimizer.states()));
+    let passes = if form.holds { 1 } else { wide(steps as usize) };
+    let features = wide(mlp.inputs + mlp.outputs());
+    let read = all + passes * wide(models) * wide(form.batch) * features;
+    let written = all + u64::from(steps) * wide(models);
+    let work = u64::from(steps) * wide(models) * operations(mlp, form.batch);
+    Ok(Dispatch::new(&KERNEL, &p, wide(models))
+        .with(Variant {
+            pieces,
+            glue: Writer::new(shape, &form).text()?,
+            workgroup: Some(form.width),
+            ..Variant::default()
+        })
+        .costing(read, written, work))
+}
+
+/// Writes the shader's own functions.
+struct Writer<'a> {
+    shape: Shape<'a>,
+    form: &'a Form,
+    text: String,
+}
+
+impl<'a> Writer<'a> {
+    const fn new(shape: Shape<'a>, form: &'a Form) -> Self {
+        Self { shape, form, text: String::new() }
+    }
+
+    fn values(&self) -> usize {
+        self.shape.mlp.parameters() + 1
+    }
+
+    fn slots(&self) -> usize {
+        self.form.slots(self.values())
+    }
+
+    fn line(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(line.as_ref());
+        self.text.push('\n');
+    }
+
+    /// `fn name(parameters) -> result { … }`
+    fn function(&mut self, signature: &str, body: impl FnOnce(&mut Self)) {
+        self.line(format!("fn {signature} {{"));
+        body(self);
+        self.line("}");
+    }
+
+    fn text(mut self) -> Result<String> {
+        let Shape { mlp, loss, optimizer, rows, .. } = self.shape;
+        let Form { width, batch, holds, .. } = *self.form;
+        let (values, slots) = (self.values(), self.slots());
+        let features = mlp.inputs + mlp.outputs();
+        let held = if holds { features * quads(batch) } else { 1 };
+        for (name, value) in [
+            ("WORKGROUP", width as usize),
+            ("PARAMETERS", mlp.parameters()),
+            ("INPUTS", mlp.inputs),
+            ("OUTPUTS", mlp.outputs()),
+            ("ROWS", rows),
+            ("BATCH", batch),
+            ("QUADS", quads(batch)),
+            ("BLOCKS", self.form.blocks()),
+            ("HELD", held),
+            ("LOSS_LANE", (values - 1) % width as usize),
+        ] {
+            let value = to_u32("a size of a resident training", wide(value))?;
+            self.line(format!("const {name}: u32 = {value}u;"));
+        }
+        self.line(format!("const HOLDS: bool = {holds};"));
+        for i in 0..values {
+            self.line(format!("var<private> sum{i}: f32;"));
+        }
+        for i in 0..values - 1 {
+            self.line(format!("var<private> w{i}: f32;"));
+        }
+        for s in 0..slots {
+            self.line(format!("var<private> total{s}: f32;\nvar<private> own{s}: f32;"));
+            self.line(format!("var<private> state{s}: vec2<f32>;"));
+        }
+        self.text.push_str(&optimizer.glue());
+        self.text.push_str(&loss.glue(mlp.last_activation()));
+        self.share();
+        self.meet();
+        self.spread();
+        self.rows();
+        Ok(self.text)
+    }
+
+    /// What each invocation does with its own parameters.
+    fn share(&mut self) {
+        let (slots, width) = (self.slots(), self.form.width);
+        let states = self.shape.optimizer.states();
+        let index = |s: usize| format!("{}u + lane", s * width as usize);
+        self.function("load()", |w| {
+            for s in 0..slots {
+                let at = format!("model * PARAMETERS + min({}, PARAMETERS - 1u)", index(s));
+                w.line(format!("    own{s} = parameters[{at}];"));
+                for (state, part) in ["x", "y"].iter().take(states).enumerate() {
+                    let at = format!("{state}u * params.models * PARAMETERS + {at}");
+                    w.line(format!("    state{s}.{part} = states[{at}];"));
+                }
+            }
+        });
+        self.function("store()", |w| {
+            for s in 0..slots {
+                w.line(format!("    if ({} < PARAMETERS) {{", index(s)));
+                let at = format!("model * PARAMETERS + {}", index(s));
+                w.line(format!("        parameters[{at}] = own{s};"));
+                for (state, part) in ["x", "y"].iter().take(states).enumerate() {
+                    let at = format!("{state}u * params.models * PARAMETERS + {at}");
+                    w.line(format!("        states[{at}] = state{s}.{part};"));
+                }
+                w.line("    }");
+            }
+        });
+        self.function("loss_total() -> f32", |w| {
+            w.line(format!("    return total{};", (w.values() - 1) / width as usize));
+        });
+        self.function("is_total_finite() -> bool", |w| {
+            let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total{s})")).collect();
+            w.line(format!("    return {};", all.join(" && ")));
+        });
+        // Whether one of this lane's parameters would stop being finite; it is left as it was.
+        self.function("update(frozen: bool, t: f32) -> bool", |w| {
+            w.line("    var fails = false;");
+            for s in 0..slots {
+                w.line("    {");
+                w.line(format!("        var state = state{s};"));
+                w.line(format!("        let value = optimize(own{s}, total{s}, &state, t);"));
+                w.line(
+                    "        let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
+                );
+                w.line(format!("        let concerns = !frozen && {} < PARAMETERS;", index(s)));
+                w.line("        let take = finite && concerns;");
+                w.line(format!("        own{s} = select(own{s}, value, take);"));
+                w.line(format!("        state{s} = select(state{s}, state, take);"));
+                w.line("        fails = fails || (concerns && !finite);");
+                w.line("    }");
+            }
+            w.line("    return fails;");
+        });
+    }
+
+    /// The sums of all invocations, and the word of all invocations.
+    fn meet(&mut self) {
+        match self.form.meeting {
+            Meeting::Subgroup => {
+                self.function("begin()", |w| w.line("    workgroupBarrier();"));
+                self.function("total()", |w| {
+                    for (s, sum) in w.halved(w.form.width).into_iter().enumerate() {
+                        w.line(format!("    total{s} = {sum};"));
+                    }
+                });
+                self.function("in_any_lane(raised: bool) -> bool", |w| {
+                    w.line("    var seen = select(0u, 1u, raised);");
+                    let mut other = w.form.width / 2;
+                    while other > 0 {
+                        w.line(format!("    seen |= subgroupShuffleXor(seen, {other}u);"));
+                        other /= 2;
+                    }
+                    w.line("    return seen > 0u;");
+                });
+            }
+            Meeting::Subgroups(size) => {
+                self.shared_flags();
+                let padded = self.values().next_multiple_of(size as usize);
+                let groups = self.form.width / size;
+                let elements = groups as usize * padded;
+                self.line(format!("var<workgroup> partial: array<f32, {elements}>;"));
+                self.function("total()", |w| {
+                    w.line(format!("    let at = lane / {size}u * {padded}u + lane % {size}u;"));
+                    for (k, sum) in w.halved(size).into_iter().enumerate() {
+                        w.line(format!("    partial[at + {}u] = {sum};", k * size as usize));
+                    }
+                    w.line("    workgroupBarrier();");
+                    for s in 0..w.slots() {
+                        let first = s * w.form.width as usize;
+                        w.line(format!("    let v{s} = min({first}u + lane, {}u);", padded - 1));
+                        let parts: Vec<_> = (0..groups as usize)
+                            .map(|g| format!("partial[{}u + v{s}]", g * padded))
+                            .collect();
+                        w.line(format!("    total{s} = {};", parts.join(" + ")));
+                    }
+                });
+            }
+            Meeting::Memory => {
+                self.shared_flags();
+                let width = self.form.width as usize;
+                let (values, slots, parts) = (self.values(), self.slots(), width / 8);
+                self.line(format!("var<workgroup> gathered: array<f32, {}>;", 8 * width));
+                self.line(format!("var<workgroup> partial: array<f32, {width}>;"));
+                self.line(format!("var<workgroup> totals: array<f32, {}>;", slots * width));
+                self.function("total()", |w| {
+                    // Eight sums at a time: an eighth of the invocations adds up each.
+                    w.line(format!("    let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
+                    for first in (0..values).step_by(8) {
+                        for i in first..values.min(first + 8) {
+                            let at = (i - first) * width;
+                            w.line(format!("    gathered[{at}u + lane] = sum{i};"));
+                        }
+                        w.line("    workgroupBarrier();");
+                        let sums: Vec<_> =
+                            (0..8).map(|j| format!("gathered[part + {}u]", j * parts)).collect();
+                        w.line(format!("    partial[lane] = {};", sums.join(" + ")));
+                        w.line("    workgroupBarrier();");
+                        let sums: Vec<_> =
+                            (0..parts).map(|j| format!("partial[lane * {parts}u + {j}u]")).collect();
+                        w.line("    if (lane < 8u) {");
+                        w.line(format!("        totals[{first}u + lane] = {};", sums.join(" + ")));
+                        w.line("    }");
+                    }
+                    w.line("    workgroupBarrier();");
+                    for s in 0..slots {
+                        let at = format!("min({}u + lane, {}u)", s * width, values - 1);
+                        w.line(format!("    total{s} = totals[{at}];"));
+                    }
+                });
+            }
+        }
+    }
+
+    /// `in_any_lane` through workgroup memory. Two flags take turns: an invocation that is a
+    /// barrier ahead raises the other one. They hold the number of the call, so that none has to be
+    /// taken down.
+    fn shared_flags(&mut self) {
+        self.line("var<workgroup> flags: array<atomic<u32>, 2>;");
+        self.line("var<private> calls: u32;");
+        self.function("begin()", |w| {
+            w.line("    if (lane < 2u) {");
+            w.line("        atomicStore(&flags[lane], 0u);");
+            w.line("    }");
+            w.line("    workgroupBarrier();");
+        });
+        self.function("in_any_lane(raised: bool) -> bool", |w| {
+            w.line("    calls += 1u;");
+            w.line("    if (raised) {");
+            w.line("        atomicStore(&flags[calls % 2u], calls);");
+            w.line("    }");
+            w.line("    workgroupBarrier();");
+            w.line("    return atomicLoad(&flags[calls % 2u]) == calls;");
+        });
+    }
+
+    /// The sums over a subgroup of `size`: one expression for each `size` of them, whose value in
+    /// lane i is the sum i. Each round gives half of what is left to the lane across.
+    fn halved(&mut self, size: u32) -> Vec<String> {
+        let (values, size) = (self.values(), size as usize);
+        let mut half = size / 2;
+        while half > 0 {
+            self.line(format!("    let upper{half} = (lane & {half}u) != 0u;"));
+            half /= 2;
+        }
+        let mut results = Vec::new();
+        for first in (0..values).step_by(size) {
+            let mut terms: Vec<String> = (first..first + size)
+                .map(|i| if i < values { format!("sum{i}") } else { "0.0f".into() })
+                .collect();
+            let mut half = size / 2;
+            while half > 0 {
+                terms = (0..half)
+                    .map(|i| {
+                        let (low, high) = (&terms[i], &terms[i + half]);
+                        if high == "0.0f" && low == "0.0f" {
+                            return "0.0f".into();
+                        }
+                        let name = format!("half{first}_{half}_{i}");
+                        self.line(format!(
+                            "    let {name} = select({low}, {high}, upper{half}) \
+                             + subgroupShuffleXor(select({high}, {low}, upper{half}), {half}u);"
+                        ));
+                        name
+                    })
+                    .collect();
+                half /= 2;
+            }
+            results.append(&mut terms);
+        }
+        results
+    }
+
+    /// Every parameter to every invocation.
+    fn spread(&mut self) {
+        let (parameters, width) = (self.values() - 1, self.form.width as usize);
+        if self.form.meeting == Meeting::Subgroup {
+            self.function("spread()", |w| {
+                for i in 0..parameters {
+                    let (slot, lane) = (i / width, i % width);
+                    w.line(format!("    w{i} = subgroupShuffle(own{slot}, {lane}u);"));
+                }
+            });
+        } else {
+            let slots = self.slots();
+            self.line(format!("var<workgroup> shared_w: array<f32, {}>;", slots * width));
+            self.function("spread()", |w| {
+                for s in 0..slots {
+                    w.line(format!("    shared_w[{}u + lane] = own{s};", s * width));
+                }
+                w.line("    workgroupBarrier();");
+                for i in 0..parameters {
+                    w.line(format!("    w{i} = shared_w[{i}u];"));
+                }
+            });
+        }
+        self.function("clear()", |w| {
+            for i in 0..=parameters {
+                w.line(format!("    sum{i} = 0.0;"));
+            }
+        });
+    }
+
+    /// Four rows, and one of them.
+    fn rows(&mut self) {
+        let Shape { mlp, batch, .. } = self.shape;
+        let (inputs, outputs) = (mlp.inputs, mlp.outputs());
+        self.function("batch_row(i: u32) -> u32", |w| {
+            w.line(if batch == Batch::Full {
+                "    return i;"
+            } else {
+                "    return drawn_row(i, cursor, ROWS, params.half_bits, params.seed);"
+            });
+        });
+        self.function("add_rows(quad: u32, weight: vec4<f32>)", |w| {
+            if w.form.holds {
+                for i in 0..inputs + outputs {
+                    w.line(format!("    let f{i} = held[{i}u * QUADS + quad];"));
+                }
+            } else {
+                for part in 0..4 {
+                    let row = format!("batch_row(min(4u * quad + {part}u, BATCH - 1u))");
+                    w.line(format!("    let row{part} = first_row + {row};"));
+                }
+                let of = |name: &str, width: &str, i: usize| {
+                    let parts: Vec<_> =
+                        (0..4).map(|r| format!("{name}[row{r} * {width} + {i}u]")).collect();
+                    format!("vec4<f32>({})", parts.join(", "))
+                };
+                for i in 0..inputs {
+                    w.line(format!("    let f{i} = {};", of("inputs", "INPUTS", i)));
+                }
+                for i in 0..outputs {
+                    w.line(format!("    let f{} = {};", inputs + i, of("targets", "OUTPUTS", i)));
+                }
+            }
+            let row = |part: &str| {
+                let features: Vec<_> =
+                    (0..inputs + outputs).map(|i| format!("f{i}[{part}]")).collect();
+                format!("add_row({}, weight[{part}]);", features.join(", "))
+            };
+            if mlp.parameters() <= UNROLLED {
+                for part in ["0", "1", "2", "3"] {
+                    w.line(format!("    {}", row(part)));
+                }
+            } else {
+                w.line("    for (var i = 0u; i < 4u; i++) {");
+                w.line(format!("        {}", row("i")));
+                w.line("    }");
+            }
+        });
+        self.row();
+    }
+
+    /// One row: forward, loss, backward, each unit a name: zL_U, yL_U and dL_U.
+    fn row(&mut self) {
+        let Shape { mlp, loss, .. } = self.shape;
+        let (inputs, outputs) = (mlp.inputs, mlp.outputs());
+        let features: Vec<_> = (0..inputs)
+            .map(|i| format!("x{i}: f32"))
+            .chain((0..outputs).map(|i| format!("t{i}: f32")))
+            .collect();
+        let couples = loss.couples_outputs();
+        if couples {
+            self.line("var<private> row_logits: array<f32, OUTPUTS>;");
+            self.line("var<private> row_targets: array<f32, OUTPUTS>;");
+            self.function("row_width() -> u32", |w| w.line("    return OUTPUTS;"));
+            self.function("logit_of(i: u32) -> f32", |w| w.line("    return row_logits[i];"));
+            self.function("target_of(i: u32) -> f32", |w| w.line("    return row_targets[i];"));
+        }
+        let signature = format!("add_row({}, weight: f32)", features.join(", "));
+        self.function(&signature, |w| {
+            let mut below: Vec<String> = (0..inputs).map(|i| format!("x{i}")).collect();
+            let ranges = mlp.ranges();
+            let last = ranges.len() - 1;
+            for (l, (range, layer)) in ranges.iter().zip(&mlp.layers).enumerate() {
+                for u in 0..layer.units {
+                    let mut z = format!("w{}", range.bias.start + u);
+                    for (i, x) in below.iter().enumerate() {
+                        let _ = write!(z, " + w{} * {x}", range.weight.start + u * below.len() + i);
+                    }
+                    w.line(format!("    let z{l}_{u} = {z};"));
+                    if l < last {
+                        let name = layer.activation.name();
+                        w.line(format!("    let y{l}_{u} = {name}_value(z{l}_{u});"));
+                    }
+                }
+                below = (0..layer.units).map(|u| format!("y{l}_{u}")).collect();
+            }
+            if couples {
+                for i in 0..outputs {
+                    w.line(format!("    row_logits[{i}u] = z{last}_{i};"));
+                    w.line(format!("    row_targets[{i}u] = t{i};"));
+                }
+                w.line("    let shared_by_row = loss_row(0u);");
+            } else {
+                w.line("    let shared_by_row = LossRow(0.0, 0.0, 0.0);");
+            }
+            let loss_sum = w.values() - 1;
+            for i in 0..outputs {
+                w.line(format!("    let l{i} = loss_element(z{last}_{i}, t{i}, shared_by_row);"));
+                w.line(format!("    sum{loss_sum} += l{i}.x * weight;"));
+                w.line(format!("    let d{last}_{i} = l{i}.y * weight;"));
+            }
+            for (l, range) in ranges.iter().enumerate().rev() {
+                let units = mlp.layers[l].units;
+                let inputs = range.shape[1];
+                if l > 0 {
+                    let activation = mlp.layers[l - 1].activation;
+                    let kept = if activation.saves() == Saved::Input { "z" } else { "y" };
+                    for i in 0..inputs {
+                        let terms: Vec<_> = (0..units)
+                            .map(|u| format!("w{} * d{l}_{u}", range.weight.start + u * inputs + i))
+                            .collect();
+                        w.line(format!(
+                            "    let d{}_{i} = ({}) * {}_gradient({kept}{}_{i});",
+                            l - 1,
+                            terms.join(" + "),
+                            activation.name(),
+                            l - 1
+                        ));
+                    }
+                }
+                for u in 0..units {
+                    for i in 0..inputs {
+                        let x = if l == 0 { format!("x{i}") } else { format!("y{}_{i}", l - 1) };
+                        let at = range.weight.start + u * inputs + i;
+                        w.line(format!("    sum{at} += d{l}_{u} * {x};"));
+                    }
+                    w.line(format!("    sum{} += d{l}_{u};", range.bias.start + u));
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Activation;
+
+    fn shape(mlp: &Mlp) -> Shape<'_> {
+        Shape {
+            mlp,
+            loss: Loss::MeanSquaredError,
+            optimizer: Optimizer::sgd(0.1),
+            models: 1,
+            sets: 1,
+            rows: 1000,
+            batch: Batch::Full,
+            history: 4096,
+        }
+    }
+
+    #[test]
+    fn the_articles_network_takes_a_thousand_steps_a_dispatch() {
+        let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+        for subgroup in [None, Some(4), Some(8), Some(32)] {
+            for software in [false, true] {
+                let target = Target { software, subgroup, ..Target::default() };
+                let steps = most_steps(shape(&mlp), &target).unwrap();
+                assert!(steps >= 100, "{target:?}: {steps}");
+            }
+        }
+        let many = Shape { models: 1 << 20, ..shape(&mlp) };
+        assert_eq!(most_steps(many, &Target::default()).unwrap(), 1);
+    }
+
+    #[test]
+    fn networks_that_are_too_large_are_refused_by_name() {
+        let wide = Mlp::new(2).layer(MAX_WIDTH + 1, Activation::Relu).layer(1, Activation::Relu);
+        let deep = (0..20).fold(Mlp::new(2), |mlp, _| mlp.layer(8, Activation::Relu));
+        for (mlp, what) in [(wide, "the widest layer"), (deep, "the parameters of a model")] {
+            let error = most_steps(shape(&mlp), &Target::default()).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("resident"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Every strategy gives the training that the CPU gives.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use wgrad::{
+    Activation, Adam, Batch, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy, Train,
+    Trainer, Training,
+};
+
+/// Pseudo-random numbers in ±1.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect()
+}
+
+fn mlp(inputs: usize, hidden: &[usize], outputs: usize, f: Activation, last: Activation) -> Mlp {
+    hidden.iter().fold(Mlp::new(inputs), |mlp, units| mlp.layer(*units, f)).layer(outputs, last)
+}
+
+fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data {
+    let x = numbers(sets * rows * mlp.inputs, 1);
+    let t: Vec<f32> =
+        numbers(sets * rows * mlp.outputs(), 2).iter().map(|t| f32::from(*t > 0.2)).collect();
+    if sets == 1 {
+        Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap()
+    } else {
+        Data::for_each_model(sets, mlp.inputs, mlp.outputs(), x, t).unwrap()
+    }
+}
+
+#[test]
+fn every_strategy_is_the_cpus_training() {
+    use Activation::{Gelu, Identity, Relu, Sigmoid, Sine, Tanh};
+    let adam = Optimizer::from(Adam { rate: 0.01, ..Adam::default() });
+    let article = mlp(2, &[3], 1, Sigmoid, Sigmoid);
+    let mut checked = 0;
+    for (mlp, loss, optimizer, rows, models, sets, batch) in [
+        (article.clone(), Loss::BinaryCrossEntropy, Optimizer::sgd(1.0), 1000, 1, 1, Batch::Full),
+        (article.clone(), Loss::BinaryCrossEntropy, adam, 37, 5, 5, Batch::Full),
+        (article, Loss::HalfSquaredError, adam, 100, 3, 1, Batch::Mini { size: 7, seed: 3 }),
+        (
+            mlp(2, &[8, 8], 1, Tanh, Sigmoid),
+            Loss::BinaryCrossEntropy,
+            adam,
+            1000,
+            1,
+            1,
+            Batch::Full,
+        ),
+        (mlp(7, &[8; 6], 1, Relu, Identity), Loss::Huber, adam, 129, 2, 1, Batch::Full),
+        (
+            mlp(3, &[5, 4], 3, Gelu, Identity),
+            Loss::SoftmaxCrossEntropy,
+            adam,
+            50,
+            2,
+            2,
+            Batch::Full,
+        ),
+        (mlp(1, &[], 1, Tanh, Identity), Loss::MeanSquaredError, adam, 1, 1, 1, Batch::Full),
+        (
+            mlp(1, &[16], 2, Sine, Identity),
+            Loss::MeanSquaredError,
+            adam,
+            300,
+            1,
+            1,
+            Batch::Mini { size: 299, seed: 3 },
+        ),
+    ] {
+        let data = data(&mlp, rows, sets);
+        let training =
+            Training::new(loss, optimizer).models(models).batch(batch).init(Init::Auto, 7);
+        let steps = 40;
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+        cpu.train(steps).unwrap();
+        let (expected_losses, expected) = (cpu.loss_values().to_vec(), cpu.values().to_vec());
+        for strategy in [Strategy::Auto, Strategy::Resident, Strategy::Layered] {
+            let training = training.clone().strategy(strategy);
+            let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+            gpu.train(25).unwrap();
+            gpu.train(steps - 25).unwrap();
+            let name = format!("{mlp} {} {}", loss.name(), gpu.plan().strategy().name());
+            let losses = gpu.losses().unwrap();
+            let error = common::deviation(&losses.values, &expected_losses);
+            assert!(error <= 1e-5, "{name}: losses off by {error}");
+            let parameters = gpu.parameters().unwrap();
+            let error = common::deviation(parameters.values(), &expected);
+            assert!(error <= 1e-4, "{name}: parameters off by {error}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 24);
+}
