@@ -192,6 +192,16 @@ impl Gpu {
         &self.target
     }
 
+    /// The same device, planned for as if it were hardware, or software, and with subgroup
+    /// operations or without: to compare the kernels made for the one on the other. Subgroup
+    /// operations stay off where the device has none.
+    #[must_use]
+    pub fn planned_as(&self, software: bool, subgroups: bool) -> Self {
+        let subgroup = self.target.subgroup.filter(|_| subgroups);
+        // What is compiled is keyed by its text, so that both can share it.
+        Self { target: Target { software, subgroup, ..self.target.clone() }, ..self.clone() }
+    }
+
     /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
     pub fn is_software(&self) -> bool {
         self.target.software

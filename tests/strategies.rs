@@ -84,12 +84,23 @@ fn every_strategy_is_the_cpus_training() {
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
         cpu.train(steps).unwrap();
         let (expected_losses, expected) = (cpu.loss_values().to_vec(), cpu.values().to_vec());
-        for strategy in [Strategy::Auto, Strategy::Resident, Strategy::Layered] {
+        let own = common::gpu();
+        for (strategy, gpu) in [
+            (Strategy::Auto, own.clone()),
+            (Strategy::Resident, own.planned_as(true, true)),
+            (Strategy::Resident, own.planned_as(true, false)),
+            (Strategy::Resident, own.planned_as(false, true)),
+            (Strategy::Resident, own.planned_as(false, false)),
+            (Strategy::Layered, own.planned_as(true, true)),
+            (Strategy::Layered, own.planned_as(false, false)),
+        ] {
             let training = training.clone().strategy(strategy);
-            let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+            let target = gpu.target().clone();
+            let mut gpu = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
             gpu.train(25).unwrap();
             gpu.train(steps - 25).unwrap();
             let name = format!("{mlp} {} {}", loss.name(), gpu.plan().strategy().name());
+            println!("{name} {} {:?}", target.software, target.subgroup);
             let losses = gpu.losses().unwrap();
             let error = common::deviation(&losses.values, &expected_losses);
             assert!(error <= 1e-5, "{name}: losses off by {error}");
@@ -99,5 +110,5 @@ fn every_strategy_is_the_cpus_training() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 24);
+    assert_eq!(checked, 56);
 }

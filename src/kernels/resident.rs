@@ -111,6 +111,10 @@ struct Form {
     batch: usize,
     /// Outputs that a loss walks over, 0 where they do not depend on each other.
     coupled: usize,
+    /// Whether a block's four rows are written out.
+    unrolled: bool,
+    /// Whether the rows are drawn.
+    draws: bool,
     /// Whether a full batch stays in workgroup memory.
     holds: bool,
 }
@@ -147,7 +151,7 @@ impl Form {
             }
         };
         let coupled = if shape.loss.couples_outputs() { mlp.outputs() } else { 0 };
-        let mut form = Self { width, meeting, batch, coupled, holds: false };
+        let mut form = Self { width, meeting, batch, coupled, unrolled: mlp.parameters() <= UNROLLED, draws: !full, holds: false };
         let values = mlp.parameters() + 1;
         let room = u64::from(limits.max_compute_workgroup_storage_size);
         // Less parallel where the sums of all subgroups would not fit.
@@ -199,10 +203,12 @@ impl Form {
         quads(self.batch).div_ceil(self.width as usize)
     }
 
-    /// Iterations of all loops in one step.
+    /// Iterations of all loops in one step: a block's own, its four rows', the two loops of a
+    /// coupled loss over its outputs, and the permutation's walk, four rounds a try.
     const fn iterations(&self) -> usize {
-        // A block's own, its four rows, and a coupled loss's two loops over its outputs for each.
-        self.blocks() * (5 + 8 * self.coupled) + 2
+        let drawn = if self.draws { 4 * 6 * 5 } else { 0 };
+        let rows = if self.unrolled { 0 } else { 4 };
+        self.blocks() * (1 + rows + 8 * self.coupled + drawn) + 2
     }
 }
 
@@ -363,27 +369,46 @@ impl<'a> Writer<'a> {
         let (slots, width) = (self.slots(), self.form.width);
         let states = self.shape.optimizer.states();
         let index = |s: usize| format!("{}u + lane", s * width as usize);
+        // One read and one write of each buffer in the text, in a loop that picks the slot: llvmpipe
+        // takes milliseconds to compile each further one.
+        let kept: Vec<(String, String)> = std::iter::once(("parameters[at]", "own", ""))
+            .chain((0..states).map(|state| match state {
+                0 => ("states[at]", "state", ".x"),
+                _ => ("states[at + params.models * PARAMETERS]", "state", ".y"),
+            }))
+            .map(|(buffer, name, part)| (buffer.to_owned(), format!("{name}#{part}")))
+            .collect();
+        let at = format!("let at = model * PARAMETERS + s * {width}u + lane;");
+        let inside = format!("if (s * {width}u + lane < PARAMETERS) {{");
         self.function("load()", |w| {
-            for s in 0..slots {
-                let at = format!("model * PARAMETERS + min({}, PARAMETERS - 1u)", index(s));
-                w.line(format!("    own{s} = parameters[{at}];"));
-                for (state, part) in ["x", "y"].iter().take(states).enumerate() {
-                    let at = format!("{state}u * params.models * PARAMETERS + {at}");
-                    w.line(format!("    state{s}.{part} = states[{at}];"));
+            w.line(format!("    for (var s = 0u; s < {slots}u; s++) {{"));
+            w.line(format!("        {inside}"));
+            w.line(format!("            {at}"));
+            for (buffer, name) in &kept {
+                w.line("            {");
+                w.line(format!("                let value = {buffer};"));
+                for s in 0..slots {
+                    let name = name.replace('#', &s.to_string());
+                    w.line(format!("                {name} = select({name}, value, s == {s}u);"));
                 }
+                w.line("            }");
             }
+            w.line("        }\n    }");
         });
         self.function("store()", |w| {
-            for s in 0..slots {
-                w.line(format!("    if ({} < PARAMETERS) {{", index(s)));
-                let at = format!("model * PARAMETERS + {}", index(s));
-                w.line(format!("        parameters[{at}] = own{s};"));
-                for (state, part) in ["x", "y"].iter().take(states).enumerate() {
-                    let at = format!("{state}u * params.models * PARAMETERS + {at}");
-                    w.line(format!("        states[{at}] = state{s}.{part};"));
+            w.line(format!("    for (var s = 0u; s < {slots}u; s++) {{"));
+            w.line(format!("        {inside}"));
+            w.line(format!("            {at}"));
+            for (buffer, name) in &kept {
+                w.line("            {");
+                w.line("                var value = 0.0;");
+                for s in 0..slots {
+                    let name = name.replace('#', &s.to_string());
+                    w.line(format!("                value = select(value, {name}, s == {s}u);"));
                 }
-                w.line("    }");
+                w.line(format!("                {buffer} = value;\n            }}"));
             }
+            w.line("        }\n    }");
         });
         self.function("loss_total() -> f32", |w| {
             w.line(format!("    return total{};", (w.values() - 1) / width as usize));
@@ -618,7 +643,7 @@ impl<'a> Writer<'a> {
                     (0..inputs + outputs).map(|i| format!("f{i}[{part}]")).collect();
                 format!("add_row({}, weight[{part}]);", features.join(", "))
             };
-            if mlp.parameters() <= UNROLLED {
+            if w.form.unrolled {
                 for part in ["0", "1", "2", "3"] {
                     w.line(format!("    {}", row(part)));
                 }
