@@ -49,6 +49,7 @@ macro_rules! kernels {
 kernels! {
     advance,
     finite,
+    fused,
     gather,
     loss,
     matmul,

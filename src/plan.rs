@@ -18,7 +18,7 @@ use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
-    Access, Dispatch, Work, advance, gather, loss, perturb, reduce, resident, update,
+    Access, Dispatch, Work, advance, fused, gather, loss, perturb, reduce, resident, update,
 };
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
@@ -186,6 +186,8 @@ pub enum Buffer {
     Activation(usize),
     /// Gradients of a layer's pre-activations, `[models, batch, units]`; two, used in turn.
     Delta(usize),
+    /// What a fused step keeps between its phases: inputs, activations and deltas of all layers.
+    Saved,
     /// The gradient of the inputs, `[models, batch, inputs]`.
     InputGradient,
     /// One model's parameters, `[P]`, that a population of copies differs from.
@@ -356,17 +358,22 @@ impl Plan {
             batch: training.batch,
             history,
         };
+        let fused = fused::Shape { mlp, loss: training.loss, models, sets, batch };
+        let form = fused::Form::new(fused, target).map(|form| (fused, form));
+        let one = |parts: [&[Node]; 3]| vec![Stride { steps: 1, nodes: parts.concat() }];
         let (strategy, strides) = match training.strategy {
             Strategy::Auto if resident::pays(shape, target) => {
                 (Strategy::Resident, resident_strides(shape, target)?)
             }
             Strategy::Resident => (Strategy::Resident, resident_strides(shape, target)?),
+            Strategy::Auto if !target.software && form.is_ok() => {
+                (Strategy::Fused, one([&gather[..], &b.fused(form?, x, t, history)?, &update]))
+            }
             Strategy::Fused => {
-                return Err(Error::argument("the strategy", "fused", "resident or layered"));
+                (Strategy::Fused, one([&gather[..], &b.fused(form?, x, t, history)?, &update]))
             }
             Strategy::Auto | Strategy::Layered => {
-                let nodes = [&gather[..], &gradient, &update].concat();
-                (Strategy::Layered, vec![Stride { steps: 1, nodes }])
+                (Strategy::Layered, one([&gather[..], &gradient, &update]))
             }
         };
         let title = format!(
@@ -663,8 +670,12 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// A buffer that several stages use is as large as the largest needs.
     fn bytes(&mut self, buffer: Buffer, bytes: u64) {
-        self.buffers.push((buffer, bytes));
+        match self.buffers.iter_mut().find(|(known, _)| *known == buffer) {
+            Some((_, known)) => *known = bytes.max(*known),
+            None => self.buffers.push((buffer, bytes)),
+        }
     }
 
     fn push(&mut self, dispatch: Dispatch, buffers: &[Buffer]) {
@@ -692,6 +703,30 @@ impl<'a> Builder<'a> {
             node.dispatch.grid(&self.target.limits)?;
         }
         Ok(self.buffers)
+    }
+
+    /// The gradient of a step by the fused kernel: two dispatches, whatever the depth.
+    fn fused(
+        &mut self,
+        (shape, form): (fused::Shape<'_>, fused::Form),
+        x: Buffer,
+        t: Buffer,
+        history: usize,
+    ) -> Result<Vec<Node>> {
+        use Buffer::{Gradient, Losses, Parameters, PartialGradient, PartialLoss, Saved, Status};
+        let (p, models, splits) = (self.mlp.parameters(), self.models, form.splits);
+        self.buffer(Saved, &[form.saved])?;
+        self.buffer(PartialGradient, &[splits, models, p])?;
+        self.buffer(PartialLoss, &[models, splits])?;
+        for dispatch in fused::dispatches(shape, &form)? {
+            self.push(dispatch, &[x, t, Parameters, Saved, PartialGradient, PartialLoss]);
+        }
+        let shape = reduce::Shape { parameters: p, models, splits, loss_groups: splits, history };
+        self.push(
+            reduce::dispatch(shape)?,
+            &[PartialGradient, PartialLoss, Gradient, Losses, Status],
+        );
+        Ok(self.take())
     }
 
     /// Into how many parts the batch is cut for the weight gradients: enough invocations to fill

@@ -91,6 +91,7 @@ fn every_strategy_is_the_cpus_training() {
             (Strategy::Resident, own.planned_as(true, false)),
             (Strategy::Resident, own.planned_as(false, true)),
             (Strategy::Resident, own.planned_as(false, false)),
+            (Strategy::Fused, own.planned_as(false, true)),
             (Strategy::Layered, own.planned_as(true, true)),
             (Strategy::Layered, own.planned_as(false, false)),
         ] {
@@ -110,5 +111,51 @@ fn every_strategy_is_the_cpus_training() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 56);
+    assert_eq!(checked, 64);
+}
+
+/// Wider and deeper than one workgroup could hold, and rows that no tile divides.
+#[test]
+fn the_fused_strategy_is_the_cpus_training() {
+    use Activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
+    for (mlp, loss, rows, models, sets, batch) in [
+        (
+            mlp(32, &[64, 64, 64], 3, Relu, Identity),
+            Loss::MeanSquaredError,
+            1000,
+            1,
+            1,
+            Batch::Full,
+        ),
+        (mlp(3, &[17, 65, 5], 2, Gelu, Identity), Loss::MeanSquaredError, 65, 3, 3, Batch::Full),
+        (mlp(128, &[128], 128, Tanh, Identity), Loss::SoftmaxCrossEntropy, 33, 1, 1, Batch::Full),
+        (
+            mlp(5, &[12; 9], 1, Tanh, Sigmoid),
+            Loss::BinaryCrossEntropy,
+            200,
+            2,
+            1,
+            Batch::Mini { size: 63, seed: 5 },
+        ),
+        (mlp(16, &[], 16, Tanh, Identity), Loss::Huber, 1, 2, 1, Batch::Full),
+        (mlp(2, &[33], 1, Gelu, Sigmoid), Loss::BinaryCrossEntropy, 5000, 1, 1, Batch::Full),
+    ] {
+        let data = data(&mlp, rows, sets);
+        let training = Training::new(loss, Optimizer::sgd(0.1))
+            .models(models)
+            .batch(batch)
+            .init(Init::Auto, 7);
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+        cpu.train(10).unwrap();
+        let training = training.strategy(Strategy::Fused);
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+        assert_eq!(gpu.plan().strategy(), Strategy::Fused);
+        let most = if batch == Batch::Full { 3 } else { 4 };
+        assert_eq!(gpu.plan().step().len(), most, "{mlp}");
+        gpu.train(10).unwrap();
+        let error = common::deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+        assert!(error <= 1e-5, "{mlp}: losses off by {error}");
+        let error = common::deviation(gpu.parameters().unwrap().values(), cpu.values());
+        assert!(error <= 1e-4, "{mlp}: parameters off by {error}");
+    }
 }

@@ -1,0 +1,331 @@
+//! Forward, loss, backward and the weight gradients of a chunk of rows, in one dispatch whatever the
+//! depth: the fully fused network of Müller, "Real-time Neural Radiance Caching for Path Tracing"
+//! (2021), in f32 and for any GPU.
+//!
+//! A workgroup takes its chunk tile by tile. Between layers a tile stays in workgroup memory, each
+//! invocation holds four rows by four columns of a product in its registers, and the weights come
+//! in blocks that all rows of the tile share. What is kept for the weight gradients is written once
+//! and read once, by the same workgroup. The chunks' sums are added by [`super::reduce`].
+//! What it computes is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
+
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use crate::activation::Saved;
+use crate::cast::{narrow, to_f32, to_u32, wide};
+use crate::{Activation, Error, Loss, Mlp, Result, Target};
+use std::fmt::Write as _;
+
+/// `shaders/fused.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "fused",
+    Parameters,
+    [LOSS_ROW],
+    [
+        Slot::uniform("params"),
+        Slot::read("inputs"),
+        Slot::read("targets"),
+        Slot::read("parameters"),
+        Slot::write("saved"),
+        Slot::write("partial_gradient"),
+        Slot::write("partial_loss"),
+    ]
+);
+
+parameters! {
+    /// `inputs` is `[sets, rows, inputs]`, `partial_gradient` `[splits, models, parameters]`,
+    /// `partial_loss` `[models, splits]`.
+    Parameters {
+        /// Models.
+        models: u32,
+        /// Rows of the batch.
+        rows: u32,
+        /// 1 where each model has rows of its own.
+        own_data: u32,
+        /// Rows of a workgroup.
+        chunk: u32,
+        /// Workgroups of a model.
+        splits: u32,
+        /// The first workgroup of this dispatch.
+        first_group: u32,
+        /// The weight of a row in the mean.
+        scale: f32,
+    }
+}
+
+/// The widest layer, inputs and outputs included.
+pub const MAX_WIDTH: usize = 128;
+
+/// Workgroups that a step is cut into where the rows suffice: some for each core of a large GPU.
+const GROUPS: usize = 512;
+
+/// Bytes of the partial gradients above which there are fewer of them.
+const PARTIAL_BYTES: u64 = 64 << 20;
+
+/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently.
+const MAX_ITERATIONS: usize = 60_000;
+
+/// Multiply-adds of one dispatch, as many as a matrix product's.
+const MAX_WORK: u64 = 1 << 33;
+
+/// A step's gradient.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// The network.
+    pub mlp: &'a Mlp,
+    /// The loss.
+    pub loss: Loss,
+    /// Models.
+    pub models: usize,
+    /// 1, or one for each model.
+    pub sets: usize,
+    /// Rows of the batch.
+    pub batch: usize,
+}
+
+/// What the dispatches of a step are cut into.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// The widest layer, rounded up.
+    width: usize,
+    /// Rows of a workgroup.
+    chunk: usize,
+    /// Workgroups of a model.
+    pub splits: usize,
+    /// Elements of `saved`.
+    pub saved: usize,
+}
+
+/// The layers' places in `saved`, in elements of four.
+struct Places {
+    levels: Vec<usize>,
+    slopes: Vec<usize>,
+    deltas: Vec<usize>,
+    end: usize,
+}
+
+impl Places {
+    fn new(shape: Shape<'_>) -> Self {
+        let Shape { mlp, models, batch, .. } = shape;
+        let rows = models.saturating_mul(batch);
+        let mut end = 0_usize;
+        let mut place = |units: usize| {
+            let begin = end;
+            end = end.saturating_add(rows.saturating_mul(units.div_ceil(4)));
+            begin
+        };
+        let mut levels = vec![place(mlp.inputs)];
+        let (mut slopes, mut deltas) = (Vec::new(), Vec::new());
+        let last = mlp.layers.len() - 1;
+        for (l, layer) in mlp.layers.iter().enumerate() {
+            let level = if l < last { place(layer.units) } else { 0 };
+            let keeps = l < last && layer.activation.saves() == Saved::Input;
+            slopes.push(if keeps { place(layer.units) } else { level });
+            levels.push(level);
+            deltas.push(place(layer.units));
+        }
+        Self { levels, slopes, deltas, end }
+    }
+}
+
+impl Form {
+    /// # Errors
+    /// What makes the strategy impossible.
+    pub fn new(shape: Shape<'_>, target: &Target) -> Result<Self> {
+        let Shape { mlp, models, batch, .. } = shape;
+        let widest = mlp.layers.iter().map(|layer| layer.units).fold(mlp.inputs, usize::max);
+        let limits = &target.limits;
+        let width = widest.next_power_of_two().max(16);
+        let saved = Places::new(shape).end.saturating_mul(4);
+        let mut form = Self { width, chunk: 0, splits: 1, saved };
+        for (what, found, allowed) in [
+            ("the widest layer", wide(widest), wide(MAX_WIDTH)),
+            (
+                "the bytes of workgroup memory",
+                form.shared(),
+                limits.max_compute_workgroup_storage_size.into(),
+            ),
+            (
+                "the invocations of a workgroup",
+                wide(form.workgroup()),
+                limits.max_compute_invocations_per_workgroup.into(),
+            ),
+            ("the storage buffers of a kernel", 6, limits.max_storage_buffers_per_shader_stage.into()),
+            ("the bytes kept for the weight gradients", 4 * wide(saved), target.max_binding()),
+        ] {
+            if found > allowed {
+                let what = format!("{what}, under the fused strategy,");
+                return Err(Error::argument(what, found, format!("at most {allowed}")));
+            }
+        }
+        let tile = form.tile_rows();
+        let all = wide(mlp.parameters()).saturating_mul(wide(models));
+        let room = narrow(PARTIAL_BYTES.min(target.max_binding()) / (4 * all.max(1))).max(1);
+        let wanted = GROUPS.div_ceil(models).min(room);
+        let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
+        while tiles > 1 && form.iterations(mlp, tiles) > MAX_ITERATIONS {
+            tiles = tiles.div_ceil(2);
+        }
+        form.chunk = tiles * tile;
+        form.splits = batch.div_ceil(form.chunk);
+        if form.splits > room {
+            let what = "the partial gradients under the fused strategy";
+            return Err(Error::argument(what, form.splits, format!("at most {room}")));
+        }
+        Ok(form)
+    }
+
+    /// Rows that go through the network together: as many as leave room for a second workgroup.
+    const fn tile_rows(&self) -> usize {
+        match self.width {
+            0..=32 => 64,
+            33..=64 => 32,
+            _ => 16,
+        }
+    }
+
+    /// Terms of a product that are in workgroup memory at once.
+    const fn depth(&self) -> usize {
+        if self.width > 64 { 8 } else { 16 }
+    }
+
+    const fn workgroup(&self) -> usize {
+        self.tile_rows() / 4 * self.width / 4
+    }
+
+    fn shared(&self) -> u64 {
+        4 * wide(self.tile_rows() * (self.width + 1) + self.depth() * self.width)
+    }
+
+    /// Iterations of all loops of one invocation for `tiles` tiles.
+    fn iterations(&self, mlp: &Mlp, tiles: usize) -> usize {
+        let group = self.workgroup();
+        let block = (self.depth() * self.width / 4).div_ceil(group) * 5 + self.depth() / 4 + 1;
+        let product = |inner: usize| inner.div_ceil(self.depth()) * block + 10;
+        let (mut a_tile, mut at_end) = (40 + 8 * mlp.outputs(), 70);
+        a_tile += (self.tile_rows() * self.width / 4).div_ceil(group) * 5;
+        for range in mlp.ranges() {
+            let [units, inputs] = range.shape;
+            a_tile += product(inputs) + product(units) + 12;
+            let tasks = (units.div_ceil(4) * inputs.div_ceil(4)).div_ceil(group);
+            at_end += tasks * (tiles * self.tile_rows() + 24);
+        }
+        a_tile * tiles + at_end
+    }
+}
+
+/// The dispatches: more than one where the work is much.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
+    let Shape { mlp, loss, models, sets, batch } = shape;
+    let n = |value: usize| to_u32("a size of a fused step", wide(value));
+    let groups = wide(models) * wide(form.splits);
+    let p = mlp.parameters();
+    let multiply_adds = 3 * wide(form.chunk) * wide(p);
+    let most = (MAX_WORK / multiply_adds.max(1)).max(1);
+    let mut pieces = vec![loss.wgsl()];
+    pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
+    let glue = glue(shape, form)?;
+    let mut first = 0;
+    let mut result = Vec::new();
+    while first < groups {
+        let now = most.min(groups - first);
+        let parameters = Parameters {
+            models: n(models)?,
+            rows: n(batch)?,
+            own_data: u32::from(sets > 1),
+            chunk: n(form.chunk)?,
+            splits: n(form.splits)?,
+            first_group: to_u32("the workgroups of a fused step", first)?,
+            scale: to_f32(loss.scale(batch, mlp.outputs())),
+        };
+        // Every workgroup reads the parameters; rows and what is kept pass once each way.
+        let rows = now * wide(form.chunk).min(wide(batch));
+        let kept = wide(form.saved) / (wide(models) * wide(batch)).max(1);
+        let variant = Variant {
+            pieces: pieces.clone(),
+            glue: glue.clone(),
+            workgroup: Some(n(form.workgroup())?),
+            ..Variant::default()
+        };
+        result.push(Dispatch::new(&KERNEL, &parameters, now).with(variant).costing(
+            now * wide(p) + rows * (wide(mlp.inputs + mlp.outputs()) + kept),
+            rows * kept + now * wide(p + 1),
+            2 * now * multiply_adds,
+        ));
+        first += now;
+    }
+    Ok(result)
+}
+
+/// The sizes, the layers, and their activations.
+fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
+    let mlp = shape.mlp;
+    let mut text = String::new();
+    for (name, value) in [
+        ("WORKGROUP", form.workgroup()),
+        ("TILE_ROWS", form.tile_rows()),
+        ("WIDTH4", form.width / 4),
+        ("TILE", form.tile_rows() * form.width / 4),
+        ("DEPTH", form.depth()),
+        ("BLOCK", form.depth() * form.width / 4),
+        ("LAYERS", mlp.layers.len()),
+        ("PARAMETERS", mlp.parameters()),
+        ("INPUTS", mlp.inputs),
+        ("OUTPUTS", mlp.outputs()),
+    ] {
+        let value = to_u32("a size of a fused step", wide(value))?;
+        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    let places = Places::new(shape);
+    text.push_str("fn layer_of(l: u32) -> Layer {\n    switch l {\n");
+    let last = mlp.layers.len() - 1;
+    for (l, range) in mlp.ranges().iter().enumerate() {
+        let [units, inputs] = range.shape;
+        let case = if l == last { "default".into() } else { format!("case {l}u") };
+        let _ = writeln!(
+            text,
+            "        {case}: {{ return Layer({inputs}u, {units}u, {}u, {}u, {}u, {}u, {}u, {}u); }}",
+            range.weight.start,
+            range.bias.start,
+            places.levels[l],
+            places.levels[l + 1],
+            places.slopes[l],
+            places.deltas[l],
+        );
+    }
+    text.push_str("    }\n}\n");
+    // Each activation once, however many layers have it.
+    let mut hidden: Vec<Activation> = Vec::new();
+    for layer in &mlp.layers[..last] {
+        if !hidden.contains(&layer.activation) {
+            hidden.push(layer.activation);
+        }
+    }
+    for (function, of) in [("values_of", "value"), ("gradients_of", "gradient")] {
+        let _ = writeln!(text, "fn {function}(l: u32, v: vec4<f32>) -> vec4<f32> {{\n    switch l {{");
+        for (i, activation) in hidden.iter().enumerate() {
+            let layers: Vec<_> = mlp.layers[..last]
+                .iter()
+                .enumerate()
+                .filter(|(_, layer)| layer.activation == *activation)
+                .map(|(l, _)| format!("{l}u"))
+                .collect();
+            let default = if i + 1 == hidden.len() { ", default" } else { "" };
+            let name = activation.name();
+            let parts: Vec<_> = ["x", "y", "z", "w"].map(|c| format!("{name}_{of}(v.{c})")).into();
+            let _ = writeln!(
+                text,
+                "        case {}{default}: {{ return vec4<f32>({}); }}",
+                layers.join(", "),
+                parts.join(", ")
+            );
+        }
+        if hidden.is_empty() {
+            text.push_str("        default: { return v; }\n");
+        }
+        text.push_str("    }\n}\n");
+    }
+    text.push_str(&shape.loss.glue(mlp.last_activation()));
+    Ok(text)
+}
