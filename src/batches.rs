@@ -23,6 +23,12 @@ pub enum Batch {
         /// The seed of the permutations.
         seed: u32,
     },
+    /// `size` rows in the data's own order, epoch after epoch: for data that are shuffled already.
+    /// All else is as with `Mini`.
+    Consecutive {
+        /// Rows a step, from 1 to the number of rows.
+        size: usize,
+    },
 }
 
 impl Batch {
@@ -33,20 +39,21 @@ impl Batch {
     pub fn size(self, rows: usize) -> Result<usize> {
         match self {
             Self::Full => Ok(rows),
-            Self::Mini { size, .. } if size == 0 || size > rows => Err(Error::argument(
-                "the rows of a mini-batch",
-                size,
-                format!("from 1 to the data's {rows}"),
-            )),
-            Self::Mini { size, .. } => Ok(size),
+            Self::Mini { size, .. } | Self::Consecutive { size } => {
+                if size == 0 || size > rows {
+                    let allowed = format!("from 1 to the data's {rows}");
+                    return Err(Error::argument("the rows of a mini-batch", size, allowed));
+                }
+                Ok(size)
+            }
         }
     }
 
-    /// The seed, 0 for full batches.
-    pub(crate) const fn seed(self) -> u32 {
+    /// The permutations' seed; none where the rows stay in order.
+    pub(crate) const fn seed(self) -> Option<u32> {
         match self {
-            Self::Full => 0,
-            Self::Mini { seed, .. } => seed,
+            Self::Full | Self::Consecutive { .. } => None,
+            Self::Mini { seed, .. } => Some(seed),
         }
     }
 }
@@ -65,15 +72,19 @@ pub(crate) const fn epoch_key(seed: u32, epoch: u32) -> u32 {
     mix(seed ^ mix(epoch ^ 0x9e37_79b9))
 }
 
-/// Half the bits of the Feistel network that covers `rows` rows.
-pub(crate) const fn half_bits(rows: u32) -> u32 {
+/// Half the bits of the Feistel network that covers `rows` rows; 0, where there is no seed and the
+/// rows stay in order.
+pub(crate) const fn half_bits(rows: u32, seed: Option<u32>) -> u32 {
+    if seed.is_none() {
+        return 0;
+    }
     let bits = u32::BITS - rows.saturating_sub(1).leading_zeros();
     if bits < 2 { 1 } else { bits.div_ceil(2) }
 }
 
 /// The row that stands at `position` of an epoch; both are below `rows`.
 pub(crate) fn shuffled(position: u32, rows: u32, key: u32) -> u32 {
-    let half = half_bits(rows);
+    let half = half_bits(rows, Some(key));
     let mask = (1_u32 << half) - 1;
     let mut x = position;
     loop {
@@ -101,9 +112,9 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// The row of the batch's element `index`.
-    pub fn row(self, index: u32, rows: u32, seed: u32) -> u32 {
+    pub fn row(self, index: u32, rows: u32, seed: Option<u32>) -> u32 {
         let (epoch, position) = self.at(index, rows);
-        shuffled(position, rows, epoch_key(seed, epoch))
+        seed.map_or(position, |seed| shuffled(position, rows, epoch_key(seed, epoch)))
     }
 
     /// The epoch and position `count` elements on; `count` is at most `rows`.
@@ -147,7 +158,7 @@ mod tests {
         let mut cursor = Cursor::default();
         let mut drawn = Vec::new();
         for _ in 0..5 {
-            drawn.extend((0..size).map(|i| cursor.row(i, rows, 3)));
+            drawn.extend((0..size).map(|i| cursor.row(i, rows, Some(3))));
             cursor.advance(size, rows);
         }
         assert_eq!((cursor.epoch, cursor.position), (2, 0));
@@ -181,8 +192,10 @@ mod tests {
         assert_eq!(Batch::Full.size(5), Ok(5));
         assert_eq!(Batch::Mini { size: 5, seed: 0 }.size(5), Ok(5));
         for size in [0, 6] {
-            let error = Batch::Mini { size, seed: 0 }.size(5).unwrap_err();
-            assert!(error.to_string().contains("from 1 to the data's 5"), "{error}");
+            for batch in [Batch::Mini { size, seed: 0 }, Batch::Consecutive { size }] {
+                let error = batch.size(5).unwrap_err();
+                assert!(error.to_string().contains("from 1 to the data's 5"), "{error}");
+            }
         }
     }
 }

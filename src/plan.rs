@@ -242,6 +242,7 @@ pub struct Plan {
     strides: Vec<Stride>,
     gather: Vec<Node>,
     gradient: Vec<Node>,
+    layered: Vec<Node>,
     input_gradient: Vec<Node>,
 }
 
@@ -360,21 +361,21 @@ impl Plan {
         };
         let fused = fused::Shape { mlp, loss: training.loss, models, sets, batch };
         let form = fused::Form::new(fused, target).map(|form| (fused, form));
-        let one = |parts: [&[Node]; 3]| vec![Stride { steps: 1, nodes: parts.concat() }];
-        let (strategy, strides) = match training.strategy {
-            Strategy::Auto if resident::pays(shape, target) => {
-                (Strategy::Resident, resident_strides(shape, target)?)
-            }
-            Strategy::Resident => (Strategy::Resident, resident_strides(shape, target)?),
-            Strategy::Auto if !target.software && form.is_ok() => {
-                (Strategy::Fused, one([&gather[..], &b.fused(form?, x, t, history)?, &update]))
-            }
-            Strategy::Fused => {
-                (Strategy::Fused, one([&gather[..], &b.fused(form?, x, t, history)?, &update]))
-            }
-            Strategy::Auto | Strategy::Layered => {
-                (Strategy::Layered, one([&gather[..], &gradient, &update]))
-            }
+        let strategy = match training.strategy {
+            Strategy::Auto if resident::pays(shape, target) => Strategy::Resident,
+            // On a CPU the layers' own products are faster than tiles in workgroup memory.
+            Strategy::Auto if !target.software && form.is_ok() => Strategy::Fused,
+            Strategy::Auto => Strategy::Layered,
+            asked => asked,
+        };
+        let layered = gradient;
+        let gradient = match strategy {
+            Strategy::Fused => b.fused(form?, x, t, history)?,
+            _ => layered.clone(),
+        };
+        let strides = match strategy {
+            Strategy::Resident => resident_strides(shape, target)?,
+            _ => vec![Stride { steps: 1, nodes: [&gather[..], &gradient, &update].concat() }],
         };
         let title = format!(
             "{mlp}; {all} parameters{}, {} rows a step, {}, {}; {}",
@@ -396,6 +397,7 @@ impl Plan {
             strides,
             gather,
             gradient,
+            layered,
             input_gradient,
         })
     }
@@ -457,7 +459,12 @@ impl Plan {
         self.gather.iter().chain(&self.gradient).collect()
     }
 
-    /// Those that, after [`Plan::gradient`], leave the gradient of its inputs.
+    /// The same layer by layer: what leaves every activation in a buffer of its own.
+    pub(crate) fn layered(&self) -> Vec<&Node> {
+        self.gather.iter().chain(&self.layered).collect()
+    }
+
+    /// Those that, after [`Plan::layered`], leave the gradient of its inputs.
     pub(crate) fn input_gradient(&self) -> Vec<&Node> {
         self.input_gradient.iter().collect()
     }

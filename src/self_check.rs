@@ -206,8 +206,14 @@ impl Runner<'_> {
             ])
         });
         self.check("gather", 0.0, |gpu| {
-            let shape =
-                gather::Shape { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: 9 };
+            let shape = gather::Shape {
+                sets: 2,
+                rows: 65,
+                batch: 17,
+                inputs: 3,
+                outputs: 2,
+                seed: Some(9),
+            };
             let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
             let mut slots = [
                 words(&[0, 0, 4, 60, 0]),

@@ -134,6 +134,7 @@ pub struct Trainer {
     pub(crate) buffers: Buffers,
     program: Program,
     gradient: Option<Vec<Prepared>>,
+    layered: Option<Vec<Prepared>>,
     input_gradient: Option<Vec<Prepared>>,
     predictor: Option<Predictor>,
     /// The losses that were read, and the step that follows them.
@@ -177,6 +178,7 @@ impl Trainer {
             buffers,
             program,
             gradient: None,
+            layered: None,
             input_gradient: None,
             predictor: None,
             log: Losses { first_step: 0, models: training.models, values: Vec::new() },
@@ -369,16 +371,14 @@ impl Trainer {
         Parameters::new(self.mlp.clone(), self.training.models, values)
     }
 
-    /// Runs the gradient of the next step's batch.
-    async fn run_gradient(&mut self) -> Result<Status> {
-        // The loss takes the next step's place in the history: what is there is read before.
-        let status = self.drain().await?;
-        if self.gradient.is_none() {
-            self.gradient = Some(self.prepare(Plan::gradient)?);
+    /// Runs the gradient of the next step's batch, layer by layer.
+    async fn run_layered(&mut self) -> Result<()> {
+        self.drain().await?;
+        if self.layered.is_none() {
+            self.layered = Some(self.prepare(Plan::layered)?);
         }
-        let program = self.gradient.as_deref().unwrap_or_default();
-        self.gpu.submit(|encoder| record(encoder, program, 1))?;
-        Ok(status)
+        let program = self.layered.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))
     }
 
     /// [`Train::gradients`] without blocking.
@@ -386,7 +386,13 @@ impl Trainer {
     /// # Errors
     /// A lost device.
     pub async fn gradients_async(&mut self) -> Result<Gradients> {
-        let status = self.run_gradient().await?;
+        // The loss takes the next step's place in the history: what is there is read before.
+        let status = self.drain().await?;
+        if self.gradient.is_none() {
+            self.gradient = Some(self.prepare(Plan::gradient)?);
+        }
+        let program = self.gradient.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))?;
         let models = self.training.models;
         let slot = status.step as usize % self.plan.history();
         let losses = self.read(Buffer::Losses, slot * models, models).await?;
@@ -399,7 +405,7 @@ impl Trainer {
     /// # Errors
     /// A lost device; [`Error::TooLarge`].
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
-        self.run_gradient().await?;
+        self.run_layered().await?;
         if self.input_gradient.is_none() {
             self.input_gradient = Some(self.prepare(Plan::input_gradient)?);
         }
@@ -437,7 +443,7 @@ impl Trainer {
     /// # Errors
     /// A lost device.
     pub async fn health_async(&mut self) -> Result<Health> {
-        self.run_gradient().await?;
+        self.run_layered().await?;
         crate::health::on_gpu(self).await
     }
 

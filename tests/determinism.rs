@@ -5,24 +5,34 @@
 mod common;
 
 use wgrad::{
-    Activation, Batch, CpuTrainer, Dataset, Init, Loss, Mlp, Optimizer, Train, Trainer, Training,
+    Activation, Batch, CpuTrainer, Dataset, Init, Loss, Mlp, Optimizer, Strategy, Train, Trainer,
+    Training,
 };
+
+for_every_strategy! {
+    twenty_runs_give_the_same_bits
+    recorded_steps_are_the_same_steps
+    reading_does_not_disturb_the_training
+    cpu_and_gpu_draw_the_same_batches
+    the_loss_history_is_a_ring
+    recorded_steps_do_not_allocate
+}
 
 fn mlp() -> Mlp {
     Mlp::new(2).layer(17, Activation::Gelu).layer(5, Activation::Tanh).layer(1, Activation::Sigmoid)
 }
 
-fn training() -> Training {
+fn training(strategy: Strategy) -> Training {
     Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01))
         .models(3)
         .batch(Batch::Mini { size: 48, seed: 2 })
+        .strategy(strategy)
 }
 
-#[test]
-fn twenty_runs_give_the_same_bits() {
+fn twenty_runs_give_the_same_bits(strategy: Strategy) {
     let data = Dataset::Moons.draw(200, 1).unwrap();
     let run = || {
-        let mut trainer = Trainer::new(common::gpu(), &mlp(), &training(), &data).unwrap();
+        let mut trainer = Trainer::new(common::gpu(), &mlp(), &training(strategy), &data).unwrap();
         trainer.train(60).unwrap();
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         (bits(&trainer.losses().unwrap().values), bits(trainer.parameters().unwrap().values()))
@@ -34,13 +44,12 @@ fn twenty_runs_give_the_same_bits() {
 }
 
 /// However the steps are cut into submissions, and whoever submits them.
-#[test]
-fn recorded_steps_are_the_same_steps() {
+fn recorded_steps_are_the_same_steps(strategy: Strategy) {
     let gpu = common::gpu();
     let data = Dataset::Moons.draw(200, 1).unwrap();
-    let mut whole = Trainer::new(gpu, &mlp(), &training(), &data).unwrap();
+    let mut whole = Trainer::new(gpu, &mlp(), &training(strategy), &data).unwrap();
     whole.train(50).unwrap();
-    let mut parts = Trainer::new(gpu, &mlp(), &training(), &data).unwrap();
+    let mut parts = Trainer::new(gpu, &mlp(), &training(strategy), &data).unwrap();
     for steps in [1, 20, 0, 29] {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         parts.record(&mut encoder, steps);
@@ -51,10 +60,9 @@ fn recorded_steps_are_the_same_steps() {
 }
 
 /// Looking must not change what comes after.
-#[test]
-fn reading_does_not_disturb_the_training() {
+fn reading_does_not_disturb_the_training(strategy: Strategy) {
     let data = Dataset::Moons.draw(200, 1).unwrap();
-    let make = || Trainer::new(common::gpu(), &mlp(), &training(), &data).unwrap();
+    let make = || Trainer::new(common::gpu(), &mlp(), &training(strategy), &data).unwrap();
     let (mut watched, mut alone) = (make(), make());
     for _ in 0..5 {
         watched.gradients().unwrap();
@@ -69,12 +77,12 @@ fn reading_does_not_disturb_the_training() {
     assert_eq!(watched.parameters().unwrap(), alone.parameters().unwrap());
 }
 
-#[test]
-fn cpu_and_gpu_draw_the_same_batches() {
+fn cpu_and_gpu_draw_the_same_batches(strategy: Strategy) {
     // 200 rows in batches of 48 straddle epochs in every way.
     let data = Dataset::Spiral.draw(200, 1).unwrap();
-    let mut gpu = Trainer::new(common::gpu(), &mlp(), &training(), &data).unwrap();
-    let mut cpu = CpuTrainer::<f64>::new(&mlp(), &training(), &data.cast().unwrap()).unwrap();
+    let mut gpu = Trainer::new(common::gpu(), &mlp(), &training(strategy), &data).unwrap();
+    let mut cpu =
+        CpuTrainer::<f64>::new(&mlp(), &training(strategy), &data.cast().unwrap()).unwrap();
     gpu.train(40).unwrap();
     cpu.train(40).unwrap();
     let error = common::deviation(&gpu.losses().unwrap().values, cpu.loss_values());
@@ -82,11 +90,12 @@ fn cpu_and_gpu_draw_the_same_batches() {
 }
 
 /// A history shorter than the training: `train` reads it in time, recorded steps overwrite it.
-#[test]
-fn the_loss_history_is_a_ring() {
+fn the_loss_history_is_a_ring(strategy: Strategy) {
     let gpu = common::gpu();
     let data = Dataset::Moons.draw(40, 1).unwrap();
-    let long = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1)).init(Init::HeNormal, 7);
+    let long = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1))
+        .init(Init::HeNormal, 7)
+        .strategy(strategy);
     let short = long.clone().history(7);
     let mut reference = Trainer::new(gpu, &mlp(), &long, &data).unwrap();
     reference.train(40).unwrap();
@@ -104,13 +113,12 @@ fn the_loss_history_is_a_ring() {
 }
 
 /// wgpu's own counters of buffers, bind groups and memory.
-#[test]
-fn recorded_steps_do_not_allocate() {
+fn recorded_steps_do_not_allocate(strategy: Strategy) {
     // A device of its own: the counters are the device's.
     let gpu = wgrad::Gpu::new().unwrap();
     let data = Dataset::Circles.draw(20, 1).unwrap();
     let small = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
-    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)).strategy(strategy);
     let mut trainer = Trainer::new(&gpu, &small, &training, &data).unwrap();
     let mut counts = |steps: u32| {
         let mut left = steps;

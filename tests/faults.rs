@@ -7,8 +7,18 @@ mod common;
 
 use wgrad::{
     Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer,
-    Parameters, Train, Trainer, Training,
+    Parameters, Strategy, Train, Trainer, Training,
 };
+
+for_every_strategy! {
+    refused_parameters_leave_the_trainer_as_it_was
+    the_rate_can_change_between_steps
+    divergence_is_named_and_kept_apart
+    a_lone_model_that_diverges_is_an_error
+    logits_of_ten_thousand_stay_finite
+    a_lost_device_is_an_error
+    long_batches_are_summed_to_the_end
+}
 
 fn article() -> (Mlp, Training, Data) {
     (
@@ -87,9 +97,9 @@ fn bad_descriptions_are_refused() {
     assert!(message(Trainer::new(gpu, &mlp, &training.history(0), &data)).contains("history"));
 }
 
-#[test]
-fn refused_parameters_leave_the_trainer_as_it_was() {
+fn refused_parameters_leave_the_trainer_as_it_was(strategy: Strategy) {
     let (mlp, training, data) = article();
+    let training = training.strategy(strategy);
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
     for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
@@ -117,9 +127,9 @@ fn refused_parameters_leave_the_trainer_as_it_was() {
 }
 
 /// The rate is read by the next step, with no new pipeline.
-#[test]
-fn the_rate_can_change_between_steps() {
+fn the_rate_can_change_between_steps(strategy: Strategy) {
     let (mlp, training, data) = article();
+    let training = training.strategy(strategy);
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
     for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
@@ -136,8 +146,7 @@ fn the_rate_can_change_between_steps() {
 }
 
 /// One model of three diverges: the step is named, its parameters stay finite, the others train on.
-#[test]
-fn divergence_is_named_and_kept_apart() {
+fn divergence_is_named_and_kept_apart(strategy: Strategy) {
     let mlp = Mlp::new(1).layer(4, Activation::Identity).layer(1, Activation::Identity);
     let mut x = vec![0.5_f32; 3 * 8];
     // The second model's data make its squared error explode.
@@ -145,7 +154,8 @@ fn divergence_is_named_and_kept_apart() {
     let data = Data::for_each_model(3, 1, 1, x, vec![1.0; 24]).unwrap();
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05))
         .models(3)
-        .init(Init::HeNormal, 3);
+        .init(Init::HeNormal, 3)
+        .strategy(strategy);
     let mut alone = Vec::new();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
@@ -163,11 +173,10 @@ fn divergence_is_named_and_kept_apart() {
     assert_eq!(alone[0].0, alone[1].0, "both name the same step");
 }
 
-#[test]
-fn a_lone_model_that_diverges_is_an_error() {
+fn a_lone_model_that_diverges_is_an_error(strategy: Strategy) {
     let mlp = Mlp::new(1).layer(1, Activation::Identity);
     let data = Data::new(1, 1, vec![1e10, -1e10], vec![1.0, 2.0]).unwrap();
-    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(1e3));
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(1e3)).strategy(strategy);
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
     let mut found = Vec::new();
@@ -186,8 +195,7 @@ fn a_lone_model_that_diverges_is_an_error() {
 }
 
 /// Saturated logits: finite losses, gradients and outputs on both sides.
-#[test]
-fn logits_of_ten_thousand_stay_finite() {
+fn logits_of_ten_thousand_stay_finite(strategy: Strategy) {
     for (loss, last) in [
         (Loss::BinaryCrossEntropy, Activation::Sigmoid),
         (Loss::SoftmaxCrossEntropy, Activation::Identity),
@@ -195,7 +203,7 @@ fn logits_of_ten_thousand_stay_finite() {
         let mlp = Mlp::new(1).layer(2, last);
         let parameters = Parameters::new(mlp.clone(), 1, vec![1e4, -1e4, 0.0, 0.0]).unwrap();
         let data = Data::new(1, 2, vec![1.0, -1.0], vec![0.0, 1.0, 0.0, 1.0]).unwrap();
-        let training = Training::new(loss, Optimizer::sgd(0.1));
+        let training = Training::new(loss, Optimizer::sgd(0.1)).strategy(strategy);
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
         gpu.set_parameters(&parameters).unwrap();
@@ -211,10 +219,10 @@ fn logits_of_ten_thousand_stay_finite() {
 }
 
 /// A device that is destroyed says so in every call that waits.
-#[test]
-fn a_lost_device_is_an_error() {
+fn a_lost_device_is_an_error(strategy: Strategy) {
     let gpu = Gpu::new().unwrap();
     let (mlp, training, data) = article();
+    let training = training.strategy(strategy);
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
     let mut model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
     trainer.train(10).unwrap();
@@ -260,12 +268,11 @@ fn predictions_in_slices_are_whole() {
 
 /// A batch longer than the iterations that llvmpipe grants a loop, and more workgroups than a
 /// dimension of a grid has.
-#[test]
-fn long_batches_are_summed_to_the_end() {
+fn long_batches_are_summed_to_the_end(strategy: Strategy) {
     let rows = 70_000;
     let mlp = Mlp::new(1).layer(1, Activation::Identity);
     let data = Data::new(1, 1, vec![1.0_f32; rows], vec![0.0; rows]).unwrap();
-    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1)).strategy(strategy);
     let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     trainer.set_parameters(&Parameters::new(mlp, 1, vec![1.0, 1.0]).unwrap()).unwrap();
     let gradients = trainer.gradients().unwrap();

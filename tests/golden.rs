@@ -8,10 +8,11 @@
 mod common;
 
 use safetensors::SafeTensors;
+use std::cell::Cell;
 use std::path::PathBuf;
 use wgrad::{
     Activation, Adam, AdamW, CpuTrainer, Data, Loss, Mlp, Momentum, Nesterov, Optimizer,
-    Parameters, Sgd, Train, Trainer, Training,
+    Parameters, Sgd, Strategy, Train, Trainer, Training,
 };
 
 struct Case {
@@ -209,10 +210,26 @@ fn cpu_f32() {
     });
 }
 
-#[test]
-fn gpu() {
-    check("gpu", &f32_bounds(), |case| {
+/// Every file by each strategy, as far as its network is small enough.
+fn gpu(strategy: Strategy) {
+    let refused = Cell::new(0);
+    check(strategy.name(), &f32_bounds(), |case| {
         let data = case.data.cast().unwrap();
-        train(case, &mut Trainer::new(common::gpu(), &case.mlp, &case.training, &data).unwrap())
+        let make = |strategy| {
+            let training = case.training.clone().strategy(strategy);
+            Trainer::new(common::gpu(), &case.mlp, &training, &data)
+        };
+        let mut trainer = make(strategy).unwrap_or_else(|error| {
+            assert!(error.to_string().contains(strategy.name()), "{}: {error}", case.name);
+            println!("{}: {error}; by the plan's own choice instead", case.name);
+            refused.set(refused.get() + 1);
+            make(Strategy::Auto).unwrap()
+        });
+        train(case, &mut trainer)
     });
+    assert!(refused.get() <= 2, "{} files are not trained {}", refused.get(), strategy.name());
+}
+
+for_every_strategy! {
+    gpu
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Target,
-    Trainer, Training,
+    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Strategy,
+    Target, Trainer, Training,
 };
 
 /// A device of the default limits, changed by `change`, that counts uncaptured errors.
@@ -33,7 +33,7 @@ fn mlp() -> Mlp {
 }
 
 fn training() -> Training {
-    Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
+    Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1)).strategy(Strategy::Layered)
 }
 
 fn data(rows: usize) -> Data {
@@ -172,7 +172,9 @@ fn a_step_is_counted_before_it_runs() {
             mlp = mlp.layer(16, Activation::Tanh);
         }
         for (batch, more) in [(Batch::Full, 2), (Batch::Mini { size: 10, seed: 0 }, 3)] {
-            let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).batch(batch);
+            let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1))
+                .batch(batch)
+                .strategy(Strategy::Layered);
             let plan = Plan::new(&mlp, &training, [1, 100], &Target::default()).unwrap();
             assert_eq!(plan.step().len(), 3 * depth + more);
             let text = plan.to_string();

@@ -32,7 +32,8 @@ fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
     return x;
 }
 
-// The row of a mini-batch's `item`, drawn from the cursor's epoch and position on.
+// The row of a mini-batch's `item`, drawn from the cursor's epoch and position on; the rows stay in
+// order where `half` is 0.
 fn drawn_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u32 {
     var epoch = cursor.x;
     var position = item;
@@ -42,6 +43,9 @@ fn drawn_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u
     } else {
         position -= left;
         epoch += 1u;
+    }
+    if (half == 0u) {
+        return position;
     }
     return shuffled(position, rows, half, epoch_key(seed, epoch));
 }

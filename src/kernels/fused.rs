@@ -206,7 +206,7 @@ impl Form {
             let [units, inputs] = range.shape;
             a_tile += product(inputs) + product(units) + 12;
             let tasks = (units.div_ceil(4) * inputs.div_ceil(4)).div_ceil(group);
-            at_end += tasks * (tiles * self.tile_rows() + 24);
+            at_end += tasks * (tiles * (self.tile_rows() + 1) + 24);
         }
         a_tile * tiles + at_end
     }

@@ -33,7 +33,7 @@ parameters! {
         inputs: u32,
         /// Targets of a row.
         outputs: u32,
-        /// Half the bits of the permutation's network.
+        /// Half the bits of the permutation's network; 0: the rows stay in order.
         half_bits: u32,
         /// The permutations' seed.
         seed: u32,
@@ -53,8 +53,8 @@ pub struct Shape {
     pub inputs: usize,
     /// Targets of a row.
     pub outputs: usize,
-    /// The permutations' seed.
-    pub seed: u32,
+    /// The permutations' seed; none where the rows stay in order.
+    pub seed: Option<u32>,
 }
 
 /// The dispatch.
@@ -72,8 +72,8 @@ pub fn dispatch(shape: Shape) -> Result<Dispatch> {
         batch: n(batch)?,
         inputs: n(inputs)?,
         outputs: n(outputs)?,
-        half_bits: half_bits(n(rows)?),
-        seed,
+        half_bits: half_bits(n(rows)?, seed),
+        seed: seed.unwrap_or(0),
     };
     Ok(Dispatch::over(&KERNEL, &p, elements).costing(elements, elements, 0))
 }

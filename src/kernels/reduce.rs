@@ -83,10 +83,16 @@ pub fn reference<T: Real>(splits: usize, partial: &[T]) -> Vec<T> {
     let elements = partial.len() / splits.max(1);
     (0..elements)
         .map(|i| {
-            partial.iter().skip(i).step_by(elements).fold(T::ZERO, |mut sum, part| {
-                sum += *part;
-                sum
-            })
+            let (mut sum, mut part) = (T::ZERO, T::ZERO);
+            for (split, value) in partial.iter().skip(i).step_by(elements).enumerate() {
+                part += *value;
+                if split % 16 == 15 {
+                    sum += part;
+                    part = T::ZERO;
+                }
+            }
+            sum += part;
+            sum
         })
         .collect()
 }

@@ -47,7 +47,7 @@ parameters! {
         own_data: u32,
         /// The mini-batches' seed.
         seed: u32,
-        /// Half the bits of their permutation's network.
+        /// Half the bits of their permutation's network; 0: the rows stay in order.
         half_bits: u32,
         /// The weight of a row in the mean.
         scale: f32,
@@ -269,8 +269,8 @@ pub fn dispatch(shape: Shape<'_>, steps: u32, target: &Target) -> Result<Dispatc
         models: n(models)?,
         history: n(history)?,
         own_data: u32::from(sets > 1),
-        seed: batch.seed(),
-        half_bits: half_bits(n(rows)?),
+        seed: batch.seed().unwrap_or(0),
+        half_bits: half_bits(n(rows)?, batch.seed()),
         scale: to_f32(loss.scale(form.batch, mlp.outputs())),
     };
     let mut pieces = vec![loss.wgsl(), optimizer.wgsl()];

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 use wgrad::kernels::saturation::Holds;
 use wgrad::kernels::{self, Access, Dispatch, Matmul};
-use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Target, Training};
+use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Strategy, Target, Training};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -290,9 +290,9 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
     ];
-    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch| {
+    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
-        let training = Training::new(loss, *optimizer).models(2).batch(batch);
+        let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
         let plan = Plan::new(&mlp, &training, [2, 100], &Target::default()).unwrap();
         all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
     };
@@ -301,7 +301,9 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     for batch in [Batch::Full, Batch::Mini { size: 10, seed: 1 }] {
         for hidden in Activation::ALL {
             for (loss, last) in losses() {
-                step(*hidden, loss, last, turn.next().unwrap(), batch);
+                for strategy in Strategy::ALL {
+                    step(*hidden, loss, last, turn.next().unwrap(), batch, *strategy);
+                }
             }
         }
     }
@@ -320,4 +322,22 @@ pub fn every_dispatch() -> Vec<Dispatch> {
 /// What makes two dispatches' compiled forms differ.
 pub fn form(dispatch: &Dispatch) -> String {
     format!("{} {:?}\n{}", dispatch.kernel().name, dispatch.overrides(), dispatch.wgsl())
+}
+
+/// A test of each name for each strategy, of the function of that name.
+#[macro_export]
+macro_rules! for_every_strategy {
+    ($($name:ident)*) => {
+        for_every_strategy!(resident Resident: $($name)*);
+        for_every_strategy!(fused Fused: $($name)*);
+        for_every_strategy!(layered Layered: $($name)*);
+    };
+    ($module:ident $strategy:ident: $($name:ident)*) => {
+        mod $module {
+            $(#[test]
+            fn $name() {
+                super::$name(wgrad::Strategy::$strategy);
+            })*
+        }
+    };
 }
