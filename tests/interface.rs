@@ -8,7 +8,7 @@ mod common;
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use wgrad::kernels::{self, Access, Dispatch};
+use wgrad::kernels::{self, Access, Dispatch, Form};
 use wgrad::{Activation, Loss, Optimizer};
 
 fn parse(dispatch: &Dispatch) -> Module {
@@ -134,7 +134,9 @@ fn parameters_have_four_bytes_a_field() {
             [$((kernels::$module::KERNEL.name, size_of::<kernels::$module::Parameters>())),*]
         };
     }
-    let sizes = sizes!(finite gather loss matmul norm perturb reduce saturation update);
+    let sizes = sizes!(
+        finite gather loss matmul matmul_subgroup matmul_tiled norm perturb reduce saturation update
+    );
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
         assert_eq!((kernel.name, 4 * kernel.fields.len()), (name, size));
@@ -160,11 +162,25 @@ fn kernels_stay_within_the_limits() {
             .sum();
         assert!(storage <= 8 && shared <= 16_384, "{}", kernel.name);
         assert!(storage <= defaults.max_storage_buffers_per_shader_stage as usize);
-        assert!(
-            storage <= 5 && uniform <= 2 && shared <= 512,
-            "{}: more than `from_wgpu` demands",
-            kernel.name
-        );
+        assert!(storage <= 5 && uniform <= 2, "{}: more than `from_wgpu` demands", kernel.name);
+        if kernel.name == Form::Tiled.kernel().name {
+            // Taken only where the device allows what it needs.
+            for (invocations, bytes, runs) in [
+                (kernel.workgroup, shared, true),
+                (kernel.workgroup - 1, shared, false),
+                (kernel.workgroup, shared - 1, false),
+            ] {
+                let limits = wgpu::Limits {
+                    max_compute_invocations_per_workgroup: invocations,
+                    max_compute_workgroup_storage_size: bytes,
+                    ..defaults.clone()
+                };
+                assert_eq!(Form::Tiled.runs_on(&limits.into()), runs);
+            }
+            assert!(kernel.workgroup <= defaults.max_compute_invocations_per_workgroup);
+            continue;
+        }
+        assert!(shared <= 512, "{}: more than `from_wgpu` demands", kernel.name);
         assert!(kernel.workgroup <= 64, "{}: more than `from_wgpu` demands", kernel.name);
     }
 }
