@@ -51,7 +51,7 @@ fn matmul(
         }
     }
     // The column of ones is this tile's column `last + 1 - column`.
-    if (any(ones)) {
+    if (params.ones_column == 1u && any(ones)) {
         var by_column = transpose(sums);
         finish_ones(model, split, row, by_column[last + 1u - column]);
     }
