@@ -161,6 +161,7 @@ impl Gpu {
                 limits,
                 software: info.device_type == wgpu::DeviceType::Cpu,
                 subgroup,
+                product: None,
             },
             info,
             pipelines: Arc::default(),
@@ -326,7 +327,9 @@ impl Gpu {
     /// The compiled form of a dispatch's kernel.
     fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
         let kernel = dispatch.kernel();
-        let key = format!("{} {:?}\n{}", kernel.name, dispatch.overrides(), dispatch.variant.glue);
+        let pieces: Vec<_> = dispatch.variant.pieces.iter().map(|piece| piece.name).collect();
+        let (overrides, glue) = (dispatch.overrides(), &dispatch.variant.glue);
+        let key = format!("{} {overrides:?} {pieces:?}\n{glue}", kernel.name);
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(pipeline.clone());
         }

@@ -53,6 +53,8 @@ kernels! {
     gather,
     loss,
     matmul,
+    matmul_subgroup,
+    matmul_tiled,
     norm,
     perturb,
     reduce,
@@ -61,7 +63,7 @@ kernels! {
     update,
 }
 
-pub use matmul::Matmul;
+pub use matmul::{Form, Matmul};
 
 /// How a kernel uses a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +115,17 @@ pub struct Kernel {
     pub(crate) needs: &'static [&'static Wgsl],
 }
 
-/// Makes a [`Kernel`] from its file's name.
+/// Makes a [`Kernel`] from its file's name, of 64 invocations a workgroup or of as many as said.
 macro_rules! kernel {
     ($name:literal, $parameters:ty, [$($need:ident),*], [$($slot:expr),* $(,)?]) => {
+        crate::kernels::kernel!($name, 64, $parameters, [$($need),*], &[$($slot),*])
+    };
+    ($name:literal, $workgroup:literal, $parameters:ty, [$($need:ident),*], $slots:expr) => {
         crate::kernels::Kernel {
             name: $name,
             source: include_str!(concat!("../../shaders/", $name, ".wgsl")),
-            workgroup: 64,
-            slots: &[$($slot),*],
+            workgroup: $workgroup,
+            slots: $slots,
             fields: <$parameters>::FIELDS,
             needs: &[$(&crate::wgsl::$need),*],
         }

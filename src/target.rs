@@ -1,5 +1,7 @@
 //! What a plan has to know of a device.
 
+use crate::kernels::Form;
+
 /// The limits of a device and what it is good at: pure data, so that a plan can be made for a
 /// device that is not there.
 ///
@@ -20,6 +22,8 @@ pub struct Target {
     /// Invocations of a subgroup, where shaders may use subgroup operations and every subgroup has
     /// that many.
     pub subgroup: Option<u32>,
+    /// The form of all matrix products; without one, each takes the form that suits it.
+    pub product: Option<Form>,
 }
 
 impl From<wgpu::Limits> for Target {

@@ -1,6 +1,6 @@
 //! Pieces of WGSL and how a kernel's text is put together of them.
 
-/// Functions without bindings, and the pieces that they call.
+/// Functions, mostly without bindings, and the pieces that they call.
 #[derive(Debug)]
 pub(crate) struct Wgsl {
     pub name: &'static str,
@@ -29,6 +29,10 @@ common! {
     HYPER = "hyper" needs [];
     LOSS_ROW = "loss_row" needs [];
     CURSOR = "cursor" needs [];
+    PRODUCT = "product" needs [];
+    PRODUCT_BLOCKS = "product_blocks" needs [];
+    PRODUCT_WORDS = "product_words" needs [];
+    PRODUCT_FOURS = "product_fours" needs [];
 }
 
 /// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line

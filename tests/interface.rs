@@ -8,7 +8,7 @@ mod common;
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use wgrad::kernels::{self, Access, Dispatch};
+use wgrad::kernels::{self, Access, Dispatch, Form};
 use wgrad::{Activation, Loss, Optimizer};
 
 fn parse(dispatch: &Dispatch) -> Module {
@@ -66,7 +66,7 @@ fn entry_points_have_the_kernels_names_and_workgroups() {
         let entry = &module.entry_points[0];
         assert_eq!(entry.name, kernel.name);
         assert_eq!(entry.stage, naga::ShaderStage::Compute);
-        assert_eq!(entry.workgroup_size, [kernel.workgroup, 1, 1], "{}", kernel.name);
+        assert_eq!(entry.workgroup_size, [dispatch.workgroup(), 1, 1], "{}", kernel.name);
         assert!(entry.workgroup_size_overrides.is_none(), "{}", kernel.name);
     }
 }
@@ -134,7 +134,10 @@ fn parameters_have_four_bytes_a_field() {
             [$((kernels::$module::KERNEL.name, size_of::<kernels::$module::Parameters>())),*]
         };
     }
-    let sizes = sizes!(finite gather loss matmul norm perturb reduce saturation update);
+    let sizes = sizes!(
+        advance finite fused gather loss matmul matmul_subgroup matmul_tiled norm perturb reduce
+        resident saturation update
+    );
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
         assert_eq!((kernel.name, 4 * kernel.fields.len()), (name, size));
@@ -160,11 +163,30 @@ fn kernels_stay_within_the_limits() {
             .sum();
         assert!(storage <= 8 && shared <= 16_384, "{}", kernel.name);
         assert!(storage <= defaults.max_storage_buffers_per_shader_stage as usize);
-        assert!(
-            storage <= 5 && uniform <= 2 && shared <= 512,
-            "{}: more than `from_wgpu` demands",
-            kernel.name
-        );
+        if ["resident", "fused"].contains(&kernel.name) {
+            // Planned only where the device allows what they need.
+            assert!(dispatch.workgroup() <= defaults.max_compute_invocations_per_workgroup);
+            continue;
+        }
+        assert!(storage <= 5 && uniform <= 2, "{}: more than `from_wgpu` demands", kernel.name);
+        if kernel.name == Form::Tiled.kernel().name {
+            // Taken only where the device allows what it needs.
+            for (invocations, bytes, runs) in [
+                (kernel.workgroup, shared, true),
+                (kernel.workgroup - 1, shared, false),
+                (kernel.workgroup, shared - 1, false),
+            ] {
+                let limits = wgpu::Limits {
+                    max_compute_invocations_per_workgroup: invocations,
+                    max_compute_workgroup_storage_size: bytes,
+                    ..defaults.clone()
+                };
+                assert_eq!(Form::Tiled.runs_on(&limits.into()), runs);
+            }
+            assert!(kernel.workgroup <= defaults.max_compute_invocations_per_workgroup);
+            continue;
+        }
+        assert!(shared <= 512, "{}: more than `from_wgpu` demands", kernel.name);
         assert!(kernel.workgroup <= 64, "{}: more than `from_wgpu` demands", kernel.name);
     }
 }

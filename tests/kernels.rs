@@ -10,13 +10,13 @@
 mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
+use wgrad::kernels::Matmul;
 use wgrad::kernels::saturation::Holds;
 use wgrad::kernels::{Dispatch, finite, gather, loss, norm, perturb, reduce, saturation, update};
-use wgrad::kernels::{Matmul, matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
-    Strategy, Target, Training,
+    Strategy, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -115,37 +115,41 @@ impl Product {
 
 fn check_products(products: &[Product]) {
     let operands: Vec<_> = products.iter().zip(1..).map(|(p, seed)| p.operands(seed)).collect();
+    // Every form's jobs of a product stand one behind another.
+    let targets = common::targets();
     let jobs: Vec<_> = products
         .iter()
         .zip(&operands)
-        .map(|(product, [a, b, bias])| {
+        .flat_map(|(product, [a, b, bias])| {
             let [rows, columns, _] = product.sizes;
             let extra = if bias.is_empty() { Content::Unset(1) } else { floats(bias) };
-            Job {
-                name: format!("{product:?}"),
-                dispatches: product.matmul().dispatches(common::gpu().target()).unwrap(),
-                slots: vec![
-                    floats(a),
-                    floats(b),
-                    extra,
-                    Content::Unset(product.models * rows * columns),
-                ],
-            }
+            let slots =
+                vec![floats(a), floats(b), extra, Content::Unset(product.models * rows * columns)];
+            targets.iter().map(move |target| Job {
+                name: format!("{:?} {product:?}", target.product),
+                dispatches: product.matmul().dispatches(target).unwrap(),
+                slots: slots.clone(),
+            })
         })
         .collect();
     let results = run(&jobs);
-    for ((product, [a, b, bias]), (job, slots)) in
-        products.iter().zip(&operands).zip(jobs.iter().zip(&results))
+    for ((product, [a, b, bias]), (jobs, results)) in products
+        .iter()
+        .zip(&operands)
+        .zip(jobs.chunks(targets.len()).zip(results.chunks(targets.len())))
     {
         let matmul = product.matmul();
         let [a, b, bias] = [wide(a), wide(b), wide(bias)];
         let expected = matmul.reference(&a, &b, &bias).unwrap();
-        let found = as_floats(&slots[3]);
+        let found = results.iter().map(|slots| as_floats(&slots[3]));
+        let found: Vec<_> = jobs.iter().map(|job| &job.name).zip(found).collect();
         // Multiples of 1/64 below 2^18 in magnitude are f32 numbers: nothing is rounded.
         let exact =
             matches!(product.activation, None | Some(Activation::Identity | Activation::Relu));
         if product.eighths && exact {
-            check_each(&job.name, &found, &expected, |_| 0.0);
+            for (name, found) in &found {
+                check_each(name, found, &expected, |_| 0.0);
+            }
             continue;
         }
         // A sum of n terms is off by at most about n · 2^-24 · Σ |term|, and by √n instead of n
@@ -163,9 +167,11 @@ fn check_products(products: &[Product]) {
             }
         };
         let own = if product.activation.is_some() { 1e-6 } else { 0.0 };
-        check_each(&job.name, &found, &expected, |i| {
-            2.3e-6 * (terms[i] + of_bias(i)) + own * expected[i].abs().max(1.0)
-        });
+        for (name, found) in &found {
+            check_each(name, found, &expected, |i| {
+                2.3e-6 * (terms[i] + of_bias(i)) + own * expected[i].abs().max(1.0)
+            });
+        }
     }
 }
 
@@ -257,7 +263,8 @@ fn products_of_long_sums() {
         (70_000, 1, None),
         (70_000, 2, Some(Activation::Identity)),
     ] {
-        let (rows, columns) = (5, 6);
+        // The second in fours of words, as far as its inner size is.
+        let (rows, columns) = if models == 1 { (5, 6) } else { (6, 8) };
         let whole = |count, seed| -> Vec<f32> {
             let round = |v: &f32| v.signum() * (1.0 + (v.abs() * 3.0).floor());
             numbers_f32(count, seed).iter().map(round).collect()
@@ -267,21 +274,23 @@ fn products_of_long_sums() {
         let bias = if activation.is_some() { whole(models * columns, 3) } else { Vec::new() };
         let plain = Matmul::new(rows, columns, inner).models(models);
         let matmul = activation.map_or(plain, |activation| plain.epilogue(activation));
-        let dispatches = matmul.dispatches(common::gpu().target()).unwrap();
-        assert_eq!(dispatches.len(), inner.div_ceil(32_768));
-        let job = Job {
-            name: format!("{inner} terms"),
-            dispatches,
-            slots: vec![
-                floats(&a),
-                floats(&b),
-                if bias.is_empty() { Content::Unset(1) } else { floats(&bias) },
-                Content::Unset(models * rows * columns),
-            ],
-        };
         let expected = matmul.reference(&wide(&a), &wide(&b), &wide(&bias)).unwrap();
-        let found = as_floats(&run(std::slice::from_ref(&job))[0][3]);
-        check_each(&job.name, &found, &expected, |_| 0.0);
+        for target in common::targets() {
+            let dispatches = matmul.dispatches(&target).unwrap();
+            assert_eq!(dispatches.len(), inner.div_ceil(32_768));
+            let job = Job {
+                name: format!("{:?} of {inner} terms", target.product),
+                dispatches,
+                slots: vec![
+                    floats(&a),
+                    floats(&b),
+                    if bias.is_empty() { Content::Unset(1) } else { floats(&bias) },
+                    Content::Unset(models * rows * columns),
+                ],
+            };
+            let found = as_floats(&run(std::slice::from_ref(&job))[0][3]);
+            check_each(&job.name, &found, &expected, |_| 0.0);
+        }
     }
 }
 
@@ -392,14 +401,32 @@ fn slopes_of_activations() {
 fn products_of_a_training_step() {
     let models = 2;
     let mut checked = 0;
-    for (hidden, sets, rows) in Activation::ALL.iter().flat_map(|hidden| {
-        [(1, 1), (2, 130), (1, 300), (2, 513)].map(|(sets, rows)| (*hidden, sets, rows))
-    }) {
-        let mlp = Mlp::new(5).layer(7, hidden).layer(6, hidden).layer(3, Activation::Identity);
+    let mut cases = Vec::new();
+    for target in common::targets() {
+        for hidden in Activation::ALL {
+            // The other sizes are multiples of four, and more than a subgroup's tile.
+            for (units, sets, rows) in [
+                ([5, 7, 6, 3], 1, 1),
+                ([5, 7, 6, 3], 2, 130),
+                ([5, 7, 6, 3], 1, 300),
+                ([5, 7, 6, 3], 2, 513),
+                ([8, 36, 12, 4], 1, 12),
+                ([8, 36, 12, 4], 2, 300),
+            ] {
+                cases.push((target.clone(), *hidden, units, sets, rows));
+            }
+        }
+    }
+    for (target, hidden, [inputs, first, second, outputs], sets, rows) in cases {
+        let mlp = Mlp::new(inputs)
+            .layer(first, hidden)
+            .layer(second, hidden)
+            .layer(outputs, Activation::Identity);
         let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
             .models(models)
             .strategy(Strategy::Layered);
-        let plan = Plan::new(&mlp, &training, [sets, rows], &Target::default()).unwrap();
+        let plan = Plan::new(&mlp, &training, [sets, rows], &target).unwrap();
+        let kernel = target.product.unwrap().kernel().name;
         let p = mlp.parameters();
         let size = |buffer: Buffer| {
             let found = plan.buffers().into_iter().find(|(b, _)| *b == buffer);
@@ -411,18 +438,15 @@ fn products_of_a_training_step() {
                 .fold(rows as u64, |s, c| s.wrapping_mul(31) + u64::from(c));
             numbers_f32(size(buffer), seed)
         };
-        let nodes: Vec<_> = plan
-            .step()
-            .into_iter()
-            .filter(|n| n.dispatch.kernel().name == matmul::KERNEL.name)
-            .collect();
+        let nodes: Vec<_> =
+            plan.step().into_iter().filter(|n| n.dispatch.kernel().name == kernel).collect();
         let jobs: Vec<_> = nodes
             .iter()
             .map(|node| {
                 let (c, read) = node.buffers.split_last().unwrap();
                 let mut slots: Vec<_> = read.iter().map(|b| floats(&content(*b))).collect();
                 slots.push(Content::Unset(size(*c)));
-                let name = format!("{} of {} over {rows} rows", c, hidden.name());
+                let name = format!("{kernel} {c} of {} over {rows} rows", hidden.name());
                 Job::new(name, node.dispatch.clone(), slots)
             })
             .collect();

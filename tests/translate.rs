@@ -10,7 +10,7 @@ use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeMap;
 use wgrad::kernels::Dispatch;
-use wgrad::{Activation, Optimizer, Saved};
+use wgrad::{Activation, Loss, Optimizer, Saved};
 
 /// The bytes of each translation: SPIR-V, MSL, HLSL, GLSL.
 fn translate(
@@ -19,8 +19,11 @@ fn translate(
     overrides: &[(&'static str, f64)],
 ) -> Result<[usize; 4], String> {
     let parsed = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    // What wgpu enables for a shader with subgroup operations; every other must do without.
+    let subgroups = text.contains("subgroupShuffle");
+    let capabilities = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
     let validate = |module: &naga::Module| {
-        Validator::new(ValidationFlags::all(), Capabilities::empty())
+        Validator::new(ValidationFlags::all(), capabilities)
             .validate(module)
             .map_err(|e| format!("validation: {}", e.emit_to_string(text)))
     };
@@ -34,10 +37,13 @@ fn translate(
 
     let options =
         spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: name.into() };
-    let spirv = spv::write_vec(&module, &info, &spv::Options::default(), Some(&options))
+    let version = if subgroups { (1, 3) } else { spv::Options::default().lang_version };
+    let settings = spv::Options { lang_version: version, ..Default::default() };
+    let spirv = spv::write_vec(&module, &info, &settings, Some(&options))
         .map_err(|e| format!("SPIR-V: {e}"))?;
 
-    let options = msl::Options { lang_version: (2, 0), ..Default::default() };
+    let version = if subgroups { (2, 1) } else { (2, 0) };
+    let options = msl::Options { lang_version: version, ..Default::default() };
     let pipeline = msl::PipelineOptions {
         entry_point: Some((ShaderStage::Compute, name.into())),
         ..Default::default()
@@ -49,7 +55,10 @@ fn translate(
     }
 
     let mut direct = String::new();
-    let options = hlsl::Options::default();
+    let mut options = hlsl::Options::default();
+    if subgroups {
+        options.shader_model = hlsl::ShaderModel::V6_0;
+    }
     let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, name.into())) };
     let reflection = hlsl::Writer::new(&mut direct, &options, &pipeline)
         .write(&module, &info, None)
@@ -97,11 +106,23 @@ fn every_shader_is_translated() {
     let kept = Activation::ALL.iter().filter(|a| a.saves() == Saved::Input).count();
     // The bare sum; value and slope of each; the value once more where z is kept: for hidden
     // layers of a training that is the only form, for predictions there is the other.
-    assert_eq!(counts["matmul"], 1 + 2 * activations + kept);
+    let products = 1 + 2 * activations + kept;
+    assert_eq!(counts["matmul"], products);
+    // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well;
+    // the bare sum in four directions, of which a subgroup's words have one.
+    assert_eq!(counts["matmul_subgroup"], 2 * (1 + products) + 3);
+    assert_eq!(counts["matmul_tiled"], 2 * (1 + products) + 6);
     assert_eq!(counts["loss"], common::losses().len());
     assert_eq!(counts["update"], Optimizer::all().len());
     assert_eq!(counts["saturation"], 2 * activations);
-    for single in ["finite", "gather", "norm", "perturb", "reduce"] {
+    // A whole network each: every loss behind one activation, every activation before one loss, with
+    // full batches and without; resident ones meet in three ways.
+    let losses = common::losses();
+    let squared = losses.iter().filter(|(loss, _)| *loss == Loss::MeanSquaredError).count();
+    let networks = 2 * (losses.len() + (activations - 1) * squared);
+    assert_eq!(counts["fused"], networks);
+    assert_eq!(counts["resident"], 3 * networks);
+    for single in ["advance", "finite", "gather", "norm", "perturb", "reduce"] {
         assert_eq!(counts[single], 1, "{single}");
     }
     assert!(counts.values().sum::<usize>() >= 80, "{counts:?}");

@@ -3,8 +3,8 @@
 
 use std::sync::OnceLock;
 use wgrad::kernels::saturation::Holds;
-use wgrad::kernels::{self, Access, Dispatch, Matmul};
-use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Strategy, Target, Training};
+use wgrad::kernels::{self, Access, Dispatch, Form, Matmul};
+use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Target, Training};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -17,6 +17,21 @@ pub fn gpu() -> &'static Gpu {
             )
         })
     })
+}
+
+/// The device under test with each form of the matrix product that it can run. All but the one for
+/// subgroups of 8 it must.
+pub fn targets() -> Vec<Target> {
+    let own = gpu().target();
+    let with = |form: &Form| Target { product: Some(*form), ..own.clone() };
+    let can = |form: &Form| form.runs_on(own);
+    let forms: Vec<_> = Form::ALL.iter().filter(|form| can(form)).collect();
+    let missing = usize::from(own.subgroup != Some(8));
+    assert_eq!(forms.len(), Form::ALL.len() - missing, "{forms:?} on {own:?}");
+    if missing == 1 {
+        println!("subgroups of {:?}: no products by subgroups of 8", own.subgroup);
+    }
+    forms.into_iter().map(with).collect()
 }
 
 /// The largest |found − expected| as a share of the largest |expected|; infinite for a NaN.
@@ -126,6 +141,7 @@ fn narrow_gpu() -> &'static Gpu {
             ..Default::default()
         };
         let descriptor = wgpu::DeviceDescriptor {
+            required_features: gpu().device().features() & wgpu::Features::SUBGROUP,
             required_limits: wgpu::Limits {
                 max_compute_workgroups_per_dimension: SIDE,
                 ..gpu().limits().clone()
@@ -290,10 +306,10 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
     ];
-    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy| {
+    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Target| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
         let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
-        let plan = Plan::new(&mlp, &training, [2, 100], &Target::default()).unwrap();
+        let plan = Plan::new(&mlp, &training, [2, 100], target).unwrap();
         all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
     };
     let optimizers = Optimizer::all();
@@ -301,21 +317,57 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     for batch in [Batch::Full, Batch::Mini { size: 10, seed: 1 }] {
         for hidden in Activation::ALL {
             for (loss, last) in losses() {
-                for strategy in Strategy::ALL {
-                    step(*hidden, loss, last, turn.next().unwrap(), batch, *strategy);
+                let optimizer = turn.next().unwrap();
+                let target = Target::default();
+                step(*hidden, loss, last, optimizer, batch, Strategy::Layered, &target);
+                // Their forms follow from the whole network: each hidden activation and each loss.
+                if *hidden == Activation::Relu || loss == Loss::MeanSquaredError {
+                    step(*hidden, loss, last, optimizer, batch, Strategy::Fused, &target);
+                    for subgroup in [None, Some(8), Some(32)] {
+                        let target = Target { subgroup, ..Target::default() };
+                        step(*hidden, loss, last, optimizer, batch, Strategy::Resident, &target);
+                    }
                 }
             }
         }
     }
     for activation in Activation::ALL {
-        all.extend(
-            Matmul::new(2, 2, 2).epilogue(*activation).dispatches(&Target::default()).unwrap(),
-        );
         for holds in [Holds::Saved, Holds::PreActivation] {
             all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
         }
     }
-    all.extend(Matmul::new(2, 2, 2).dispatches(&Target::default()).unwrap());
+    for form in Form::ALL {
+        all.extend(every_product(*form));
+    }
+    all
+}
+
+/// The matrix products of a training step and of a prediction with every activation, and the bare
+/// ones in all directions; with buffers as words (sizes that are no multiples of four) and as fours.
+fn every_product(form: Form) -> Vec<Dispatch> {
+    let target = Target { product: Some(form), subgroup: Some(8), ..Target::default() };
+    let mut all = Vec::new();
+    for size in [2, 4] {
+        let product = Matmul::new(size, size, size);
+        for product in [
+            product,
+            product.transposed_a(),
+            product.transposed_b(),
+            product.transposed_a().transposed_b(),
+        ] {
+            all.extend(product.dispatches(&target).unwrap());
+        }
+        for activation in Activation::ALL {
+            let product = product.transposed_b().epilogue(*activation);
+            all.extend(product.dispatches(&target).unwrap());
+            let mlp = Mlp::new(size).layer(size, *activation).layer(size, Activation::Identity);
+            let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+                .strategy(Strategy::Layered);
+            let plan = Plan::new(&mlp, &training, [1, 100], &target).unwrap();
+            let products = plan.step().into_iter().map(|node| node.dispatch.clone());
+            all.extend(products.filter(|d| d.kernel().name == form.kernel().name));
+        }
+    }
     all
 }
 

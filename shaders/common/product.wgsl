@@ -1,0 +1,90 @@
+// What the forms of the matrix product share: the sizes, and what becomes of a sum. The buffers are those of product_words.wgsl or product_fours.wgsl.
+struct Params {
+    rows: u32,
+    columns: u32,
+    models: u32,
+    inner_begin: u32,
+    inner_end: u32,
+    splits: u32,
+    chunk: u32,
+    first_tile: u32,
+    tiles: u32,
+    a_offset: u32,
+    a_model: u32,
+    a_row: u32,
+    a_inner: u32,
+    b_offset: u32,
+    b_model: u32,
+    b_inner: u32,
+    b_column: u32,
+    extra_offset: u32,
+    extra_model: u32,
+    extra_row: u32,
+    extra_column: u32,
+    c_offset: u32,
+    c_model: u32,
+    c_split: u32,
+    c_row: u32,
+    saved_offset: u32,
+    ones_column: u32,
+    ones_offset: u32,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// 0: the sum itself. 1: activation(sum + bias). 2: sum · activation'(saved).
+override EPILOGUE: u32 = 0u;
+// Whether epilogue 1 keeps the pre-activation as well.
+override SAVE: bool = false;
+
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
+
+// Stores four results of a row, of which the first `count` are in the matrix.
+fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f32>) {
+    let at = params.c_offset + model * params.c_model + split * params.c_split
+        + row * params.c_row + column;
+    var result = sum;
+    if (params.accumulate == 1u) {
+        result += four_of_c(at, count);
+    }
+    if (EPILOGUE != 0u) {
+        let extra_at = params.extra_offset + model * params.extra_model
+            + row * params.extra_row + column * params.extra_column;
+        let other = four_of_extra(extra_at, params.extra_column, count);
+        if (EPILOGUE == 1u) {
+            result += other;
+            if (SAVE) {
+                put_four(at + params.saved_offset, count, result);
+            }
+            result = vec4<f32>(
+                activation_value(result.x),
+                activation_value(result.y),
+                activation_value(result.z),
+                activation_value(result.w),
+            );
+        } else {
+            result *= vec4<f32>(
+                activation_gradient(other.x),
+                activation_gradient(other.y),
+                activation_gradient(other.z),
+                activation_gradient(other.w),
+            );
+        }
+    }
+    put_four(at, count, result);
+}
+
+// Stores the sums of four rows of op(A) where they belong.
+fn finish_ones(model: u32, split: u32, row: u32, sum: vec4<f32>) {
+    if (row < params.rows) {
+        let at = params.c_offset + model * params.c_model + split * params.c_split
+            + params.ones_offset + row;
+        let count = min(params.rows - row, 4u);
+        var result = sum;
+        if (params.accumulate == 1u) {
+            result += four_of_c(at, count);
+        }
+        put_four(at, count, result);
+    }
+}

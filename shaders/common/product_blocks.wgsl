@@ -1,0 +1,75 @@
+// Blocks of 4 × 4 of the operands. Where ALIGNED, every offset, stride
+// and length along a line is a multiple of four.
+
+// Whether four terms of a row of op(A) lie side by side, or else four rows.
+override A_ALONG_INNER: bool = true;
+// Whether four terms of a column of op(B) lie side by side, or else four columns.
+override B_ALONG_INNER: bool = false;
+// Whether the sums of op(A)'s rows are wanted: the product with a column of ones.
+override ONES: bool = false;
+
+// Rows `row` to `row` + 3 of op(A) under the terms from `k` on: a column is a term. Terms from `end`
+// on are 0, rows over the edge the last ones again.
+fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
+    let first = params.a_offset + model * params.a_model;
+    let rows = vec4<u32>(first) + min(vec4<u32>(row) + FOUR, vec4<u32>(params.rows - 1u)) * params.a_row;
+    if (!ALIGNED) {
+        let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.a_inner;
+        let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
+        return mat4x4<f32>(
+            four_of_a(rows + vec4<u32>(terms.x)),
+            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.y)), inside.y),
+            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.z)), inside.z),
+            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.w)), inside.w),
+        );
+    }
+    if (A_ALONG_INNER) {
+        let at = rows + vec4<u32>(k);
+        return transpose(mat4x4<f32>(
+            four_of_a(at.xxxx),
+            four_of_a(at.yyyy),
+            four_of_a(at.zzzz),
+            four_of_a(at.wwww),
+        ));
+    }
+    let at = vec4<u32>(first + min(row, params.rows - 4u)) + (vec4<u32>(k) + FOUR) * params.a_inner;
+    return mat4x4<f32>(
+        four_of_a(at.xxxx),
+        four_of_a(at.yyyy),
+        four_of_a(at.zzzz),
+        four_of_a(at.wwww),
+    );
+}
+
+// The same of op(B), its columns for the rows.
+fn block_of_b(model: u32, column: u32, k: u32, end: u32) -> mat4x4<f32> {
+    let first = params.b_offset + model * params.b_model;
+    let width = params.columns - params.ones_column;
+    let columns = vec4<u32>(first) + min(vec4<u32>(column) + FOUR, vec4<u32>(width - 1u)) * params.b_column;
+    if (!ALIGNED) {
+        let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.b_inner;
+        let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
+        return mat4x4<f32>(
+            four_of_b(columns + vec4<u32>(terms.x)),
+            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.y)), inside.y),
+            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.z)), inside.z),
+            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.w)), inside.w),
+        );
+    }
+    if (B_ALONG_INNER) {
+        let at = columns + vec4<u32>(k);
+        return transpose(mat4x4<f32>(
+            four_of_b(at.xxxx),
+            four_of_b(at.yyyy),
+            four_of_b(at.zzzz),
+            four_of_b(at.wwww),
+        ));
+    }
+    let at = vec4<u32>(first + min(column, width - 4u)) + (vec4<u32>(k) + FOUR) * params.b_inner;
+    return mat4x4<f32>(
+        four_of_b(at.xxxx),
+        four_of_b(at.yyyy),
+        four_of_b(at.zzzz),
+        four_of_b(at.wwww),
+    );
+}

@@ -1,0 +1,40 @@
+// The matrix product's buffers as words: any offsets and strides.
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+// The bias, or what the forward pass saved.
+@group(0) @binding(3) var<storage, read> extra: array<f32>;
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+
+const ALIGNED: bool = false;
+
+fn four_of_a(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]);
+}
+
+fn four_of_b(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]);
+}
+
+// The first `count` of four elements `step` apart, the last of them again for the rest.
+fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
+    let at = vec4<u32>(first) + min(FOUR, vec4<u32>(count - 1u)) * step;
+    return vec4<f32>(extra[at.x], extra[at.y], extra[at.z], extra[at.w]);
+}
+
+fn four_of_c(first: u32, count: u32) -> vec4<f32> {
+    let at = vec4<u32>(first) + min(FOUR, vec4<u32>(count - 1u));
+    return vec4<f32>(c[at.x], c[at.y], c[at.z], c[at.w]);
+}
+
+fn put_four(at: u32, count: u32, values: vec4<f32>) {
+    c[at] = values.x;
+    if (count > 1u) {
+        c[at + 1u] = values.y;
+    }
+    if (count > 2u) {
+        c[at + 2u] = values.z;
+    }
+    if (count > 3u) {
+        c[at + 3u] = values.w;
+    }
+}

@@ -1,0 +1,15 @@
+//! The matrix product by workgroups, for GPUs; see [`matmul`](super::matmul).
+
+use super::matmul::SLOTS;
+pub use super::matmul::Parameters;
+use super::{Kernel, kernel};
+
+/// `shaders/matmul_tiled.wgsl`.
+pub const KERNEL: Kernel =
+    kernel!("matmul_tiled", 128, Parameters, [PRODUCT, PRODUCT_BLOCKS], SLOTS);
+
+/// Rows and columns of a workgroup's tile.
+pub(super) const TILE: u32 = 64;
+
+/// Bytes of workgroup memory: 16 terms of a tile's rows and columns.
+pub(super) const SHARED: u32 = 2 * 4 * 16 * TILE;
