@@ -44,12 +44,8 @@ fn matmul(
         sum2 += a[p.z] * v;
         sum3 += a[p.w] * v;
     }
-    var sums = mat4x4<f32>(sum0, sum1, sum2, sum3);
-    for (var i = 0u; i < 4u; i++) {
-        if (row + i < params.rows && column <= last) {
-            finish(model, split, row + i, column, min(last + 1u - column, 4u), sums[i]);
-        }
-    }
+    let sums = mat4x4<f32>(sum0, sum1, sum2, sum3);
+    finish_rows(model, split, row, column, last + 1u, sums);
     // The column of ones is this tile's column `last + 1 - column`.
     if (params.ones_column == 1u && any(ones)) {
         var by_column = transpose(sums);

@@ -40,21 +40,9 @@ fn matmul_subgroup(
     }
 
     // Four rows a turn, which then move up: a loop over an array's index is slower here.
-    let last = min(first_row + 32u, params.rows);
-    for (var row = first_row; row < last; row += 4u) {
-        if (column < width) {
-            let count = min(width - column, 4u);
-            finish(model, split, row, column, count, sums[0]);
-            if (row + 1u < last) {
-                finish(model, split, row + 1u, column, count, sums[1]);
-            }
-            if (row + 2u < last) {
-                finish(model, split, row + 2u, column, count, sums[2]);
-            }
-            if (row + 3u < last) {
-                finish(model, split, row + 3u, column, count, sums[3]);
-            }
-        }
+    for (var row = first_row; row < min(first_row + 32u, params.rows); row += 4u) {
+        let four = mat4x4<f32>(sums[0], sums[1], sums[2], sums[3]);
+        finish_rows(model, split, row, column, width, four);
         advance(&sums);
     }
     if (ONES && tile_column == 0u) {

@@ -104,17 +104,10 @@ fn matmul_tiled(
     }
 
     let column = tile_column * 64u + 4u * own_column;
-    if (column < width) {
-        let count = min(width - column, 4u);
-        let sums = array<vec4<f32>, 8>(sum0, sum1, sum2, sum3, sum4, sum5, sum6, sum7);
-        for (var i = 0u; i < 8u; i++) {
-            let row = first_row + 4u * own_row + select(i, i + 28u, i > 3u);
-            if (row < params.rows) {
-                finish(model, split, row, column, count, sums[i]);
-            }
-        }
-    }
+    let row = first_row + 4u * own_row;
+    finish_rows(model, split, row, column, width, mat4x4<f32>(sum0, sum1, sum2, sum3));
+    finish_rows(model, split, row + 32u, column, width, mat4x4<f32>(sum4, sum5, sum6, sum7));
     if (ONES && tile_column == 0u && own_column < 2u) {
-        finish_ones(model, split, first_row + 4u * own_row + 32u * own_column, ones);
+        finish_ones(model, split, row + 32u * own_column, ones);
     }
 }

@@ -75,6 +75,18 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
     put_four(at, count, result);
 }
 
+// Stores four columns of four rows of results, as far as they are in the matrix without its column
+// of ones, which is `width` wide. A loop, so that an activation's code appears four times and not
+// 16; the sums move up in it, since an index would take them out of the registers.
+fn finish_rows(model: u32, split: u32, row: u32, column: u32, width: u32, sums: mat4x4<f32>) {
+    var rest = sums;
+    let last = select(row, min(row + 4u, params.rows), column < width);
+    for (var i = row; i < last; i++) {
+        finish(model, split, i, column, min(width - column, 4u), rest[0]);
+        rest = mat4x4<f32>(rest[1], rest[2], rest[3], rest[3]);
+    }
+}
+
 // Stores the sums of four rows of op(A) where they belong.
 fn finish_ones(model: u32, split: u32, row: u32, sum: vec4<f32>) {
     if (row < params.rows) {

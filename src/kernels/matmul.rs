@@ -668,6 +668,65 @@ mod tests {
         assert_eq!(much.iter().map(|d| d.work().operations).sum::<u64>(), 2 * 4096_u64.pow(3));
     }
 
+    /// The kernel that the product of `rows` × `columns` × 64 in `models` models takes on `target`.
+    fn chosen(rows: usize, columns: usize, models: usize, target: &Target) -> &'static str {
+        let product = Matmul::new(rows, columns, 64).models(models);
+        product.dispatches(target).unwrap()[0].kernel().name
+    }
+
+    #[test]
+    fn each_product_takes_the_form_that_suits_it() {
+        let gpu = Target::default();
+        let cpu = Target { software: true, subgroup: Some(8), ..Target::default() };
+        for (rows, columns, models, on_gpu, on_cpu) in [
+            (1, 1, 1, "matmul", "matmul"),
+            (16_384, 3, 1, "matmul", "matmul"),
+            (16_384, 10, 1, "matmul", "matmul_subgroup"),
+            (12, 12, 64, "matmul", "matmul"),
+            (16, 17, 1, "matmul", "matmul_subgroup"),
+            (128, 256, 1, "matmul_tiled", "matmul_subgroup"),
+            (128, 128, 1, "matmul", "matmul_subgroup"),
+            (128, 128, 2, "matmul_tiled", "matmul_subgroup"),
+            (512, 512, 1, "matmul_tiled", "matmul_subgroup"),
+        ] {
+            let case = format!("{rows} x {columns}, {models} models");
+            assert_eq!(chosen(rows, columns, models, &gpu), on_gpu, "{case}");
+            assert_eq!(chosen(rows, columns, models, &cpu), on_cpu, "{case}");
+        }
+        // Other subgroups, or less than WebGPU's defaults: the form that runs anywhere.
+        let mut other = Target { subgroup: Some(4), ..cpu };
+        assert_eq!(chosen(512, 512, 1, &other), "matmul");
+        other = gpu;
+        other.limits.max_compute_invocations_per_workgroup = 64;
+        assert_eq!(chosen(512, 512, 1, &other), "matmul");
+        other.product = Some(Form::Tiled);
+        assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
+        other.product = Some(Form::Subgroup);
+        assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
+    }
+
+    /// A vector of four must neither begin between two words of the buffer's fours nor leave its line.
+    #[test]
+    fn fours_of_words_need_multiples_of_four() {
+        let target = |form| Target { product: Some(form), subgroup: Some(8), ..Target::default() };
+        let fours = |product: Matmul, form| {
+            let variant = &product.dispatches(&target(form)).unwrap()[0].variant;
+            variant.pieces.iter().any(|piece| piece.name == PRODUCT_FOURS.name)
+        };
+        for form in [Form::Subgroup, Form::Tiled] {
+            let all = Matmul::new(5, 8, 12);
+            assert!(fours(all, form));
+            assert!(fours(all.models(3).epilogue(Activation::Tanh), form));
+            assert!(fours(all.transposed_b(), form));
+            // Four rows side by side, of five.
+            assert!(!fours(all.transposed_a(), form));
+            assert!(fours(Matmul::new(8, 8, 12).transposed_a(), form));
+            assert!(!fours(Matmul::new(5, 7, 12), form));
+            assert!(!fours(Matmul::new(5, 8, 13), form));
+        }
+        assert!(!fours(Matmul::new(8, 8, 8), Form::Registers));
+    }
+
     #[test]
     fn sizes_and_lengths_that_do_not_fit_are_refused() {
         assert!(Matmul::new(0, 1, 1).dispatches(&Target::default()).is_err());
