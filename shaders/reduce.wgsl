@@ -18,13 +18,16 @@ struct Status {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partial_gradient: array<f32>;
+@group(0) @binding(1) var<storage, read> partial_gradient: array<Word>;
 @group(0) @binding(2) var<storage, read> partial_loss: array<f32>;
-@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> gradient: array<Word>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(5) var<storage, read_write> status: Status;
 
 var<workgroup> sums: array<f32, 64>;
+
+// Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
+override ALONE: bool = false;
 
 @compute @workgroup_size(64)
 fn reduce(
@@ -36,21 +39,24 @@ fn reduce(
     if (index < params.gradient_groups) {
         let i = index * 64u + local;
         let elements = params.parameters * params.models;
-        if (i < elements) {
+        if (i * LANES < elements) {
             // Sixteen at a time: a sum of sums loses less than one long sum.
-            var sum = 0.0;
-            var part = 0.0;
+            var sum = Word();
+            var run = Word();
             for (var split = 0u; split < params.splits; split++) {
-                part += partial_gradient[split * elements + i];
+                run += partial_gradient[split * elements / LANES + i];
                 if (split % 16u == 15u) {
-                    sum += part;
-                    part = 0.0;
+                    sum += run;
+                    run = Word();
                 }
             }
-            sum += part;
+            sum += run;
             gradient[i] = sum;
-            if (!is_finite(sum)) {
-                atomicMin(&status.diverged[i / params.parameters], status.step);
+            for (var lane = 0u; lane < LANES; lane++) {
+                if (!is_finite(part(sum, lane))) {
+                    let element = min(i * LANES + lane, elements - 1u);
+                    atomicMin(&status.diverged[element / params.parameters], status.step);
+                }
             }
         }
         return;
@@ -59,6 +65,29 @@ fn reduce(
     if (model >= params.models) {
         return;
     }
+    var sum = 0.0;
+    if (ALONE) {
+        for (var i = 0u; i < params.loss_groups; i++) {
+            sum += partial_loss[model * params.loss_groups + i];
+        }
+    } else {
+        sum = sum_of_workgroup(model, local);
+    }
+    if (local == 0u) {
+        let step = status.step;
+        losses[(step % params.history) * params.models + model] = sum;
+        if (!is_finite(sum)) {
+            atomicMin(&status.diverged[model], step);
+        }
+        if (model == 0u) {
+            // Read by the update, which is the one to move `step`: no invocation reads what
+            // another of its dispatch writes.
+            status.updates = step + 1u;
+        }
+    }
+}
+
+fn sum_of_workgroup(model: u32, local: u32) -> f32 {
     var sum = 0.0;
     for (var i = local; i < params.loss_groups; i += 64u) {
         sum += partial_loss[model * params.loss_groups + i];
@@ -71,16 +100,5 @@ fn reduce(
         }
         workgroupBarrier();
     }
-    if (local == 0u) {
-        let step = status.step;
-        losses[(step % params.history) * params.models + model] = sums[0];
-        if (!is_finite(sums[0])) {
-            atomicMin(&status.diverged[model], step);
-        }
-        if (model == 0u) {
-            // Read by the update, which is the one to move `step`: no invocation reads what
-            // another of its dispatch writes.
-            status.updates = step + 1u;
-        }
-    }
+    return sums[0];
 }

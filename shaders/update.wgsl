@@ -5,6 +5,7 @@ struct Params {
     models: u32,
     rows: u32,
     batch: u32,
+    state_stride: u32,
 }
 
 struct Status {
@@ -17,10 +18,18 @@ struct Status {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> hyper: Hyper;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(4) var<storage, read_write> states: array<f32>;
+@group(0) @binding(2) var<storage, read> gradient: array<Word>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<Word>;
+@group(0) @binding(4) var<storage, read_write> states: array<Word>;
 @group(0) @binding(5) var<storage, read_write> status: Status;
+
+// Whether all elements are one model's, whose state is then read once.
+override ONE_MODEL: bool = false;
+
+var<private> gradients: Word;
+var<private> values: Word;
+var<private> first: Word;
+var<private> second: Word;
 
 @compute @workgroup_size(64)
 fn update(
@@ -38,32 +47,58 @@ fn update(
         status.position = next.y;
     }
     let elements = params.parameters * params.models;
-    if (i >= elements) {
+    if (i * LANES >= elements) {
         return;
     }
-    let model = i / params.parameters;
-    // A model that diverges here is marked with `updates`, the next step: what other invocations
-    // of this dispatch decide does not depend on which of them comes first.
-    if (atomicLoad(&status.diverged[model]) < updates) {
-        return;
-    }
-    var state = vec2<f32>(0.0, 0.0);
+    let of_first = atomicLoad(&status.diverged[i * LANES / params.parameters]);
+    gradients = gradient[i];
+    values = parameters[i];
     if (STATES > 0u) {
-        state.x = states[i];
+        first = states[i];
     }
     if (STATES > 1u) {
-        state.y = states[elements + i];
+        second = states[params.state_stride / LANES + i];
     }
-    let value = optimize(parameters[i], gradient[i], &state, f32(updates));
+    // Written out: on a CPU a loop would read the optimizer's numbers anew each time.
+    update_one(0u, i, elements, updates, of_first);
+    if (LANES > 1u) {
+        update_one(1u, i, elements, updates, of_first);
+        update_one(2u, i, elements, updates, of_first);
+        update_one(3u, i, elements, updates, of_first);
+    }
+    parameters[i] = values;
+    if (STATES > 0u) {
+        states[i] = first;
+    }
+    if (STATES > 1u) {
+        states[params.state_stride / LANES + i] = second;
+    }
+}
+
+// The element of `lane` in this invocation's word.
+fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) {
+    let element = i * LANES + lane;
+    if (element >= elements) {
+        return;
+    }
+    var model = 0u;
+    var diverged = of_first;
+    if (!ONE_MODEL) {
+        model = element / params.parameters;
+        diverged = atomicLoad(&status.diverged[model]);
+    }
+    // A model that diverges here is marked with `updates`, the next step: what other invocations of
+    // this dispatch decide does not depend on which of them comes first.
+    if (diverged < updates) {
+        return;
+    }
+    var state = vec2<f32>(part(first, lane), part(second, lane));
+    let value = optimize(part(values, lane), part(gradients, lane), &state, f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         atomicMin(&status.diverged[model], updates);
         return;
     }
-    parameters[i] = value;
-    if (STATES > 0u) {
-        states[i] = state.x;
-    }
-    if (STATES > 1u) {
-        states[elements + i] = state.y;
-    }
+    values = with_part(values, lane, value);
+    first = with_part(first, lane, state.x);
+    second = with_part(second, lane, state.y);
 }

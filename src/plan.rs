@@ -166,7 +166,8 @@ pub enum Buffer {
     BatchTargets,
     /// The parameters, `[models, P]`, as [`Mlp::ranges`] lays them out.
     Parameters,
-    /// What the optimizer keeps, `[states, models, P]`.
+    /// What the optimizer keeps: for each of its states `[models, P]`, filled up to a multiple of four
+    /// elements.
     States,
     /// The optimizer's numbers.
     Hyper,
@@ -301,7 +302,8 @@ impl Plan {
         b.buffer(Buffer::Inputs, &[sets, rows, mlp.inputs])?;
         b.buffer(Buffer::Targets, &[sets, rows, mlp.outputs()])?;
         b.buffer(Buffer::Parameters, &[models, p])?;
-        b.buffer(Buffer::States, &[training.optimizer.states(), models, p])?;
+        let updated = update::Shape { parameters: p, models, rows, batch, padded: true };
+        b.buffer(Buffer::States, &[training.optimizer.states(), updated.state_stride()])?;
         b.bytes(Buffer::Hyper, wide(size_of::<crate::optimizer::Hyper>()));
         b.bytes(Buffer::Status, crate::gpu::status_bytes(models)?);
         b.buffer(Buffer::Gradient, &[models, p])?;
@@ -335,13 +337,17 @@ impl Plan {
                 b.layer_gradient(layer)?;
             }
         }
-        let shape = reduce::Shape { parameters: p, models, splits, loss_groups, history };
+        let shape =
+            reduce::Shape { parameters: p, models, splits, loss_groups, history, padded: true };
         use Buffer::{Gradient, Hyper, Losses, PartialGradient, PartialLoss, States, Status};
-        b.push(reduce::dispatch(shape)?, &[PartialGradient, PartialLoss, Gradient, Losses, Status]);
+        b.push(
+            reduce::dispatch(shape, target)?,
+            &[PartialGradient, PartialLoss, Gradient, Losses, Status],
+        );
         let gradient = b.take();
 
         b.push(
-            update::dispatch(&training.optimizer, p, models, rows, batch)?,
+            update::dispatch(&training.optimizer, updated)?,
             &[Hyper, Gradient, Buffer::Parameters, States, Status],
         );
         let update = b.take();
@@ -613,9 +619,19 @@ impl Copies {
         }
         b.forward(Buffer::Inputs, Purpose::Loss)?;
         let loss_groups = b.loss(loss, Buffer::Targets)?;
-        let shape = reduce::Shape { parameters: 0, models, splits: 0, loss_groups, history: 1 };
+        let shape = reduce::Shape {
+            parameters: 0,
+            models,
+            splits: 0,
+            loss_groups,
+            history: 1,
+            padded: true,
+        };
         use Buffer::{Losses, PartialLoss, Status, Unused};
-        b.push(reduce::dispatch(shape)?, &[Unused(0), PartialLoss, Unused(1), Losses, Status]);
+        b.push(
+            reduce::dispatch(shape, target)?,
+            &[Unused(0), PartialLoss, Unused(1), Losses, Status],
+        );
         let forward = b.take();
         let buffers = b.checked(&forward.iter().collect::<Vec<_>>(), |_| true)?;
         Ok(Self { models, buffers, forward })
@@ -670,7 +686,9 @@ impl<'a> Builder<'a> {
     /// A buffer of f32 in `shape`.
     fn buffer(&mut self, buffer: Buffer, shape: &[usize]) -> Result<()> {
         let elements = shape.iter().fold(1_u64, |all, side| all.saturating_mul(wide(*side)));
-        let bytes = elements.saturating_mul(4).max(4);
+        // Whole vectors of four: shaders read and write such.
+        let bytes =
+            elements.saturating_mul(4).max(4).checked_next_multiple_of(16).unwrap_or(u64::MAX);
         self.bytes(buffer, bytes);
         // Before anything counts its elements in u32.
         to_u32(&format!("the number of elements of the buffer `{buffer}`"), elements)?;
@@ -728,9 +746,16 @@ impl<'a> Builder<'a> {
         for dispatch in fused::dispatches(shape, &form)? {
             self.push(dispatch, &[x, t, Parameters, Saved, PartialGradient, PartialLoss]);
         }
-        let shape = reduce::Shape { parameters: p, models, splits, loss_groups: splits, history };
+        let shape = reduce::Shape {
+            parameters: p,
+            models,
+            splits,
+            loss_groups: splits,
+            history,
+            padded: true,
+        };
         self.push(
-            reduce::dispatch(shape)?,
+            reduce::dispatch(shape, self.target)?,
             &[PartialGradient, PartialLoss, Gradient, Losses, Status],
         );
         Ok(self.take())

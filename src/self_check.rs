@@ -187,8 +187,14 @@ impl Runner<'_> {
         self.check("reduce", 1e-6, |gpu| {
             let (splits, elements) = (5, 3 * 67);
             let partial = numbers(splits * elements, 1);
-            let shape =
-                reduce::Shape { parameters: 67, models: 3, splits, loss_groups: 130, history: 4 };
+            let shape = reduce::Shape {
+                parameters: 67,
+                models: 3,
+                splits,
+                loss_groups: 130,
+                history: 4,
+                padded: false,
+            };
             let groups = numbers(3 * 130, 2);
             let mut slots = [
                 bytes(&partial),
@@ -197,7 +203,7 @@ impl Runner<'_> {
                 bytes(&[0.0; 12]),
                 words(&[6, 0, 0, 0, u32::MAX, u32::MAX, u32::MAX]),
             ];
-            reduce::dispatch(shape)?.run(gpu, &mut slots)?;
+            reduce::dispatch(shape, gpu.target())?.run(gpu, &mut slots)?;
             let sums: Vec<f64> = groups.chunks(130).map(|g| g.iter().sum()).collect();
             Ok(vec![
                 deviation(&floats(&slots[2]), &reduce::reference(splits, &partial)),
@@ -389,7 +395,8 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     let mut parameters = numbers(elements, 1);
     let mut states = vec![0.0; 2 * elements];
     let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
-    let dispatch: Dispatch = update::dispatch(optimizer, 67, 2, 100, 100)?;
+    let shape = update::Shape { parameters: 67, models: 2, rows: 100, batch: 100, padded: false };
+    let dispatch: Dispatch = update::dispatch(optimizer, shape)?;
     let mut slots = [hyper, Vec::new(), bytes(&parameters), bytes(&states), Vec::new()];
     let mut errors = Vec::new();
     for t in 1..=4 {

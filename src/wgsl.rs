@@ -29,10 +29,17 @@ common! {
     HYPER = "hyper" needs [];
     LOSS_ROW = "loss_row" needs [];
     CURSOR = "cursor" needs [];
+    WORDS = "words" needs [];
+    FOURS = "fours" needs [];
     PRODUCT = "product" needs [];
     PRODUCT_BLOCKS = "product_blocks" needs [];
     PRODUCT_WORDS = "product_words" needs [];
     PRODUCT_FOURS = "product_fours" needs [];
+}
+
+/// Elements one by one, or four by four.
+pub(crate) const fn words(fours: bool) -> &'static Wgsl {
+    if fours { &FOURS } else { &WORDS }
 }
 
 /// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line

@@ -829,7 +829,11 @@ fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[
         Content::Unset(shape.history * shape.models),
         words(status),
     ];
-    Job::new(format!("{shape:?} {status:?}"), reduce::dispatch(shape).unwrap(), slots)
+    Job::new(
+        format!("{shape:?} {status:?}"),
+        reduce::dispatch(shape, common::gpu().target()).unwrap(),
+        slots,
+    )
 }
 
 #[test]
@@ -842,7 +846,14 @@ fn sums_of_all_sizes() {
                 let loss_groups = SIZES[draw(i, SIZES.len())];
                 let history = 1 + draw(i + 999, 4);
                 let splits = if parameters == 0 { 0 } else { splits };
-                let shape = reduce::Shape { parameters, models, splits, loss_groups, history };
+                let shape = reduce::Shape {
+                    parameters,
+                    models,
+                    splits,
+                    loss_groups,
+                    history,
+                    padded: false,
+                };
                 let gradient = numbers_f32(splits * models * parameters, i as u64);
                 let losses: Vec<f32> = numbers_f32(models * loss_groups, i as u64 + 1)
                     .iter()
@@ -887,7 +898,14 @@ fn sums_of_all_sizes() {
 /// The same splits in the same order give the same bits as the f32 loop: sums are reproducible.
 #[test]
 fn sums_are_those_of_the_loop_in_order() {
-    let shape = reduce::Shape { parameters: 65, models: 3, splits: 5, loss_groups: 1, history: 1 };
+    let shape = reduce::Shape {
+        parameters: 65,
+        models: 3,
+        splits: 5,
+        loss_groups: 1,
+        history: 1,
+        padded: false,
+    };
     let gradient = numbers_f32(5 * 3 * 65, 4);
     let job = reduce_job(shape, &gradient, &[1.0, 2.0, 3.0], &[0, 0, 0, 0, NONE, NONE, NONE]);
     let slots = &run(&[job])[0];
@@ -899,7 +917,8 @@ fn sums_are_those_of_the_loop_in_order() {
 #[test]
 fn sums_mark_the_model_that_diverges() {
     let (parameters, models, splits, loss_groups) = (33, 3, 2, 65);
-    let shape = reduce::Shape { parameters, models, splits, loss_groups, history: 4 };
+    let shape =
+        reduce::Shape { parameters, models, splits, loss_groups, history: 4, padded: false };
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
             for earlier in [NONE, 3, 9] {
@@ -1017,8 +1036,17 @@ impl Population {
 
     fn job(&self) -> Job {
         let [rows, batch] = self.data;
-        let dispatch =
-            update::dispatch(&self.optimizer, self.parameters, self.models, rows, batch).unwrap();
+        let dispatch = update::dispatch(
+            &self.optimizer,
+            update::Shape {
+                parameters: self.parameters,
+                models: self.models,
+                rows,
+                batch,
+                padded: false,
+            },
+        )
+        .unwrap();
         let states = if self.states.is_empty() { Content::Unset(1) } else { floats(&self.states) };
         let slots = vec![
             Content::Words(hyper(&self.optimizer)),
@@ -1616,7 +1644,8 @@ fn many_copied_parameters() {
 
 #[test]
 fn many_updated_parameters() {
-    for (parameters, models) in [(MANY, 1), (65, MANY.div_ceil(65))] {
+    // One by one, and four by four.
+    for (parameters, models) in [(MANY, 1), (4 * MANY, 1), (65, MANY / 65 + 2)] {
         let momentum = Momentum { rate: 0.25, momentum: 0.5 };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
         let (mut values, mut states) = (wide(&population.values), population.two_states());
@@ -1650,7 +1679,8 @@ fn many_rows_of_a_loss() {
 #[test]
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
-        let shape = reduce::Shape { parameters, models, splits, loss_groups: 2, history: 2 };
+        let shape =
+            reduce::Shape { parameters, models, splits, loss_groups: 2, history: 2, padded: false };
         let (gradient, losses) =
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];

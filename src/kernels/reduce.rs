@@ -1,9 +1,9 @@
 //! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
 //! each in a fixed order, and the step at which one of them stopped being finite.
 
-use super::{Dispatch, Kernel, Slot, kernel};
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_u32, wide};
-use crate::{Real, Result};
+use crate::{Real, Result, Target};
 
 /// `shaders/reduce.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -52,16 +52,25 @@ pub struct Shape {
     pub loss_groups: usize,
     /// Slots of the loss history.
     pub history: usize,
+    /// Whether every buffer is filled up to a multiple of four elements.
+    pub padded: bool,
 }
+
+/// The most partial losses that one invocation adds up: llvmpipe ends a loop after 65,535
+/// iterations.
+const ALONE: usize = 60_000;
 
 /// The dispatch.
 ///
 /// # Errors
 /// A size that a shader cannot count.
-pub fn dispatch(shape: Shape) -> Result<Dispatch> {
+pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of a step's sums", wide(value));
     let elements = shape.parameters * shape.models;
-    let gradient_groups = elements.div_ceil(KERNEL.workgroup as usize);
+    let fours = elements.is_multiple_of(4) || (shape.padded && shape.splits == 1);
+    let lanes = if fours { 4 } else { 1 };
+    let gradient_groups = elements.div_ceil(lanes).div_ceil(KERNEL.workgroup as usize);
+    let alone = target.software && shape.loss_groups <= ALONE;
     let p = Parameters {
         parameters: n(shape.parameters)?,
         models: n(shape.models)?,
@@ -71,11 +80,13 @@ pub fn dispatch(shape: Shape) -> Result<Dispatch> {
         history: n(shape.history)?,
     };
     let read = wide(elements * shape.splits) + wide(shape.models * shape.loss_groups);
-    Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models)).costing(
-        read,
-        wide(elements + shape.models),
-        read,
-    ))
+    Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models))
+        .with(Variant {
+            pieces: vec![crate::wgsl::words(fours)],
+            constants: vec![("ALONE", f64::from(u8::from(alone)))],
+            ..Variant::default()
+        })
+        .costing(read, wide(elements + shape.models), read))
 }
 
 /// The gradient's sum on the CPU, in the same order.

@@ -327,6 +327,13 @@ impl<'a> Writer<'a> {
         let Shape { mlp, loss, optimizer, rows, .. } = self.shape;
         let Form { width, batch, holds, .. } = *self.form;
         let (values, slots) = (self.values(), self.slots());
+        let updated = super::update::Shape {
+            parameters: mlp.parameters(),
+            models: self.shape.models,
+            rows,
+            batch,
+            padded: true,
+        };
         let features = mlp.inputs + mlp.outputs();
         let held = if holds { features * quads(batch) } else { 1 };
         for (name, value) in [
@@ -339,6 +346,7 @@ impl<'a> Writer<'a> {
             ("QUADS", quads(batch)),
             ("BLOCKS", self.form.blocks()),
             ("HELD", held),
+            ("STATE_STRIDE", updated.state_stride()),
             ("LOSS_LANE", (values - 1) % width as usize),
         ] {
             let value = to_u32("a size of a resident training", wide(value))?;
@@ -374,7 +382,7 @@ impl<'a> Writer<'a> {
         let kept: Vec<(String, String)> = std::iter::once(("parameters[at]", "own", ""))
             .chain((0..states).map(|state| match state {
                 0 => ("states[at]", "state", ".x"),
-                _ => ("states[at + params.models * PARAMETERS]", "state", ".y"),
+                _ => ("states[at + STATE_STRIDE]", "state", ".y"),
             }))
             .map(|(buffer, name, part)| (buffer.to_owned(), format!("{name}#{part}")))
             .collect();

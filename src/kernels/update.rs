@@ -20,8 +20,8 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 parameters! {
-    /// `gradient` and `parameters` are `[models, parameters]`, `states` `[states, models,
-    /// parameters]`.
+    /// `gradient` and `parameters` are `[models, parameters]`, `states` the same for each state,
+    /// `state_stride` apart.
     Parameters {
         /// Parameters of a model.
         parameters: u32,
@@ -31,6 +31,31 @@ parameters! {
         rows: u32,
         /// Rows of a batch.
         batch: u32,
+        /// From state to state.
+        state_stride: u32,
+    }
+}
+
+/// The sizes of an update.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Parameters of a model.
+    pub parameters: usize,
+    /// Models.
+    pub models: usize,
+    /// Rows of the data.
+    pub rows: usize,
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Whether every buffer, and each state in its own, is filled up to a multiple of four elements.
+    pub padded: bool,
+}
+
+impl Shape {
+    /// Elements from state to state.
+    pub fn state_stride(&self) -> usize {
+        let elements = self.parameters.saturating_mul(self.models);
+        if self.padded { elements.next_multiple_of(4) } else { elements }
     }
 }
 
@@ -38,27 +63,24 @@ parameters! {
 ///
 /// # Errors
 /// A size that a shader cannot count.
-pub fn dispatch(
-    optimizer: &Optimizer,
-    parameters: usize,
-    models: usize,
-    rows: usize,
-    batch: usize,
-) -> Result<Dispatch> {
+pub fn dispatch(optimizer: &Optimizer, shape: Shape) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of an update", wide(value));
-    let elements = wide(parameters).saturating_mul(wide(models));
+    let elements = wide(shape.parameters).saturating_mul(wide(shape.models));
     to_u32("the number of parameters of all models", elements)?;
     let p = Parameters {
-        parameters: n(parameters)?,
-        models: n(models)?,
-        rows: n(rows)?,
-        batch: n(batch)?,
+        parameters: n(shape.parameters)?,
+        models: n(shape.models)?,
+        rows: n(shape.rows)?,
+        batch: n(shape.batch)?,
+        state_stride: n(shape.state_stride())?,
     };
     let states = wide(optimizer.states());
-    Ok(Dispatch::over(&KERNEL, &p, elements)
+    let fours = shape.padded || elements.is_multiple_of(4);
+    Ok(Dispatch::over(&KERNEL, &p, if fours { elements.div_ceil(4) } else { elements })
         .with(Variant {
-            pieces: vec![optimizer.wgsl()],
+            pieces: vec![optimizer.wgsl(), crate::wgsl::words(fours)],
             glue: optimizer.glue(),
+            constants: vec![("ONE_MODEL", f64::from(u8::from(shape.models == 1)))],
             ..Variant::default()
         })
         .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))

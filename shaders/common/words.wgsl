@@ -1,0 +1,11 @@
+// Elements one by one, as fours.wgsl has them four by four.
+alias Word = f32;
+const LANES: u32 = 1u;
+
+fn part(word: Word, lane: u32) -> f32 {
+    return word;
+}
+
+fn with_part(word: Word, lane: u32, value: f32) -> Word {
+    return value;
+}
