@@ -762,10 +762,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Into how many parts the batch is cut for the weight gradients: enough invocations to fill
-    /// a GPU, sums short enough to be accurate, and no more memory than pays.
+    /// a GPU, sums short enough to be accurate, and no more memory than pays. A CPU has few cores to
+    /// fill: from 8 tiles of a subgroup on, longer sums only save memory.
     fn splits(&self, max_binding: u64) -> usize {
         let all = wide(self.mlp.parameters()).saturating_mul(wide(self.models));
-        let chunk = if all / 16 >= 16_384 { 1024 } else { 128 };
+        let filled = if self.target.software { 512 } else { 16_384 };
+        let chunk = if all / 16 >= filled { 1024 } else { 128 };
         let room = PARTIAL_BYTES.min(max_binding) / (4 * all.max(1));
         let wanted = self.batch.div_ceil(chunk).min(narrow(room).max(1));
         wanted.max(self.batch.div_ceil(matmul::max_chunk()))
