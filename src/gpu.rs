@@ -193,14 +193,15 @@ impl Gpu {
         &self.target
     }
 
-    /// The same device, planned for as if it were hardware, or software, and with subgroup
-    /// operations or without: to compare the kernels made for the one on the other. Subgroup
-    /// operations stay off where the device has none.
+    /// The same device, planned for as `target` says: as if it were hardware, or software, without
+    /// subgroup operations, with one form of all matrix products. To compare what is made for
+    /// other devices on this one. Its limits stay its own, and subgroups can only be given up.
     #[must_use]
-    pub fn planned_as(&self, software: bool, subgroups: bool) -> Self {
-        let subgroup = self.target.subgroup.filter(|_| subgroups);
-        // What is compiled is keyed by its text, so that both can share it.
-        Self { target: Target { software, subgroup, ..self.target.clone() }, ..self.clone() }
+    pub fn planned_for(&self, target: &Target) -> Self {
+        let own = &self.target;
+        let subgroup = target.subgroup.filter(|size| own.subgroup == Some(*size));
+        let target = Target { limits: own.limits.clone(), subgroup, ..target.clone() };
+        Self { target, ..self.clone() }
     }
 
     /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.

@@ -5,11 +5,11 @@ use crate::differentiate::deviation;
 use crate::init::Random;
 use crate::kernels::saturation::Holds;
 use crate::kernels::{
-    Dispatch, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update,
+    Dispatch, Form, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update,
 };
 use crate::{
     Activation, Argument, Batch, CpuTrainer, Data, Difference, Gpu, Init, Loss, Mlp, Optimizer,
-    Real, Result, Train, Trainer, Training,
+    Real, Result, Strategy, Target, Train, Trainer, Training,
 };
 use std::fmt;
 
@@ -139,23 +139,31 @@ impl Runner<'_> {
     }
 
     fn kernels(&mut self) {
-        self.check("matmul: sizes and transposes", 1e-6, |gpu| {
-            let mut errors = Vec::new();
-            for (i, rows) in SIZES.into_iter().enumerate() {
-                for (j, columns) in SIZES.into_iter().enumerate() {
-                    let inner = SIZES[(i + 2 * j) % SIZES.len()];
-                    let matmul = Matmul::new(rows, columns, inner).models(2);
-                    let matmul = match (i + j) % 4 {
-                        0 => matmul,
-                        1 => matmul.transposed_a(),
-                        2 => matmul.transposed_b(),
-                        _ => matmul.transposed_a().transposed_b(),
-                    };
-                    errors.push(product(gpu, matmul, [2 * rows * inner, 2 * inner * columns, 0])?);
+        for form in Form::ALL.iter().filter(|form| form.runs_on(self.gpu.target())) {
+            self.check(format!("matmul, {form:?}: sizes and transposes"), 1e-6, |gpu| {
+                let gpu =
+                    &gpu.planned_for(&Target { product: Some(*form), ..gpu.target().clone() });
+                let mut errors = Vec::new();
+                for (i, rows) in SIZES.into_iter().enumerate() {
+                    for (j, columns) in SIZES.into_iter().enumerate() {
+                        let inner = SIZES[(i + 2 * j) % SIZES.len()];
+                        let matmul = Matmul::new(rows, columns, inner).models(2);
+                        let matmul = match (i + j) % 4 {
+                            0 => matmul,
+                            1 => matmul.transposed_a(),
+                            2 => matmul.transposed_b(),
+                            _ => matmul.transposed_a().transposed_b(),
+                        };
+                        errors.push(product(
+                            gpu,
+                            matmul,
+                            [2 * rows * inner, 2 * inner * columns, 0],
+                        )?);
+                    }
                 }
-            }
-            Ok(errors)
-        });
+                Ok(errors)
+            });
+        }
         self.check("matmul: 40,000 terms, in two dispatches", 1e-5, |gpu| {
             Ok(vec![product(gpu, Matmul::new(5, 3, 40_000), [200_000, 120_000, 0])?])
         });
@@ -299,20 +307,27 @@ impl Runner<'_> {
                 Ok(errors)
             });
         }
-        self.check("training: 50 steps of mini-batches, Adam", 1e-4, |gpu| {
-            let (mlp, data) = (tanh(), data(3, 1, 100)?);
-            let training = Training::new(Loss::HalfSquaredError, Optimizer::adam(0.01))
-                .models(3)
-                .batch(Batch::Mini { size: 32, seed: 5 });
-            let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
-            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
-            trainer.train(50)?;
-            cpu.train(50)?;
-            Ok(vec![
-                deviation(&trainer.losses()?.values, cpu.loss_values()),
-                deviation(trainer.parameters()?.values(), cpu.values()),
-            ])
-        });
+        for strategy in Strategy::ALL {
+            self.check(
+                format!("training, {}: 50 mini-batches, Adam", strategy.name()),
+                1e-4,
+                |gpu| {
+                    let (mlp, data) = (tanh(), data(3, 1, 100)?);
+                    let training = Training::new(Loss::HalfSquaredError, Optimizer::adam(0.01))
+                        .models(3)
+                        .batch(Batch::Mini { size: 32, seed: 5 })
+                        .strategy(*strategy);
+                    let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
+                    let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
+                    trainer.train(50)?;
+                    cpu.train(50)?;
+                    Ok(vec![
+                        deviation(&trainer.losses()?.values, cpu.loss_values()),
+                        deviation(trainer.parameters()?.values(), cpu.values()),
+                    ])
+                },
+            );
+        }
         self.check("central differences", 1e-2, |gpu| {
             let (mlp, data) = (tanh(), data(3, 1, 100)?);
             let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));

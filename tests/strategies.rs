@@ -5,7 +5,7 @@
 mod common;
 
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy, Train,
+    Activation, Adam, Batch, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy, Target, Train,
     Trainer, Training,
 };
 
@@ -85,15 +85,19 @@ fn every_strategy_is_the_cpus_training() {
         cpu.train(steps).unwrap();
         let (expected_losses, expected) = (cpu.loss_values().to_vec(), cpu.values().to_vec());
         let own = common::gpu();
+        let planned_as = |software, subgroups: bool| {
+            let subgroup = own.target().subgroup.filter(|_| subgroups);
+            own.planned_for(&Target { software, subgroup, ..Target::default() })
+        };
         for (strategy, gpu) in [
             (Strategy::Auto, own.clone()),
-            (Strategy::Resident, own.planned_as(true, true)),
-            (Strategy::Resident, own.planned_as(true, false)),
-            (Strategy::Resident, own.planned_as(false, true)),
-            (Strategy::Resident, own.planned_as(false, false)),
-            (Strategy::Fused, own.planned_as(false, true)),
-            (Strategy::Layered, own.planned_as(true, true)),
-            (Strategy::Layered, own.planned_as(false, false)),
+            (Strategy::Resident, planned_as(true, true)),
+            (Strategy::Resident, planned_as(true, false)),
+            (Strategy::Resident, planned_as(false, true)),
+            (Strategy::Resident, planned_as(false, false)),
+            (Strategy::Fused, planned_as(false, true)),
+            (Strategy::Layered, planned_as(true, true)),
+            (Strategy::Layered, planned_as(false, false)),
         ] {
             let training = training.clone().strategy(strategy);
             let target = gpu.target().clone();
