@@ -67,9 +67,15 @@ fn reduce(
     }
     var sum = 0.0;
     if (ALONE) {
+        var run = 0.0;
         for (var i = 0u; i < params.loss_groups; i++) {
-            sum += partial_loss[model * params.loss_groups + i];
+            run += partial_loss[model * params.loss_groups + i];
+            if (i % 16u == 15u) {
+                sum += run;
+                run = 0.0;
+            }
         }
+        sum += run;
     } else {
         sum = sum_of_workgroup(model, local);
     }

@@ -686,9 +686,7 @@ impl<'a> Builder<'a> {
     /// A buffer of f32 in `shape`.
     fn buffer(&mut self, buffer: Buffer, shape: &[usize]) -> Result<()> {
         let elements = shape.iter().fold(1_u64, |all, side| all.saturating_mul(wide(*side)));
-        // Whole vectors of four: shaders read and write such.
-        let bytes =
-            elements.saturating_mul(4).max(4).checked_next_multiple_of(16).unwrap_or(u64::MAX);
+        let bytes = elements.saturating_mul(4);
         self.bytes(buffer, bytes);
         // Before anything counts its elements in u32.
         to_u32(&format!("the number of elements of the buffer `{buffer}`"), elements)?;
@@ -697,6 +695,8 @@ impl<'a> Builder<'a> {
 
     /// A buffer that several stages use is as large as the largest needs.
     fn bytes(&mut self, buffer: Buffer, bytes: u64) {
+        // Whole vectors of four: shaders read and write such.
+        let bytes = bytes.max(16).checked_next_multiple_of(16).unwrap_or(u64::MAX);
         match self.buffers.iter_mut().find(|(known, _)| *known == buffer) {
             Some((_, known)) => *known = bytes.max(*known),
             None => self.buffers.push((buffer, bytes)),
