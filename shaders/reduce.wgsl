@@ -26,6 +26,9 @@ struct Status {
 
 var<workgroup> sums: array<f32, 64>;
 
+// Whether the gradient comes in partial sums; else it is there already, and only checked.
+override SPLIT: bool = true;
+
 // Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
@@ -42,16 +45,20 @@ fn reduce(
         if (i * LANES < elements) {
             // Sixteen at a time: a sum of sums loses less than one long sum.
             var sum = Word();
-            var run = Word();
-            for (var split = 0u; split < params.splits; split++) {
-                run += partial_gradient[split * elements / LANES + i];
-                if (split % 16u == 15u) {
-                    sum += run;
-                    run = Word();
+            if (SPLIT) {
+                var run = Word();
+                for (var split = 0u; split < params.splits; split++) {
+                    run += partial_gradient[split * elements / LANES + i];
+                    if (split % 16u == 15u) {
+                        sum += run;
+                        run = Word();
+                    }
                 }
+                sum += run;
+                gradient[i] = sum;
+            } else {
+                sum = gradient[i];
             }
-            sum += run;
-            gradient[i] = sum;
             for (var lane = 0u; lane < LANES; lane++) {
                 if (!is_finite(part(sum, lane))) {
                     let element = min(i * LANES + lane, elements - 1u);

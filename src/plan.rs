@@ -176,7 +176,7 @@ pub enum Buffer {
     Status,
     /// The gradient, `[models, P]`.
     Gradient,
-    /// Partial sums of it, `[splits, models, P]`.
+    /// Partial sums of it, `[splits, models, P]`, where there are several.
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
@@ -310,7 +310,9 @@ impl Plan {
         let history = training.history.min((HISTORY_BYTES / 4 / models).max(1));
         b.buffer(Buffer::Losses, &[history, models])?;
         let splits = b.splits(target.max_binding());
-        b.buffer(Buffer::PartialGradient, &[splits, models, p])?;
+        // A gradient of one part needs no second buffer, and no sum.
+        let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
+        b.buffer(partial, &[if splits > 1 { splits * models * p } else { 1 }])?;
 
         if mini {
             b.buffer(Buffer::BatchInputs, &[sets, batch, mlp.inputs])?;
@@ -337,13 +339,11 @@ impl Plan {
                 b.layer_gradient(layer)?;
             }
         }
+        let splits = if splits > 1 { splits } else { 0 };
         let shape =
             reduce::Shape { parameters: p, models, splits, loss_groups, history, padded: true };
-        use Buffer::{Gradient, Hyper, Losses, PartialGradient, PartialLoss, States, Status};
-        b.push(
-            reduce::dispatch(shape, target)?,
-            &[PartialGradient, PartialLoss, Gradient, Losses, Status],
-        );
+        use Buffer::{Gradient, Hyper, Losses, PartialLoss, States, Status};
+        b.push(reduce::dispatch(shape, target)?, &[partial, PartialLoss, Gradient, Losses, Status]);
         let gradient = b.take();
 
         b.push(
@@ -883,7 +883,8 @@ impl<'a> Builder<'a> {
         };
         let b = Self::input(layer, x);
         for dispatch in matmul::dispatches(parameters, self.batch, Epilogue::Sum, self.target)? {
-            self.push(dispatch, &[self.delta(layer), b, b, Buffer::PartialGradient]);
+            let c = if splits > 1 { Buffer::PartialGradient } else { Buffer::Gradient };
+            self.push(dispatch, &[self.delta(layer), b, b, c]);
         }
         Ok(())
     }

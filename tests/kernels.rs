@@ -451,7 +451,8 @@ fn products_of_a_training_step() {
             })
             .collect();
         let results = run(&jobs);
-        let splits = size(Buffer::PartialGradient) / (models * p);
+        let split = plan.buffers().iter().any(|(b, _)| *b == Buffer::PartialGradient);
+        let splits = if split { size(Buffer::PartialGradient) / (models * p) } else { 1 };
         assert!(rows < 300 || splits > 1, "{splits} splits of {rows} rows");
         let w = wide(&content(Buffer::Parameters));
         let mut layer = mlp.layers.len();
@@ -459,7 +460,7 @@ fn products_of_a_training_step() {
             let c = *node.buffers.last().unwrap();
             let index = match c {
                 Buffer::Activation(index) => index,
-                Buffer::PartialGradient => {
+                Buffer::PartialGradient | Buffer::Gradient => {
                     layer -= 1;
                     layer
                 }
@@ -492,7 +493,7 @@ fn products_of_a_training_step() {
                         }
                     }
                 }
-                Buffer::PartialGradient => {
+                Buffer::PartialGradient | Buffer::Gradient => {
                     let delta = wide(&content(node.buffers[0]));
                     let chunk = rows.div_ceil(splits);
                     for (s, m, u) in triples(splits, models, units) {
@@ -821,11 +822,15 @@ const NONE: u32 = finite::NONE;
 
 fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
     let elements = shape.parameters * shape.models;
-    let partial = if gradient.is_empty() { Content::Unset(1) } else { floats(gradient) };
+    let [partial, sum] = match shape.splits {
+        0 if elements > 0 => [Content::Unset(1), floats(gradient)],
+        0 => [Content::Unset(1), Content::Unset(1)],
+        _ => [floats(gradient), Content::Unset(elements)],
+    };
     let slots = vec![
         partial,
         floats(losses),
-        Content::Unset(elements.max(1)),
+        sum,
         Content::Unset(shape.history * shape.models),
         words(status),
     ];
@@ -841,7 +846,7 @@ fn sums_of_all_sizes() {
     let mut cases = Vec::new();
     for parameters in [0].into_iter().chain(SIZES) {
         for models in 1..=3 {
-            for splits in 1..=5 {
+            for splits in 0..=5 {
                 let i = cases.len();
                 let loss_groups = SIZES[draw(i, SIZES.len())];
                 let history = 1 + draw(i + 999, 4);
@@ -854,7 +859,7 @@ fn sums_of_all_sizes() {
                     history,
                     padded: false,
                 };
-                let gradient = numbers_f32(splits * models * parameters, i as u64);
+                let gradient = numbers_f32(splits.max(1) * models * parameters, i as u64);
                 let losses: Vec<f32> = numbers_f32(models * loss_groups, i as u64 + 1)
                     .iter()
                     .map(|v| v.abs())
@@ -872,7 +877,7 @@ fn sums_of_all_sizes() {
         if shape.parameters == 0 {
             assert_eq!(slots[2], [UNSET], "{}", job.name);
         } else {
-            let expected = reduce::reference(shape.splits, &wide(gradient));
+            let expected = reduce::reference(shape.splits.max(1), &wide(gradient));
             check(&job.name, &as_floats(&slots[2]), &expected, 2e-6);
         }
         let ring = (status[0] as usize) % shape.history;
@@ -916,9 +921,17 @@ fn sums_are_those_of_the_loop_in_order() {
 /// What is not finite marks its model with the step, unless an earlier step has.
 #[test]
 fn sums_mark_the_model_that_diverges() {
-    let (parameters, models, splits, loss_groups) = (33, 3, 2, 65);
+    // Elements one by one and four by four; summed, and only checked.
+    for (parameters, splits) in [(33, 2), (32, 2), (33, 0), (32, 0)] {
+        marks_of_sums(parameters, splits);
+    }
+}
+
+fn marks_of_sums(parameters: usize, splits: usize) {
+    let (models, loss_groups) = (3, 65);
     let shape =
         reduce::Shape { parameters, models, splits, loss_groups, history: 4, padded: false };
+    let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
             for earlier in [NONE, 3, 9] {
@@ -927,7 +940,7 @@ fn sums_mark_the_model_that_diverges() {
                     let mut losses = numbers_f32(models * loss_groups, 2);
                     if at < parameters {
                         // In the last of the splits.
-                        gradient[(models + model) * parameters + at] = bad;
+                        gradient[((splits - 1) * models + model) * parameters + at] = bad;
                     } else {
                         losses[(model + 1) * loss_groups - 1] = bad;
                     }

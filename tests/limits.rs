@@ -187,3 +187,71 @@ fn a_step_is_counted_before_it_runs() {
         }
     }
 }
+
+/// What the strategies are for: launches a step, counted and not timed.
+#[test]
+fn launches_of_each_strategy() {
+    let count = |mlp: &Mlp, strategy, models, rows, target: &Target| {
+        let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
+            .models(models)
+            .strategy(strategy);
+        let plan = Plan::new(mlp, &training, [1, rows], target).unwrap();
+        assert_eq!(plan.strategy(), strategy);
+        assert_eq!(plan.dispatches(0), 0);
+        assert_eq!(plan.dispatches(1), plan.step().len());
+        plan.dispatches(10_000)
+    };
+    let article = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+    let playground = Mlp::new(2)
+        .layer(8, Activation::Tanh)
+        .layer(8, Activation::Tanh)
+        .layer(1, Activation::Sigmoid);
+    for target in [
+        Target::default(),
+        Target { subgroup: Some(32), ..Target::default() },
+        Target { subgroup: Some(8), software: true, ..Target::default() },
+    ] {
+        for (mlp, models) in [(&article, 1), (&article, 256), (&playground, 1), (&playground, 64)] {
+            let found = count(mlp, Strategy::Resident, models, 1000, &target);
+            assert!(found < 500, "{mlp} of {models}: {found} for 10,000 steps");
+        }
+        for depth in 1..20 {
+            let mlp = (0..depth).fold(Mlp::new(3), |mlp, _| mlp.layer(64, Activation::Relu));
+            assert_eq!(count(&mlp, Strategy::Fused, 1, 4096, &target), 30_000);
+            let layered = count(&mlp, Strategy::Layered, 1, 1000, &target);
+            assert_eq!(layered, 10_000 * (3 * depth + 2));
+        }
+    }
+}
+
+/// Chosen by the network, the rows and the device.
+#[test]
+fn each_strategy_is_chosen_where_it_suits() {
+    let hardware = Target { subgroup: Some(32), ..Target::default() };
+    let software = Target { subgroup: Some(8), software: true, ..Target::default() };
+    let small = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+    let medium = Mlp::new(32).layer(64, Activation::Relu).layer(3, Activation::Identity);
+    let large = Mlp::new(784).layer(512, Activation::Relu).layer(10, Activation::Identity);
+    use Strategy::{Fused, Layered, Resident};
+    for (mlp, rows, on_hardware, on_software) in [
+        (&small, 1000, Resident, Resident),
+        (&small, 1_000_000, Fused, Layered),
+        (&medium, 16_384, Fused, Layered),
+        (&large, 128, Layered, Layered),
+    ] {
+        for (target, expected) in [(&hardware, on_hardware), (&software, on_software)] {
+            let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1));
+            let plan = Plan::new(mlp, &training, [1, rows], target).unwrap();
+            assert_eq!(plan.strategy(), expected, "{mlp} on {rows} rows, {}", target.software);
+            let forced = training.strategy(Layered);
+            let plan = Plan::new(mlp, &forced, [1, rows], target).unwrap();
+            assert_eq!(plan.strategy(), Layered);
+        }
+    }
+    for strategy in [Resident, Fused] {
+        let training =
+            Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1)).strategy(strategy);
+        let error = Plan::new(&large, &training, [1, 128], &hardware).unwrap_err().to_string();
+        assert!(error.contains(&format!("under the {} strategy", strategy.name())), "{error}");
+    }
+}

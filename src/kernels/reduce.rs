@@ -21,7 +21,7 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 parameters! {
-    /// `partial_gradient` is `[splits, models, parameters]`, `gradient` `[models, parameters]`,
+    /// `partial_gradient`, where there are splits, is `[splits, models, parameters]`, `gradient` `[models, parameters]`,
     /// `partial_loss` `[models, loss_groups]`, `losses` `[history, models]`.
     Parameters {
         /// Parameters of a model; 0 where only the loss is wanted.
@@ -46,7 +46,7 @@ pub struct Shape {
     pub parameters: usize,
     /// Models.
     pub models: usize,
-    /// Partial sums of the gradient.
+    /// Partial sums of the gradient; 0 where it is there already, and only checked.
     pub splits: usize,
     /// Partial sums of a model's loss.
     pub loss_groups: usize,
@@ -67,7 +67,7 @@ const ALONE: usize = 60_000;
 pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of a step's sums", wide(value));
     let elements = shape.parameters * shape.models;
-    let fours = elements.is_multiple_of(4) || (shape.padded && shape.splits == 1);
+    let fours = elements.is_multiple_of(4) || (shape.padded && shape.splits < 2);
     let lanes = if fours { 4 } else { 1 };
     let gradient_groups = elements.div_ceil(lanes).div_ceil(KERNEL.workgroup as usize);
     let alone = target.software && shape.loss_groups <= ALONE;
@@ -79,14 +79,18 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
         loss_groups: n(shape.loss_groups)?,
         history: n(shape.history)?,
     };
-    let read = wide(elements * shape.splits) + wide(shape.models * shape.loss_groups);
+    let read = wide(elements * shape.splits.max(1)) + wide(shape.models * shape.loss_groups);
+    let written = if shape.splits > 0 { wide(elements) } else { 0 } + wide(shape.models);
     Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models))
         .with(Variant {
             pieces: vec![crate::wgsl::words(fours)],
-            constants: vec![("ALONE", f64::from(u8::from(alone)))],
+            constants: vec![
+                ("ALONE", f64::from(u8::from(alone))),
+                ("SPLIT", f64::from(u8::from(shape.splits > 0))),
+            ],
             ..Variant::default()
         })
-        .costing(read, wide(elements + shape.models), read))
+        .costing(read, written, read))
 }
 
 /// The gradient's sum on the CPU, in the same order.

@@ -336,6 +336,26 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
         }
     }
+    // Elements one by one and four by four; one model and several; sums, and checks alone.
+    for parameters in [3, 4] {
+        for (splits, software) in [(0, false), (0, true), (2, false), (2, true)] {
+            let shape = kernels::reduce::Shape {
+                parameters,
+                models: 2 * parameters - 5,
+                splits,
+                loss_groups: 1,
+                history: 1,
+                padded: false,
+            };
+            let target = Target { software, ..Target::default() };
+            all.push(kernels::reduce::dispatch(shape, &target).unwrap());
+        }
+        for (optimizer, models) in Optimizer::all().iter().flat_map(|o| [(o, 1), (o, 3)]) {
+            let shape =
+                kernels::update::Shape { parameters, models, rows: 1, batch: 1, padded: false };
+            all.push(kernels::update::dispatch(optimizer, shape).unwrap());
+        }
+    }
     for form in Form::ALL {
         all.extend(every_product(*form));
     }
