@@ -163,3 +163,38 @@ fn the_fused_strategy_is_the_cpus_training() {
         assert!(error <= 1e-4, "{mlp}: parameters off by {error}");
     }
 }
+
+/// As many steps as one dispatch may take: a driver that ends an invocation's loops early, as
+/// llvmpipe does after 65,535 iterations, would leave rows out.
+#[test]
+fn the_longest_dispatch_runs_to_its_end() {
+    use Activation::{Identity, Sigmoid, Tanh};
+    let mini = |size| Batch::Mini { size, seed: 1 };
+    for (mlp, loss, rows, batch) in [
+        (mlp(2, &[3], 1, Sigmoid, Sigmoid), Loss::BinaryCrossEntropy, 1000, Batch::Full),
+        (mlp(2, &[8, 8], 1, Tanh, Sigmoid), Loss::BinaryCrossEntropy, 1000, Batch::Full),
+        (mlp(2, &[4], 9, Tanh, Identity), Loss::SoftmaxCrossEntropy, 70, Batch::Full),
+        (mlp(2, &[4], 1, Tanh, Identity), Loss::MeanSquaredError, 700, mini(350)),
+        (
+            mlp(2, &[4], 1, Tanh, Identity),
+            Loss::MeanSquaredError,
+            700,
+            Batch::Consecutive { size: 96 },
+        ),
+    ] {
+        let data = data(&mlp, rows, 1);
+        let training = Training::new(loss, Optimizer::sgd(0.02))
+            .batch(batch)
+            .init(Init::Auto, 3)
+            .strategy(Strategy::Resident);
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+        let steps = gpu.plan().strides()[0].steps;
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+        gpu.train(steps).unwrap();
+        cpu.train(steps).unwrap();
+        let error = common::deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+        assert!(error <= 1e-5, "{mlp}, {steps} steps: losses off by {error}");
+        let error = common::deviation(gpu.parameters().unwrap().values(), cpu.values());
+        assert!(error <= 1e-4, "{mlp}, {steps} steps: parameters off by {error}");
+    }
+}

@@ -197,16 +197,19 @@ impl Form {
 
     /// Iterations of all loops of one invocation for `tiles` tiles.
     fn iterations(&self, mlp: &Mlp, tiles: usize) -> usize {
+        // The iteration that ends a loop counts too.
         let group = self.workgroup();
-        let block = (self.depth() * self.width / 4).div_ceil(group) * 5 + self.depth() / 4 + 1;
-        let product = |inner: usize| inner.div_ceil(self.depth()) * block + 10;
-        let (mut a_tile, mut at_end) = (40 + 8 * mlp.outputs(), 70);
-        a_tile += (self.tile_rows() * self.width / 4).div_ceil(group) * 5;
+        let staged = (self.depth() * self.width / 4).div_ceil(group);
+        let block = staged * 6 + 1 + self.depth() / 4 + 1 + 1;
+        let product = |inner: usize| inner.div_ceil(self.depth()) * block + 1 + 3 * 5;
+        let loaded = (self.tile_rows() * self.width / 4).div_ceil(group);
+        let mut a_tile = 6 * loaded + 4 + 4 * (mlp.outputs() + 1);
+        let mut at_end = self.tile_rows() + 3;
         for range in mlp.ranges() {
             let [units, inputs] = range.shape;
-            a_tile += product(inputs) + product(units) + 12;
+            a_tile += product(inputs) + product(units) + 2;
             let tasks = (units.div_ceil(4) * inputs.div_ceil(4)).div_ceil(group);
-            at_end += tasks * (tiles * (self.tile_rows() + 1) + 24);
+            at_end += tasks * (tiles * (self.tile_rows() + 2) + 5 + 4 * 5 + 1) + 2;
         }
         a_tile * tiles + at_end
     }

@@ -63,7 +63,8 @@ pub const MAX_WIDTH: usize = 32;
 /// Parameters up to which the four rows are written out, one after the other.
 const UNROLLED: usize = 32;
 
-/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently.
+/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently. The rest is
+/// for what happens once a dispatch.
 const MAX_ITERATIONS: usize = 60_000;
 
 /// Operations of one workgroup in one dispatch: a quarter of a second at 1 GFLOP/s.
@@ -203,12 +204,14 @@ impl Form {
         quads(self.batch).div_ceil(self.width as usize)
     }
 
-    /// Iterations of all loops in one step: a block's own, its four rows', the two loops of a
-    /// coupled loss over its outputs, and the permutation's walk, four rounds a try.
+    /// Iterations of all loops in one step, the one that ends a loop among them: a block's own, its
+    /// four rows', the two loops of a coupled loss over its outputs, and the permutation's walk,
+    /// four rounds a try.
     const fn iterations(&self) -> usize {
-        let drawn = if self.draws { 4 * 6 * 5 } else { 0 };
-        let rows = if self.unrolled { 0 } else { 4 };
-        self.blocks() * (1 + rows + 8 * self.coupled + drawn) + 2
+        let rows = if self.unrolled { 0 } else { 5 };
+        let coupled = if self.coupled > 0 { 4 * 2 * (self.coupled + 1) } else { 0 };
+        let drawn = if self.draws { 4 * 6 * 6 } else { 0 };
+        self.blocks() * (1 + rows + coupled + drawn) + 2
     }
 }
 
