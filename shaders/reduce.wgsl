@@ -59,10 +59,12 @@ fn reduce(
             } else {
                 sum = gradient[i];
             }
-            for (var lane = 0u; lane < LANES; lane++) {
-                if (!is_finite(part(sum, lane))) {
-                    let element = min(i * LANES + lane, elements - 1u);
-                    atomicMin(&status.diverged[element / params.parameters], status.step);
+            if (!is_finite_word(sum)) {
+                for (var lane = 0u; lane < LANES; lane++) {
+                    if (!is_finite(part(sum, lane))) {
+                        let element = min(i * LANES + lane, elements - 1u);
+                        atomicMin(&status.diverged[element / params.parameters], status.step);
+                    }
                 }
             }
         }

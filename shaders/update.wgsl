@@ -60,11 +60,18 @@ fn update(
         second = states[params.state_stride / LANES + i];
     }
     // Written out: on a CPU a loop would read the optimizer's numbers anew each time.
-    update_one(0u, i, elements, updates, of_first);
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
     if (LANES > 1u) {
-        update_one(1u, i, elements, updates, of_first);
-        update_one(2u, i, elements, updates, of_first);
-        update_one(3u, i, elements, updates, of_first);
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, of_first));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
+    }
+    if (fails > 0u) {
+        for (var lane = 0u; lane < LANES; lane++) {
+            if ((fails >> lane & 1u) == 1u) {
+                atomicMin(&status.diverged[(i * LANES + lane) / params.parameters], updates);
+            }
+        }
     }
     parameters[i] = values;
     if (STATES > 0u) {
@@ -75,30 +82,28 @@ fn update(
     }
 }
 
-// The element of `lane` in this invocation's word.
-fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) {
+// The element of `lane` in this invocation's word: whether it would stop being finite, and is left.
+fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
     let element = i * LANES + lane;
     if (element >= elements) {
-        return;
+        return false;
     }
-    var model = 0u;
     var diverged = of_first;
     if (!ONE_MODEL) {
-        model = element / params.parameters;
-        diverged = atomicLoad(&status.diverged[model]);
+        diverged = atomicLoad(&status.diverged[element / params.parameters]);
     }
     // A model that diverges here is marked with `updates`, the next step: what other invocations of
     // this dispatch decide does not depend on which of them comes first.
     if (diverged < updates) {
-        return;
+        return false;
     }
     var state = vec2<f32>(part(first, lane), part(second, lane));
     let value = optimize(part(values, lane), part(gradients, lane), &state, f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
-        atomicMin(&status.diverged[model], updates);
-        return;
+        return true;
     }
     values = with_part(values, lane, value);
     first = with_part(first, lane, state.x);
     second = with_part(second, lane, state.y);
+    return false;
 }

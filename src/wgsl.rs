@@ -29,8 +29,8 @@ common! {
     HYPER = "hyper" needs [];
     LOSS_ROW = "loss_row" needs [];
     CURSOR = "cursor" needs [];
-    WORDS = "words" needs [];
-    FOURS = "fours" needs [];
+    WORDS = "words" needs [FINITE];
+    FOURS = "fours" needs [FINITE];
     PRODUCT = "product" needs [];
     PRODUCT_BLOCKS = "product_blocks" needs [];
     PRODUCT_WORDS = "product_words" needs [];

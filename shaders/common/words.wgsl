@@ -6,6 +6,10 @@ fn part(word: Word, lane: u32) -> f32 {
     return word;
 }
 
+fn is_finite_word(word: Word) -> bool {
+    return is_finite(word);
+}
+
 fn with_part(word: Word, lane: u32, value: f32) -> Word {
     return value;
 }
