@@ -40,7 +40,7 @@ fn message<T>(result: Result<T, Error>) -> String {
 fn bad_descriptions_are_refused() {
     let gpu = common::gpu();
     let (mlp, training, data) = article();
-    let cases: [(Mlp, Training, Data, &str); 9] = [
+    let cases: [(Mlp, Training, Data, &str); 10] = [
         (Mlp::new(2), training.clone(), data.clone(), "the number of layers is 0"),
         (
             mlp.clone().layer(0, Activation::Sigmoid),
@@ -72,6 +72,12 @@ fn bad_descriptions_are_refused() {
             training.clone().batch(Batch::Mini { size: 101, seed: 0 }),
             data.clone(),
             "the rows of a mini-batch is 101",
+        ),
+        (
+            mlp.clone(),
+            training.clone().batch(Batch::Consecutive { size: 0 }),
+            data.clone(),
+            "the rows of a mini-batch is 0",
         ),
         (
             mlp.clone(),

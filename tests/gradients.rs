@@ -83,7 +83,11 @@ fn gpu_back_propagation_is_the_cpus() {
     for (index, (mlp, loss)) in networks().enumerate() {
         let models = 1 + index % 3;
         let sets = if index % 2 == 0 { 1 } else { models };
-        let batch = if index % 4 < 2 { Batch::Full } else { Batch::Mini { size: 7, seed: 3 } };
+        let batch = match index % 4 {
+            0 | 1 => Batch::Full,
+            2 => Batch::Mini { size: 7, seed: 3 },
+            _ => Batch::Consecutive { size: 7 },
+        };
         let training = Training::new(loss, Optimizer::sgd(0.1))
             .models(models)
             .batch(batch)
@@ -101,6 +105,38 @@ fn gpu_back_propagation_is_the_cpus() {
             assert!(error <= 1e-5, "{mlp}, {}, {models} models: {what} {error:e}", loss.name());
         }
     }
+}
+
+/// Over more than two epochs, with batches that straddle their ends.
+#[test]
+fn batches_in_order_train_as_on_the_cpu() {
+    let (mlp, loss) = networks().next().unwrap();
+    for models in [1, 3] {
+        let training = Training::new(loss, Optimizer::adam(0.01))
+            .models(models)
+            .batch(Batch::Consecutive { size: 7 });
+        let data = data(33, 1);
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
+        cpu.train(12).unwrap();
+        gpu.train(12).unwrap();
+        let found: Vec<f64> =
+            gpu.losses().unwrap().values.iter().map(|loss| f64::from(*loss)).collect();
+        let error = common::deviation(&found, cpu.loss_values());
+        assert!(error <= 1e-5, "{models} models: {error:e}");
+    }
+}
+
+/// A batch in order is the data's own rows: nothing is lost beside a full batch.
+#[test]
+fn one_batch_in_order_is_the_full_batch() {
+    let (mlp, loss) = networks().next().unwrap();
+    let data = data(33, 1).cast().unwrap();
+    let gradients = |batch| {
+        let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
+        Trainer::new(common::gpu(), &mlp, &training, &data).unwrap().gradients().unwrap()
+    };
+    assert_eq!(gradients(Batch::Consecutive { size: 33 }), gradients(Batch::Full));
 }
 
 #[test]

@@ -116,6 +116,7 @@ impl Default for Options {
 macro_rules! say {
     ($options:expr, $($arg:tt)*) => { $options.say(format_args!($($arg)*))? };
 }
+#[allow(unused_imports)] // Not every example has something to say.
 pub(crate) use say;
 
 impl Options {

@@ -1,0 +1,217 @@
+//! The workloads of the side-by-side benchmark: four trainings and a set of matrix products.
+//!
+//! Data and initial weights come from one generator, so that every peer, in whatever language and
+//! library, ends at the same loss. Shared by the example `peer` and the benches.
+
+// Each program uses a part of this.
+#![allow(dead_code)]
+
+use wgrad::{
+    Activation, Adam, Batch, Data, Error, Loss, Mlp, Optimizer, Parameters, Result, Sgd, Training,
+};
+
+/// `count` numbers in `low..high` from SplitMix64: the upper 24 bits of each draw.
+pub fn uniform(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    let mut draw = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        low + (high - low) * ((bits >> 40) as f32 / (1 << 24) as f32)
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+/// A training of one network or of a population.
+pub struct Workload {
+    pub name: &'static str,
+    pub mlp: Mlp,
+    pub training: Training,
+    pub data: Data,
+    /// What the training starts from.
+    pub parameters: Parameters,
+    /// Steps of a timed run.
+    pub steps: u32,
+}
+
+/// The names of the trainings.
+pub const NAMES: [&str; 4] = ["w1", "w2", "w3", "w4"];
+
+impl Workload {
+    /// The training `name` of `models` models on shared data: the first has the workload's weights,
+    /// the others the same times 1 to 2 in even steps. `None` where there is no such name.
+    pub fn new(name: &str, models: usize) -> Result<Option<Self>> {
+        use Activation::{Identity, Relu, Sigmoid, Tanh};
+        let adam = |rate| Optimizer::from(Adam { rate, ..Adam::default() });
+        let sgd = Optimizer::from(Sgd { rate: 1.0 });
+        let dense = |inputs, hidden: &[usize], f: Activation, outputs, last| {
+            let mlp = hidden.iter().fold(Mlp::new(inputs), |mlp, units| mlp.layer(*units, f));
+            mlp.layer(outputs, last)
+        };
+        // Of each: its name, network, loss, rule, rows of a batch, batches, steps.
+        let (name, mlp, loss, optimizer, [rows, batches], steps) = match name {
+            "w1" => {
+                let mlp = dense(2, &[3], Sigmoid, 1, Sigmoid);
+                ("w1", mlp, Loss::BinaryCrossEntropy, sgd, [1000, 1], 2000)
+            }
+            "w2" => {
+                let mlp = dense(2, &[8, 8], Tanh, 1, Sigmoid);
+                ("w2", mlp, Loss::BinaryCrossEntropy, adam(1e-2), [1000, 1], 1000)
+            }
+            "w3" => {
+                let mlp = dense(32, &[64; 3], Relu, 3, Identity);
+                ("w3", mlp, Loss::MeanSquaredError, adam(1e-3), [16_384, 1], 100)
+            }
+            "w4" => {
+                let mlp = dense(784, &[512, 256], Relu, 10, Identity);
+                ("w4", mlp, Loss::SoftmaxCrossEntropy, adam(1e-3), [128, 8], 200)
+            }
+            _ => return Ok(None),
+        };
+        let all = rows * batches;
+        let x = uniform(1, all * mlp.inputs, -1.0, 1.0);
+        let t = match loss {
+            Loss::BinaryCrossEntropy => {
+                let inside = |p: &[f32]| f32::from(u8::from(p[0] * p[0] + p[1] * p[1] < 0.5));
+                x.chunks(2).map(inside).collect()
+            }
+            Loss::SoftmaxCrossEntropy => one_hot(&uniform(3, all, 0.0, 10.0), mlp.outputs()),
+            _ => uniform(3, all * mlp.outputs(), 0.0, 1.0),
+        };
+        let data = Data::new(mlp.inputs, mlp.outputs(), x, t)?;
+        let batch = if batches == 1 { Batch::Full } else { Batch::Consecutive { size: rows } };
+        let training =
+            Training::new(loss, optimizer).models(models).batch(batch).history(steps as usize);
+        let parameters = parameters(&mlp, models)?;
+        Ok(Some(Self { name, mlp, training, data, parameters, steps }))
+    }
+
+    /// Rows of the inputs and targets of one step.
+    pub fn rows(&self) -> Result<usize> {
+        self.training.batch.size(self.data.rows())
+    }
+}
+
+/// A row of zeros and one 1 for each number, at the place that the number's whole part gives.
+fn one_hot(numbers: &[f32], classes: usize) -> Vec<f32> {
+    let place = |number: &f32| number.floor() as usize;
+    let row = |class| (0..classes).map(move |i| f32::from(u8::from(i == class)));
+    numbers.iter().map(place).flat_map(row).collect()
+}
+
+/// Weights that are drawn `[inputs, units]` layer after layer, biases of 0.
+fn parameters(mlp: &Mlp, models: usize) -> Result<Parameters> {
+    let mut first = vec![0.0; mlp.parameters()];
+    for (range, seed) in mlp.ranges().into_iter().zip(100..) {
+        let [units, inputs] = range.shape;
+        let most = 1.0 / (inputs as f32).sqrt();
+        let drawn = uniform(seed, inputs * units, -most, most);
+        for (i, weight) in first[range.weight].iter_mut().enumerate() {
+            *weight = drawn[i % inputs * units + i / inputs];
+        }
+    }
+    let last = (models.max(2) - 1) as f32;
+    let scaled = (0..models).flat_map(|m| {
+        let scale = 1.0 + m as f32 / last;
+        first.iter().map(move |weight| scale * weight)
+    });
+    Parameters::new(mlp.clone(), models, scaled.collect())
+}
+
+/// A batched matrix product.
+#[derive(Debug, Clone, Copy)]
+pub struct Product {
+    pub name: &'static str,
+    pub models: usize,
+    pub rows: usize,
+    pub inner: usize,
+    pub columns: usize,
+}
+
+const fn square(name: &'static str, side: usize) -> Product {
+    Product { name, models: 1, rows: side, inner: side, columns: side }
+}
+
+/// The products that are measured together.
+pub const PRODUCTS: [Product; 6] = [
+    square("mm256", 256),
+    square("mm512", 512),
+    square("mm1024", 1024),
+    square("mm2048", 2048),
+    Product { name: "bmm64x128", models: 64, rows: 128, inner: 128, columns: 128 },
+    Product { name: "tall", models: 1, rows: 16_384, inner: 64, columns: 64 },
+];
+
+/// One that is measured only where it is asked for: a software GPU would take a minute.
+pub const LARGE: Product = square("mm4096", 4096);
+
+impl Product {
+    /// Floating-point operations.
+    pub const fn operations(&self) -> u64 {
+        2 * (self.models * self.rows * self.inner * self.columns) as u64
+    }
+
+    /// Products of a timed sample: 8 GFLOP or so.
+    pub fn repetitions(&self) -> u32 {
+        (8e9 / self.operations() as f64).round().clamp(1.0, 400.0) as u32
+    }
+
+    /// A `[models, rows, inner]` and B `[models, inner, columns]`.
+    pub fn operands(&self) -> [Vec<f32>; 2] {
+        let size = self.models * self.inner;
+        [uniform(7, size * self.rows, -1.0, 1.0), uniform(8, size * self.columns, -1.0, 1.0)]
+    }
+
+    /// The product as the crate's kernel does it.
+    pub const fn matmul(&self) -> wgrad::kernels::Matmul {
+        wgrad::kernels::Matmul::new(self.rows, self.columns, self.inner).models(self.models)
+    }
+}
+
+/// A product on buffers of a device, ready to be recorded.
+pub struct OnGpu {
+    pub dispatches: Vec<wgrad::Prepared>,
+    pub c: wgpu::Buffer,
+}
+
+impl OnGpu {
+    pub fn new(gpu: &wgrad::Gpu, product: &Product) -> Result<Self> {
+        let buffer = |label, elements: usize| gpu.buffer(label, 4 * elements as u64);
+        let [a, b] = product.operands();
+        let (on_a, on_b) = (buffer("A", a.len())?, buffer("B", b.len())?);
+        let c = buffer("C", product.models * product.rows * product.columns)?;
+        gpu.queue().write_buffer(&on_a, 0, bytemuck::cast_slice(&a));
+        gpu.queue().write_buffer(&on_b, 0, bytemuck::cast_slice(&b));
+        // There is no bias: its slot takes any buffer that is not written.
+        let slots = [&on_a, &on_b, &on_a, &c].map(|buffer| buffer.as_entire_buffer_binding());
+        let dispatches = product.matmul().dispatches(gpu.target())?;
+        let dispatches = dispatches.iter().map(|dispatch| gpu.prepare(dispatch, &slots));
+        Ok(Self { dispatches: dispatches.collect::<Result<_>>()?, c })
+    }
+
+    /// Runs the product `count` times in one submission and waits.
+    pub fn run(&self, gpu: &wgrad::Gpu, count: u32) -> Result<()> {
+        submit(gpu, &self.dispatches, count)
+    }
+}
+
+/// Runs the dispatches `count` times, in one pass of one submission, and waits for the device.
+pub fn submit(gpu: &wgrad::Gpu, dispatches: &[wgrad::Prepared], count: u32) -> Result<()> {
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for _ in 0..count {
+            dispatches.iter().for_each(|dispatch| dispatch.record(&mut pass));
+        }
+    }
+    gpu.queue().submit([encoder.finish()]);
+    wait(gpu)
+}
+
+/// Waits until the device has done all that was submitted.
+pub fn wait(gpu: &wgrad::Gpu) -> Result<()> {
+    let done = gpu.device().poll(wgpu::PollType::wait_indefinitely());
+    done.map(|_| ()).map_err(|_| Error::DeviceLost)
+}
