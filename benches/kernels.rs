@@ -138,8 +138,14 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("reduce");
     for parameters in [1 << 10, 1 << 16] {
         for splits in [1, 16] {
-            let shape =
-                reduce::Shape { parameters, models: 1, splits, loss_groups: 16, history: 1, padded: false };
+            let shape = reduce::Shape {
+                parameters,
+                models: 1,
+                splits,
+                loss_groups: 16,
+                history: 1,
+                padded: false,
+            };
             let dispatch = reduce::dispatch(shape, gpu.target())?;
             let lengths = [splits * parameters, 16, parameters, 1, 5];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;

@@ -46,7 +46,8 @@
 //! | to | use |
 //! | --- | --- |
 //! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
-//! | see what a step will do before it runs | [`Plan`] |
+//! | see what a step will do before it runs | [`Plan`], for a [`Target`] |
+//! | choose how the steps are put on the GPU | [`Strategy`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
 //! | save and load | [`Parameters`] (safetensors) |

@@ -532,10 +532,15 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Dispatches of as many steps as one may take, and of each power of two below.
+/// Dispatches of as many steps as one may take, and of each power of two below and three quarters of
+/// it: any number of steps is a sum of few.
 fn resident_strides(shape: resident::Shape<'_>, target: &Target) -> Result<Vec<Stride>> {
     let most = resident::most_steps(shape, target)?;
-    let powers = (0..u32::BITS).rev().map(|bit| 1 << bit).filter(|steps| *steps < most);
+    let powers = (0..u32::BITS).rev().flat_map(|bit| {
+        let power = 1_u32 << bit;
+        [Some(power), (bit > 1).then_some(power / 4 * 3)].into_iter().flatten()
+    });
+    let powers = powers.filter(|steps| *steps < most);
     let batch = shape.batch.size(shape.rows)?;
     std::iter::once(most)
         .chain(powers)
