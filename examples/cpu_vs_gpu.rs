@@ -26,8 +26,8 @@ use std::time::Instant;
 use wgrad::kernels::Matmul;
 use wgrad::plot::{Bars, bars};
 use wgrad::{
-    Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Prepared, Train,
-    Trainer, Training,
+    Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Plan, Prepared,
+    Strategy, Train, Trainer, Training,
 };
 
 const HELP: &str = "
@@ -83,6 +83,8 @@ impl Times {
 
 struct Row {
     name: String,
+    /// Whether it is what one gets without asking for another strategy.
+    chosen: bool,
     cpu: Times,
     gpu: Times,
     deviation: f64,
@@ -114,7 +116,7 @@ impl Table {
         say!(options, "{}", self.title);
         say!(
             options,
-            "{:26}{:>12}  {:24}{:>12}  {:24}{:>9}{:>11}",
+            "{:34}{:>12}  {:24}{:>12}  {:24}{:>9}{:>11}",
             self.size,
             "CPU median",
             "min .. max",
@@ -130,7 +132,7 @@ impl Table {
             };
             say!(
                 options,
-                "{:26}{:>12}  {:24}{:>12}  {:24}{:>9.2}{:>11.1e}",
+                "{:34}{:>12}  {:24}{:>12}  {:24}{:>9.2}{:>11.1e}",
                 row.name,
                 common::time(row.cpu.median()),
                 spread(&row.cpu),
@@ -152,12 +154,13 @@ impl Table {
 
     fn draw(&self, options: &Options) -> Outcome {
         let micros = |times: fn(&Row) -> &Times| -> (Vec<f64>, Vec<(f64, f64)>) {
-            let all = self.rows.iter().map(times);
+            let all = self.rows.iter().filter(|row| row.chosen).map(times);
             let spread = |t: &Times| (1e6 * t.spread().0, 1e6 * t.spread().1);
             all.map(|t| (1e6 * t.median(), spread(t))).unzip()
         };
         let (cpu, gpu) = (micros(|row| &row.cpu), micros(|row| &row.gpu));
-        let groups: Vec<&str> = self.rows.iter().map(|row| row.name.as_str()).collect();
+        let chosen = self.rows.iter().filter(|row| row.chosen);
+        let groups: Vec<&str> = chosen.map(|row| row.name.as_str()).collect();
         let series = [
             Bars { label: "CPU", values: &cpu.0, spread: Some(&cpu.1) },
             Bars { label: "GPU", values: &gpu.0, spread: Some(&gpu.1) },
@@ -170,6 +173,7 @@ impl Table {
         let row = |row: &Row| {
             json!({
                 "name": row.name,
+                "chosen": row.chosen,
                 "cpu": row.cpu.json(),
                 "gpu": row.gpu.json(),
                 "ratio": row.ratio(),
@@ -233,7 +237,8 @@ fn cpu_vs_gpu() -> Outcome {
     );
     say!(
         options,
-        "          GPU training: Trainer::train, losses and parameters stay on the device"
+        "          GPU training: Trainer::train by each strategy, the plan's own choice marked with *; \
+         losses and parameters stay on the device"
     );
     say!(options, "          CPU: the same work in f32, on all cores where they pay");
     say!(
@@ -281,7 +286,7 @@ fn cpu_vs_gpu() -> Outcome {
     let mut rows = Vec::new();
     for network in networks {
         bar.set_message(network.name);
-        rows.push(network.compare(&gpu, &effort)?);
+        rows.extend(network.compare(&gpu, &effort)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -439,7 +444,7 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
     let on_gpu = read(gpu, on_c)?;
     let deviation =
         common::deviation(on_gpu.into_iter().map(f64::from), on_cpu.into_iter().map(f64::from));
-    Ok(Row { name, cpu, gpu: gpu_times, deviation })
+    Ok(Row { name, chosen: true, cpu, gpu: gpu_times, deviation })
 }
 
 /// The article's network, training and points.
@@ -501,17 +506,31 @@ fn networks(quick: bool) -> Outcome<Vec<Network>> {
 }
 
 impl Network {
-    fn compare(self, gpu: &Gpu, effort: &Effort) -> Outcome<Row> {
+    /// A row for each strategy that the network allows.
+    fn compare(self, gpu: &Gpu, effort: &Effort) -> Outcome<Vec<Row>> {
         let Self { name, mlp, training, data } = self;
-        let mut on_cpu = CpuTrainer::<f32>::new(&mlp, &training, &data)?;
-        let mut on_gpu = Trainer::new(gpu, &mlp, &training, &data)?;
-        let first = [on_gpu.gradients()?, on_cpu.gradients()?];
-        let [found, expected] = first.map(|g| g.values.into_iter().map(f64::from));
-        let deviation = common::deviation(found, expected);
-        let [cpu, gpu] = time_both(effort, &mut |count| Ok(on_cpu.train(count)?), &mut |count| {
-            Ok(on_gpu.train(count)?)
-        })?;
-        let name = format!("{name}, {} rows", data.rows());
-        Ok(Row { name, cpu, gpu, deviation })
+        let shape = [data.sets(), data.rows()];
+        let own = Plan::new(&mlp, &training, shape, gpu.target())?.strategy();
+        let mut rows = Vec::new();
+        for strategy in Strategy::ALL {
+            let training = training.clone().strategy(*strategy);
+            if Plan::new(&mlp, &training, shape, gpu.target()).is_err() {
+                continue;
+            }
+            let mut on_cpu = CpuTrainer::<f32>::new(&mlp, &training, &data)?;
+            let mut on_gpu = Trainer::new(gpu, &mlp, &training, &data)?;
+            let first = [on_gpu.gradients()?, on_cpu.gradients()?];
+            let [found, expected] = first.map(|g| g.values.into_iter().map(f64::from));
+            let deviation = common::deviation(found, expected);
+            let [cpu, gpu] =
+                time_both(effort, &mut |count| Ok(on_cpu.train(count)?), &mut |count| {
+                    Ok(on_gpu.train(count)?)
+                })?;
+            let chosen = *strategy == own;
+            let mark = if chosen { " *" } else { "" };
+            let name = format!("{name}, {} rows, {}{mark}", data.rows(), strategy.name());
+            rows.push(Row { name, chosen, cpu, gpu, deviation });
+        }
+        Ok(rows)
     }
 }

@@ -225,12 +225,16 @@ pub struct Node {
 /// The plan of a training: pure data.
 ///
 /// ```
-/// use wgrad::{Activation, Loss, Mlp, Optimizer, Plan, Target, Training};
+/// use wgrad::{Activation, Loss, Mlp, Optimizer, Plan, Strategy, Target, Training};
 /// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
 /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
 /// let plan = Plan::new(&mlp, &training, [1, 1000], &Target::default())?;
-/// assert_eq!(plan.step().len(), 8); // 3 a layer and 2
+/// assert_eq!(plan.strategy(), Strategy::Resident);
+/// assert!(plan.dispatches(10_000) < 500); // many steps each
 /// println!("{plan}");
+/// let layered = training.strategy(Strategy::Layered);
+/// let layered = Plan::new(&mlp, &layered, [1, 1000], &Target::default())?;
+/// assert_eq!(layered.step().len(), 8); // 3 a layer and 2
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Debug, Clone)]
