@@ -17,7 +17,7 @@ cargo build --release $flags --example peer --example self_check >&2
 target=${CARGO_TARGET_DIR:-target}
 peer=$target/release/examples/peer
 
-echo "# wgrad on $("$peer" floor 0 2>&1 >/dev/null | head -n 1)"
+echo "# wgrad on $("$peer" floor 0 2>&1 >/dev/null | grep -v "^error:" | head -n 1)"
 echo
 echo "$(uname -srm), $(rustc --version), $(git rev-parse --short HEAD 2>/dev/null || echo 'no git')"
 
@@ -45,8 +45,8 @@ measure() { # LABEL, then the arguments of peer; rows of label:name, value, the 
     "$peer" "$@" 2>"$rows.err" | awk -F '\t' -v label="$label" \
         '$2 > 0 || kept[$1] { print label "\t" $1 "\t" $3 "\t" $4; kept[$1] = 1 }' >>"$rows" || true
     if [ -s "$rows.err" ] && [ "$1" != floor ]; then
-        say "    $(head -n 1 "$rows.err")"
-        printf '%s\t%s\tnote\t%s\n' "$label" "$1" "$(head -n 1 "$rows.err" | cut -c 8-)" >>"$rows"
+        say "    $(tail -n 1 "$rows.err")"
+        printf '%s\t%s\tnote\t%s\n' "$label" "$1" "$(tail -n 1 "$rows.err" | cut -c 8-)" >>"$rows"
     fi
     rm -f "$rows.err"
 }

@@ -248,7 +248,9 @@ fn cold(arguments: &Arguments) -> Outcome {
         let text = String::from_utf8_lossy(&output.stdout);
         let field = text.split('\t').nth(2).and_then(|field| field.parse().ok());
         field.filter(|_| output.status.success()).ok_or_else(|| {
-            Stop::Failed(String::from_utf8_lossy(&output.stderr).trim().replace("error: ", ""))
+            // The last line: a driver may have said something before.
+            let said = String::from_utf8_lossy(&output.stderr);
+            Stop::Failed(said.lines().last().unwrap_or_default().replace("error: ", ""))
         })
     };
     let mut plans = vec![Strategy::Auto.name()];
