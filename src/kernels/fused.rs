@@ -148,7 +148,11 @@ impl Form {
                 wide(form.workgroup()),
                 limits.max_compute_invocations_per_workgroup.into(),
             ),
-            ("the storage buffers of a kernel", 6, limits.max_storage_buffers_per_shader_stage.into()),
+            (
+                "the storage buffers of a kernel",
+                6,
+                limits.max_storage_buffers_per_shader_stage.into(),
+            ),
             ("the bytes kept for the weight gradients", 4 * wide(saved), target.max_binding()),
         ] {
             if found > allowed {
@@ -306,7 +310,8 @@ fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
         }
     }
     for (function, of) in [("values_of", "value"), ("gradients_of", "gradient")] {
-        let _ = writeln!(text, "fn {function}(l: u32, v: vec4<f32>) -> vec4<f32> {{\n    switch l {{");
+        let _ =
+            writeln!(text, "fn {function}(l: u32, v: vec4<f32>) -> vec4<f32> {{\n    switch l {{");
         for (i, activation) in hidden.iter().enumerate() {
             let layers: Vec<_> = mlp.layers[..last]
                 .iter()

@@ -90,8 +90,7 @@ pub fn reference<T: Copy>(
     let rows = to_u32("rows", wide(shape.rows))?;
     let batch = to_u32("batch", wide(shape.batch))?;
     let cursor = Cursor { epoch, position };
-    let drawn: Vec<usize> =
-        (0..batch).map(|i| cursor.row(i, rows, shape.seed) as usize).collect();
+    let drawn: Vec<usize> = (0..batch).map(|i| cursor.row(i, rows, shape.seed) as usize).collect();
     Ok(values
         .chunks(shape.rows * width)
         .flat_map(|set| drawn.iter().flat_map(move |row| &set[row * width..(row + 1) * width]))

@@ -133,9 +133,8 @@ impl Form {
     /// Whether `target` can run it.
     pub fn runs_on(self, target: &Target) -> bool {
         let limits = &target.limits;
-        let most = limits
-            .max_compute_invocations_per_workgroup
-            .min(limits.max_compute_workgroup_size_x);
+        let most =
+            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
         match self {
             Self::Registers => true,
             Self::Subgroup => target.subgroup == Some(matmul_subgroup::LANES),
@@ -205,12 +204,7 @@ impl Epilogue {
             glue = format!("{glue}\n{}", matmul_subgroup::unrolled());
         }
         let buffers = if aligned { &PRODUCT_FOURS } else { &PRODUCT_WORDS };
-        Variant {
-            pieces: vec![activation.wgsl(), buffers],
-            glue,
-            constants,
-            ..Variant::default()
-        }
+        Variant { pieces: vec![activation.wgsl(), buffers], glue, constants, ..Variant::default() }
     }
 
     /// Whether every vector of four that a large tile reads or writes begins at a multiple of four
@@ -459,7 +453,8 @@ impl Matmul {
         let n = |value: usize| to_u32("a size of a matrix product", wide(value));
         let [rows, columns, inner] = [n(self.rows)?, n(self.columns)?, n(self.inner)?];
         let stride = |swap: bool, length: u32| if swap { (1, length) } else { (length, 1) };
-        let (a_row, a_inner) = stride(self.transpose[0], if self.transpose[0] { rows } else { inner });
+        let (a_row, a_inner) =
+            stride(self.transpose[0], if self.transpose[0] { rows } else { inner });
         let (b_inner, b_column) =
             stride(self.transpose[1], if self.transpose[1] { inner } else { columns });
         let model = |shared: bool, size: usize| if shared { Ok(0) } else { n(size / self.models) };
@@ -496,7 +491,13 @@ impl Matmul {
     ///
     /// # Errors
     /// The same.
-    pub async fn run_async(&self, gpu: &Gpu, a: &[f32], b: &[f32], bias: &[f32]) -> Result<Vec<f32>> {
+    pub async fn run_async(
+        &self,
+        gpu: &Gpu,
+        a: &[f32],
+        b: &[f32],
+        bias: &[f32],
+    ) -> Result<Vec<f32>> {
         self.check(a.len(), b.len(), bias.len())?;
         let dispatches = self.dispatches(gpu.target())?;
         let bytes = |values: &[f32]| bytemuck::cast_slice::<f32, u8>(values).to_vec();
@@ -594,7 +595,9 @@ pub(crate) fn product<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, c:
             use rayon::prelude::*;
             // Panels of rows: each result is computed by one core, in the same order as by one.
             let panel = m.div_ceil(threads).next_multiple_of(8);
-            c.par_chunks_mut(panel * n).enumerate().for_each(|(i, c)| rows(a, b, add, i * panel, c));
+            c.par_chunks_mut(panel * n)
+                .enumerate()
+                .for_each(|(i, c)| rows(a, b, add, i * panel, c));
             return;
         }
     }
@@ -662,7 +665,10 @@ mod tests {
     #[test]
     fn long_sums_and_much_work_become_several_dispatches() {
         assert_eq!(Matmul::new(4, 4, MAX_INNER).dispatches(&Target::default()).unwrap().len(), 1);
-        assert_eq!(Matmul::new(4, 4, MAX_INNER + 1).dispatches(&Target::default()).unwrap().len(), 2);
+        assert_eq!(
+            Matmul::new(4, 4, MAX_INNER + 1).dispatches(&Target::default()).unwrap().len(),
+            2
+        );
         let much = Matmul::new(4096, 4096, 4096).dispatches(&Target::default()).unwrap();
         assert_eq!(much.len(), 8);
         assert_eq!(much.iter().map(|d| d.work().operations).sum::<u64>(), 2 * 4096_u64.pow(3));

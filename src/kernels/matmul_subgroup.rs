@@ -1,7 +1,7 @@
 //! The matrix product by subgroups of 8, for devices on a CPU; see [`matmul`](super::matmul).
 
-use super::matmul::SLOTS;
 pub use super::matmul::Parameters;
+use super::matmul::SLOTS;
 use super::{Kernel, kernel};
 use std::fmt::Write;
 

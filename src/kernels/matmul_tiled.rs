@@ -1,7 +1,7 @@
 //! The matrix product by workgroups, for GPUs; see [`matmul`](super::matmul).
 
-use super::matmul::SLOTS;
 pub use super::matmul::Parameters;
+use super::matmul::SLOTS;
 use super::{Kernel, kernel};
 
 /// `shaders/matmul_tiled.wgsl`.

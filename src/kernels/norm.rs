@@ -74,7 +74,13 @@ pub fn finish(partial: &[[f32; 2]], groups: usize) -> Vec<f64> {
 }
 
 /// The same on the CPU.
-pub fn reference(length: usize, models: usize, offset: usize, stride: usize, values: &[f64]) -> Vec<f64> {
+pub fn reference(
+    length: usize,
+    models: usize,
+    offset: usize,
+    stride: usize,
+    values: &[f64],
+) -> Vec<f64> {
     (0..models)
         .map(|m| {
             let stretch = &values[offset + m * stride..][..length];

@@ -152,7 +152,15 @@ impl Form {
             }
         };
         let coupled = if shape.loss.couples_outputs() { mlp.outputs() } else { 0 };
-        let mut form = Self { width, meeting, batch, coupled, unrolled: mlp.parameters() <= UNROLLED, draws: !full, holds: false };
+        let mut form = Self {
+            width,
+            meeting,
+            batch,
+            coupled,
+            unrolled: mlp.parameters() <= UNROLLED,
+            draws: !full,
+            holds: false,
+        };
         let values = mlp.parameters() + 1;
         let room = u64::from(limits.max_compute_workgroup_storage_size);
         // Less parallel where the sums of all subgroups would not fit.
@@ -500,7 +508,9 @@ impl<'a> Writer<'a> {
                 self.line(format!("var<workgroup> totals: array<f32, {}>;", slots * width));
                 self.function("total()", |w| {
                     // Eight sums at a time: an eighth of the invocations adds up each.
-                    w.line(format!("    let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
+                    w.line(format!(
+                        "    let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"
+                    ));
                     for first in (0..values).step_by(8) {
                         for i in first..values.min(first + 8) {
                             let at = (i - first) * width;
@@ -511,8 +521,9 @@ impl<'a> Writer<'a> {
                             (0..8).map(|j| format!("gathered[part + {}u]", j * parts)).collect();
                         w.line(format!("    partial[lane] = {};", sums.join(" + ")));
                         w.line("    workgroupBarrier();");
-                        let sums: Vec<_> =
-                            (0..parts).map(|j| format!("partial[lane * {parts}u + {j}u]")).collect();
+                        let sums: Vec<_> = (0..parts)
+                            .map(|j| format!("partial[lane * {parts}u + {j}u]"))
+                            .collect();
                         w.line("    if (lane < 8u) {");
                         w.line(format!("        totals[{first}u + lane] = {};", sums.join(" + ")));
                         w.line("    }");

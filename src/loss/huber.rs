@@ -11,10 +11,6 @@ pub const MEAN: Mean = Mean::Elements;
 pub fn row<T: Real>(y: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| {
         let d = y - t;
-        if d.abs() > T::ONE {
-            (d.abs() - T::of(0.5), sign(d))
-        } else {
-            (T::of(0.5) * d * d, d)
-        }
+        if d.abs() > T::ONE { (d.abs() - T::of(0.5), sign(d)) } else { (T::of(0.5) * d * d, d) }
     })
 }

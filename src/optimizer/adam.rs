@@ -29,8 +29,7 @@ impl Adam {
         *m = T::of(self.beta1) * *m + T::of(1.0 - self.beta1) * g;
         *v = T::of(self.beta2) * *v + T::of(1.0 - self.beta2) * g * g;
         let corrected = |beta: f64| T::of(1.0 - beta.powf(t));
-        (*m / corrected(self.beta1))
-            / ((*v / corrected(self.beta2)).sqrt() + T::of(self.epsilon))
+        (*m / corrected(self.beta1)) / ((*v / corrected(self.beta2)).sqrt() + T::of(self.epsilon))
     }
 }
 

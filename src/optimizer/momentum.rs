@@ -22,10 +22,7 @@ impl Rule for Momentum {
     const STATES: usize = 1;
 
     fn fields(&self) -> Vec<(&'static str, f64, Range)> {
-        vec![
-            ("rate", self.rate, Range::NonNegative),
-            ("momentum", self.momentum, Range::Fraction),
-        ]
+        vec![("rate", self.rate, Range::NonNegative), ("momentum", self.momentum, Range::Fraction)]
     }
 
     fn hyper(&self) -> Hyper {
