@@ -63,6 +63,28 @@ kernels! {
     update,
 }
 
+/// Iterations of all loops of one invocation that a dispatch may plan for: llvmpipe ends them after
+/// 65,535, silently. The rest is for what happens once a dispatch.
+const MAX_ITERATIONS: usize = 60_000;
+
+/// Multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2 TFLOP/s, far from the two
+/// seconds after which drivers reset a GPU.
+const MAX_WORK: u64 = 1 << 33;
+
+/// Bytes of the partial gradients above which there are fewer of them.
+pub(crate) const PARTIAL_BYTES: u64 = 64 << 20;
+
+/// `Ok` if each of what a strategy needs, found and allowed, is there.
+fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> Result<()> {
+    for (what, found, allowed) in needs {
+        if found > allowed {
+            let what = format!("{what}, under the {strategy} strategy,");
+            return Err(Error::argument(what, found, format!("at most {allowed}")));
+        }
+    }
+    Ok(())
+}
+
 pub use matmul::{Form, Matmul};
 
 /// How a kernel uses a slot.

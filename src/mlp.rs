@@ -71,6 +71,11 @@ impl Mlp {
         if index == 0 { self.inputs } else { self.layers[index - 1].units }
     }
 
+    /// The widest layer, inputs and outputs included.
+    pub(crate) fn widest(&self) -> usize {
+        self.layers.iter().map(|layer| layer.units).fold(self.inputs, usize::max)
+    }
+
     /// The number of parameters P of one model.
     pub fn parameters(&self) -> usize {
         self.ranges().last().map_or(0, |range| range.bias.end)

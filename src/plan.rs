@@ -18,7 +18,8 @@ use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
-    Access, Dispatch, Work, advance, fused, gather, loss, perturb, reduce, resident, update,
+    Access, Dispatch, PARTIAL_BYTES, Work, advance, fused, gather, loss, perturb, reduce, resident,
+    update,
 };
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
@@ -246,8 +247,9 @@ pub struct Plan {
     buffers: Vec<(Buffer, u64)>,
     strides: Vec<Stride>,
     gather: Vec<Node>,
-    gradient: Vec<Node>,
     layered: Vec<Node>,
+    /// Empty where it is not the strategy.
+    fused: Vec<Node>,
     input_gradient: Vec<Node>,
 }
 
@@ -276,9 +278,6 @@ impl Stride {
 
 /// Bytes of the loss history above which its steps are cut.
 const HISTORY_BYTES: usize = 16 << 20;
-
-/// Bytes of the partial gradients above which there are fewer of them.
-const PARTIAL_BYTES: u64 = 64 << 20;
 
 impl Plan {
     /// The plan of training `mlp` on data of `[sets, rows]` on the device `target`.
@@ -348,7 +347,7 @@ impl Plan {
             reduce::Shape { parameters: p, models, splits, loss_groups, history, padded: true };
         use Buffer::{Gradient, Hyper, Losses, PartialLoss, States, Status};
         b.push(reduce::dispatch(shape, target)?, &[partial, PartialLoss, Gradient, Losses, Status]);
-        let gradient = b.take();
+        let layered = b.take();
 
         b.push(
             update::dispatch(&training.optimizer, updated)?,
@@ -378,14 +377,16 @@ impl Plan {
             Strategy::Auto => Strategy::Layered,
             asked => asked,
         };
-        let layered = gradient;
-        let gradient = match strategy {
+        let fused = match strategy {
             Strategy::Fused => b.fused(form?, x, t, history)?,
-            _ => layered.clone(),
+            _ => Vec::new(),
         };
         let strides = match strategy {
             Strategy::Resident => resident_strides(shape, target)?,
-            _ => vec![Stride { steps: 1, nodes: [&gather[..], &gradient, &update].concat() }],
+            _ => {
+                let gradient = if fused.is_empty() { &layered } else { &fused };
+                vec![Stride { steps: 1, nodes: [&gather[..], gradient, &update].concat() }]
+            }
         };
         let title = format!(
             "{mlp}; {all} parameters{}, {} rows a step, {}, {}; {}",
@@ -406,8 +407,8 @@ impl Plan {
             buffers,
             strides,
             gather,
-            gradient,
             layered,
+            fused,
             input_gradient,
         })
     }
@@ -466,7 +467,8 @@ impl Plan {
 
     /// Those that leave the gradient of the batch at hand in [`Buffer::Gradient`].
     pub(crate) fn gradient(&self) -> Vec<&Node> {
-        self.gather.iter().chain(&self.gradient).collect()
+        let own = if self.fused.is_empty() { &self.layered } else { &self.fused };
+        self.gather.iter().chain(own).collect()
     }
 
     /// The same layer by layer: what leaves every activation in a buffer of its own.
@@ -545,15 +547,15 @@ fn resident_strides(shape: resident::Shape<'_>, target: &Target) -> Result<Vec<S
         [Some(power), (bit > 1).then_some(power / 4 * 3)].into_iter().flatten()
     });
     let powers = powers.filter(|steps| *steps < most);
+    let all: Vec<u32> = std::iter::once(most).chain(powers).collect();
     let batch = shape.batch.size(shape.rows)?;
-    std::iter::once(most)
-        .chain(powers)
-        .map(|steps| {
+    let dispatches = resident::dispatches(shape, &all, target)?;
+    all.into_iter()
+        .zip(dispatches)
+        .map(|(steps, dispatch)| {
             use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
-            let train = Node {
-                dispatch: resident::dispatch(shape, steps, target)?,
-                buffers: vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status],
-            };
+            let buffers = vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status];
+            let train = Node { dispatch, buffers };
             let advance = Node {
                 dispatch: advance::dispatch(steps, shape.rows, batch)?,
                 buffers: vec![Status],
@@ -850,7 +852,7 @@ impl<'a> Builder<'a> {
         };
         let groups = shape.groups(which);
         self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
-        let widest = self.mlp.layers.iter().map(|layer| layer.units).fold(outputs, usize::max);
+        let widest = self.mlp.layers.iter().map(|layer| layer.units).max().unwrap_or(0);
         for i in 0..2 {
             self.buffer(Buffer::Delta(i), &[self.models, self.batch, widest])?;
         }

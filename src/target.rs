@@ -37,4 +37,10 @@ impl Target {
     pub(crate) fn max_binding(&self) -> u64 {
         crate::gpu::max_binding(&self.limits)
     }
+
+    /// The most invocations of a workgroup along x.
+    pub(crate) fn max_workgroup(&self) -> u32 {
+        let limits = &self.limits;
+        limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x)
+    }
 }

@@ -8,7 +8,9 @@
 //! and read once, by the same workgroup. The chunks' sums are added by [`super::reduce`].
 //! What it computes is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use super::{
+    Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant, check_needs, kernel,
+};
 use crate::activation::Saved;
 use crate::cast::{narrow, to_f32, to_u32, wide};
 use crate::{Activation, Error, Loss, Mlp, Result, Target};
@@ -56,15 +58,6 @@ pub const MAX_WIDTH: usize = 128;
 
 /// Workgroups that a step is cut into where the rows suffice: some for each core of a large GPU.
 const GROUPS: usize = 512;
-
-/// Bytes of the partial gradients above which there are fewer of them.
-const PARTIAL_BYTES: u64 = 64 << 20;
-
-/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently.
-const MAX_ITERATIONS: usize = 60_000;
-
-/// Multiply-adds of one dispatch, as many as a matrix product's.
-const MAX_WORK: u64 = 1 << 33;
 
 /// A step's gradient.
 #[derive(Debug, Clone, Copy)]
@@ -131,35 +124,37 @@ impl Form {
     /// What makes the strategy impossible.
     pub fn new(shape: Shape<'_>, target: &Target) -> Result<Self> {
         let Shape { mlp, models, batch, .. } = shape;
-        let widest = mlp.layers.iter().map(|layer| layer.units).fold(mlp.inputs, usize::max);
+        let widest = mlp.widest();
         let limits = &target.limits;
         let width = widest.next_power_of_two().max(16);
         let saved = Places::new(shape).end.saturating_mul(4);
         let mut form = Self { width, chunk: 0, splits: 1, saved };
-        for (what, found, allowed) in [
-            ("the widest layer", wide(widest), wide(MAX_WIDTH)),
-            (
-                "the bytes of workgroup memory",
-                form.shared(),
-                limits.max_compute_workgroup_storage_size.into(),
-            ),
-            (
-                "the invocations of a workgroup",
-                wide(form.workgroup()),
-                limits.max_compute_invocations_per_workgroup.into(),
-            ),
-            (
-                "the storage buffers of a kernel",
-                6,
-                limits.max_storage_buffers_per_shader_stage.into(),
-            ),
-            ("the bytes kept for the weight gradients", 4 * wide(saved), target.max_binding()),
-        ] {
-            if found > allowed {
-                let what = format!("{what}, under the fused strategy,");
-                return Err(Error::argument(what, found, format!("at most {allowed}")));
-            }
-        }
+        check_needs(
+            "fused",
+            [
+                ("the widest layer", wide(widest), wide(MAX_WIDTH)),
+                (
+                    "the bytes of workgroup memory",
+                    form.shared(),
+                    limits.max_compute_workgroup_storage_size.into(),
+                ),
+                (
+                    "the invocations of a workgroup",
+                    wide(form.workgroup()),
+                    target.max_workgroup().into(),
+                ),
+                (
+                    "the storage buffers of a kernel",
+                    6,
+                    limits.max_storage_buffers_per_shader_stage.into(),
+                ),
+                (
+                    "the bytes kept for the weight gradients",
+                    4_u64.saturating_mul(wide(saved)),
+                    target.max_binding(),
+                ),
+            ],
+        )?;
         let tile = form.tile_rows();
         let all = wide(mlp.parameters()).saturating_mul(wide(models));
         let room = narrow(PARTIAL_BYTES.min(target.max_binding()) / (4 * all.max(1))).max(1);

@@ -1,6 +1,6 @@
 //! The batched matrix product `C[m] = f(op(A[m]) · op(B[m]) + bias[m])`.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, matmul_subgroup, matmul_tiled};
+use super::{Dispatch, Kernel, MAX_WORK, Slot, Variant, kernel, matmul_subgroup, matmul_tiled};
 use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
 use crate::wgsl::{PRODUCT_FOURS, PRODUCT_WORDS};
@@ -86,10 +86,6 @@ parameters! {
 /// Terms of a sum in one dispatch: llvmpipe ends an invocation's loops after 65,535 iterations.
 const MAX_INNER: usize = 32_768;
 
-/// Multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2 TFLOP/s, far from the two
-/// seconds after which drivers reset a GPU.
-const MAX_WORK: u64 = 1 << 33;
-
 /// What becomes of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Epilogue {
@@ -132,15 +128,12 @@ impl Form {
 
     /// Whether `target` can run it.
     pub fn runs_on(self, target: &Target) -> bool {
-        let limits = &target.limits;
-        let most =
-            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
         match self {
             Self::Registers => true,
             Self::Subgroup => target.subgroup == Some(matmul_subgroup::LANES),
             Self::Tiled => {
-                most >= matmul_tiled::KERNEL.workgroup
-                    && limits.max_compute_workgroup_storage_size >= matmul_tiled::SHARED
+                target.max_workgroup() >= matmul_tiled::KERNEL.workgroup
+                    && target.limits.max_compute_workgroup_storage_size >= matmul_tiled::SHARED
             }
         }
     }

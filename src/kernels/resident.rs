@@ -10,11 +10,11 @@
 //! of its sums and takes as many: n/2 + n/4 + … shuffles for n sums), else through workgroup memory.
 //! What it computes is the layered plan's step; the reference is [`crate::CpuTrainer`].
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use super::{Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, Slot, Variant, check_needs, kernel};
 use crate::activation::Saved;
 use crate::batches::half_bits;
 use crate::cast::{to_f32, to_u32, wide};
-use crate::{Batch, Error, Loss, Mlp, Optimizer, Result, Target};
+use crate::{Batch, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt::Write as _;
 
 /// `shaders/resident.wgsl`.
@@ -63,15 +63,11 @@ pub const MAX_WIDTH: usize = 32;
 /// Parameters up to which the four rows are written out, one after the other.
 const UNROLLED: usize = 32;
 
-/// Iterations of all loops of one invocation: llvmpipe ends them after 65,535, silently. The rest is
-/// for what happens once a dispatch.
-const MAX_ITERATIONS: usize = 60_000;
-
 /// Operations of one workgroup in one dispatch: a quarter of a second at 1 GFLOP/s.
 const MODEL_OPERATIONS: u64 = 1 << 28;
 
 /// Operations of one dispatch: as many as a matrix product's.
-const MAX_OPERATIONS: u64 = 1 << 34;
+const MAX_OPERATIONS: u64 = 2 * MAX_WORK;
 
 /// A training of many steps.
 #[derive(Debug, Clone, Copy)]
@@ -130,8 +126,7 @@ impl Form {
         let full = batch == Batch::Full;
         let batch = batch.size(rows)?;
         let limits = &target.limits;
-        let most = limits.max_compute_invocations_per_workgroup;
-        let most = most.min(limits.max_compute_workgroup_size_x);
+        let most = target.max_workgroup();
         let wanted = u32::try_from(quads(batch).next_power_of_two()).unwrap_or(256).min(256);
         let mut width = wanted.clamp(32, most.max(32));
         let meeting = match target.subgroup {
@@ -173,19 +168,17 @@ impl Form {
         let held = 16 * wide((mlp.inputs + mlp.outputs()) * quads(batch));
         form.holds = full && form.shared(values) + held <= room;
         let storage = limits.max_storage_buffers_per_shader_stage;
-        for (what, found, allowed) in [
-            ("the parameters of a model", wide(mlp.parameters()), wide(MAX_PARAMETERS)),
-            ("the widest layer", wide(widest(mlp)), wide(MAX_WIDTH)),
-            ("the bytes of workgroup memory", form.shared(values), room),
-            ("the invocations of a workgroup", u64::from(form.width), u64::from(most)),
-            ("the storage buffers of a kernel", 6, u64::from(storage)),
-            ("the rows of a step", wide(form.iterations()), wide(MAX_ITERATIONS)),
-        ] {
-            if found > allowed {
-                let what = format!("{what}, under the resident strategy,");
-                return Err(Error::argument(what, found, format!("at most {allowed}")));
-            }
-        }
+        check_needs(
+            "resident",
+            [
+                ("the parameters of a model", wide(mlp.parameters()), wide(MAX_PARAMETERS)),
+                ("the widest layer", wide(mlp.widest()), wide(MAX_WIDTH)),
+                ("the bytes of workgroup memory", form.shared(values), room),
+                ("the invocations of a workgroup", u64::from(form.width), u64::from(most)),
+                ("the storage buffers of a kernel", 6, u64::from(storage)),
+                ("the rows of a step", wide(form.iterations()), wide(MAX_ITERATIONS)),
+            ],
+        )?;
         Ok(form)
     }
 
@@ -221,11 +214,6 @@ impl Form {
         let drawn = if self.draws { 4 * 6 * 6 } else { 0 };
         self.blocks() * (1 + rows + coupled + drawn) + 2
     }
-}
-
-/// The widest layer, inputs included.
-fn widest(mlp: &Mlp) -> usize {
-    mlp.layers.iter().map(|layer| layer.units).fold(mlp.inputs, usize::max)
 }
 
 /// Operations of a step of one model: a multiply-add is two, a call of an activation one.
@@ -267,39 +255,47 @@ pub fn most_steps(shape: Shape<'_>, target: &Target) -> Result<u32> {
     to_u32("the steps of a dispatch", most)
 }
 
-/// The dispatch of `steps` steps.
+/// The dispatches that take each of `steps` steps: one shader, written once.
 ///
 /// # Errors
 /// What makes the strategy impossible; a size that a shader cannot count.
-pub fn dispatch(shape: Shape<'_>, steps: u32, target: &Target) -> Result<Dispatch> {
+pub fn dispatches(shape: Shape<'_>, steps: &[u32], target: &Target) -> Result<Vec<Dispatch>> {
     let form = Form::new(shape, target)?;
     let Shape { mlp, loss, optimizer, models, sets, rows, batch, history } = shape;
     let n = |value: usize| to_u32("a size of a resident training", wide(value));
-    let p = Parameters {
-        steps,
-        models: n(models)?,
-        history: n(history)?,
-        own_data: u32::from(sets > 1),
-        seed: batch.seed().unwrap_or(0),
-        half_bits: half_bits(n(rows)?, batch.seed()),
-        scale: to_f32(loss.scale(form.batch, mlp.outputs())),
-    };
     let mut pieces = vec![loss.wgsl(), optimizer.wgsl()];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
+    let variant = Variant {
+        pieces,
+        glue: Writer::new(shape, &form).text()?,
+        workgroup: Some(form.width),
+        ..Variant::default()
+    };
     let all = wide(models) * wide(mlp.parameters()) * (1 + wide(optimizer.states()));
-    let passes = if form.holds { 1 } else { wide(steps as usize) };
-    let features = wide(mlp.inputs + mlp.outputs());
-    let read = all + passes * wide(models) * wide(form.batch) * features;
-    let written = all + u64::from(steps) * wide(models);
-    let work = u64::from(steps) * wide(models) * operations(mlp, form.batch);
-    Ok(Dispatch::new(&KERNEL, &p, wide(models))
-        .with(Variant {
-            pieces,
-            glue: Writer::new(shape, &form).text()?,
-            workgroup: Some(form.width),
-            ..Variant::default()
+    let data = wide(models) * wide(form.batch) * wide(mlp.inputs + mlp.outputs());
+    let a_step = wide(models) * operations(mlp, form.batch);
+    steps
+        .iter()
+        .map(|steps| {
+            let p = Parameters {
+                steps: *steps,
+                models: n(models)?,
+                history: n(history)?,
+                own_data: u32::from(sets > 1),
+                seed: batch.seed().unwrap_or(0),
+                half_bits: half_bits(n(rows)?, batch.seed()),
+                scale: to_f32(loss.scale(form.batch, mlp.outputs())),
+            };
+            let steps = u64::from(*steps);
+            let passes = if form.holds { 1 } else { steps };
+            let (read, written) = (all + passes * data, all + steps * wide(models));
+            Ok(Dispatch::new(&KERNEL, &p, wide(models)).with(variant.clone()).costing(
+                read,
+                written,
+                steps * a_step,
+            ))
         })
-        .costing(read, written, work))
+        .collect()
 }
 
 /// Writes the shader's own functions.
