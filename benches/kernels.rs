@@ -87,7 +87,7 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     for optimizer in [Sgd::default().into(), Adam::default().into()] {
         for parameters in [1 << 10, 1 << 16, 1 << 20] {
             let shape = update::Shape { parameters, models: 1, rows: 1, batch: 1, padded: false };
-            let dispatch = update::dispatch(&optimizer, shape)?;
+            let dispatch = update::dispatch(&optimizer, shape, gpu.target())?;
             let states = (optimizer.states() * parameters).max(1);
             let lengths = [12, parameters, parameters, states, 5];
             let name = format!("{}/{parameters}", optimizer.name());

@@ -32,6 +32,10 @@ override SPLIT: bool = true;
 // Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
+// Words of an invocation, at most 8, so that each element has a bit: on a CPU what an invocation
+// begins and ends with costs as much as a word.
+override RUNS: u32 = 1u;
+
 @compute @workgroup_size(64)
 fn reduce(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -40,33 +44,20 @@ fn reduce(
 ) {
     let index = group.y * groups.x + group.x;
     if (index < params.gradient_groups) {
-        let i = index * 64u + local;
+        let begin = index * 64u * RUNS + local;
         let elements = params.parameters * params.models;
-        if (i * LANES < elements) {
-            // Sixteen at a time: a sum of sums loses less than one long sum.
-            var sum = Word();
-            if (SPLIT) {
-                var run = Word();
-                for (var split = 0u; split < params.splits; split++) {
-                    run += partial_gradient[split * elements / LANES + i];
-                    if (split % 16u == 15u) {
-                        sum += run;
-                        run = Word();
-                    }
-                }
-                sum += run;
-                gradient[i] = sum;
-            } else {
-                sum = gradient[i];
-            }
-            if (!is_finite_word(sum)) {
-                for (var lane = 0u; lane < LANES; lane++) {
-                    if (!is_finite(part(sum, lane))) {
-                        let element = min(i * LANES + lane, elements - 1u);
-                        atomicMin(&status.diverged[element / params.parameters], status.step);
-                    }
-                }
-            }
+        let end = min(begin + RUNS * 64u, (elements + LANES - 1u) / LANES);
+        var fails = 0u;
+        for (var i = begin; i < end; i += 64u) {
+            fails |= not_finite(reduced(i, elements)) << ((i - begin) / 16u);
+        }
+        // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs
+        // all of it for nothing.
+        while (fails != 0u) {
+            let bit = firstTrailingBit(fails);
+            fails &= fails - 1u;
+            let element = min((begin + bit / 4u * 64u) * LANES + bit % 4u, elements - 1u);
+            atomicMin(&status.diverged[element / params.parameters], status.step);
         }
         return;
     }
@@ -100,6 +91,26 @@ fn reduce(
             status.updates = step + 1u;
         }
     }
+}
+
+// Word `i` of the gradient, which is then in its place.
+fn reduced(i: u32, elements: u32) -> Word {
+    if (!SPLIT) {
+        return gradient[i];
+    }
+    // Sixteen at a time: a sum of sums loses less than one long sum.
+    var sum = Word();
+    var part_sum = Word();
+    for (var split = 0u; split < params.splits; split++) {
+        part_sum += partial_gradient[split * elements / LANES + i];
+        if (split % 16u == 15u) {
+            sum += part_sum;
+            part_sum = Word();
+        }
+    }
+    sum += part_sum;
+    gradient[i] = sum;
+    return sum;
 }
 
 fn sum_of_workgroup(model: u32, local: u32) -> f32 {

@@ -17,7 +17,7 @@ struct Status {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> hyper: Hyper;
+@group(0) @binding(1) var<uniform> numbers: Hyper;
 @group(0) @binding(2) var<storage, read> gradient: array<Word>;
 @group(0) @binding(3) var<storage, read_write> parameters: array<Word>;
 @group(0) @binding(4) var<storage, read_write> states: array<Word>;
@@ -26,6 +26,12 @@ struct Status {
 // Whether all elements are one model's, whose state is then read once.
 override ONE_MODEL: bool = false;
 
+// Words of an invocation, at most 8, so that each element has a bit: on a CPU what an invocation
+// begins and ends with costs as much as a word.
+override RUNS: u32 = 1u;
+
+// Read once, not once a word.
+var<private> hyper: Hyper;
 var<private> gradients: Word;
 var<private> values: Word;
 var<private> first: Word;
@@ -37,9 +43,10 @@ fn update(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let begin = (group.y * groups.x + group.x) * 64u * RUNS + local;
     let updates = status.updates;
-    if (i == 0u) {
+    hyper = numbers;
+    if (begin == 0u) {
         status.step = updates;
         let cursor = vec2<u32>(status.epoch, status.position);
         let next = next_cursor(cursor, params.rows, params.batch);
@@ -47,10 +54,31 @@ fn update(
         status.position = next.y;
     }
     let elements = params.parameters * params.models;
-    if (i * LANES >= elements) {
-        return;
+    var of_first = 0u;
+    if (ONE_MODEL) {
+        of_first = atomicLoad(&status.diverged[0]);
     }
-    let of_first = atomicLoad(&status.diverged[i * LANES / params.parameters]);
+    let end = min(begin + RUNS * 64u, (elements + LANES - 1u) / LANES);
+    var fails = 0u;
+    for (var i = begin; i < end; i += 64u) {
+        fails |= update_word(i, elements, updates, of_first) << ((i - begin) / 16u);
+    }
+    // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs all
+    // of it for nothing.
+    while (fails != 0u) {
+        let bit = firstTrailingBit(fails);
+        fails &= fails - 1u;
+        let element = (begin + bit / 4u * 64u) * LANES + bit % 4u;
+        atomicMin(&status.diverged[element / params.parameters], updates);
+    }
+}
+
+// The elements of word `i`: a bit for each that would stop being finite, and is left.
+fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
+    var first_diverged = of_first;
+    if (!ONE_MODEL) {
+        first_diverged = atomicLoad(&status.diverged[i * LANES / params.parameters]);
+    }
     gradients = gradient[i];
     values = parameters[i];
     if (STATES > 0u) {
@@ -59,19 +87,11 @@ fn update(
     if (STATES > 1u) {
         second = states[params.state_stride / LANES + i];
     }
-    // Written out: on a CPU a loop would read the optimizer's numbers anew each time.
-    var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, first_diverged));
     if (LANES > 1u) {
-        fails |= select(0u, 2u, update_one(1u, i, elements, updates, of_first));
-        fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
-        fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
-    }
-    if (fails > 0u) {
-        for (var lane = 0u; lane < LANES; lane++) {
-            if ((fails >> lane & 1u) == 1u) {
-                atomicMin(&status.diverged[(i * LANES + lane) / params.parameters], updates);
-            }
-        }
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, first_diverged));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, first_diverged));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, first_diverged));
     }
     parameters[i] = values;
     if (STATES > 0u) {
@@ -80,9 +100,10 @@ fn update(
     if (STATES > 1u) {
         states[params.state_stride / LANES + i] = second;
     }
+    return fails;
 }
 
-// The element of `lane` in this invocation's word: whether it would stop being finite, and is left.
+// The element of `lane` in word `i`: whether it would stop being finite, and is left.
 fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
     let element = i * LANES + lane;
     if (element >= elements) {

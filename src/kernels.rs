@@ -17,7 +17,7 @@
 //! ```
 
 use crate::wgsl::Wgsl;
-use crate::{Error, Result};
+use crate::{Error, Result, Target};
 
 /// Defines a kernel's parameters: the `#[repr(C)]` struct and the names of its fields, which the
 /// tests compare with the WGSL struct. Every field has four bytes.
@@ -73,6 +73,12 @@ const MAX_WORK: u64 = 1 << 33;
 
 /// Bytes of the partial gradients above which there are fewer of them.
 pub(crate) const PARTIAL_BYTES: u64 = 64 << 20;
+
+/// Words that an invocation of `reduce` and `update` takes, one after the other: on a CPU what comes
+/// before and after costs as much as a word, on a GPU more invocations hide each other's waiting.
+const fn runs(target: &Target) -> u32 {
+    if target.software { 8 } else { 1 }
+}
 
 /// `Ok` if each of what a strategy needs, found and allowed, is there.
 fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> Result<()> {

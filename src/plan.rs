@@ -350,7 +350,7 @@ impl Plan {
         let layered = b.take();
 
         b.push(
-            update::dispatch(&training.optimizer, updated)?,
+            update::dispatch(&training.optimizer, updated, target)?,
             &[Hyper, Gradient, Buffer::Parameters, States, Status],
         );
         let update = b.take();

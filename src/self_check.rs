@@ -411,7 +411,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     let mut states = vec![0.0; 2 * elements];
     let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
     let shape = update::Shape { parameters: 67, models: 2, rows: 100, batch: 100, padded: false };
-    let dispatch: Dispatch = update::dispatch(optimizer, shape)?;
+    let dispatch: Dispatch = update::dispatch(optimizer, shape, gpu.target())?;
     let mut slots = [hyper, Vec::new(), bytes(&parameters), bytes(&states), Vec::new()];
     let mut errors = Vec::new();
     for t in 1..=4 {

@@ -1058,6 +1058,7 @@ impl Population {
                 batch,
                 padded: false,
             },
+            common::gpu().target(),
         )
         .unwrap();
         let states = if self.states.is_empty() { Content::Unset(1) } else { floats(&self.states) };

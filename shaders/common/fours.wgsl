@@ -6,8 +6,12 @@ fn part(word: Word, lane: u32) -> f32 {
     return word[lane];
 }
 
-fn is_finite_word(word: Word) -> bool {
-    return is_finite(word.x) && is_finite(word.y) && is_finite(word.z) && is_finite(word.w);
+// A bit for each element that is not finite.
+fn not_finite(word: Word) -> u32 {
+    return select(1u, 0u, is_finite(word.x))
+        | select(2u, 0u, is_finite(word.y))
+        | select(4u, 0u, is_finite(word.z))
+        | select(8u, 0u, is_finite(word.w));
 }
 
 fn with_part(word: Word, lane: u32, value: f32) -> Word {

@@ -6,8 +6,9 @@ fn part(word: Word, lane: u32) -> f32 {
     return word;
 }
 
-fn is_finite_word(word: Word) -> bool {
-    return is_finite(word);
+// A bit for each element that is not finite.
+fn not_finite(word: Word) -> u32 {
+    return select(1u, 0u, is_finite(word));
 }
 
 fn with_part(word: Word, lane: u32, value: f32) -> Word {

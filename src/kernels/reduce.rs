@@ -1,7 +1,7 @@
 //! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
 //! each in a fixed order, and the step at which one of them stopped being finite.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use super::{Dispatch, Kernel, Slot, Variant, kernel, runs};
 use crate::cast::{to_u32, wide};
 use crate::{Real, Result, Target};
 
@@ -69,7 +69,8 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let elements = shape.parameters * shape.models;
     let fours = elements.is_multiple_of(4) || (shape.padded && shape.splits < 2);
     let lanes = if fours { 4 } else { 1 };
-    let gradient_groups = elements.div_ceil(lanes).div_ceil(KERNEL.workgroup as usize);
+    let runs = runs(target);
+    let gradient_groups = elements.div_ceil(lanes).div_ceil((runs * KERNEL.workgroup) as usize);
     let alone = target.software && shape.loss_groups <= ALONE;
     let p = Parameters {
         parameters: n(shape.parameters)?,
@@ -87,6 +88,7 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
             constants: vec![
                 ("ALONE", f64::from(u8::from(alone))),
                 ("SPLIT", f64::from(u8::from(shape.splits > 0))),
+                ("RUNS", f64::from(runs)),
             ],
             ..Variant::default()
         })

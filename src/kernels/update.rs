@@ -1,8 +1,8 @@
 //! One step of an [`Optimizer`] for every parameter, in one dispatch.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel};
+use super::{Dispatch, Kernel, Slot, Variant, kernel, runs};
 use crate::cast::{to_u32, wide};
-use crate::{Optimizer, Real, Result};
+use crate::{Optimizer, Real, Result, Target};
 
 /// `shaders/update.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -11,7 +11,7 @@ pub const KERNEL: Kernel = kernel!(
     [CURSOR, FINITE, HYPER],
     [
         Slot::uniform("params"),
-        Slot::uniform("hyper"),
+        Slot::uniform("numbers"),
         Slot::read("gradient"),
         Slot::write("parameters"),
         Slot::write("states"),
@@ -63,7 +63,7 @@ impl Shape {
 ///
 /// # Errors
 /// A size that a shader cannot count.
-pub fn dispatch(optimizer: &Optimizer, shape: Shape) -> Result<Dispatch> {
+pub fn dispatch(optimizer: &Optimizer, shape: Shape, target: &Target) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of an update", wide(value));
     let elements = wide(shape.parameters).saturating_mul(wide(shape.models));
     to_u32("the number of parameters of all models", elements)?;
@@ -76,11 +76,16 @@ pub fn dispatch(optimizer: &Optimizer, shape: Shape) -> Result<Dispatch> {
     };
     let states = wide(optimizer.states());
     let fours = shape.padded || elements.is_multiple_of(4);
-    Ok(Dispatch::over(&KERNEL, &p, if fours { elements.div_ceil(4) } else { elements })
+    let words = elements.div_ceil(if fours { 4 } else { 1 });
+    let runs = runs(target);
+    Ok(Dispatch::over(&KERNEL, &p, words.div_ceil(runs.into()))
         .with(Variant {
             pieces: vec![optimizer.wgsl(), crate::wgsl::words(fours)],
             glue: optimizer.glue(),
-            constants: vec![("ONE_MODEL", f64::from(u8::from(shape.models == 1)))],
+            constants: vec![
+                ("ONE_MODEL", f64::from(u8::from(shape.models == 1))),
+                ("RUNS", f64::from(runs)),
+            ],
             ..Variant::default()
         })
         .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))

@@ -353,7 +353,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         for (optimizer, models) in Optimizer::all().iter().flat_map(|o| [(o, 1), (o, 3)]) {
             let shape =
                 kernels::update::Shape { parameters, models, rows: 1, batch: 1, padded: false };
-            all.push(kernels::update::dispatch(optimizer, shape).unwrap());
+            all.push(kernels::update::dispatch(optimizer, shape, &target).unwrap());
         }
     }
     for form in Form::ALL {
