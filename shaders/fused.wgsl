@@ -8,6 +8,7 @@ struct Params {
     own_data: u32,
     chunk: u32,
     splits: u32,
+    split_stride: u32,
     first_group: u32,
     scale: f32,
 }
@@ -88,7 +89,7 @@ fn fused(
         }
         partial_loss[index] = sum;
     }
-    let gradient = (index % params.splits * params.models + model) * PARAMETERS;
+    let gradient = index % params.splits * params.split_stride + model * PARAMETERS;
     for (var l = 0u; l < LAYERS; l++) {
         weight_gradient(l, first, end, gradient);
     }

@@ -4,6 +4,7 @@ struct Params {
     parameters: u32,
     models: u32,
     splits: u32,
+    split_stride: u32,
     gradient_groups: u32,
     loss_groups: u32,
     history: u32,
@@ -49,7 +50,7 @@ fn reduce(
         let end = min(begin + RUNS * 64u, (elements + LANES - 1u) / LANES);
         var fails = 0u;
         for (var i = begin; i < end; i += 64u) {
-            fails |= not_finite(reduced(i, elements)) << ((i - begin) / 16u);
+            fails |= not_finite(reduced(i)) << ((i - begin) / 16u);
         }
         // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs
         // all of it for nothing.
@@ -94,7 +95,7 @@ fn reduce(
 }
 
 // Word `i` of the gradient, which is then in its place.
-fn reduced(i: u32, elements: u32) -> Word {
+fn reduced(i: u32) -> Word {
     if (!SPLIT) {
         return gradient[i];
     }
@@ -102,7 +103,7 @@ fn reduced(i: u32, elements: u32) -> Word {
     var sum = Word();
     var part_sum = Word();
     for (var split = 0u; split < params.splits; split++) {
-        part_sum += partial_gradient[split * elements / LANES + i];
+        part_sum += partial_gradient[split * (params.split_stride / LANES) + i];
         if (split % 16u == 15u) {
             sum += part_sum;
             part_sum = Word();

@@ -80,6 +80,11 @@ const fn runs(target: &Target) -> u32 {
     if target.software { 8 } else { 1 }
 }
 
+/// From one array of `elements` to the next in the same buffer.
+pub(crate) const fn stride(elements: usize, padded: bool) -> usize {
+    if padded { elements.next_multiple_of(4) } else { elements }
+}
+
 /// `Ok` if each of what a strategy needs, found and allowed, is there.
 fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> Result<()> {
     for (what, found, allowed) in needs {

@@ -19,7 +19,7 @@ use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
     Access, Dispatch, PARTIAL_BYTES, Work, advance, fused, gather, loss, perturb, reduce, resident,
-    update,
+    stride, update,
 };
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
@@ -177,7 +177,8 @@ pub enum Buffer {
     Status,
     /// The gradient, `[models, P]`.
     Gradient,
-    /// Partial sums of it, `[splits, models, P]`, where there are several.
+    /// Partial sums of it, `[splits, models, P]`, where there are several; each split filled up to a
+    /// multiple of four elements.
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
@@ -315,7 +316,8 @@ impl Plan {
         let splits = b.splits(target.max_binding());
         // A gradient of one part needs no second buffer, and no sum.
         let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
-        b.buffer(partial, &[if splits > 1 { splits * models * p } else { 1 }])?;
+        let elements = if splits > 1 { splits.saturating_mul(stride(all, true)) } else { 1 };
+        b.buffer(partial, &[elements])?;
 
         if mini {
             b.buffer(Buffer::BatchInputs, &[sets, batch, mlp.inputs])?;
@@ -752,7 +754,7 @@ impl<'a> Builder<'a> {
         use Buffer::{Gradient, Losses, Parameters, PartialGradient, PartialLoss, Saved, Status};
         let (p, models, splits) = (self.mlp.parameters(), self.models, form.splits);
         self.buffer(Saved, &[form.saved])?;
-        self.buffer(PartialGradient, &[splits, models, p])?;
+        self.buffer(PartialGradient, &[splits, stride(models * p, true)])?;
         self.buffer(PartialLoss, &[models, splits])?;
         for dispatch in fused::dispatches(shape, &form)? {
             self.push(dispatch, &[x, t, Parameters, Saved, PartialGradient, PartialLoss]);
@@ -886,7 +888,7 @@ impl<'a> Builder<'a> {
             b_column: 1,
             c_offset: n(range.weight.start)?,
             c_model: n(p)?,
-            c_split: n(self.models * p)?,
+            c_split: n(stride(self.models * p, true))?,
             c_row: n(inputs)?,
             ones_column: 1,
             ones_offset: n(range.bias.start - range.weight.start)?,

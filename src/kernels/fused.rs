@@ -10,6 +10,7 @@
 
 use super::{
     Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant, check_needs, kernel,
+    stride,
 };
 use crate::activation::Saved;
 use crate::cast::{narrow, to_f32, to_u32, wide};
@@ -33,8 +34,8 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 parameters! {
-    /// `inputs` is `[sets, rows, inputs]`, `partial_gradient` `[splits, models, parameters]`,
-    /// `partial_loss` `[models, splits]`.
+    /// `inputs` is `[sets, rows, inputs]`, `partial_gradient` `[splits, models, parameters]`, each
+    /// split filled up to a multiple of four elements, `partial_loss` `[models, splits]`.
     Parameters {
         /// Models.
         models: u32,
@@ -46,6 +47,8 @@ parameters! {
         chunk: u32,
         /// Workgroups of a model.
         splits: u32,
+        /// From partial gradient to partial gradient.
+        split_stride: u32,
         /// The first workgroup of this dispatch.
         first_group: u32,
         /// The weight of a row in the mean.
@@ -238,6 +241,7 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
             own_data: u32::from(sets > 1),
             chunk: n(form.chunk)?,
             splits: n(form.splits)?,
+            split_stride: n(stride(models * p, true))?,
             first_group: to_u32("the workgroups of a fused step", first)?,
             scale: to_f32(loss.scale(batch, mlp.outputs())),
         };

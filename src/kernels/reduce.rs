@@ -1,7 +1,7 @@
 //! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
 //! each in a fixed order, and the step at which one of them stopped being finite.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, runs};
+use super::{Dispatch, Kernel, Slot, Variant, kernel, runs, stride};
 use crate::cast::{to_u32, wide};
 use crate::{Real, Result, Target};
 
@@ -30,6 +30,8 @@ parameters! {
         models: u32,
         /// Partial sums of the gradient.
         splits: u32,
+        /// From partial sum to partial sum.
+        split_stride: u32,
         /// Workgroups that sum the gradient.
         gradient_groups: u32,
         /// Partial sums of a model's loss.
@@ -52,8 +54,16 @@ pub struct Shape {
     pub loss_groups: usize,
     /// Slots of the loss history.
     pub history: usize,
-    /// Whether every buffer is filled up to a multiple of four elements.
+    /// Whether every buffer, and each partial gradient in its own, is filled up to a multiple of four
+    /// elements.
     pub padded: bool,
+}
+
+impl Shape {
+    /// Elements from partial gradient to partial gradient.
+    pub fn split_stride(&self) -> usize {
+        stride(self.parameters.saturating_mul(self.models), self.padded)
+    }
 }
 
 /// The most partial losses that one invocation adds up: llvmpipe ends a loop after 65,535
@@ -67,7 +77,7 @@ const ALONE: usize = 60_000;
 pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of a step's sums", wide(value));
     let elements = shape.parameters * shape.models;
-    let fours = elements.is_multiple_of(4) || (shape.padded && shape.splits < 2);
+    let fours = shape.padded || elements.is_multiple_of(4);
     let lanes = if fours { 4 } else { 1 };
     let runs = runs(target);
     let gradient_groups = elements.div_ceil(lanes).div_ceil((runs * KERNEL.workgroup) as usize);
@@ -76,6 +86,7 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
         parameters: n(shape.parameters)?,
         models: n(shape.models)?,
         splits: n(shape.splits)?,
+        split_stride: n(shape.split_stride())?,
         gradient_groups: n(gradient_groups)?,
         loss_groups: n(shape.loss_groups)?,
         history: n(shape.history)?,

@@ -1,6 +1,6 @@
 //! One step of an [`Optimizer`] for every parameter, in one dispatch.
 
-use super::{Dispatch, Kernel, Slot, Variant, kernel, runs};
+use super::{Dispatch, Kernel, Slot, Variant, kernel, runs, stride};
 use crate::cast::{to_u32, wide};
 use crate::{Optimizer, Real, Result, Target};
 
@@ -54,8 +54,7 @@ pub struct Shape {
 impl Shape {
     /// Elements from state to state.
     pub fn state_stride(&self) -> usize {
-        let elements = self.parameters.saturating_mul(self.models);
-        if self.padded { elements.next_multiple_of(4) } else { elements }
+        stride(self.parameters.saturating_mul(self.models), self.padded)
     }
 }
 
