@@ -33,8 +33,12 @@ common! {
     FOURS = "fours" needs [FINITE];
     PRODUCT = "product" needs [];
     PRODUCT_BLOCKS = "product_blocks" needs [];
-    PRODUCT_WORDS = "product_words" needs [];
-    PRODUCT_FOURS = "product_fours" needs [];
+    PRODUCT_A_WORDS = "product_a_words" needs [];
+    PRODUCT_A_FOURS = "product_a_fours" needs [];
+    PRODUCT_B_WORDS = "product_b_words" needs [];
+    PRODUCT_B_FOURS = "product_b_fours" needs [];
+    PRODUCT_C_WORDS = "product_c_words" needs [];
+    PRODUCT_C_FOURS = "product_c_fours" needs [];
 }
 
 /// Elements one by one, or four by four.

@@ -1,4 +1,5 @@
-// What the forms of the matrix product share: the sizes, and what becomes of a sum. The buffers are those of product_words.wgsl or product_fours.wgsl.
+// What the forms of the matrix product share: the sizes, and what becomes of a sum. The buffers are
+// those of the files product_a, product_b and product_c, as words or as fours.
 struct Params {
     rows: u32,
     columns: u32,
@@ -40,37 +41,40 @@ override SAVE: bool = false;
 
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
+fn four_of_epilogue(model: u32, row: u32, column: u32, count: u32) -> vec4<f32> {
+    let at = params.extra_offset + model * params.extra_model
+        + row * params.extra_row + column * params.extra_column;
+    return four_of_extra(at, params.extra_column, count);
+}
+
 // Stores four results of a row, of which the first `count` are in the matrix.
-fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f32>) {
+fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f32>, bias: vec4<f32>) {
     let at = params.c_offset + model * params.c_model + split * params.c_split
         + row * params.c_row + column;
     var result = sum;
     if (params.accumulate == 1u) {
         result += four_of_c(at, count);
     }
-    if (EPILOGUE != 0u) {
-        let extra_at = params.extra_offset + model * params.extra_model
-            + row * params.extra_row + column * params.extra_column;
-        let other = four_of_extra(extra_at, params.extra_column, count);
-        if (EPILOGUE == 1u) {
-            result += other;
-            if (SAVE) {
-                put_four(at + params.saved_offset, count, result);
-            }
-            result = vec4<f32>(
-                activation_value(result.x),
-                activation_value(result.y),
-                activation_value(result.z),
-                activation_value(result.w),
-            );
-        } else {
-            result *= vec4<f32>(
-                activation_gradient(other.x),
-                activation_gradient(other.y),
-                activation_gradient(other.z),
-                activation_gradient(other.w),
-            );
+    if (EPILOGUE == 1u) {
+        result += bias;
+        if (SAVE) {
+            put_four(at + params.saved_offset, count, result);
         }
+        result = vec4<f32>(
+            activation_value(result.x),
+            activation_value(result.y),
+            activation_value(result.z),
+            activation_value(result.w),
+        );
+    }
+    if (EPILOGUE == 2u) {
+        let saved = four_of_epilogue(model, row, column, count);
+        result *= vec4<f32>(
+            activation_gradient(saved.x),
+            activation_gradient(saved.y),
+            activation_gradient(saved.z),
+            activation_gradient(saved.w),
+        );
     }
     put_four(at, count, result);
 }
@@ -81,8 +85,14 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
 fn finish_rows(model: u32, split: u32, row: u32, column: u32, width: u32, sums: mat4x4<f32>) {
     var rest = sums;
     let last = select(row, min(row + 4u, params.rows), column < width);
+    let count = min(width - min(column, width - 1u), 4u);
+    // All rows' own.
+    var bias = vec4<f32>();
+    if (EPILOGUE == 1u) {
+        bias = four_of_epilogue(model, 0u, min(column, width - 1u), count);
+    }
     for (var i = row; i < last; i++) {
-        finish(model, split, i, column, min(width - column, 4u), rest[0]);
+        finish(model, split, i, column, count, rest[0], bias);
         rest = mat4x4<f32>(rest[1], rest[2], rest[3], rest[3]);
     }
 }

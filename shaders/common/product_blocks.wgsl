@@ -1,5 +1,5 @@
-// Blocks of 4 × 4 of the operands. Where ALIGNED, every offset, stride
-// and length along a line is a multiple of four.
+// Blocks of 4 × 4 of the operands. Where A_ALIGNED or B_ALIGNED, every offset, stride and length
+// along a line of that operand is a multiple of four.
 
 // Whether four terms of a row of op(A) lie side by side, or else four rows.
 override A_ALONG_INNER: bool = true;
@@ -13,7 +13,7 @@ override ONES: bool = false;
 fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
     let first = params.a_offset + model * params.a_model;
     let rows = vec4<u32>(first) + min(vec4<u32>(row) + FOUR, vec4<u32>(params.rows - 1u)) * params.a_row;
-    if (!ALIGNED) {
+    if (!A_ALIGNED) {
         let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.a_inner;
         let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
         return mat4x4<f32>(
@@ -46,7 +46,7 @@ fn block_of_b(model: u32, column: u32, k: u32, end: u32) -> mat4x4<f32> {
     let first = params.b_offset + model * params.b_model;
     let width = params.columns - params.ones_column;
     let columns = vec4<u32>(first) + min(vec4<u32>(column) + FOUR, vec4<u32>(width - 1u)) * params.b_column;
-    if (!ALIGNED) {
+    if (!B_ALIGNED) {
         let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.b_inner;
         let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
         return mat4x4<f32>(

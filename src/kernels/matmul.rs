@@ -3,7 +3,10 @@
 use super::{Dispatch, Kernel, MAX_WORK, Slot, Variant, kernel, matmul_subgroup, matmul_tiled};
 use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
-use crate::wgsl::{PRODUCT_FOURS, PRODUCT_WORDS};
+use crate::wgsl::{
+    PRODUCT_A_FOURS, PRODUCT_A_WORDS, PRODUCT_B_FOURS, PRODUCT_B_WORDS, PRODUCT_C_FOURS,
+    PRODUCT_C_WORDS, Wgsl,
+};
 use crate::{Activation, Error, Gpu, Real, Result, Target};
 
 /// `shaders/matmul.wgsl`.
@@ -181,13 +184,16 @@ impl Epilogue {
         };
         let mut glue = activation.glue();
         let mut constants = vec![("EPILOGUE", number), ("SAVE", save)];
-        let aligned = form != Form::Registers && self.aligned(p, inner);
+        let aligned = match form {
+            Form::Registers => [false; 3],
+            Form::Subgroup | Form::Tiled => self.aligned(p, inner),
+        };
         if form != Form::Registers {
             // One by one, a subgroup loads the same in both directions: fewer forms to compile.
-            let directed = aligned || form == Form::Tiled;
+            let directed = |aligned: bool| aligned || form == Form::Tiled;
             for (name, value) in [
-                ("A_ALONG_INNER", (directed && p.a_inner == 1).into()),
-                ("B_ALONG_INNER", (directed && p.b_inner == 1).into()),
+                ("A_ALONG_INNER", (directed(aligned[0]) && p.a_inner == 1).into()),
+                ("B_ALONG_INNER", (directed(aligned[1]) && p.b_inner == 1).into()),
                 ("ONES", p.ones_column),
             ] {
                 constants.push((name, f64::from(value)));
@@ -196,51 +202,55 @@ impl Epilogue {
         if form == Form::Subgroup {
             glue = format!("{glue}\n{}", matmul_subgroup::unrolled());
         }
-        let buffers = if aligned { &PRODUCT_FOURS } else { &PRODUCT_WORDS };
-        Variant { pieces: vec![activation.wgsl(), buffers], glue, constants, ..Variant::default() }
+        let mut pieces = vec![activation.wgsl()];
+        let buffers = BUFFERS.iter().zip(aligned);
+        pieces
+            .extend(buffers.map(|([words, fours], aligned)| if aligned { *fours } else { *words }));
+        Variant { pieces, glue, constants, ..Variant::default() }
     }
 
-    /// Whether every vector of four that a large tile reads or writes begins at a multiple of four
-    /// words and lies within its line.
-    fn aligned(self, p: &Parameters, inner: usize) -> bool {
-        let operand = |model, along_inner, inner_stride, line_stride, lines: u32| {
-            let stride = if along_inner { line_stride } else { inner_stride };
-            let side_by_side = if along_inner { inner_stride } else { line_stride };
-            let length = if along_inner { 4 } else { lines };
-            side_by_side == 1 && [model, stride, length].iter().all(|n: &u32| n.is_multiple_of(4))
-        };
+    /// Whether every vector of four of A, of B, and of C with what is read beside it, that a large
+    /// tile reads or writes begins at a multiple of four words and lies within its line.
+    fn aligned(self, p: &Parameters, inner: usize) -> [bool; 3] {
+        let fours = |numbers: &[u32]| numbers.iter().all(|n| n.is_multiple_of(4));
+        let model = |stride| if p.models > 1 { stride } else { 0 };
         let columns = p.columns - p.ones_column;
-        let mut all = vec![p.a_offset, p.b_offset, p.c_offset, p.c_row, p.chunk, columns];
-        if p.models > 1 {
-            all.push(p.c_model);
-        }
+        let terms = inner.is_multiple_of(4) && p.chunk.is_multiple_of(4);
+        let operand = |offset, model, inner_stride, line_stride, lines| {
+            let side_by_side = match (inner_stride, line_stride) {
+                (1, _) => fours(&[line_stride]),
+                (_, 1) => fours(&[inner_stride, lines]),
+                _ => false,
+            };
+            terms && side_by_side && fours(&[offset, model])
+        };
+        let mut c = vec![p.c_offset, p.c_row, columns, model(p.c_model)];
         if p.splits > 1 {
-            all.push(p.c_split);
+            c.push(p.c_split);
         }
         if p.ones_column == 1 {
-            all.extend([p.ones_offset, p.rows]);
+            c.extend([p.ones_offset, p.rows]);
         }
-        match self {
-            Self::Sum => {}
-            Self::Activation(_, save) => {
-                all.extend([p.extra_offset, p.extra_row]);
-                if save {
-                    all.push(p.saved_offset);
-                }
-            }
-            Self::Gradient(_) => all.extend([p.extra_offset, p.extra_row]),
+        if self != Self::Sum {
+            c.extend([p.extra_offset, p.extra_row, model(p.extra_model)]);
         }
-        if self != Self::Sum && p.models > 1 {
-            all.push(p.extra_model);
+        if matches!(self, Self::Activation(_, true)) {
+            c.push(p.saved_offset);
         }
-        let model = |stride| if p.models > 1 { stride } else { 0 };
-        inner.is_multiple_of(4)
-            && all.iter().all(|n| n.is_multiple_of(4))
-            && (self == Self::Sum || p.extra_column == 1)
-            && operand(model(p.a_model), p.a_inner == 1, p.a_inner, p.a_row, p.rows)
-            && operand(model(p.b_model), p.b_inner == 1, p.b_inner, p.b_column, columns)
+        [
+            operand(p.a_offset, model(p.a_model), p.a_inner, p.a_row, p.rows),
+            operand(p.b_offset, model(p.b_model), p.b_inner, p.b_column, columns),
+            fours(&c) && (self == Self::Sum || p.extra_column == 1),
+        ]
     }
 }
+
+/// A's, B's and C's buffers as words and as fours.
+const BUFFERS: [[&Wgsl; 2]; 3] = [
+    [&PRODUCT_A_WORDS, &PRODUCT_A_FOURS],
+    [&PRODUCT_B_WORDS, &PRODUCT_B_FOURS],
+    [&PRODUCT_C_WORDS, &PRODUCT_C_FOURS],
+];
 
 /// The dispatches of one product: several where a sum is long or the work is much.
 ///
@@ -710,20 +720,22 @@ mod tests {
         let target = |form| Target { product: Some(form), subgroup: Some(8), ..Target::default() };
         let fours = |product: Matmul, form| {
             let variant = &product.dispatches(&target(form)).unwrap()[0].variant;
-            variant.pieces.iter().any(|piece| piece.name == PRODUCT_FOURS.name)
+            let has = |wanted: &Wgsl| variant.pieces.iter().any(|piece| piece.name == wanted.name);
+            BUFFERS.map(|[_, fours]| has(fours))
         };
         for form in [Form::Subgroup, Form::Tiled] {
             let all = Matmul::new(5, 8, 12);
-            assert!(fours(all, form));
-            assert!(fours(all.models(3).epilogue(Activation::Tanh), form));
-            assert!(fours(all.transposed_b(), form));
+            assert_eq!(fours(all, form), [true; 3]);
+            assert_eq!(fours(all.models(3).epilogue(Activation::Tanh), form), [true; 3]);
+            assert_eq!(fours(all.transposed_b(), form), [true; 3]);
             // Four rows side by side, of five.
-            assert!(!fours(all.transposed_a(), form));
-            assert!(fours(Matmul::new(8, 8, 12).transposed_a(), form));
-            assert!(!fours(Matmul::new(5, 7, 12), form));
-            assert!(!fours(Matmul::new(5, 8, 13), form));
+            assert_eq!(fours(all.transposed_a(), form), [false, true, true]);
+            assert_eq!(fours(Matmul::new(8, 8, 12).transposed_a(), form), [true; 3]);
+            assert_eq!(fours(Matmul::new(5, 7, 12), form), [true, false, false]);
+            assert_eq!(fours(Matmul::new(5, 7, 12).transposed_b(), form), [true, true, false]);
+            assert_eq!(fours(Matmul::new(5, 8, 13), form), [false, false, true]);
         }
-        assert!(!fours(Matmul::new(8, 8, 8), Form::Registers));
+        assert_eq!(fours(Matmul::new(8, 8, 8), Form::Registers), [false; 3]);
     }
 
     #[test]

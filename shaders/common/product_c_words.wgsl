@@ -1,19 +1,7 @@
-// The matrix product's buffers as words: any offsets and strides.
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+// What a matrix product reads beside its operands, and its result, as words: any offsets and strides.
 // The bias, or what the forward pass saved.
 @group(0) @binding(3) var<storage, read> extra: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
-
-const ALIGNED: bool = false;
-
-fn four_of_a(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]);
-}
-
-fn four_of_b(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]);
-}
 
 // The first `count` of four elements `step` apart, the last of them again for the rest.
 fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
