@@ -1,10 +1,12 @@
 //! What a training step, a loss or a prediction does: buffers, their sizes, and every dispatch.
 //!
 //! Pure data, computed from the description and the device's limits; no GPU is needed to make a
-//! plan or to test one. Layers are run one after another, each as one matrix product with its
-//! epilogue:
+//! plan or to test one. There are three strategies ([`Strategy`]): `resident` is one dispatch of many
+//! steps and one of `advance`, which moves the step counter; `fused` has one dispatch for forward, loss
+//! and backward, then `reduce` and `update`; `layered` runs the layers one after another, each as one
+//! matrix product with its epilogue:
 //!
-//! | stage | dispatches |
+//! | stage of `layered` | dispatches |
 //! | --- | --- |
 //! | `gather`: the mini-batch (not for full batches) | 1 |
 //! | forward: `matmul` with bias and activation | 1 a layer |

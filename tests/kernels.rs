@@ -16,7 +16,7 @@ use wgrad::kernels::{Dispatch, finite, gather, loss, norm, perturb, reduce, satu
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
-    Strategy, Training,
+    Strategy, Target, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -452,7 +452,8 @@ fn products_of_a_training_step() {
             .collect();
         let results = run(&jobs);
         let split = plan.buffers().iter().any(|(b, _)| *b == Buffer::PartialGradient);
-        let splits = if split { size(Buffer::PartialGradient) / (models * p) } else { 1 };
+        let stride = (models * p).next_multiple_of(4);
+        let splits = if split { size(Buffer::PartialGradient) / stride } else { 1 };
         assert!(rows < 300 || splits > 1, "{splits} splits of {rows} rows");
         let w = wide(&content(Buffer::Parameters));
         let mut layer = mlp.layers.len();
@@ -497,7 +498,7 @@ fn products_of_a_training_step() {
                     let delta = wide(&content(node.buffers[0]));
                     let chunk = rows.div_ceil(splits);
                     for (s, m, u) in triples(splits, models, units) {
-                        let begin = (s * models + m) * p;
+                        let begin = s * stride + m * p;
                         let of = |column: Option<usize>| {
                             let terms = (s * chunk..rows.min((s + 1) * chunk)).map(|r| {
                                 let x = column.map_or(1.0, |k| x[m * x_model + r * inputs + k]);
@@ -821,11 +822,27 @@ fn a_nan_reaches_the_loss() {
 const NONE: u32 = finite::NONE;
 
 fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
+    reduce_job_on(common::gpu().target(), shape, gradient, losses, status)
+}
+
+fn reduce_job_on(
+    target: &Target,
+    shape: reduce::Shape,
+    gradient: &[f32],
+    losses: &[f32],
+    status: &[u32],
+) -> Job {
     let elements = shape.parameters * shape.models;
+    let stride = shape.split_stride();
+    let mut filled = Vec::new();
+    for part in gradient.chunks(elements.max(1)) {
+        filled.extend(part);
+        filled.resize(filled.len() + stride - elements, 0.0);
+    }
     let [partial, sum] = match shape.splits {
-        0 if elements > 0 => [Content::Unset(1), floats(gradient)],
+        0 if elements > 0 => [Content::Unset(1), floats(&filled)],
         0 => [Content::Unset(1), Content::Unset(1)],
-        _ => [floats(gradient), Content::Unset(elements)],
+        _ => [floats(&filled), Content::Unset(stride)],
     };
     let slots = vec![
         partial,
@@ -834,11 +851,7 @@ fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[
         Content::Unset(shape.history * shape.models),
         words(status),
     ];
-    Job::new(
-        format!("{shape:?} {status:?}"),
-        reduce::dispatch(shape, common::gpu().target()).unwrap(),
-        slots,
-    )
+    Job::new(format!("{shape:?} {status:?}"), reduce::dispatch(shape, target).unwrap(), slots)
 }
 
 #[test]
@@ -857,7 +870,7 @@ fn sums_of_all_sizes() {
                     splits,
                     loss_groups,
                     history,
-                    padded: false,
+                    padded: i % 2 == 1,
                 };
                 let gradient = numbers_f32(splits.max(1) * models * parameters, i as u64);
                 let losses: Vec<f32> = numbers_f32(models * loss_groups, i as u64 + 1)
@@ -878,7 +891,7 @@ fn sums_of_all_sizes() {
             assert_eq!(slots[2], [UNSET], "{}", job.name);
         } else {
             let expected = reduce::reference(shape.splits.max(1), &wide(gradient));
-            check(&job.name, &as_floats(&slots[2]), &expected, 2e-6);
+            check(&job.name, &as_floats(&slots[2][..expected.len()]), &expected, 2e-6);
         }
         let ring = (status[0] as usize) % shape.history;
         for (row, losses_found) in slots[3].chunks(shape.models).enumerate() {
@@ -921,16 +934,19 @@ fn sums_are_those_of_the_loop_in_order() {
 /// What is not finite marks its model with the step, unless an earlier step has.
 #[test]
 fn sums_mark_the_model_that_diverges() {
-    // Elements one by one and four by four; summed, and only checked.
-    for (parameters, splits) in [(33, 2), (32, 2), (33, 0), (32, 0)] {
-        marks_of_sums(parameters, splits);
+    // Elements one by one and four by four; summed, and only checked; several words an invocation.
+    for parameters in [33, 32, 1001] {
+        for splits in [2, 0] {
+            for padded in [false, true] {
+                marks_of_sums(parameters, splits, padded);
+            }
+        }
     }
 }
 
-fn marks_of_sums(parameters: usize, splits: usize) {
+fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
-    let shape =
-        reduce::Shape { parameters, models, splits, loss_groups, history: 4, padded: false };
+    let shape = reduce::Shape { parameters, models, splits, loss_groups, history: 4, padded };
     let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
@@ -1048,6 +1064,10 @@ impl Population {
     }
 
     fn job(&self) -> Job {
+        self.job_on(common::gpu().target())
+    }
+
+    fn job_on(&self, target: &Target) -> Job {
         let [rows, batch] = self.data;
         let dispatch = update::dispatch(
             &self.optimizer,
@@ -1058,7 +1078,7 @@ impl Population {
                 batch,
                 padded: false,
             },
-            common::gpu().target(),
+            target,
         )
         .unwrap();
         let states = if self.states.is_empty() { Content::Unset(1) } else { floats(&self.states) };
@@ -1223,7 +1243,8 @@ fn updates_stop_a_model_that_diverges() {
             if bad.is_infinite() && optimizer.rate() == 0.0 {
                 continue; // 0 · ∞ is a NaN, which the first of the three is.
             }
-            let (parameters, models) = (70, 3);
+            // One by one, and four by four.
+            let (parameters, models) = (if bad.is_nan() { 1000 } else { 70 }, 3);
             let mut population = Population::new(optimizer, parameters, models, 5);
             let struck = parameters + 66;
             population.gradient[struck] = bad;
@@ -1663,7 +1684,7 @@ fn many_updated_parameters() {
         let momentum = Momentum { rate: 0.25, momentum: 0.5 };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
         let (mut values, mut states) = (wide(&population.values), population.two_states());
-        let job = population.job();
+        let job = population.job_on(&Target::default());
         many(&job.dispatches[0]);
         population.take(&run(&[job])[0]);
         assert!(update::reference(
@@ -1699,7 +1720,7 @@ fn many_sums() {
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];
         status.resize(4 + models, NONE);
-        let job = reduce_job(shape, &gradient, &losses, &status);
+        let job = reduce_job_on(&Target::default(), shape, &gradient, &losses, &status);
         many(&job.dispatches[0]);
         let slots = &run(&[job])[0];
         assert!(same_bits(&slots[2], &reduce::reference(splits, &gradient)));

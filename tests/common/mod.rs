@@ -351,6 +351,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             all.push(kernels::reduce::dispatch(shape, &target).unwrap());
         }
         for (optimizer, models) in Optimizer::all().iter().flat_map(|o| [(o, 1), (o, 3)]) {
+            let target = Target { software: models == 1, ..Target::default() };
             let shape =
                 kernels::update::Shape { parameters, models, rows: 1, batch: 1, padded: false };
             all.push(kernels::update::dispatch(optimizer, shape, &target).unwrap());
