@@ -6,6 +6,8 @@
 //! cargo bench --bench kernels
 //! ```
 
+#[path = "../examples/common/submit.rs"]
+mod submit;
 #[path = "../examples/common/workloads.rs"]
 mod workloads;
 
@@ -43,7 +45,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, gpu: &Gpu, prepar
             let mut left = count;
             while left > 0 {
                 let now = left.min(MOST);
-                if let Err(error) = workloads::submit(gpu, prepared, now as u32) {
+                if let Err(error) = submit::submit(gpu, prepared, now as u32) {
                     panic!("{error}");
                 }
                 left -= now;

@@ -6,6 +6,8 @@
 //! cargo bench --bench steps
 //! ```
 
+#[path = "../examples/common/submit.rs"]
+mod submit;
 #[path = "../examples/common/workloads.rs"]
 mod workloads;
 

@@ -16,13 +16,15 @@
 //! the options.
 
 mod common;
+#[path = "common/submit.rs"]
+mod submit;
 
 use common::{Device, Options, Outcome, Stop, say};
 use serde_json::json;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::mpsc;
 use std::time::Instant;
+use submit::{read, submit};
 use wgrad::kernels::Matmul;
 use wgrad::plot::{Bars, bars};
 use wgrad::{
@@ -371,39 +373,6 @@ fn time_both<'a>(effort: &Effort, cpu: Work<'a>, gpu: Work<'a>) -> Outcome<[Time
 /// The most repetitions of a sample.
 const MOST: u32 = 8192;
 
-/// Waits until the device has done all that was submitted.
-fn wait(gpu: &Gpu) -> Outcome {
-    let done = gpu.device().poll(wgpu::PollType::wait_indefinitely());
-    done.map(|_| ()).map_err(|error| Stop::Failed(format!("waiting for the GPU: {error}")))
-}
-
-/// What a buffer holds.
-fn read(gpu: &Gpu, buffer: &wgpu::Buffer) -> Outcome<Vec<f32>> {
-    let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("results"),
-        size: buffer.size(),
-        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
-    gpu.queue().submit([encoder.finish()]);
-    let (sender, receiver) = mpsc::channel();
-    staging.map_async(wgpu::MapMode::Read, .., move |result| {
-        // The receiver is there until the device has been waited for.
-        let _ = sender.send(result);
-    });
-    wait(gpu)?;
-    let failed = |what: String| Stop::Failed(format!("reading from the GPU: {what}"));
-    match receiver.recv() {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    let view = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
-    Ok(bytemuck::pod_collect_to_vec(&view))
-}
-
 /// Compares `models` products of `n` x `n` matrices.
 fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) -> Outcome<Row> {
     let matmul = Matmul::new(n, n, n).models(models);
@@ -429,19 +398,9 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
             }
             Ok(())
         },
-        &mut |count| {
-            let mut encoder = gpu.device().create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for _ in 0..count {
-                    prepared.iter().for_each(|dispatch| dispatch.record(&mut pass));
-                }
-            }
-            gpu.queue().submit([encoder.finish()]);
-            wait(gpu)
-        },
+        &mut |count| Ok(submit(gpu, &prepared, count)?),
     )?;
-    let on_gpu = read(gpu, on_c)?;
+    let on_gpu = read(gpu, on_c, on_c.size())?;
     let deviation =
         common::deviation(on_gpu.into_iter().map(f64::from), on_cpu.into_iter().map(f64::from));
     Ok(Row { name, chosen: true, cpu, gpu: gpu_times, deviation })

@@ -14,6 +14,8 @@
 mod common;
 #[path = "common/floor.rs"]
 mod floor;
+#[path = "common/submit.rs"]
+mod submit;
 #[path = "common/workloads.rs"]
 mod workloads;
 
@@ -197,7 +199,7 @@ fn train(workload: &Workload, how: How, repetitions: u32, steps: Option<u32>) ->
 fn multiply(gpu: &Gpu, product: &Product, repetitions: u32, count: Option<u32>) -> Outcome {
     let count = count.unwrap_or_else(|| product.repetitions());
     let on_gpu = OnGpu::new(gpu, product)?;
-    workloads::submit(gpu, &[], 0)?;
+    submit::submit(gpu, &[], 0)?;
     for repetition in 0..=repetitions {
         let start = Instant::now();
         on_gpu.run(gpu, count)?;

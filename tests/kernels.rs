@@ -12,7 +12,9 @@ mod common;
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
 use wgrad::kernels::Matmul;
 use wgrad::kernels::saturation::Holds;
-use wgrad::kernels::{Dispatch, finite, gather, loss, norm, perturb, reduce, saturation, update};
+use wgrad::kernels::{
+    Dispatch, advance, finite, gather, loss, norm, perturb, reduce, saturation, update,
+};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
@@ -1231,6 +1233,32 @@ fn updates_move_epoch_and_position() {
     }
     for ((job, expected), slots) in jobs.iter().zip(expected).zip(run(&jobs)) {
         assert_eq!(slots[4], expected, "{}", job.name);
+    }
+}
+
+/// The same by many steps at once, as far as a dispatch may go.
+#[test]
+fn many_steps_move_epoch_and_position() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for (rows, batch) in [(1, 1), (10, 3), (10, 10), (1000, 64), (1_000_000, 999_999)] {
+        for steps in [1, 2, 7, 65_534] {
+            for status in [[0, 0, 0, 0], [4, 4, 7, rows - 1], [1 << 30, 9, 3_000_000_000, 0]] {
+                let dispatch = advance::dispatch(steps, rows as usize, batch as usize).unwrap();
+                let name = format!("{steps} steps of {batch} of {rows} rows from {status:?}");
+                jobs.push(Job::new(name, dispatch, vec![words(&status)]));
+                let [step, _, epoch, position] = status;
+                let [step, epoch, position] =
+                    advance::reference(steps, rows, batch, [step, epoch, position]);
+                let rows_seen = u64::from(status[3]) + u64::from(steps) * u64::from(batch);
+                assert_eq!(u64::from(position), rows_seen % u64::from(rows));
+                assert_eq!(epoch, status[2] + (rows_seen / u64::from(rows)) as u32);
+                expected.push([step, step, epoch, position]);
+            }
+        }
+    }
+    for ((job, expected), slots) in jobs.iter().zip(expected).zip(run(&jobs)) {
+        assert_eq!(slots[0], expected, "{}", job.name);
     }
 }
 

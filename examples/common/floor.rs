@@ -2,8 +2,7 @@
 //! submissions, the way from nothing to a first result.
 
 use super::common::{Outcome, Stop};
-use super::workloads::wait;
-use std::sync::mpsc;
+use super::submit::{read, wait};
 use std::time::Instant;
 use wgrad::Gpu;
 
@@ -167,29 +166,7 @@ impl<'a> Floor<'a> {
 
 /// The first number of a buffer.
 pub fn read_first(gpu: &Gpu, buffer: &wgpu::Buffer) -> Outcome<f32> {
-    let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("first number"),
-        size: 4,
-        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, 4);
-    gpu.queue().submit([encoder.finish()]);
-    let (sender, receiver) = mpsc::channel();
-    staging.map_async(wgpu::MapMode::Read, .., move |result| {
-        // The receiver is there until the device has been waited for.
-        let _ = sender.send(result);
-    });
-    wait(gpu)?;
-    let failed = |what: String| Stop::Failed(format!("reading from the GPU: {what}"));
-    match receiver.recv() {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    let view = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
-    Ok(bytemuck::pod_collect_to_vec::<u8, f32>(&view).first().copied().unwrap_or(f32::NAN))
+    Ok(read(gpu, buffer, 4)?.first().copied().unwrap_or(f32::NAN))
 }
 
 /// Seconds from nothing to the result of a one-line kernel: device, pipeline, dispatch, readback.

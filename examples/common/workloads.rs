@@ -6,8 +6,9 @@
 // Each program uses a part of this.
 #![allow(dead_code)]
 
+use super::submit::submit;
 use wgrad::{
-    Activation, Adam, Batch, Data, Error, Loss, Mlp, Optimizer, Parameters, Result, Sgd, Training,
+    Activation, Adam, Batch, Data, Loss, Mlp, Optimizer, Parameters, Result, Sgd, Training,
 };
 
 /// `count` numbers in `low..high` from SplitMix64: the upper 24 bits of each draw.
@@ -195,23 +196,4 @@ impl OnGpu {
     pub fn run(&self, gpu: &wgrad::Gpu, count: u32) -> Result<()> {
         submit(gpu, &self.dispatches, count)
     }
-}
-
-/// Runs the dispatches `count` times, in one pass of one submission, and waits for the device.
-pub fn submit(gpu: &wgrad::Gpu, dispatches: &[wgrad::Prepared], count: u32) -> Result<()> {
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for _ in 0..count {
-            dispatches.iter().for_each(|dispatch| dispatch.record(&mut pass));
-        }
-    }
-    gpu.queue().submit([encoder.finish()]);
-    wait(gpu)
-}
-
-/// Waits until the device has done all that was submitted.
-pub fn wait(gpu: &wgrad::Gpu) -> Result<()> {
-    let done = gpu.device().poll(wgpu::PollType::wait_indefinitely());
-    done.map(|_| ()).map_err(|_| Error::DeviceLost)
 }
