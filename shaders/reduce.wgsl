@@ -33,10 +33,6 @@ override SPLIT: bool = true;
 // Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
-// Words of an invocation, at most 8, so that each element has a bit: on a CPU what an invocation
-// begins and ends with costs as much as a word.
-override RUNS: u32 = 1u;
-
 @compute @workgroup_size(64)
 fn reduce(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -47,17 +43,17 @@ fn reduce(
     if (index < params.gradient_groups) {
         let begin = index * 64u * RUNS + local;
         let elements = params.parameters * params.models;
-        let end = min(begin + RUNS * 64u, (elements + LANES - 1u) / LANES);
+        let end = end_of_run(begin, elements);
         var fails = 0u;
         for (var i = begin; i < end; i += 64u) {
-            fails |= not_finite(reduced(i)) << ((i - begin) / 16u);
+            fails |= not_finite(reduced(i)) << first_bit(begin, i);
         }
         // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs
         // all of it for nothing.
         while (fails != 0u) {
             let bit = firstTrailingBit(fails);
             fails &= fails - 1u;
-            let element = min((begin + bit / 4u * 64u) * LANES + bit % 4u, elements - 1u);
+            let element = min(element_of_bit(begin, bit), elements - 1u);
             atomicMin(&status.diverged[element / params.parameters], status.step);
         }
         return;

@@ -26,10 +26,6 @@ struct Status {
 // Whether all elements are one model's, whose state is then read once.
 override ONE_MODEL: bool = false;
 
-// Words of an invocation, at most 8, so that each element has a bit: on a CPU what an invocation
-// begins and ends with costs as much as a word.
-override RUNS: u32 = 1u;
-
 // Read once, not once a word.
 var<private> hyper: Hyper;
 var<private> gradients: Word;
@@ -58,27 +54,23 @@ fn update(
     if (ONE_MODEL) {
         of_first = atomicLoad(&status.diverged[0]);
     }
-    let end = min(begin + RUNS * 64u, (elements + LANES - 1u) / LANES);
+    let end = end_of_run(begin, elements);
     var fails = 0u;
     for (var i = begin; i < end; i += 64u) {
-        fails |= update_word(i, elements, updates, of_first) << ((i - begin) / 16u);
+        fails |= update_word(i, elements, updates, of_first) << first_bit(begin, i);
     }
     // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs all
     // of it for nothing.
     while (fails != 0u) {
         let bit = firstTrailingBit(fails);
         fails &= fails - 1u;
-        let element = (begin + bit / 4u * 64u) * LANES + bit % 4u;
-        atomicMin(&status.diverged[element / params.parameters], updates);
+        let model = element_of_bit(begin, bit) / params.parameters;
+        atomicMin(&status.diverged[model], updates);
     }
 }
 
 // The elements of word `i`: a bit for each that would stop being finite, and is left.
 fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
-    var first_diverged = of_first;
-    if (!ONE_MODEL) {
-        first_diverged = atomicLoad(&status.diverged[i * LANES / params.parameters]);
-    }
     gradients = gradient[i];
     values = parameters[i];
     if (STATES > 0u) {
@@ -87,11 +79,11 @@ fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     if (STATES > 1u) {
         second = states[params.state_stride / LANES + i];
     }
-    var fails = select(0u, 1u, update_one(0u, i, elements, updates, first_diverged));
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
     if (LANES > 1u) {
-        fails |= select(0u, 2u, update_one(1u, i, elements, updates, first_diverged));
-        fails |= select(0u, 4u, update_one(2u, i, elements, updates, first_diverged));
-        fails |= select(0u, 8u, update_one(3u, i, elements, updates, first_diverged));
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, of_first));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
     }
     parameters[i] = values;
     if (STATES > 0u) {

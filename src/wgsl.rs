@@ -31,6 +31,7 @@ common! {
     CURSOR = "cursor" needs [];
     WORDS = "words" needs [FINITE];
     FOURS = "fours" needs [FINITE];
+    RUNS = "runs" needs [];
     PRODUCT = "product" needs [];
     PRODUCT_BLOCKS = "product_blocks" needs [];
     PRODUCT_A_WORDS = "product_a_words" needs [];

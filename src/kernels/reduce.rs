@@ -9,7 +9,7 @@ use crate::{Real, Result, Target};
 pub const KERNEL: Kernel = kernel!(
     "reduce",
     Parameters,
-    [FINITE],
+    [FINITE, RUNS],
     [
         Slot::uniform("params"),
         Slot::read("partial_gradient"),

@@ -8,7 +8,7 @@ use crate::{Optimizer, Real, Result, Target};
 pub const KERNEL: Kernel = kernel!(
     "update",
     Parameters,
-    [CURSOR, FINITE, HYPER],
+    [CURSOR, FINITE, HYPER, RUNS],
     [
         Slot::uniform("params"),
         Slot::uniform("numbers"),
