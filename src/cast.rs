@@ -26,3 +26,23 @@ pub(crate) const fn to_f32(value: f64) -> f32 {
 pub(crate) const fn count(value: usize) -> f64 {
     value as f64
 }
+
+/// A time in nanoseconds.
+pub(crate) const fn nanoseconds(time: std::time::Duration) -> f64 {
+    time.as_nanos() as f64
+}
+
+/// Nanoseconds, 0 or more, as a time.
+pub(crate) const fn duration(nanoseconds: f64) -> std::time::Duration {
+    std::time::Duration::from_nanos(nanoseconds as u64)
+}
+
+/// Ticks of a GPU's clock; exact below 2⁵³.
+pub(crate) const fn ticks(count: u64) -> f64 {
+    count as f64
+}
+
+/// The whole part, saturating.
+pub(crate) const fn whole(value: f64) -> u32 {
+    value as u32
+}

@@ -117,15 +117,20 @@ impl<T: Real> Data<T> {
                 format!("the network's {}", mlp.outputs()),
             ));
         }
-        if self.sets != 1 && self.sets != models {
-            return Err(Error::argument(
-                "the data's number of sets",
-                self.sets,
-                format!("1, or one for each of {models} models"),
-            ));
-        }
-        Ok(())
+        check_sets(self.sets, models)
     }
+}
+
+/// `Ok` if `models` models can have so many sets of data.
+pub(crate) fn check_sets(sets: usize, models: usize) -> Result<()> {
+    if sets != 1 && sets != models {
+        return Err(Error::argument(
+            "the data's number of sets",
+            sets,
+            format!("1, or one for each of {models} models"),
+        ));
+    }
+    Ok(())
 }
 
 /// Two-dimensional points of two classes, as the article draws them and a few more.

@@ -126,8 +126,10 @@ impl Trainer {
         let mut buffers = Buffers::from([(Buffer::Inputs, inputs), (Buffer::Targets, targets)]);
         make_buffers(&gpu, &plan.buffers, &mut buffers)?;
         let forward = prepare(&gpu, &plan.forward.iter().collect::<Vec<_>>(), &buffers)?;
-        let get =
-            |name| buffers.get(&name).ok_or_else(|| Error::argument("a buffer", "missing", "made"));
+        let get = |name| match buffers.get(&name) {
+            Some(part) => Ok(&part.buffer),
+            None => Err(Error::argument("a buffer", "missing", "made")),
+        };
         gpu.write(get(Buffer::Base)?, 0, bytemuck::cast_slice(&base))?;
         let marks = vec![finite::NONE; plan.models];
         gpu.write(get(Buffer::Status)?, 16, bytemuck::cast_slice(&marks))?;

@@ -1,12 +1,14 @@
 //! The device, and how work gets onto it and results off it.
 
 use crate::cast::{narrow, to_u32, wide};
-use crate::kernels::{Access, Dispatch, Kernel};
+use crate::kernels::{Access, Dispatch};
 use crate::{Error, Result, Target};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -22,6 +24,8 @@ pub struct Gpu {
     info: wgpu::AdapterInfo,
     target: Target,
     pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
+    cache: Option<wgpu::PipelineCache>,
+    lost: Arc<AtomicBool>,
 }
 
 /// A compiled kernel.
@@ -104,7 +108,8 @@ impl Gpu {
         .or_worse_values_from(&offered);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features()
+                & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
             required_limits,
             ..Default::default()
         };
@@ -165,6 +170,8 @@ impl Gpu {
             },
             info,
             pipelines: Arc::default(),
+            cache: None,
+            lost: Arc::default(),
         })
     }
 
@@ -202,6 +209,33 @@ impl Gpu {
         let subgroup = target.subgroup.filter(|size| own.subgroup == Some(*size));
         let target = Target { limits: own.limits.clone(), subgroup, ..target.clone() };
         Self { target, ..self.clone() }
+    }
+
+    /// The same device, whose kernels are compiled through the application's pipeline cache: a
+    /// later start of the application finds them there.
+    #[must_use]
+    pub fn with_pipeline_cache(mut self, cache: &wgpu::PipelineCache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
+    /// Tells this and all its clones, trainers and models that the device is lost: from now on
+    /// their calls return [`Error::DeviceLost`] at once. To be called from the application's
+    /// device-lost callback; without it the first call that needs the device finds out.
+    ///
+    /// ```no_run
+    /// # fn on(gpu: &wgrad::Gpu, device: &wgpu::Device) {
+    /// let lost = gpu.clone();
+    /// device.set_device_lost_callback(move |_, _| lost.device_lost());
+    /// # }
+    /// ```
+    pub fn device_lost(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Kernels compiled until now.
+    pub fn compiled(&self) -> usize {
+        lock(&self.pipelines).len()
     }
 
     /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
@@ -247,7 +281,10 @@ impl Gpu {
     }
 
     /// What `make` returns, or what wgpu reported while it ran.
-    fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+    pub(crate) fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Error::DeviceLost);
+        }
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -335,7 +372,7 @@ impl Gpu {
             return Ok(pipeline.clone());
         }
         let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
-            let layout = self.layout(kernel);
+            let layout = self.layout(dispatch);
             let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(kernel.name),
                 source: wgpu::ShaderSource::Wgsl(dispatch.wgsl().into()),
@@ -356,7 +393,7 @@ impl Gpu {
                     // Every element is written before it is read.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: None,
+                cache: self.cache.as_ref(),
             });
             Pipeline { pipeline, layout }
         })?;
@@ -364,7 +401,13 @@ impl Gpu {
         Ok(pipeline)
     }
 
-    fn layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
+    fn layout(&self, dispatch: &Dispatch) -> wgpu::BindGroupLayout {
+        let kernel = dispatch.kernel();
+        let buffer = |ty| wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
         let entries: Vec<_> = kernel
             .slots
             .iter()
@@ -372,14 +415,17 @@ impl Gpu {
             .map(|(slot, binding)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match slot.access {
-                        Access::Uniform => wgpu::BufferBindingType::Uniform,
-                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                ty: match slot.access {
+                    Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+                    Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+                    Access::ReadWrite => {
+                        buffer(wgpu::BufferBindingType::Storage { read_only: false })
+                    }
+                    Access::Texture => wgpu::BindingType::StorageTexture {
+                        access: wgpu::StorageTextureAccess::WriteOnly,
+                        format: dispatch.texture_format(),
+                        view_dimension: wgpu::TextureViewDimension::D2Array,
                     },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
                 },
                 count: None,
             })
@@ -401,14 +447,15 @@ impl Gpu {
         dispatch: &Dispatch,
         buffers: &[wgpu::BufferBinding<'_>],
     ) -> Result<Prepared> {
-        let mut prepared = self.prepare_all(&[(dispatch, buffers.to_vec())])?;
+        let bindings = buffers.iter().cloned().map(wgpu::BindingResource::Buffer).collect();
+        let mut prepared = self.prepare_all(&[(dispatch, bindings)])?;
         prepared.pop().ok_or(Error::DeviceLost)
     }
 
     /// [`Gpu::prepare`] for several dispatches, whose parameters share one buffer.
     pub(crate) fn prepare_all(
         &self,
-        dispatches: &[(&Dispatch, Vec<wgpu::BufferBinding<'_>>)],
+        dispatches: &[(&Dispatch, Vec<wgpu::BindingResource<'_>>)],
     ) -> Result<Vec<Prepared>> {
         let step = u64::from(self.target.limits.min_uniform_buffer_offset_alignment).max(16);
         let slot = |d: &Dispatch| wide(d.parameters.len()).next_multiple_of(step);
@@ -432,10 +479,12 @@ impl Gpu {
                     ));
                 }
                 for (i, slot) in kernel.slots[1..].iter().enumerate() {
-                    let twice = buffers
-                        .iter()
-                        .enumerate()
-                        .any(|(j, b)| i != j && b.buffer == buffers[i].buffer);
+                    let buffer = |j: usize| match &buffers[j] {
+                        wgpu::BindingResource::Buffer(binding) => Some(binding.buffer),
+                        _ => None,
+                    };
+                    let twice = (0..buffers.len())
+                        .any(|j| i != j && buffer(i).is_some() && buffer(j) == buffer(i));
                     if slot.access == Access::ReadWrite && twice {
                         return Err(Error::argument(
                             format!("the buffer `{}` of {}", slot.name, kernel.name),
@@ -448,7 +497,7 @@ impl Gpu {
                 let parameters = wgpu::BufferBinding {
                     buffer: &uniform,
                     offset,
-                    size: std::num::NonZero::new(wide(dispatch.parameters.len())),
+                    size: NonZero::new(wide(dispatch.parameters.len())),
                 };
                 offset += slot(dispatch);
                 let mut entries = vec![wgpu::BindGroupEntry {
@@ -456,10 +505,7 @@ impl Gpu {
                     resource: wgpu::BindingResource::Buffer(parameters),
                 }];
                 for (buffer, binding) in buffers.iter().zip(1..) {
-                    entries.push(wgpu::BindGroupEntry {
-                        binding,
-                        resource: wgpu::BindingResource::Buffer(buffer.clone()),
-                    });
+                    entries.push(wgpu::BindGroupEntry { binding, resource: buffer.clone() });
                 }
                 let group = self.guarded(kernel.name, || {
                     self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -508,11 +554,16 @@ impl Gpu {
             .map(|(bytes, slot)| match slot.access {
                 Access::Uniform => self.uniform(slot.name, bytes),
                 Access::Read | Access::ReadWrite => self.buffer_with(slot.name, bytes),
+                Access::Texture => Err(Error::argument(
+                    format!("the slot `{}`", slot.name),
+                    "a texture",
+                    "bytes of a buffer",
+                )),
             })
             .collect::<Result<Vec<_>>>()?;
         let bound: Vec<_> = dispatches
             .iter()
-            .map(|d| (d, buffers.iter().map(wgpu::Buffer::as_entire_buffer_binding).collect()))
+            .map(|d| (d, buffers.iter().map(wgpu::Buffer::as_entire_binding).collect()))
             .collect();
         let prepared = self.prepare_all(&bound)?;
         self.submit(|encoder| {
@@ -567,6 +618,62 @@ impl Dispatch {
     }
 }
 
+/// A buffer, or the part of one that is meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub buffer: wgpu::Buffer,
+    offset: u64,
+    size: Option<NonZero<u64>>,
+}
+
+impl From<wgpu::Buffer> for Part {
+    fn from(buffer: wgpu::Buffer) -> Self {
+        Self { buffer, offset: 0, size: None }
+    }
+}
+
+impl Part {
+    /// The first `bytes` bytes of a slice of the application's.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it cannot be bound or is too short, [`Error::TooLarge`].
+    pub fn new(gpu: &Gpu, what: &str, slice: wgpu::BufferSlice<'_>, bytes: u64) -> Result<Self> {
+        let (buffer, offset) = (slice.buffer(), slice.offset());
+        check_usage(what, buffer, wgpu::BufferUsages::STORAGE)?;
+        let step = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
+        if !offset.is_multiple_of(step.max(4)) {
+            let what = format!("the offset of {what}");
+            return Err(Error::argument(what, offset, format!("a multiple of {step}")));
+        }
+        if slice.size() < bytes {
+            let what = format!("the bytes of {what}");
+            return Err(Error::argument(what, slice.size(), format!("{bytes} or more")));
+        }
+        if bytes > gpu.max_binding() {
+            let allowed = gpu.max_binding();
+            return Err(Error::TooLarge { what: what.into(), bytes, allowed });
+        }
+        Ok(Self { buffer: buffer.clone(), offset, size: NonZero::new(bytes) })
+    }
+
+    pub fn binding(&self) -> wgpu::BufferBinding<'_> {
+        wgpu::BufferBinding { buffer: &self.buffer, offset: self.offset, size: self.size }
+    }
+}
+
+/// `Ok` if `buffer` was made for `usage`.
+pub(crate) fn check_usage(
+    what: &str,
+    buffer: &wgpu::Buffer,
+    usage: wgpu::BufferUsages,
+) -> Result<()> {
+    if !buffer.usage().contains(usage) {
+        let what = format!("the usage of {what}");
+        return Err(Error::argument(what, format!("{:?}", buffer.usage()), format!("{usage:?}")));
+    }
+    Ok(())
+}
+
 /// The largest storage buffer under `limits`.
 pub(crate) fn max_binding(limits: &wgpu::Limits) -> u64 {
     // Shaders count elements in u32.
@@ -601,6 +708,9 @@ impl Future for Readback {
         let Some(staging) = &self.staging else {
             return Poll::Ready(Ok(Vec::new()));
         };
+        if self.gpu.lost.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(Error::DeviceLost));
+        }
         if cfg!(not(target_family = "wasm")) && lock(&self.state).result.is_none() {
             // Looks, and pauses a moment before it is asked again. Not a wait with a time limit: one
             // that runs out while another thread empties the queue panics in wgpu 30.0.1.

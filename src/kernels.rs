@@ -60,6 +60,7 @@ kernels! {
     reduce,
     resident,
     saturation,
+    texture,
     update,
 }
 
@@ -107,6 +108,8 @@ pub enum Access {
     Read,
     /// A storage buffer that is written.
     ReadWrite,
+    /// A storage texture that is written, an array of layers.
+    Texture,
 }
 
 /// One binding of a kernel, of group 0.
@@ -129,6 +132,10 @@ impl Slot {
 
     const fn write(name: &'static str) -> Self {
         Self { name, access: Access::ReadWrite }
+    }
+
+    const fn texture(name: &'static str) -> Self {
+        Self { name, access: Access::Texture }
     }
 }
 
@@ -177,6 +184,8 @@ pub(crate) struct Variant {
     pub constants: Vec<(&'static str, f64)>,
     /// Invocations a workgroup, where the form decides and not the kernel.
     pub workgroup: Option<u32>,
+    /// The format of the texture that is written.
+    pub texture: Option<wgpu::TextureFormat>,
 }
 
 /// One dispatch of one kernel: pure data.
@@ -250,6 +259,11 @@ impl Dispatch {
     /// Invocations a workgroup, along x.
     pub fn workgroup(&self) -> u32 {
         self.variant.workgroup.unwrap_or(self.kernel.workgroup)
+    }
+
+    /// The format of the texture that is written.
+    pub(crate) fn texture_format(&self) -> wgpu::TextureFormat {
+        self.variant.texture.unwrap_or(wgpu::TextureFormat::Rgba8Unorm)
     }
 
     /// The number of workgroups.

@@ -94,13 +94,16 @@
 
 mod activation;
 mod batches;
+mod budget;
 mod cast;
 mod cpu;
 mod data;
 mod differentiate;
 mod error;
+mod export;
 mod gpu;
 mod health;
+mod inference;
 mod init;
 pub mod kernels;
 mod loss;
@@ -119,12 +122,15 @@ mod wgsl;
 
 pub use activation::{Activation, Saved};
 pub use batches::Batch;
+pub use budget::{Frame, FrameBudget};
 pub use cpu::CpuTrainer;
 pub use data::{Data, Dataset};
 pub use differentiate::{Comparison, Difference, Gradients, SingleUnit, compare_gradients};
 pub use error::{Error, Result};
+pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, Prepared};
 pub use health::{Health, LayerHealth};
+pub use inference::{Inference, Output};
 pub use init::Init;
 pub use loss::{Argument, Loss, Mean};
 pub use mlp::{Layer, LayerRange, Mlp};
@@ -135,7 +141,7 @@ pub use plan::{Plan, Strategy, Training};
 pub use real::Real;
 pub use self_check::{Check, SelfCheck, self_check};
 pub use target::Target;
-pub use trainer::{Losses, Train, Trainer};
+pub use trainer::{DataBuffers, Losses, Snapshot, Train, Trainer, WarmUp};
 
 /// The README's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

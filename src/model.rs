@@ -2,13 +2,13 @@
 
 use crate::cast::wide;
 use crate::error::{check_finite, check_shape};
-use crate::gpu::Prepared;
+use crate::gpu::{Part, Prepared};
 use crate::plan::{Buffer, Node, Prediction, Stride};
-use crate::{Error, Gpu, Mlp, Parameters, Result, Target};
+use crate::{Error, Gpu, Inference, Mlp, Output, Parameters, Result, Target, WgslFunction};
 use std::collections::HashMap;
 
 /// The buffers of a plan, made.
-pub(crate) type Buffers = HashMap<Buffer, wgpu::Buffer>;
+pub(crate) type Buffers = HashMap<Buffer, Part>;
 
 /// Makes the buffers of `plan` that are not in `buffers` yet.
 pub(crate) fn make_buffers(gpu: &Gpu, plan: &[(Buffer, u64)], buffers: &mut Buffers) -> Result<()> {
@@ -19,7 +19,7 @@ pub(crate) fn make_buffers(gpu: &Gpu, plan: &[(Buffer, u64)], buffers: &mut Buff
             } else {
                 gpu.buffer(&name.to_string(), *bytes)?
             };
-            buffers.insert(*name, made);
+            buffers.insert(*name, made.into());
         }
     }
     Ok(())
@@ -34,7 +34,7 @@ pub(crate) fn prepare(gpu: &Gpu, nodes: &[&Node], buffers: &Buffers) -> Result<V
                 .buffers
                 .iter()
                 .map(|name| match buffers.get(name) {
-                    Some(buffer) => Ok(buffer.as_entire_buffer_binding()),
+                    Some(part) => Ok(wgpu::BindingResource::Buffer(part.binding())),
                     None => Err(Error::argument(format!("the buffer `{name}`"), "missing", "made")),
                 })
                 .collect::<Result<Vec<_>>>()?;
@@ -68,8 +68,14 @@ impl Program {
     }
 
     /// Records `steps` steps into one compute pass.
-    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
+    pub fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u32,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
+        let mut pass = encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
         let mut left = steps;
         for (steps, stride) in &self.strides {
             while left >= *steps {
@@ -96,10 +102,15 @@ impl Predictor {
         parameters: &wgpu::Buffer,
     ) -> Result<Self> {
         let plan = Prediction::new(mlp, models, rows, gpu.target())?;
-        let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone())]);
+        let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone().into())]);
         make_buffers(gpu, &plan.buffers, &mut buffers)?;
         let prepared = prepare(gpu, &plan.nodes.iter().collect::<Vec<_>>(), &buffers)?;
         Ok(Self { plan, buffers, prepared })
+    }
+
+    /// Runs it once on whatever its inputs hold.
+    pub fn submit(&self, gpu: &Gpu) -> Result<()> {
+        gpu.submit(|encoder| record(encoder, &self.prepared, 1))
     }
 
     /// Whether slices of `rows` rows would be planned the same.
@@ -120,9 +131,9 @@ impl Predictor {
         let mut y = vec![0.0; models * rows * outputs];
         for (index, part) in x.chunks(slice * inputs).enumerate() {
             let (first, count) = (index * slice, part.len() / inputs);
-            gpu.write(input, 0, bytemuck::cast_slice(part))?;
+            gpu.write(&input.buffer, 0, bytemuck::cast_slice(part))?;
             gpu.submit(|encoder| record(encoder, &self.prepared, 1))?;
-            let bytes = gpu.read(output, 0, wide(4 * models * slice * outputs))?.await?;
+            let bytes = gpu.read(&output.buffer, 0, wide(4 * models * slice * outputs))?.await?;
             let read: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
             for m in 0..models {
                 let to = (m * rows + first) * outputs;
@@ -181,12 +192,14 @@ impl Model {
     /// # Errors
     /// [`Error::TooLarge`] where they do not fit a buffer, [`Error::OutOfMemory`].
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
-        let bytes = bytemuck::cast_slice(parameters.values());
+        // Whole vectors of four, as a WGSL function binds them.
+        let mut values = parameters.values().to_vec();
+        values.resize(values.len().next_multiple_of(4), 0.0);
         Ok(Self {
             gpu: gpu.clone(),
             mlp: parameters.mlp().clone(),
             models: parameters.models(),
-            parameters: gpu.buffer_with("parameters", bytes)?,
+            parameters: gpu.buffer_with("parameters", bytemuck::cast_slice(&values))?,
             predictor: None,
         })
     }
@@ -199,6 +212,29 @@ impl Model {
     /// The buffer of the parameters, `[models, P]`, as [`Mlp::ranges`] lays them out.
     pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
         &self.parameters
+    }
+
+    /// How many models.
+    pub const fn models(&self) -> usize {
+        self.models
+    }
+
+    /// [`Trainer::wgsl`](crate::Trainer::wgsl), of this model's [`Model::parameter_buffer`].
+    pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
+        self.mlp.wgsl(name).models(self.models)
+    }
+
+    /// [`Trainer::inference`](crate::Trainer::inference).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn inference(
+        &self,
+        rows: usize,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
+        Inference::new(&self.gpu, &self.mlp, self.models, &self.parameters, (rows, x, to))
     }
 
     /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, any number of rows.

@@ -21,7 +21,7 @@ use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
     Access, Dispatch, PARTIAL_BYTES, Work, advance, fused, gather, loss, perturb, reduce, resident,
-    stride, update,
+    stride, texture, update,
 };
 use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt;
@@ -199,6 +199,8 @@ pub enum Buffer {
     Base,
     /// The values that replace them, one a copy, `[P]`.
     Replaced,
+    /// The texture that a prediction is written into.
+    Texels,
     /// Bound where a kernel's slot is not used.
     Unused(usize),
 }
@@ -592,13 +594,51 @@ impl Prediction {
     pub fn new(mlp: &Mlp, models: usize, rows: usize, target: &Target) -> Result<Self> {
         mlp.check()?;
         let rows = Self::slice(mlp, models, rows, target);
-        let mut b = Builder::new(mlp, target, models, 1, rows);
+        Self::in_slices(mlp, models, [rows, rows], None, target)
+    }
+
+    /// The plan that leaves the outputs of all `rows` rows, slice after slice, in one buffer or in
+    /// a texture of a format and a width.
+    pub fn whole(
+        mlp: &Mlp,
+        models: usize,
+        rows: usize,
+        texture: Option<(wgpu::TextureFormat, u32)>,
+        target: &Target,
+    ) -> Result<Self> {
+        mlp.check()?;
+        let slice = Self::slice(mlp, models, rows, target);
+        Self::in_slices(mlp, models, [rows, slice], texture, target)
+    }
+
+    fn in_slices(
+        mlp: &Mlp,
+        models: usize,
+        [rows, slice]: [usize; 2],
+        texture: Option<(wgpu::TextureFormat, u32)>,
+        target: &Target,
+    ) -> Result<Self> {
+        let mut b = Builder::new(mlp, target, models, 1, slice.min(rows));
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
-        b.forward(Buffer::Inputs, Purpose::Prediction)?;
+        let outputs = Buffer::Activation(mlp.layers.len() - 1);
+        for first in (0..rows).step_by(slice) {
+            b.batch = slice.min(rows - first);
+            b.read_from = first;
+            b.written = texture.is_none().then_some((first, rows));
+            b.forward(Buffer::Inputs, Purpose::Prediction)?;
+            if let Some((format, width)) = texture {
+                let shape = [models, b.batch, mlp.outputs()];
+                let dispatch = texture::dispatch(format, shape, width, first)?;
+                b.push(dispatch, &[outputs, Buffer::Texels]);
+            }
+        }
+        if texture.is_none() {
+            b.buffer(outputs, &[models, rows, mlp.outputs()])?;
+        }
         let nodes = b.take();
         let buffers = b.checked(&nodes.iter().collect::<Vec<_>>(), |_| true)?;
-        Ok(Self { rows, buffers, nodes })
+        Ok(Self { rows: slice, buffers, nodes })
     }
 }
 
@@ -679,6 +719,10 @@ struct Builder<'a> {
     models: usize,
     sets: usize,
     batch: usize,
+    /// The first row of the inputs that a forward pass reads.
+    read_from: usize,
+    /// Where its outputs go where they are some rows of more: the first, of how many.
+    written: Option<(usize, usize)>,
     buffers: Vec<(Buffer, u64)>,
     nodes: Vec<Node>,
 }
@@ -695,7 +739,17 @@ impl<'a> Builder<'a> {
         sets: usize,
         batch: usize,
     ) -> Self {
-        Self { mlp, target, models, sets, batch, buffers: Vec::new(), nodes: Vec::new() }
+        Self {
+            mlp,
+            target,
+            models,
+            sets,
+            batch,
+            read_from: 0,
+            written: None,
+            buffers: Vec::new(),
+            nodes: Vec::new(),
+        }
     }
 
     /// A buffer of f32 in `shape`.
@@ -816,10 +870,13 @@ impl<'a> Builder<'a> {
                 purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
             let copies = if save { 2 } else { 1 };
             self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
+            let first = if index == 0 { self.read_from * inputs } else { 0 };
+            let (at, of) = self.written.filter(|_| index == last).unwrap_or((0, self.batch));
             let parameters = Parameters {
                 rows: n(self.batch)?,
                 columns: n(units)?,
                 models: n(self.models)?,
+                a_offset: n(first)?,
                 a_model: self.input_model(index)?,
                 a_row: n(inputs)?,
                 a_inner: 1,
@@ -830,7 +887,8 @@ impl<'a> Builder<'a> {
                 extra_offset: n(range.bias.start)?,
                 extra_model: p,
                 extra_column: 1,
-                c_model: n(self.batch * units)?,
+                c_offset: n(at * units)?,
+                c_model: n(of * units)?,
                 c_row: n(units)?,
                 saved_offset: self.saved_offset(index)?,
                 ..Parameters::default()

@@ -1,12 +1,13 @@
 //! Training on the GPU, and the trait that it shares with the CPU.
 
+use crate::budget::Instant;
 use crate::cast::{to_u32, wide};
-use crate::gpu::Prepared;
+use crate::gpu::{Part, Prepared, check_usage};
 use crate::model::{Buffers, Predictor, Program, make_buffers, prepare, record};
 use crate::plan::{Buffer, Node};
 use crate::{
-    Batch, Data, Error, Gpu, Gradients, Health, Mlp, Optimizer, Parameters, Plan, Real, Result,
-    Training,
+    Batch, Data, Error, Gpu, Gradients, Health, Inference, Mlp, Optimizer, Output, Parameters,
+    Plan, Real, Result, Training, WgslFunction,
 };
 
 /// The losses of training steps, each before its update.
@@ -133,15 +134,59 @@ pub struct Trainer {
     plan: Plan,
     pub(crate) buffers: Buffers,
     program: Program,
+    parameters: wgpu::Buffer,
     gradient: Option<Vec<Prepared>>,
     layered: Option<Vec<Prepared>>,
     input_gradient: Option<Vec<Prepared>>,
     predictor: Option<Predictor>,
+    /// One mark a model that says it has not diverged, to be copied from.
+    sound: Option<wgpu::Buffer>,
     /// The losses that were read, and the step that follows them.
     log: Losses,
     next: u32,
     /// Steps recorded since: at most so many losses are unread.
     unread: u32,
+}
+
+/// Training data in buffers of the application's: f32, row after row.
+#[derive(Debug, Clone, Copy)]
+pub struct DataBuffers<'a> {
+    /// 1 where the models share the data, else the number of models.
+    pub sets: usize,
+    /// Rows of one set.
+    pub rows: usize,
+    /// `[sets, rows, inputs]`.
+    pub inputs: wgpu::BufferSlice<'a>,
+    /// `[sets, rows, outputs]`.
+    pub targets: wgpu::BufferSlice<'a>,
+}
+
+/// A copy of a trainer's parameters, which changes only where [`Snapshot::record`] is recorded.
+#[derive(Debug)]
+pub struct Snapshot {
+    source: wgpu::Buffer,
+    copy: wgpu::Buffer,
+}
+
+impl Snapshot {
+    /// Records the copy of the parameters as they are then: no submit, no allocation.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.copy_buffer_to_buffer(&self.source, 0, &self.copy, 0, self.copy.size());
+    }
+
+    /// The copy, laid out as [`Trainer::parameter_buffer`].
+    pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
+        &self.copy
+    }
+}
+
+/// What [`Trainer::warm_up`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WarmUp {
+    /// Kernels that it compiled.
+    pub kernels: usize,
+    /// How long it took, the first run of all of them included.
+    pub time: std::time::Duration,
 }
 
 /// Dispatches of one submission of [`Trainer::train`].
@@ -165,11 +210,54 @@ impl Trainer {
     pub fn new(gpu: &Gpu, mlp: &Mlp, training: &Training, data: &Data) -> Result<Self> {
         training.check(mlp)?;
         data.check(mlp, training.models)?;
-        let parameters = training.init.draw(mlp, training.models, training.seed)?;
-        let plan = Plan::new(mlp, training, [data.sets(), data.rows()], gpu.target())?;
-        let mut buffers = Buffers::new();
+        let trainer = Self::build(gpu, mlp, training, [data.sets(), data.rows()], Buffers::new())?;
+        trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
+        trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
+        Ok(trainer)
+    }
+
+    /// The same on data in buffers of the application's, which its shaders may fill in the same
+    /// encoder as the steps, and change between them. A NaN among them shows as a divergence.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`]; a slice that is too short, at an offset that cannot be bound, or
+    /// of a buffer that was not made for `STORAGE`.
+    pub fn with_buffers(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        training: &Training,
+        data: DataBuffers<'_>,
+    ) -> Result<Self> {
+        training.check(mlp)?;
+        let DataBuffers { sets, rows, inputs, targets } = data;
+        crate::data::check_sets(sets, training.models)?;
+        if rows == 0 {
+            return Err(Error::argument("the data's number of rows", 0, "1 or more"));
+        }
+        let part = |what, slice, width: usize| {
+            let bytes = [sets, rows, width].iter().fold(4, |n: u64, s| n.saturating_mul(wide(*s)));
+            Part::new(gpu, what, slice, bytes)
+        };
+        let buffers = Buffers::from([
+            (Buffer::Inputs, part("the inputs", inputs, mlp.inputs)?),
+            (Buffer::Targets, part("the targets", targets, mlp.outputs())?),
+        ]);
+        Self::build(gpu, mlp, training, [sets, rows], buffers)
+    }
+
+    fn build(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        training: &Training,
+        data: [usize; 2],
+        mut buffers: Buffers,
+    ) -> Result<Self> {
+        let initial = training.init.draw(mlp, training.models, training.seed)?;
+        let plan = Plan::new(mlp, training, data, gpu.target())?;
         make_buffers(gpu, &plan.buffers(), &mut buffers)?;
         let program = Program::new(gpu, plan.strides(), &buffers)?;
+        let missing = || Error::argument("the buffer `parameters`", "missing", "made");
+        let parameters = buffers.get(&Buffer::Parameters).ok_or_else(missing)?.buffer.clone();
         let mut trainer = Self {
             gpu: gpu.clone(),
             mlp: mlp.clone(),
@@ -177,18 +265,18 @@ impl Trainer {
             plan,
             buffers,
             program,
+            parameters,
             gradient: None,
             layered: None,
             input_gradient: None,
             predictor: None,
+            sound: None,
             log: Losses { first_step: 0, models: training.models, values: Vec::new() },
             next: 0,
             unread: 0,
         };
-        trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
-        trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
         trainer.upload(Buffer::Hyper, bytemuck::bytes_of(&training.optimizer.hyper()))?;
-        trainer.restart(&parameters)?;
+        trainer.restart(&initial)?;
         Ok(trainer)
     }
 
@@ -234,12 +322,12 @@ impl Trainer {
     /// One of the plan's buffers, for a shader of the application's own: the layouts are those of
     /// [`Buffer`]. `None` for one that this training does not have.
     pub fn buffer(&self, name: Buffer) -> Option<&wgpu::Buffer> {
-        self.buffers.get(&name)
+        self.buffers.get(&name).map(|part| &part.buffer)
     }
 
     pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
         let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
-        self.buffers.get(&name).ok_or_else(missing)
+        self.buffer(name).ok_or_else(missing)
     }
 
     fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
@@ -252,8 +340,157 @@ impl Trainer {
     /// The recorded steps run when the encoder's commands are submitted, in the order of the
     /// submissions.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
+        self.record_timed(encoder, steps, None);
+    }
+
+    /// [`Trainer::record`] with a timestamp before and one after.
+    pub(crate) fn record_timed(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u32,
+        timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
         self.unread = self.unread.saturating_add(steps);
-        self.program.record(encoder, steps);
+        self.program.record(encoder, steps, timestamps);
+    }
+
+    /// The buffer of the parameters, `[models, P]`, as [`Mlp::ranges`] lays them out: what
+    /// [`Trainer::wgsl`] reads, live while the training goes on.
+    pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
+        &self.parameters
+    }
+
+    /// The network as a WGSL function of the name `name` for the application's own shaders, which
+    /// bind [`Trainer::parameter_buffer`], or that of a [`Snapshot`].
+    pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
+        self.mlp.wgsl(name).models(self.training.models)
+    }
+
+    /// A forward pass over `rows` rows of the application's own buffer, `[rows, inputs]` of f32 from
+    /// the slice's offset on, into its buffer or texture; to be recorded any number of times.
+    ///
+    /// # Errors
+    /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
+    /// made for `STORAGE`; input and output in one buffer; a texture of another size, format or
+    /// use; [`Error::TooLarge`].
+    pub fn inference(
+        &self,
+        rows: usize,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
+        let models = self.training.models;
+        Inference::new(&self.gpu, &self.mlp, models, &self.parameters, (rows, x, to))
+    }
+
+    /// A copy of the parameters for the application to draw with while the next are trained.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], a lost device.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let source = self.parameters.clone();
+        let copy = self.gpu.buffer("a snapshot of the parameters", source.size())?;
+        let snapshot = Snapshot { source, copy };
+        self.gpu.submit(|encoder| snapshot.record(encoder))?;
+        Ok(snapshot)
+    }
+
+    /// Records a copy of `[models, P]` parameters from the application's buffer; step counter and
+    /// optimizer state stay, and models that had diverged are trained again. Its first call makes
+    /// a small buffer, later ones allocate nothing.
+    ///
+    /// # Errors
+    /// A slice that is too short, at an offset that is no multiple of 4, of the trainer's own buffer,
+    /// or of one that was not made for `COPY_SRC`.
+    pub fn record_parameters(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        from: wgpu::BufferSlice<'_>,
+    ) -> Result<()> {
+        let models = self.training.models;
+        let bytes = 4 * wide(models) * wide(self.mlp.parameters());
+        check_usage("the parameters' source", from.buffer(), wgpu::BufferUsages::COPY_SRC)?;
+        if from.size() < bytes || !from.offset().is_multiple_of(4) {
+            return Err(Error::argument(
+                "the parameters' source",
+                format!("{} bytes at {}", from.size(), from.offset()),
+                format!("{bytes} or more, at a multiple of 4"),
+            ));
+        }
+        if *from.buffer() == self.parameters {
+            return Err(Error::argument(
+                "the parameters' source",
+                "the trainer's own buffer",
+                "another one",
+            ));
+        }
+        let sound = match self.sound.take() {
+            Some(sound) => sound,
+            None => {
+                let marks = vec![u32::MAX; models];
+                self.gpu.buffer_with("marks of sound models", bytemuck::cast_slice(&marks))?
+            }
+        };
+        encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), &self.parameters, 0, bytes);
+        let status = self.get(Buffer::Status)?;
+        encoder.copy_buffer_to_buffer(&sound, 0, status, 16, 4 * wide(models));
+        self.sound = Some(sound);
+        Ok(())
+    }
+
+    /// Compiles the kernels that a later call of [`Train::gradients`] or [`Train::predict`] needs
+    /// and runs each once with those of a step, whose effects are taken back: so that the first frame
+    /// waits for no compiler. Waits for the GPU.
+    ///
+    /// # Errors
+    /// A lost device, no memory.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn warm_up(&mut self) -> Result<WarmUp> {
+        pollster::block_on(self.warm_up_async())
+    }
+
+    /// The same without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn warm_up_async(&mut self) -> Result<WarmUp> {
+        let start = Instant::now();
+        let known = self.gpu.compiled();
+        self.drain().await?;
+        if self.gradient.is_none() {
+            self.gradient = Some(self.prepare(Plan::gradient)?);
+        }
+        let predictor = match self.predictor.take() {
+            Some(predictor) => predictor,
+            None => {
+                let (rows, models) = (self.plan.batch(), self.training.models);
+                Predictor::new(&self.gpu, &self.mlp, models, rows, &self.parameters)?
+            }
+        };
+        // Drivers compile at a kernel's first run: what a run changes is kept and put back.
+        let changed = [Buffer::Parameters, Buffer::States, Buffer::Status, Buffer::Losses];
+        let kept = changed
+            .into_iter()
+            .map(|name| {
+                let buffer = self.get(name)?;
+                Ok((buffer, self.gpu.buffer("what a warm-up changes", buffer.size())?))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.gpu.submit(|encoder| {
+            for (buffer, copy) in &kept {
+                encoder.copy_buffer_to_buffer(buffer, 0, copy, 0, buffer.size());
+            }
+            record(encoder, self.gradient.as_deref().unwrap_or_default(), 1);
+            // One step: strides of more run the same kernels.
+            self.program.record(encoder, 1, None);
+            for (buffer, copy) in &kept {
+                encoder.copy_buffer_to_buffer(copy, 0, buffer, 0, buffer.size());
+            }
+        })?;
+        predictor.submit(&self.gpu)?;
+        self.predictor = Some(predictor);
+        self.status().await?;
+        Ok(WarmUp { kernels: self.gpu.compiled() - known, time: start.elapsed() })
     }
 
     /// From `parameters`, with the optimizer's state, the step counter and the losses at 0.
@@ -337,7 +574,7 @@ impl Trainer {
             }
             let now = left.min(most).min(history - self.unread);
             self.unread += now;
-            self.gpu.submit(|encoder| self.program.record(encoder, now))?;
+            self.gpu.submit(|encoder| self.program.record(encoder, now, None))?;
             left -= now;
         }
         all_diverged(&self.status().await?.diverged)
@@ -431,8 +668,8 @@ impl Trainer {
     /// The same.
     pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
         let mut kept = self.predictor.take();
-        let parameters = self.get(Buffer::Parameters)?;
         let models = self.training.models;
+        let parameters = &self.parameters;
         let y = crate::model::predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
         self.predictor = kept;
         y
@@ -449,7 +686,7 @@ impl Trainer {
 
     /// Draws the next step's mini-batch into its buffers, which are returned; for full batches the
     /// data's own.
-    pub(crate) fn batch_buffers(&mut self) -> Result<[wgpu::Buffer; 2]> {
+    pub(crate) fn batch_buffers(&mut self) -> Result<[Part; 2]> {
         let names = if self.training.batch == Batch::Full {
             [Buffer::Inputs, Buffer::Targets]
         } else {
@@ -457,7 +694,11 @@ impl Trainer {
             self.gpu.submit(|encoder| record(encoder, &program, 1))?;
             [Buffer::BatchInputs, Buffer::BatchTargets]
         };
-        Ok([self.get(names[0])?.clone(), self.get(names[1])?.clone()])
+        let part = |name| {
+            let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
+            self.buffers.get(&name).cloned().ok_or_else(missing)
+        };
+        Ok([part(names[0])?, part(names[1])?])
     }
 }
 

@@ -40,6 +40,9 @@ common! {
     PRODUCT_B_FOURS = "product_b_fours" needs [];
     PRODUCT_C_WORDS = "product_c_words" needs [];
     PRODUCT_C_FOURS = "product_c_fours" needs [];
+    TEXELS_R32FLOAT = "texels_r32float" needs [];
+    TEXELS_RGBA16FLOAT = "texels_rgba16float" needs [];
+    TEXELS_RGBA8UNORM = "texels_rgba8unorm" needs [];
 }
 
 /// Elements one by one, or four by four.

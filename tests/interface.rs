@@ -82,6 +82,7 @@ fn bindings_are_the_kernels_slots() {
             .map(|(group, binding, variable)| {
                 let access = match variable.space {
                     AddressSpace::Uniform => Access::Uniform,
+                    AddressSpace::Handle => Access::Texture,
                     AddressSpace::Storage { access } if access == StorageAccess::LOAD => {
                         Access::Read
                     }
@@ -136,7 +137,7 @@ fn parameters_have_four_bytes_a_field() {
     }
     let sizes = sizes!(
         advance finite fused gather loss matmul matmul_subgroup matmul_tiled norm perturb reduce
-        resident saturation update
+        resident saturation texture update
     );
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {

@@ -306,6 +306,10 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
     ];
+    let texels = |format: &wgpu::TextureFormat| {
+        kernels::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
+    };
+    all.extend(kernels::texture::FORMATS.iter().map(texels));
     let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Target| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
         let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);

@@ -1,0 +1,538 @@
+//! Networks as WGSL functions: valid in every stage, and equal to `predict` and to the CPU's
+//! gradient in compute and fragment shaders.
+//!
+//! With `WGRAD_EXPORT_DIR=DIR` the cases that ran are left in `DIR/cases.json`, for
+//! `tests/web/export.html`: the same in a browser.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{deviation, numbers, numbers_f32};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::sync::{Mutex, OnceLock};
+use wgrad::{
+    Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
+    Parameters, Training, WgslFunction,
+};
+
+/// Rows of a case.
+const ROWS: usize = 37;
+
+/// The text with an entry point of each stage that calls what it defines.
+fn in_every_stage(text: &str, mlp: &Mlp, name: &str, gradient: bool, model: &str) -> String {
+    let (inputs, outputs) = (mlp.inputs, mlp.outputs());
+    let dy = if outputs > 1 { ", dy" } else { "" };
+    let derived = if gradient {
+        format!("let dy = array<f32, {outputs}>(); let g = {name}_gradient(x{dy}{model});")
+    } else {
+        "let g = x;".into()
+    };
+    let body = format!(
+        "var x: array<f32, {inputs}>; x[0] = v; let y = {name}(x{model}); {derived} let s = y[0] + g[0];"
+    );
+    format!(
+        "{text}\n
+        @vertex fn v(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{ let v = f32(i); {body} return vec4<f32>(s); }}
+        @fragment fn f(@builtin(position) p: vec4<f32>) -> @location(0) vec4<f32> {{ let v = p.x; {body} return vec4<f32>(s); }}
+        @compute @workgroup_size(1) fn c(@builtin(global_invocation_id) id: vec3<u32>) {{ let v = f32(id.x); {body} _ = s; }}"
+    )
+}
+
+fn validate(text: &str) -> naga::Module {
+    let module = naga::front::wgsl::parse_str(text)
+        .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
+    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16;
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
+    validator.validate(&module).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    module
+}
+
+/// Whether every name that the module defines outside of functions is the function's or has its prefix.
+fn assert_own_names(module: &naga::Module, name: &str) {
+    let prefix = format!("{name}_");
+    let functions = module.functions.iter().filter_map(|(_, f)| f.name.clone());
+    let globals = module.global_variables.iter().filter_map(|(_, v)| v.name.clone());
+    let types = module.types.iter().filter_map(|(_, t)| t.name.clone());
+    let constants = module.constants.iter().filter_map(|(_, c)| c.name.clone());
+    for found in functions.chain(globals).chain(types).chain(constants) {
+        assert!(found == name || found.starts_with(&prefix), "{found}");
+    }
+}
+
+#[test]
+fn every_form_is_valid_in_every_stage() {
+    for activation in Activation::ALL {
+        for widths in [&[3][..], &[4, 8], &[5, 64, 1], &[7, MAX_WRITTEN_OUT + 1, 6]] {
+            let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, *activation));
+            let drawn = Init::Auto.draw(&mlp, 1, 1).unwrap();
+            let baked = mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT);
+            let kinds = [Some(mlp.wgsl("net").binding(2, 3)), baked.then(|| drawn.wgsl("net"))];
+            for function in kinds.into_iter().flatten() {
+                for f16 in [false, true] {
+                    let function = if f16 { function.clone().f16() } else { function.clone() };
+                    let plain = validate(&function.text().unwrap());
+                    assert_own_names(&plain, "net");
+                    let both = function.gradient().text().unwrap();
+                    assert_eq!(both.starts_with("enable f16;"), f16);
+                    assert_own_names(&validate(&both), "net");
+                    validate(&in_every_stage(&both, &mlp, "net", true, ""));
+                }
+            }
+            let any = mlp.wgsl("net").any_model().gradient().text().unwrap();
+            validate(&in_every_stage(&any, &mlp, "net", true, ", 1u"));
+        }
+    }
+}
+
+#[test]
+fn two_networks_fit_in_one_module() {
+    let mlp = Mlp::new(2).layer(4, Activation::Gelu).layer(1, Activation::Sigmoid);
+    let near = mlp.wgsl("near").binding(0, 0).gradient().text().unwrap();
+    let far = mlp.wgsl("far").binding(0, 1).text().unwrap();
+    let both = validate(&format!("{near}\n{far}"));
+    let bound: Vec<_> = both
+        .global_variables
+        .iter()
+        .filter_map(|(_, v)| v.binding.map(|b| (b.group, b.binding)))
+        .collect();
+    assert_eq!(bound, [(0, 0), (0, 1)]);
+}
+
+/// One function run over rows: what it returned `[rows, width]`.
+struct Case<'a> {
+    name: String,
+    text: String,
+    /// `fn` and what stands between its parentheses.
+    call: &'static str,
+    arguments: String,
+    parameters: &'a [f32],
+    x: &'a [f32],
+    inputs: usize,
+    dy: &'a [f32],
+    outputs: usize,
+    width: usize,
+}
+
+fn log() -> &'static Mutex<Vec<serde_json::Value>> {
+    static LOG: OnceLock<Mutex<Vec<serde_json::Value>>> = OnceLock::new();
+    LOG.get_or_init(Mutex::default)
+}
+
+impl Case<'_> {
+    /// Reads a row's arguments and calls the function.
+    fn body(&self, row: &str) -> String {
+        let Self { inputs, outputs, call, arguments, .. } = self;
+        let mut body = format!(
+            "var x: array<f32, {inputs}>; var dy: array<f32, {outputs}>;
+            for (var i = 0u; i < {inputs}u; i++) {{ x[i] = test_x[{row} * {inputs}u + i]; }}
+            for (var i = 0u; i < {outputs}u; i++) {{ dy[i] = test_dy[{row} * {outputs}u + i]; }}"
+        );
+        let _ = write!(body, "var y = {call}({arguments});");
+        body
+    }
+
+    fn compute(&self) -> String {
+        format!(
+            "{}
+            @group(0) @binding(1) var<storage, read> test_x: array<f32>;
+            @group(0) @binding(2) var<storage, read> test_dy: array<f32>;
+            @group(0) @binding(3) var<storage, read_write> test_y: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                if (id.x >= {ROWS}u) {{ return; }}
+                {}
+                for (var i = 0u; i < {w}u; i++) {{ test_y[id.x * {w}u + i] = y[i]; }}
+            }}",
+            self.text,
+            self.body("id.x"),
+            w = self.width
+        )
+    }
+
+    /// Row r, values 4 c to 4 c + 3 in texel (r, c).
+    fn fragment(&self) -> String {
+        format!(
+            "{}
+            @group(0) @binding(1) var<storage, read> test_x: array<f32>;
+            @group(0) @binding(2) var<storage, read> test_dy: array<f32>;
+            @vertex fn corner(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{
+                return vec4<f32>(f32(i & 1u) * 4.0 - 1.0, f32(i >> 1u) * 4.0 - 1.0, 0.0, 1.0);
+            }}
+            @fragment fn main(@builtin(position) p: vec4<f32>) -> @location(0) vec4<f32> {{
+                let row = u32(p.x);
+                let first = u32(p.y) * 4u;
+                {}
+                var texel = vec4<f32>();
+                for (var i = 0u; i < 4u; i++) {{
+                    if (first + i < {w}u) {{ texel[i] = y[first + i]; }}
+                }}
+                return texel;
+            }}",
+            self.text,
+            self.body("row"),
+            w = self.width
+        )
+    }
+
+    fn buffers(&self, gpu: &Gpu) -> [wgpu::Buffer; 3] {
+        [self.parameters, self.x, self.dy].map(|values| {
+            let mut values = values.to_vec();
+            values.resize(values.len().next_multiple_of(4), 0.0);
+            let buffer = gpu.buffer("test", 4 * values.len() as u64).unwrap();
+            gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&values));
+            buffer
+        })
+    }
+
+    fn in_compute(&self, gpu: &Gpu) -> Vec<f32> {
+        let device = gpu.device();
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&self.name),
+            source: wgpu::ShaderSource::Wgsl(self.compute().into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&self.name),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let results = gpu.buffer("results", (4 * ROWS * self.width) as u64).unwrap();
+        let group = self.group(gpu, &pipeline.get_bind_group_layout(0), Some(&results));
+        let mut encoder = device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+        let bytes = read(gpu, encoder, |encoder, staging| {
+            encoder.copy_buffer_to_buffer(&results, 0, staging, 0, results.size());
+            results.size()
+        });
+        bytes[..ROWS * self.width].to_vec()
+    }
+
+    fn in_fragment(&self, gpu: &Gpu) -> Vec<f32> {
+        let device = gpu.device();
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&self.name),
+            source: wgpu::ShaderSource::Wgsl(self.fragment().into()),
+        });
+        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label: Some(&self.name),
+            layout: None,
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some("corner"),
+                compilation_options: Default::default(),
+                buffers: &[],
+            },
+            primitive: Default::default(),
+            depth_stencil: None,
+            multisample: Default::default(),
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: Default::default(),
+                targets: &[Some(wgpu::TextureFormat::Rgba32Float.into())],
+            }),
+            multiview_mask: None,
+            cache: None,
+        });
+        let (wide, high) = (ROWS as u32, self.width.div_ceil(4) as u32);
+        let size = wgpu::Extent3d { width: wide, height: high, depth_or_array_layers: 1 };
+        let target = device.create_texture(&wgpu::TextureDescriptor {
+            label: None,
+            size,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
+            view_formats: &[],
+        });
+        let group = self.group(gpu, &pipeline.get_bind_group_layout(0), None);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view: &target.create_view(&Default::default()),
+                    depth_slice: None,
+                    resolve_target: None,
+                    ops: Default::default(),
+                })],
+                ..Default::default()
+            });
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.draw(0..3, 0..1);
+        }
+        let line = (16 * wide).next_multiple_of(256);
+        let texels = read(gpu, encoder, |encoder, staging| {
+            encoder.copy_texture_to_buffer(
+                target.as_image_copy(),
+                wgpu::TexelCopyBufferInfo {
+                    buffer: staging,
+                    layout: wgpu::TexelCopyBufferLayout {
+                        offset: 0,
+                        bytes_per_row: Some(line),
+                        rows_per_image: None,
+                    },
+                },
+                size,
+            );
+            u64::from(line * high)
+        });
+        let mut values = Vec::new();
+        for row in 0..ROWS {
+            for i in 0..self.width {
+                values.push(texels[i / 4 * line as usize / 4 + row * 4 + i % 4]);
+            }
+        }
+        values
+    }
+
+    fn group(
+        &self,
+        gpu: &Gpu,
+        layout: &wgpu::BindGroupLayout,
+        results: Option<&wgpu::Buffer>,
+    ) -> wgpu::BindGroup {
+        let buffers = self.buffers(gpu);
+        // What the shader does not use is not in the layout that wgpu makes of it.
+        let text = &self.text;
+        let used = [text.contains("_parameters"), true, self.arguments.contains("dy")];
+        let entries: Vec<_> = (0..)
+            .zip(buffers.iter().chain(results))
+            .filter(|(binding, _)| used.get(*binding as usize) != Some(&false) || *binding == 2)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout,
+            entries: &entries,
+        })
+    }
+
+    /// The largest error in either stage, as a share of the largest value.
+    fn check(&self, gpu: &Gpu, expected: &[f64], bound: f64) -> f64 {
+        let found = [self.in_compute(gpu), self.in_fragment(gpu)];
+        let mut worst = 0.0_f64;
+        for (stage, found) in ["compute", "fragment"].iter().zip(&found) {
+            let error = deviation(found, expected);
+            assert!(
+                error <= bound,
+                "{} in a {stage} shader is off by {error}\n{}",
+                self.name,
+                self.text
+            );
+            worst = worst.max(error);
+        }
+        if std::env::var_os("WGRAD_EXPORT_DIR").is_some() {
+            log().lock().unwrap().push(json!({
+                "name": self.name, "compute": self.compute(), "fragment": self.fragment(),
+                "parameters": self.parameters, "x": self.x, "dy": self.dy, "rows": ROWS,
+                "width": self.width, "expected": expected, "bound": bound,
+            }));
+        }
+        worst
+    }
+}
+
+/// The words that `copy` has copied.
+fn read(
+    gpu: &Gpu,
+    mut encoder: wgpu::CommandEncoder,
+    copy: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::Buffer) -> u64,
+) -> Vec<f32> {
+    let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 1 << 20,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let bytes = copy(&mut encoder, &staging);
+    gpu.queue().submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    gpu.device().poll(wgpu::PollType::Wait { submission_index: None, timeout: None }).unwrap();
+    bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..bytes).unwrap())
+}
+
+/// Outputs and Σ dy·∂y/∂x of model `model` in f64.
+fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Vec<f64>; 2] {
+    let mlp = parameters.mlp();
+    let p = mlp.parameters();
+    let values = parameters.values()[model * p..(model + 1) * p].iter().map(|v| f64::from(*v));
+    let one = Parameters::<f64>::new(mlp.clone(), 1, values.collect()).unwrap();
+    let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(1.0));
+    let zeros = vec![0.0; ROWS * mlp.outputs()];
+    let data = Data::new(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
+    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
+    cpu.restart(&one).unwrap();
+    let y = cpu.outputs(&x).unwrap();
+    // ∂L/∂y = (y − t) / rows: t is chosen so that this is dy / rows.
+    let t = y.iter().zip(dy).map(|(y, dy)| y - f64::from(*dy)).collect();
+    let data = Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap();
+    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
+    cpu.restart(&one).unwrap();
+    let gradient = cpu.exact_gradients().unwrap().1;
+    [y, gradient.into_iter().map(|g| g * ROWS as f64).collect()]
+}
+
+/// One network in all its forms; the largest errors of its value and gradient.
+fn check(
+    gpu: &Gpu,
+    name: &str,
+    parameters: &Parameters,
+    function: &WgslFunction<'_>,
+    model: &str,
+    index: usize,
+    seed: u64,
+) -> [f64; 2] {
+    let mlp = parameters.mlp();
+    let (inputs, outputs, models) = (mlp.inputs, mlp.outputs(), parameters.models());
+    let x = numbers_f32(ROWS * inputs, seed);
+    // Of one output the function takes no dy: 1.
+    let dy = if outputs == 1 { vec![1.0; ROWS] } else { numbers_f32(ROWS * outputs, seed + 1) };
+    let [y, gradient] = expected(parameters, index, &x, &dy);
+    let predicted = Model::new(gpu, parameters).unwrap().predict(&x).unwrap();
+    let rows = ROWS * outputs;
+    let predicted: Vec<f64> =
+        predicted.chunks(rows).nth(index).unwrap().iter().map(|v| f64::from(*v)).collect();
+    assert_eq!(models * rows, models * y.len());
+    let case = |call, arguments: String, width| Case {
+        name: format!("{name} {mlp} {call}"),
+        text: function.clone().gradient().text().unwrap(),
+        call,
+        arguments,
+        parameters: parameters.values(),
+        x: &x,
+        inputs,
+        dy: &dy,
+        outputs,
+        width,
+    };
+    let value = case("net", format!("x{model}"), outputs).check(gpu, &predicted, 1e-6);
+    let dy = if outputs == 1 { "" } else { ", dy" };
+    let slope = case("net_gradient", format!("x{dy}{model}"), inputs).check(gpu, &gradient, 1e-5);
+    [value, slope]
+}
+
+fn random_network(seed: u64) -> Mlp {
+    let draw = numbers(32, 1000 + seed);
+    let pick = |i: usize, of: usize| ((draw[i] + 1.0) / 2.0 * of as f64) as usize % of;
+    let widths = [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 24, 31, 32, 33, 64];
+    let mut mlp = Mlp::new(1 + pick(0, 7));
+    let depth = pick(1, 4);
+    for layer in 0..depth {
+        let activation = Activation::ALL[pick(2 + 2 * layer, Activation::ALL.len())];
+        mlp = mlp.layer(widths[pick(3 + 2 * layer, widths.len())], activation);
+    }
+    mlp.layer(1 + pick(20, 5), Activation::ALL[pick(21, Activation::ALL.len())])
+}
+
+#[test]
+fn networks_are_what_predict_says() {
+    let gpu = common::gpu();
+    let mut worst = [0.0_f64; 2];
+    let mut note = |errors: [f64; 2]| {
+        for (worst, error) in worst.iter_mut().zip(errors) {
+            *worst = worst.max(error);
+        }
+    };
+    for (i, activation) in (0..).zip(Activation::ALL) {
+        let mlp = Mlp::new(2).layer(5, *activation).layer(4, *activation).layer(3, *activation);
+        let parameters = Init::Auto.draw(&mlp, 1, i).unwrap();
+        note(check(gpu, "bound", &parameters, &mlp.wgsl("net"), "", 0, i));
+        note(check(gpu, "baked", &parameters, &parameters.wgsl("net"), "", 0, i));
+    }
+    for seed in 0..60 {
+        let mlp = random_network(seed);
+        let models = 1 + seed as usize % 3;
+        let parameters = Init::Auto.draw(&mlp, models, seed).unwrap();
+        let model = Model::new(gpu, &parameters).unwrap();
+        let last = models - 1;
+        note(match seed % 4 {
+            0 => check(
+                gpu,
+                "baked",
+                &parameters,
+                &parameters.wgsl("net").model(last),
+                "",
+                last,
+                seed,
+            ),
+            1 => {
+                let any = model.wgsl("net").any_model();
+                check(gpu, "any", &parameters, &any, &format!(", {last}u"), last, seed)
+            }
+            _ => check(gpu, "bound", &parameters, &model.wgsl("net").model(last), "", last, seed),
+        });
+    }
+    for widths in [&[65, 3][..], &[64, 128, 1], &[200, 70, 2]] {
+        let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, Activation::Silu));
+        let parameters = Init::Auto.draw(&mlp, 2, 5).unwrap();
+        let model = Model::new(gpu, &parameters).unwrap();
+        note(check(gpu, "loops", &parameters, &model.wgsl("net").model(1), "", 1, 7));
+        note(check(gpu, "loops", &parameters, &model.wgsl("net").any_model(), ", 1u", 1, 7));
+    }
+    println!("largest errors: outputs {:.1e}, input gradients {:.1e}", worst[0], worst[1]);
+    if let Some(folder) = std::env::var_os("WGRAD_EXPORT_DIR") {
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = std::path::Path::new(&folder).join("cases.json");
+        std::fs::write(path, serde_json::to_vec(&*log().lock().unwrap()).unwrap()).unwrap();
+    }
+}
+
+/// In f16 where the device has it: as close as eleven bits allow.
+#[test]
+fn halves_are_close() {
+    let options = wgpu::RequestAdapterOptions::default();
+    let adapter = pollster::block_on(wgpu::Instance::default().request_adapter(&options))
+        .expect("an adapter");
+    if !adapter.features().contains(wgpu::Features::SHADER_F16) {
+        println!("{} has no f16: only validated", adapter.get_info().name);
+        return;
+    }
+    let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        required_features: wgpu::Features::SHADER_F16,
+        ..Default::default()
+    }))
+    .unwrap();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let mlp = Mlp::new(3)
+        .layer(16, Activation::Tanh)
+        .layer(70, Activation::Relu)
+        .layer(2, Activation::Sigmoid);
+    let small = Mlp::new(3)
+        .layer(16, Activation::Tanh)
+        .layer(13, Activation::Relu)
+        .layer(2, Activation::Sigmoid);
+    for mlp in [mlp, small] {
+        let parameters = Init::Auto.draw(&mlp, 1, 3).unwrap();
+        let x = numbers_f32(ROWS * 3, 1);
+        let dy = numbers_f32(ROWS * 2, 2);
+        let [y, _] = expected(&parameters, 0, &x, &dy);
+        let case = Case {
+            name: format!("f16 {mlp}"),
+            text: mlp.wgsl("net").f16().text().unwrap(),
+            call: "net",
+            arguments: "x".into(),
+            parameters: parameters.values(),
+            x: &x,
+            inputs: 3,
+            dy: &dy,
+            outputs: 2,
+            width: 2,
+        };
+        case.check(&gpu, &y, 5e-3);
+    }
+}
