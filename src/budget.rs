@@ -3,8 +3,8 @@
 use crate::cast::{duration, nanoseconds, whole};
 use crate::{Gpu, Result, Trainer};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use std::time::Instant;
@@ -26,9 +26,10 @@ pub struct Frame {
 /// so often, and learns from each frame what a step costs. It never waits.
 ///
 /// On a device with `Features::TIMESTAMP_QUERY` the GPU's own clock is read round the steps. Without
-/// it the time from one call to the next stands for the frame: the first eight frames, and later
-/// one in 128, train nothing, and what others take longer is put down to their steps. An
-/// application that waits for the display hides steps that fit in the wait: these count as free.
+/// it the time from a call until wgpu reports its submission as done stands for the frame: the
+/// first eight frames, and later one in 128, train nothing, and what others take longer is put
+/// down to their steps. wgpu looks for what is done when the application submits or polls: where
+/// that is once a frame, steps that fit in the wait for the display count as free.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -56,14 +57,20 @@ impl FrameBudget {
     /// [`crate::Error::OutOfMemory`], a lost device.
     pub fn new(gpu: &Gpu, time: Duration) -> Result<Self> {
         let timed = gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        let timer = if timed { Timer::Queries(Queries::new(gpu)?) } else { Timer::intervals() };
+        let timer = if timed { Timer::Queries(Queries::new(gpu)?) } else { Timer::submissions() };
         Ok(Self { pace: Pace::new(time), timer, paused: false, measured: None })
     }
 
-    /// The same by the time between calls, on any device.
+    /// The same without the GPU's clock, on any device.
     #[must_use]
-    pub fn by_intervals(self) -> Self {
-        Self { timer: Timer::intervals(), ..self }
+    pub fn without_timestamps(self) -> Self {
+        Self { timer: Timer::submissions(), ..self }
+    }
+
+    /// At most so many steps a frame from now on, so that a fast device learns no faster than is
+    /// to be seen; at most 65,536.
+    pub const fn at_most(&mut self, steps: u32) {
+        self.pace.most = if steps < MAX_STEPS { steps } else { MAX_STEPS };
     }
 
     /// Whether the GPU's clock is read.
@@ -94,9 +101,9 @@ impl FrameBudget {
     /// Records this frame's steps of `trainer`: no submit, no poll, no wait. The measurement comes
     /// back with one of the application's later submissions.
     pub fn record(&mut self, trainer: &mut Trainer, encoder: &mut wgpu::CommandEncoder) -> Frame {
-        let rests = self.timer.read(&mut self.pace, &mut self.measured);
+        let rests = !self.paused && self.timer.read(&mut self.pace, &mut self.measured);
         let steps = if self.paused || rests { 0 } else { self.pace.next() };
-        if steps > 0 {
+        if steps > 0 || rests {
             self.timer.record(trainer, encoder, steps);
         }
         let step = self.pace.cost().map(duration);
@@ -106,6 +113,9 @@ impl FrameBudget {
 
 /// Measurements that the cost of a step is taken from.
 const REMEMBERED: usize = 8;
+
+/// The part of a budget that is planned with.
+const AIM: f64 = 0.9;
 
 /// Steps of one frame, whatever their cost.
 const MAX_STEPS: u32 = 1 << 16;
@@ -121,11 +131,19 @@ struct Pace {
     credit: f64,
     /// How much more than the newest measured may be taken at once.
     growth: f64,
+    /// Steps of a frame, whatever their cost.
+    most: u32,
 }
 
 impl Pace {
     const fn new(budget: Duration) -> Self {
-        Self { budget: nanoseconds(budget), samples: VecDeque::new(), credit: 0.0, growth: 2.0 }
+        Self {
+            budget: nanoseconds(budget),
+            samples: VecDeque::new(),
+            credit: 0.0,
+            growth: 2.0,
+            most: MAX_STEPS,
+        }
     }
 
     fn measured(&mut self, steps: u32, nanoseconds: f64) {
@@ -148,10 +166,11 @@ impl Pace {
             return 1;
         };
         let most = (f64::from(newest) * self.growth).max(f64::from(newest) + 1.0);
-        self.credit = (self.credit + self.budget).min(self.budget.max(cost));
-        let steps = (self.credit / cost.max(1.0)).min(most).min(f64::from(MAX_STEPS));
+        self.credit = (self.credit + self.budget).min(self.budget.max(cost / AIM));
+        // Costs vary from frame to frame: a part of the budget is kept for that.
+        let steps = (AIM * self.credit / cost.max(1.0)).min(most).min(f64::from(self.most));
         let steps = whole(steps);
-        self.credit -= f64::from(steps) * cost;
+        self.credit = (self.credit - f64::from(steps) * cost).max(0.0);
         steps
     }
 }
@@ -159,12 +178,11 @@ impl Pace {
 #[derive(Debug)]
 enum Timer {
     Queries(Queries),
-    Intervals {
-        last: Option<Instant>,
-        /// Steps since.
-        steps: u32,
+    Submissions {
         frames: u32,
-        /// Frames without steps, in nanoseconds.
+        /// Steps and nanoseconds of frames that are done and were not looked at.
+        done: Arc<Mutex<Vec<(u32, f64)>>>,
+        /// Those without steps, in nanoseconds.
         rests: VecDeque<f64>,
     },
 }
@@ -174,8 +192,8 @@ const RESTS: u32 = 8;
 const REST_EVERY: u32 = 128;
 
 impl Timer {
-    const fn intervals() -> Self {
-        Self::Intervals { last: None, steps: 0, frames: 0, rests: VecDeque::new() }
+    fn submissions() -> Self {
+        Self::Submissions { frames: 0, done: Arc::default(), rests: VecDeque::new() }
     }
 
     /// Takes what has been measured; whether this frame is to have no steps.
@@ -188,27 +206,22 @@ impl Timer {
                 });
                 false
             }
-            Self::Intervals { last, steps, frames, rests } => {
-                pace.growth = 1.0 + 1.0 / 32.0;
-                let now = Instant::now();
-                let interval = last.replace(now).map(|last| nanoseconds(now - last));
-                let taken = std::mem::take(steps);
-                match interval {
-                    Some(interval) if taken == 0 => {
+            Self::Submissions { frames, done, rests } => {
+                pace.growth = 1.0 + 1.0 / 8.0;
+                for (steps, time) in std::mem::take(&mut *lock(done)) {
+                    if steps == 0 {
                         if rests.len() == RESTS as usize {
                             rests.pop_front();
                         }
-                        rests.push_back(interval);
+                        rests.push_back(time);
+                        continue;
                     }
-                    Some(interval) => {
-                        let mut sorted: Vec<f64> = rests.iter().copied().collect();
-                        sorted.sort_by(f64::total_cmp);
-                        let rest = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-                        let time = (interval - rest).max(0.0);
-                        pace.measured(taken, time);
-                        *measured = Some((taken, duration(time)));
-                    }
-                    None => {}
+                    let mut sorted: Vec<f64> = rests.iter().copied().collect();
+                    sorted.sort_by(f64::total_cmp);
+                    let rest = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+                    let time = (time - rest).max(0.0);
+                    pace.measured(steps, time);
+                    *measured = Some((steps, duration(time)));
                 }
                 *frames += 1;
                 *frames <= RESTS || frames.is_multiple_of(REST_EVERY)
@@ -219,12 +232,20 @@ impl Timer {
     fn record(&mut self, trainer: &mut Trainer, encoder: &mut wgpu::CommandEncoder, taken: u32) {
         match self {
             Self::Queries(queries) => queries.record(trainer, encoder, taken),
-            Self::Intervals { steps, .. } => {
-                *steps += taken;
+            Self::Submissions { done, .. } => {
                 trainer.record(encoder, taken);
+                let (start, done) = (Instant::now(), done.clone());
+                encoder.on_submitted_work_done(move || {
+                    lock(&done).push((taken, nanoseconds(start.elapsed())));
+                });
             }
         }
     }
+}
+
+/// A poisoned lock still guards whole entries.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Frames whose timestamps may be on their way at once; more are recorded without.

@@ -371,8 +371,8 @@ impl Trainer {
     ///
     /// # Errors
     /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
-    /// made for `STORAGE`; input and output in one buffer; a texture of another size, format or
-    /// use; [`Error::TooLarge`].
+    /// made for `STORAGE`; input and output of a single layer in one buffer; a texture of another
+    /// size, format or use; [`Error::TooLarge`].
     pub fn inference(
         &self,
         rows: usize,

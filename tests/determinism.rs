@@ -142,4 +142,7 @@ fn recorded_steps_do_not_allocate(strategy: Strategy) {
     let after_ten = counts(10);
     assert!(after_ten[0] > 0, "the counters count: {after_ten:?}");
     assert_eq!(counts(9_990), after_ten);
+    if strategy == Strategy::Resident {
+        assert_eq!(counts(90_000), after_ten);
+    }
 }

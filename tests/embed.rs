@@ -5,19 +5,28 @@
 
 mod common;
 
+use common::{deviation, numbers_f32};
+use std::time::Duration;
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Dataset, Gpu, Init, Loss, Mlp, Model, Optimizer, Train, Trainer, Training,
-    kernels::Matmul,
+    Activation, Batch, Data, DataBuffers, Dataset, Error, FrameBudget, Gpu, Init, Loss, Mlp, Model,
+    Optimizer, Output, Strategy, Train, Trainer, Training, kernels::Matmul,
 };
 
 /// A device without features, with WebGPU's default limits, whose every uncaptured error fails.
 fn application() -> (wgpu::Device, wgpu::Queue) {
+    application_with(wgpu::Features::empty(), wgpu::Limits::default())
+}
+
+fn application_with(
+    required_features: wgpu::Features,
+    required_limits: wgpu::Limits,
+) -> (wgpu::Device, wgpu::Queue) {
     let instance = wgpu::Instance::default();
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-        required_features: wgpu::Features::empty(),
-        required_limits: wgpu::Limits::default(),
+        required_features: required_features & adapter.features(),
+        required_limits,
         ..Default::default()
     }))
     .unwrap();
@@ -98,4 +107,471 @@ fn parameters_survive_a_file() {
     let broken = wgrad::Parameters::<f32>::from_safetensors(&bytes[..bytes.len() - 1], &mlp, 2);
     assert!(broken.is_err());
     assert_eq!(trainer.predict(data.x()).unwrap(), outputs);
+}
+
+/// Less than WebGPU's defaults: a device works, or is refused with the limit's name.
+#[test]
+fn small_devices_work_or_are_refused() {
+    let defaults = wgpu::Limits::default();
+    let refused = [
+        wgpu::Limits::downlevel_webgl2_defaults(),
+        wgpu::Limits::downlevel_defaults(),
+        wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..defaults.clone() },
+        wgpu::Limits { max_compute_invocations_per_workgroup: 63, ..defaults.clone() },
+        wgpu::Limits { max_uniform_buffers_per_shader_stage: 1, ..defaults.clone() },
+    ];
+    for limits in refused {
+        let (device, queue) = application_with(wgpu::Features::empty(), limits);
+        let error = Gpu::from_wgpu(&device, &queue).unwrap_err();
+        assert!(matches!(error, Error::Limit { .. }), "{error}");
+    }
+    let least = wgpu::Limits {
+        max_storage_buffers_per_shader_stage: 5,
+        max_uniform_buffers_per_shader_stage: 2,
+        max_compute_invocations_per_workgroup: 64,
+        max_compute_workgroup_size_x: 64,
+        max_compute_workgroup_storage_size: 512,
+        max_storage_buffer_binding_size: 1 << 16,
+        max_buffer_size: 1 << 16,
+        max_compute_workgroups_per_dimension: 3,
+        ..defaults
+    };
+    let (device, queue) = application_with(wgpu::Features::empty(), least);
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let data = Dataset::Moons.draw(100, 1).unwrap();
+    let mlp = Mlp::new(2).layer(9, Activation::Gelu).layer(1, Activation::Sigmoid);
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02)).history(64);
+    let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+    trainer.warm_up().unwrap();
+    trainer.train(30).unwrap();
+    assert!(trainer.gradients().is_ok() && trainer.input_gradient().is_ok());
+    assert!(trainer.health().is_ok() && trainer.predict(data.x()).is_ok());
+    let numerical = trainer.numerical_gradient(wgrad::Difference::Central);
+    assert!(matches!(numerical, Ok(_) | Err(Error::Argument { .. })), "{numerical:?}");
+    assert!(trainer.snapshot().is_ok());
+    let wide = Mlp::new(2).layer(300, Activation::Relu).layer(100, Activation::Relu);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1));
+    let data = Data::new(2, 100, vec![0.5; 20], vec![0.5; 1000]).unwrap();
+    let refused = Trainer::new(&gpu, &wide, &training, &data).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { .. } | Error::Argument { .. }), "{refused}");
+}
+
+fn storage(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("the application's"),
+        size: bytes,
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_DST
+            | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    })
+}
+
+fn read(device: &wgpu::Device, queue: &wgpu::Queue, buffer: &wgpu::Buffer) -> Vec<u8> {
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+    queue.submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    staging.get_mapped_range(..).unwrap().to_vec()
+}
+
+/// The application's shader fills its buffer, and the steps read it, in one encoder: the same bits
+/// as data that were uploaded.
+#[test]
+fn a_shader_of_the_application_makes_the_data() {
+    const ROWS: usize = 76;
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let data = Dataset::Moons.draw(ROWS, 3).unwrap();
+    let [source, own] = [storage(&device, 4096), storage(&device, 4096)];
+    queue.write_buffer(&source, 0, bytemuck::cast_slice(data.x()));
+    queue.write_buffer(&source, 2048, bytemuck::cast_slice(data.t()));
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl(
+            "@group(0) @binding(0) var<storage, read> source: array<f32>;
+            @group(0) @binding(1) var<storage, read_write> own: array<f32>;
+            @compute @workgroup_size(64) fn fill(@builtin(global_invocation_id) id: vec3<u32>) {
+                if (id.x < 256u) { own[256u + id.x] = source[id.x]; }
+                if (id.x < 76u) { own[512u + id.x] = source[512u + id.x]; }
+            }"
+            .into(),
+        ),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: None,
+        module: &module,
+        entry_point: None,
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &[
+            wgpu::BindGroupEntry { binding: 0, resource: source.as_entire_binding() },
+            wgpu::BindGroupEntry { binding: 1, resource: own.as_entire_binding() },
+        ],
+    });
+    let mlp = Mlp::new(2).layer(6, Activation::Tanh).layer(1, Activation::Sigmoid);
+    for strategy in Strategy::ALL {
+        for batch in [Batch::Full, Batch::Mini { size: 20, seed: 3 }] {
+            let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
+                .batch(batch)
+                .strategy(*strategy);
+            let mut uploaded = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+            uploaded.train(25).unwrap();
+            queue.write_buffer(&own, 0, &[0xff; 4096]);
+            let buffers = DataBuffers {
+                sets: 1,
+                rows: ROWS,
+                inputs: own.slice(1024..),
+                targets: own.slice(2048..2048 + 4 * ROWS as u64),
+            };
+            let mut trainer = Trainer::with_buffers(&gpu, &mlp, &training, buffers).unwrap();
+            let mut encoder = device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                pass.set_pipeline(&pipeline);
+                pass.set_bind_group(0, &group, &[]);
+                pass.dispatch_workgroups(4, 1, 1);
+            }
+            trainer.record(&mut encoder, 25);
+            queue.submit([encoder.finish()]);
+            assert_eq!(trainer.losses().unwrap(), uploaded.losses().unwrap(), "{strategy:?}");
+            assert_eq!(trainer.parameters().unwrap(), uploaded.parameters().unwrap());
+            assert_eq!(trainer.gradients().unwrap().values, uploaded.gradients().unwrap().values);
+            assert_eq!(trainer.health().unwrap(), uploaded.health().unwrap());
+            let central = wgrad::Difference::Central;
+            assert_eq!(
+                trainer.numerical_gradient(central).unwrap(),
+                uploaded.numerical_gradient(central).unwrap()
+            );
+        }
+    }
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02));
+    let uniform = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4096,
+        usage: wgpu::BufferUsages::UNIFORM,
+        mapped_at_creation: false,
+    });
+    for (rows, inputs, targets, word) in [
+        (0, own.slice(..), own.slice(..), "rows"),
+        (ROWS, own.slice(4..), own.slice(..), "offset"),
+        (ROWS, own.slice(..), own.slice(128..), "offset"),
+        (ROWS, own.slice(..8 * ROWS as u64 - 4), own.slice(..), "bytes"),
+        (ROWS, own.slice(..), own.slice(3840..), "bytes"),
+        (usize::MAX, own.slice(..), own.slice(..), "bytes"),
+        (ROWS, uniform.slice(..), own.slice(..), "usage"),
+    ] {
+        let buffers = DataBuffers { sets: 1, rows, inputs, targets };
+        let error = Trainer::with_buffers(&gpu, &mlp, &training, buffers).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let buffers = DataBuffers { sets: 2, rows: 1, inputs: own.slice(..), targets: own.slice(..) };
+    assert!(Trainer::with_buffers(&gpu, &mlp, &training, buffers).is_err());
+}
+
+fn texture(device: &wgpu::Device, format: wgpu::TextureFormat, size: [u32; 3]) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: size[0], height: size[1], depth_or_array_layers: size[2] },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_SRC,
+        view_formats: &[],
+    })
+}
+
+/// More rows than one slice of a prediction, written at an offset, leave what lies around alone.
+#[test]
+fn outputs_go_where_the_application_wants_them() {
+    const ROWS: usize = 18_005;
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    for (models, outputs, layers) in [(1, 1, 1), (2, 3, 2), (3, 4, 3), (1, 2, 1)] {
+        let mut mlp = Mlp::new(3);
+        for _ in 1..layers {
+            mlp = mlp.layer(5, Activation::Gelu);
+        }
+        let mlp = mlp.layer(outputs, Activation::Sigmoid);
+        let parameters = Init::Auto.draw(&mlp, models, 4).unwrap();
+        let mut model = Model::new(&gpu, &parameters).unwrap();
+        let x = numbers_f32(ROWS * 3, 5);
+        let expected = model.predict(&x).unwrap();
+        let input = storage(&device, 512 + 12 * ROWS as u64);
+        queue.write_buffer(&input, 512, bytemuck::cast_slice(&x));
+        let bytes = 4 * expected.len() as u64;
+        let output = storage(&device, 256 + bytes + 64);
+        queue.write_buffer(&output, 0, &vec![0xa5; output.size() as usize]);
+        let to = Output::Buffer(output.slice(256..256 + bytes));
+        let inference = model.inference(ROWS, input.slice(512..), to).unwrap();
+        assert_eq!(inference.dispatches(), 2 * layers);
+        let run = |inference: &wgrad::Inference| {
+            let mut encoder = device.create_command_encoder(&Default::default());
+            inference.record(&mut encoder);
+            queue.submit([encoder.finish()]);
+        };
+        run(&inference);
+        let found = read(&device, &queue, &output);
+        let (before, rest) = found.split_at(256);
+        let (values, after) = rest.split_at(bytes as usize);
+        assert!(before.iter().chain(after).all(|byte| *byte == 0xa5));
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(values);
+        assert!(values == expected, "{models} models of {outputs} outputs");
+
+        let size = [277, 65, models as u32];
+        for format in wgrad::kernels::texture::FORMATS {
+            let texture = texture(&device, *format, size);
+            let to = Output::Texture(&texture);
+            run(&model.inference(ROWS, input.slice(512..), to).unwrap());
+            let channels = if *format == wgpu::TextureFormat::R32Float { 1 } else { 4 };
+            let texel = format.block_copy_size(None).unwrap();
+            let line = (277 * texel).next_multiple_of(256);
+            let copy = storage(&device, u64::from(line * 65 * models as u32));
+            let mut encoder = device.create_command_encoder(&Default::default());
+            encoder.copy_texture_to_buffer(
+                texture.as_image_copy(),
+                wgpu::TexelCopyBufferInfo {
+                    buffer: &copy,
+                    layout: wgpu::TexelCopyBufferLayout {
+                        offset: 0,
+                        bytes_per_row: Some(line),
+                        rows_per_image: Some(65),
+                    },
+                },
+                texture.size(),
+            );
+            queue.submit([encoder.finish()]);
+            let bytes = read(&device, &queue, &copy);
+            let mut found = Vec::new();
+            let mut wanted = Vec::new();
+            for model in 0..models {
+                for row in 0..ROWS {
+                    let y = (model * 65 + row / 277) * line as usize;
+                    let at = &bytes[y + row % 277 * texel as usize..][..texel as usize];
+                    let all = wgrad::kernels::texture::reference(
+                        &expected,
+                        [ROWS, outputs],
+                        [model, row],
+                    );
+                    wanted.extend(all[..channels].iter().map(|v| f64::from(*v)));
+                    match *format {
+                        wgpu::TextureFormat::Rgba8Unorm => {
+                            found.extend(at.iter().map(|byte| f32::from(*byte) / 255.0));
+                        }
+                        wgpu::TextureFormat::Rgba16Float => {
+                            let halves = at.as_chunks::<2>().0;
+                            found.extend(
+                                halves.iter().map(|half| from_half(u16::from_le_bytes(*half))),
+                            );
+                        }
+                        _ => found.extend(bytemuck::pod_collect_to_vec::<u8, f32>(at)),
+                    }
+                }
+            }
+            let bound = match *format {
+                wgpu::TextureFormat::Rgba8Unorm => 0.75 / 255.0,
+                wgpu::TextureFormat::Rgba16Float => 1.0 / 1024.0,
+                _ => 0.0,
+            };
+            let error = deviation(&found, &wanted);
+            assert!(error <= bound, "{format:?}: {error}");
+        }
+        let wrong = [
+            texture(&device, wgpu::TextureFormat::R32Float, [277, 64, models as u32]),
+            texture(&device, wgpu::TextureFormat::R32Float, [277, 65, models as u32 + 1]),
+            texture(&device, wgpu::TextureFormat::Rgba32Float, size),
+        ];
+        for texture in &wrong {
+            let error = model.inference(ROWS, input.slice(512..), Output::Texture(texture));
+            let error = error.map(|_| ()).unwrap_err();
+            assert!(matches!(error, Error::Argument { .. }), "{error}");
+        }
+        for (rows, from, to) in [
+            (0, input.slice(512..), output.slice(256..)),
+            (ROWS, input.slice(512 + 256..), output.slice(256..)),
+            (ROWS, input.slice(512..), output.slice(512..)),
+            (ROWS, input.slice(4..), output.slice(256..)),
+        ] {
+            let error = model.inference(rows, from, Output::Buffer(to)).map(|_| ()).unwrap_err();
+            assert!(matches!(error, Error::Argument { .. }), "{rows}: {error}");
+        }
+    }
+    // One dispatch that reads and writes the same buffer.
+    let one = Mlp::new(3).layer(2, Activation::Relu);
+    let model = Model::new(&gpu, &Init::Auto.draw(&one, 1, 0).unwrap()).unwrap();
+    let both = storage(&device, 1 << 14);
+    let to = Output::Buffer(both.slice(8192..));
+    assert!(matches!(model.inference(64, both.slice(..), to), Err(Error::Argument { .. })));
+    let five = Mlp::new(2).layer(5, Activation::Relu);
+    let model = Model::new(&gpu, &Init::Auto.draw(&five, 1, 0).unwrap()).unwrap();
+    let target = texture(&device, wgpu::TextureFormat::R32Float, [4, 4, 1]);
+    let error = model.inference(16, storage(&device, 512).slice(..), Output::Texture(&target));
+    assert!(error.is_err());
+}
+
+/// An f16 of 0 or more and below 2.
+fn from_half(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10), f32::from(bits & 1023));
+    match exponent {
+        0 => fraction / 1024.0 * 2.0_f32.powi(-14),
+        _ => (1.0 + fraction / 1024.0) * 2.0_f32.powi(exponent - 15),
+    }
+}
+
+fn small(gpu: &Gpu, models: usize, strategy: Strategy) -> Trainer {
+    let data = Dataset::Moons.draw(60, 1).unwrap();
+    let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Sigmoid);
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
+        .models(models)
+        .strategy(strategy);
+    Trainer::new(gpu, &mlp, &training, &data).unwrap()
+}
+
+fn record(gpu: &Gpu, work: impl FnOnce(&mut wgpu::CommandEncoder)) {
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    work(&mut encoder);
+    gpu.queue().submit([encoder.finish()]);
+}
+
+#[test]
+fn a_snapshot_changes_only_when_it_is_recorded() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let mut trainer = small(&gpu, 3, Strategy::Auto);
+    let snapshot = trainer.snapshot().unwrap();
+    let now = |buffer: &wgpu::Buffer| read(&device, &queue, buffer);
+    let first = now(trainer.parameter_buffer());
+    assert!(now(snapshot.parameter_buffer()) == first);
+    trainer.train(5).unwrap();
+    assert!(now(snapshot.parameter_buffer()) == first);
+    assert!(now(trainer.parameter_buffer()) != first);
+    // Copied between two runs of steps: those of the first are in it, those of the second not.
+    record(&gpu, |encoder| {
+        trainer.record(encoder, 5);
+        snapshot.record(encoder);
+        trainer.record(encoder, 5);
+    });
+    let mut other = small(&gpu, 3, Strategy::Auto);
+    other.train(10).unwrap();
+    assert!(now(snapshot.parameter_buffer()) == now(other.parameter_buffer()));
+}
+
+#[test]
+fn parameters_come_in_between_frames() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    for strategy in Strategy::ALL {
+        let mut trainer = small(&gpu, 2, *strategy);
+        let start = trainer.parameters().unwrap();
+        let source = storage(&device, 4 * start.values().len() as u64 + 8);
+        let mut broken = start.values().to_vec();
+        broken[3] = f32::NAN;
+        queue.write_buffer(&source, 4, bytemuck::cast_slice(&broken));
+        record(&gpu, |encoder| {
+            trainer.record_parameters(encoder, source.slice(4..)).unwrap();
+            trainer.record(encoder, 3);
+        });
+        assert_eq!(trainer.diverged().unwrap(), [Some(0), None], "{strategy:?}");
+        queue.write_buffer(&source, 4, bytemuck::cast_slice(start.values()));
+        record(&gpu, |encoder| trainer.record_parameters(encoder, source.slice(4..)).unwrap());
+        assert_eq!(trainer.parameters().unwrap(), start);
+        assert_eq!(trainer.diverged().unwrap(), [None, None]);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let own = trainer.parameter_buffer().clone();
+        for slice in [source.slice(12..), own.slice(..), source.slice(2..)] {
+            assert!(trainer.record_parameters(&mut encoder, slice).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_warm_up_changes_nothing() {
+    for strategy in Strategy::ALL {
+        let (device, queue) = application();
+        let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+        let [mut cold, mut warm] = [small(&gpu, 2, *strategy), small(&gpu, 2, *strategy)];
+        cold.train(7).unwrap();
+        warm.train(7).unwrap();
+        let report = warm.warm_up().unwrap();
+        assert!(report.time > Duration::ZERO);
+        assert!(*strategy == Strategy::Layered || report.kernels > 0, "{report:?}");
+        let known = gpu.compiled();
+        assert_eq!(warm.warm_up().unwrap().kernels, 0);
+        for trainer in [&mut cold, &mut warm] {
+            trainer.train(9).unwrap();
+        }
+        assert_eq!(cold.losses().unwrap(), warm.losses().unwrap());
+        assert_eq!(cold.parameters().unwrap(), warm.parameters().unwrap());
+        warm.gradients().unwrap();
+        assert_eq!(gpu.compiled(), known);
+    }
+}
+
+#[test]
+fn a_frame_budget_counts_its_steps() {
+    for timestamps in [wgpu::Features::TIMESTAMP_QUERY, wgpu::Features::empty()] {
+        let (device, queue) = application_with(timestamps, wgpu::Limits::default());
+        let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+        let mut trainer = small(&gpu, 1, Strategy::Auto);
+        let mut budget = FrameBudget::new(&gpu, Duration::from_millis(1)).unwrap();
+        assert_eq!(
+            budget.reads_timestamps(),
+            device.features().contains(timestamps) && !timestamps.is_empty()
+        );
+        let mut recorded = 0;
+        let mut told = Vec::new();
+        for frame in 0..60 {
+            // An encoder that is never submitted costs nothing but its own steps.
+            if frame == 20 {
+                let mut dropped = device.create_command_encoder(&Default::default());
+                budget.record(&mut trainer, &mut dropped);
+            }
+            if frame == 30 {
+                budget.pause()
+            }
+            if frame == 40 {
+                budget.resume();
+                budget.set(Duration::from_micros(100));
+                budget.at_most(3);
+            }
+            record(&gpu, |encoder| {
+                let frame = budget.record(&mut trainer, encoder);
+                recorded += frame.steps;
+                told.push(frame);
+            });
+        }
+        assert_eq!(trainer.losses().unwrap().values.len(), recorded as usize);
+        assert!(told[30..40].iter().all(|frame| frame.steps == 0));
+        assert!(told[40..].iter().all(|frame| frame.steps <= 3));
+        assert!(told[..30].iter().map(|frame| frame.steps).max() > Some(0), "{told:?}");
+        assert!(told[59].measured.is_some() && told[59].step.is_some(), "{:?}", told[59]);
+    }
+}
+
+/// The application's one call: from then on nothing is tried.
+#[test]
+fn a_loss_is_told_once() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let mut trainer = small(&gpu, 1, Strategy::Auto);
+    let mut model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
+    gpu.device_lost();
+    assert_eq!(trainer.train(1), Err(Error::DeviceLost));
+    assert_eq!(trainer.losses(), Err(Error::DeviceLost));
+    assert_eq!(trainer.warm_up(), Err(Error::DeviceLost));
+    assert_eq!(model.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
+    assert!(trainer.snapshot().is_err());
 }
