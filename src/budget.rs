@@ -114,6 +114,9 @@ impl FrameBudget {
 /// Measurements that the cost of a step is taken from.
 const REMEMBERED: usize = 8;
 
+/// Frames in a row without a step.
+const PATIENCE: u32 = 60;
+
 /// The part of a budget that is planned with.
 const AIM: f64 = 0.9;
 
@@ -133,6 +136,10 @@ struct Pace {
     growth: f64,
     /// Steps of a frame, whatever their cost.
     most: u32,
+    /// Frames in a row without a step.
+    waited: u32,
+    /// Whether the first measurement is still to come.
+    first: bool,
 }
 
 impl Pace {
@@ -143,10 +150,16 @@ impl Pace {
             credit: 0.0,
             growth: 2.0,
             most: MAX_STEPS,
+            waited: 0,
+            first: true,
         }
     }
 
     fn measured(&mut self, steps: u32, nanoseconds: f64) {
+        // Drivers compile at a kernel's first run.
+        if std::mem::take(&mut self.first) {
+            return;
+        }
         if self.samples.len() == REMEMBERED {
             self.samples.pop_front();
         }
@@ -169,7 +182,12 @@ impl Pace {
         self.credit = (self.credit + self.budget).min(self.budget.max(cost / AIM));
         // Costs vary from frame to frame: a part of the budget is kept for that.
         let steps = (AIM * self.credit / cost.max(1.0)).min(most).min(f64::from(self.most));
-        let steps = whole(steps);
+        let mut steps = whole(steps);
+        // However dear a step was, it is tried again: what it cost may have been something else's.
+        self.waited = if steps == 0 { self.waited + 1 } else { 0 };
+        if self.waited > PATIENCE && self.most > 0 {
+            (steps, self.waited) = (1, 0);
+        }
         self.credit = (self.credit - f64::from(steps) * cost).max(0.0);
         steps
     }
@@ -406,10 +424,25 @@ mod tests {
         assert!(frames.iter().all(|(steps, _)| *steps <= 1));
     }
 
+    /// The first run holds a driver's compiler, and one outlier does not stop the training for good.
+    #[test]
+    fn an_outlier_is_forgotten() {
+        let mut pace = Pace::new(duration(2e6));
+        pace.measured(1, 3e9);
+        assert_eq!(pace.cost(), None);
+        pace.measured(1, 3e9);
+        let taken: u32 = (0..2 * PATIENCE + 2).map(|_| pace.next()).sum();
+        assert_eq!(taken, 2);
+        for _ in 0..REMEMBERED {
+            pace.measured(1, 1e4);
+        }
+        assert!(pace.next() > 1);
+    }
+
     #[test]
     fn a_sudden_rise_of_the_cost_is_answered_at_once() {
         let mut pace = Pace::new(duration(2e6));
-        for _ in 0..10 {
+        for _ in 0..11 {
             pace.measured(100, 1e6);
         }
         assert!(pace.next() > 100);

@@ -109,7 +109,7 @@ fn height(x: f32, z: f32) -> f32 {
         + waves
 }
 
-fn learner(gpu: &Gpu) -> wgrad::Result<(Trainer, FrameBudget)> {
+fn learner(gpu: &Gpu, film: bool) -> wgrad::Result<(Trainer, FrameBudget)> {
     let side = 64;
     let at = |i: usize| 2.0 * (i as f32 + 0.5) / side as f32 - 1.0;
     let points = (0..side * side).map(|i| [at(i % side), at(i / side)]);
@@ -124,9 +124,10 @@ fn learner(gpu: &Gpu) -> wgrad::Result<(Trainer, FrameBudget)> {
         .init(Init::Auto, 1);
     let mut trainer = Trainer::new(gpu, &mlp, &training, &Data::new(2, 1, x, t)?)?;
     trainer.warm_up()?;
-    let mut budget = FrameBudget::new(gpu, Duration::from_millis(2))?;
-    // Slow enough to be seen.
-    budget.at_most(8);
+    // A film has the time that it takes; a window shows how it is learnt.
+    let (time, most) = if film { (200, 40) } else { (2, 8) };
+    let mut budget = FrameBudget::new(gpu, Duration::from_millis(time))?;
+    budget.at_most(most);
     Ok((trainer, budget))
 }
 
@@ -142,7 +143,7 @@ fn setup(
     headless: Option<Res<Headless>>,
 ) -> Result {
     let gpu = Gpu::from_wgpu(device.wgpu_device(), &queue)?;
-    let (trainer, budget) = learner(&gpu)?;
+    let (trainer, budget) = learner(&gpu, headless.is_some())?;
     // Group 3 is the material's.
     let network = trainer.wgsl("height").binding(3, 0).gradient().text()?;
     let text = format!("{}\n{network}", include_str!("landscape.wesl"));
@@ -150,7 +151,7 @@ fn setup(
     let parameters = Buffer::from(trainer.parameter_buffer().clone());
     *shared.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((trainer, budget));
     commands.spawn((
-        Mesh3d(meshes.add(Plane3d::default().mesh().size(2.0, 2.0).subdivisions(127))),
+        Mesh3d(meshes.add(Plane3d::default().mesh().size(2.0, 2.0).subdivisions(95))),
         MeshMaterial3d(materials.add(Landscape { parameters })),
         NoFrustumCulling,
         NotShadowCaster,
@@ -178,9 +179,16 @@ fn train(shared: Res<Learner>, device: Res<RenderDevice>, queue: Res<RenderQueue
     }
 }
 
-fn turn(time: Res<Time>, mut camera: Query<&mut Transform, With<Camera3d>>) {
+fn turn(
+    time: Res<Time>,
+    headless: Option<Res<Headless>>,
+    mut frame: Local<u32>,
+    mut camera: Query<&mut Transform, With<Camera3d>>,
+) {
+    *frame += 1;
+    let seconds = if headless.is_some() { *frame as f32 / 30.0 } else { time.elapsed_secs() };
     for mut camera in &mut camera {
-        let angle = 0.25 * time.elapsed_secs();
+        let angle = 0.25 * seconds;
         *camera = Transform::from_xyz(2.1 * angle.sin(), 1.3, 2.1 * angle.cos())
             .looking_at(Vec3::new(0.0, 0.05, 0.0), Vec3::Y);
     }
@@ -195,9 +203,9 @@ fn film(
     mut exit: MessageWriter<AppExit>,
 ) {
     *frame += 1;
-    let every = (headless.frames / 4).max(1);
+    let every = (headless.frames / 3).max(1);
     if let Ok(RenderTarget::Image(image)) = camera.single()
-        && (*frame % every == 0 || *frame == 20)
+        && (*frame % every == 0 || *frame == 5)
         && *frame <= headless.frames
     {
         let path = headless.out.join(format!("landscape_{:04}.png", *frame));

@@ -96,7 +96,8 @@ impl App {
         let training = Training::new(Loss::BinaryCrossEntropy, optimizer(kind, self.rate))
             .init(Init::Auto, *seed)
             .history(1 << 16);
-        let trainer = Trainer::new(&self.gpu, &mlp, &training, &data)?;
+        let mut trainer = Trainer::new(&self.gpu, &mlp, &training, &data)?;
+        trainer.warm_up()?;
         let budget = FrameBudget::new(&self.gpu, Duration::ZERO)?;
         let device = self.gpu.device();
         let bounds = data.x().chunks(2).fold([f32::MAX, f32::MIN], |[low, high], p| {
@@ -236,11 +237,11 @@ impl eframe::App for App {
             ui.heading("Network");
             self.choose(ui);
             ui.horizontal(|ui| {
-                let label = if self.paused { "▶ train" } else { "⏸ pause" };
+                let label = if self.paused { "train" } else { "pause" };
                 if ui.button(label).clicked() {
                     self.paused = !self.paused;
                 }
-                reset = ui.button("⟲ reset").clicked();
+                reset = ui.button("reset").clicked();
             });
             ui.separator();
             if let Some(scene) = state.renderer.read().callback_resources.get::<Scene>() {
@@ -252,8 +253,10 @@ impl eframe::App for App {
                     scene.trainer.plan().strategy().name()
                 ));
             }
-            let [training, pausing] = self.frame_time;
-            ui.label(format!("frame {training:.1} ms with training, {pausing:.1} without"));
+            let ms =
+                |time: f32| if time.is_finite() { format!("{time:.1} ms") } else { "?".into() };
+            let [training, pausing] = self.frame_time.map(ms);
+            ui.label(format!("frame: {training} with training, {pausing} paused"));
             ui.label(format!("{}", self.gpu));
             if let Some(message) = &self.message {
                 ui.colored_label(egui::Color32::RED, message);
