@@ -23,7 +23,7 @@ app() { # name, more dependencies, more code
 fn main() {
     let adapter = pollster::block_on(wgpu::Instance::default().request_adapter(&Default::default())).unwrap();
     let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
-    device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl("fn f() {}".into()) });
+    let _ = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl("fn f() {}".into()) });
     $3
     queue.submit([device.create_command_encoder(&Default::default()).finish()]);
 }

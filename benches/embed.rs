@@ -37,15 +37,14 @@ fn main() -> Result<()> {
         ("64-64", Some(two(64))),
     ];
     for (name, mlp) in networks {
-        for baked in [false, true] {
+        for source in ["storage", "uniform", "constants"] {
             let weights = mlp.as_ref().map_or(0, Mlp::parameters) as u64;
-            if baked && (mlp.is_none() || weights > 2000) {
+            if mlp.is_none() && source != "storage" {
                 continue;
             }
-            let frame = Frame::new(&gpu, mlp.as_ref(), baked)?;
+            let frame = Frame::new(&gpu, mlp.as_ref(), source)?;
             group
                 .throughput(Throughput::Elements((2 * weights * u64::from(WIDTH * HEIGHT)).max(1)));
-            let source = if baked { "constants" } else { "buffer" };
             group.bench_function(BenchmarkId::new(name, source), |b| b.iter(|| frame.draw(&gpu)));
         }
     }
@@ -63,7 +62,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(gpu: &Gpu, mlp: Option<&Mlp>, baked: bool) -> Result<Self> {
+    fn new(gpu: &Gpu, mlp: Option<&Mlp>, source: &str) -> Result<Self> {
         let device = gpu.device();
         let mut buffer = None;
         let text = match mlp {
@@ -72,12 +71,15 @@ impl Frame {
             }
             Some(mlp) => {
                 let parameters = Init::Auto.draw(mlp, 1, 1)?;
-                if baked {
+                if source == "constants" {
                     parameters.wgsl("net").text()?
                 } else {
                     let model = Model::new(gpu, &parameters)?;
                     buffer = Some(model.parameter_buffer().clone());
-                    model.wgsl("net").text()?
+                    match source {
+                        "uniform" => model.wgsl("net").uniform().text()?,
+                        _ => model.wgsl("net").text()?,
+                    }
                 }
             }
         };

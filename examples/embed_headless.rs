@@ -171,7 +171,7 @@ const ONE = vec3<f32>(0.90, 0.47, 0.13);
 @fragment fn disc(corner: Corner) -> @location(0) vec4<f32> {
     let r = length(corner.at);
     if (r > 1.0) { discard; }
-    let colour = mix(ZERO, ONE, corner.label) * 0.8;
+    let colour = mix(ZERO, ONE, corner.label) * 0.6;
     return vec4<f32>(select(colour, vec3<f32>(1.0), r > 0.75), 1.0);
 }
 
@@ -232,7 +232,7 @@ impl App {
         let ([x, y], half) = centre_and_half(dataset);
         let text = format!(
             "{}\n{SHADERS}\nconst CENTRE = vec2<f32>({x:?}, {y:?});\nconst HALF = f32({half:?});\nconst SIZE = {}.0;\n",
-            trainer.wgsl("net").gradient().text()?,
+            trainer.wgsl("net").uniform().gradient().text()?,
             self.size
         );
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -246,7 +246,11 @@ impl App {
                 binding,
                 visibility: wgpu::ShaderStages::VERTEX_FRAGMENT,
                 ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage { read_only: true },
+                    // The parameters, which the network's function reads.
+                    ty: match binding {
+                        0 => wgpu::BufferBindingType::Uniform,
+                        _ => wgpu::BufferBindingType::Storage { read_only: true },
+                    },
                     has_dynamic_offset: false,
                     min_binding_size: None,
                 },

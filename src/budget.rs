@@ -140,6 +140,8 @@ struct Pace {
     waited: u32,
     /// Whether the first measurement is still to come.
     first: bool,
+    /// Whether measurements hold more than the steps: the middle one counts then, not the greatest.
+    loose: bool,
 }
 
 impl Pace {
@@ -152,6 +154,7 @@ impl Pace {
             most: MAX_STEPS,
             waited: 0,
             first: true,
+            loose: false,
         }
     }
 
@@ -166,12 +169,14 @@ impl Pace {
         self.samples.push_back((steps, nanoseconds / f64::from(steps.max(1))));
     }
 
-    /// The most that a step cost of late, in frames of about as many steps: few steps carry the cost
+    /// The most that a step cost of late, or the middle where that says little, in frames of about as many steps: few steps carry the cost
     /// of their launch alone.
     fn cost(&self) -> Option<f64> {
         let newest = self.samples.back()?.0;
         let like = self.samples.iter().filter(|(steps, _)| *steps >= newest / 2);
-        like.map(|(_, cost)| *cost).reduce(f64::max)
+        let mut costs: Vec<f64> = like.map(|(_, cost)| *cost).collect();
+        costs.sort_by(f64::total_cmp);
+        if self.loose { costs.get(costs.len() / 2).copied() } else { costs.last().copied() }
     }
 
     fn next(&mut self) -> u32 {
@@ -225,7 +230,7 @@ impl Timer {
                 false
             }
             Self::Submissions { frames, done, rests } => {
-                pace.growth = 1.0 + 1.0 / 8.0;
+                (pace.growth, pace.loose) = (1.0 + 1.0 / 8.0, true);
                 for (steps, time) in std::mem::take(&mut *lock(done)) {
                     if steps == 0 {
                         if rests.len() == RESTS as usize {

@@ -117,6 +117,7 @@ impl Error {
         Self::Argument { what: what.into(), found: found.to_string(), allowed: allowed.into() }
     }
 
+    #[cfg(feature = "safetensors")]
     pub(crate) fn file(tensor: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::File { tensor: tensor.into(), problem: problem.into() }
     }

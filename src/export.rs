@@ -13,6 +13,9 @@ pub const MAX_WRITTEN_OUT: usize = 64;
 /// Iterations of all loops of one call: llvmpipe silently ends those of an invocation after 65,535.
 const MAX_ITERATIONS: usize = 60_000;
 
+/// Bytes of a uniform buffer that every device can bind.
+const MAX_UNIFORM: u64 = 65_536;
+
 /// Terms of a sum that one iteration of a loop takes.
 const TERMS: usize = 8;
 
@@ -22,8 +25,8 @@ const MAX_F16: f32 = 65_504.0;
 /// Where the function's parameters come from.
 #[derive(Debug, Clone, Copy)]
 enum Values<'a> {
-    /// A storage buffer.
-    Bound { group: u32, binding: u32 },
+    /// A storage buffer, or a uniform one.
+    Bound { group: u32, binding: u32, uniform: bool },
     /// Constants of the text.
     Baked(&'a Parameters),
 }
@@ -61,7 +64,7 @@ enum Which {
 /// ```
 ///
 /// The buffer is a [`Trainer`](crate::Trainer)'s or a [`Model`](crate::Model)'s
-/// (`parameter_buffer`), bound whole as read-only storage. A vertex shader needs a device on which it
+/// (`parameter_buffer`), bound whole as read-only storage or, faster, as [`WgslFunction::uniform`]. A vertex shader needs a device on which it
 /// may read storage buffers at all (`DownlevelFlags::VERTEX_STORAGE`).
 #[derive(Debug, Clone)]
 #[must_use]
@@ -83,7 +86,7 @@ impl Mlp {
             mlp: self,
             models: 1,
             name: name.to_owned(),
-            values: Values::Bound { group: 0, binding: 0 },
+            values: Values::Bound { group: 0, binding: 0, uniform: false },
             which: Which::Fixed(0),
             gradient: false,
             f16: false,
@@ -116,8 +119,18 @@ impl WgslFunction<'_> {
 
     /// The same with the parameters' buffer at another place.
     pub const fn binding(mut self, group: u32, binding: u32) -> Self {
-        if let Values::Bound { .. } = self.values {
-            self.values = Values::Bound { group, binding };
+        if let Values::Bound { uniform, .. } = self.values {
+            self.values = Values::Bound { group, binding, uniform };
+        }
+        self
+    }
+
+    /// The same with the parameters' buffer bound as a uniform one: most devices read weights from
+    /// there faster than from storage. For one known model, layers of up to [`MAX_WRITTEN_OUT`]
+    /// units, and parameters of all models of at most 64 KiB.
+    pub const fn uniform(mut self) -> Self {
+        if let Values::Bound { group, binding, .. } = self.values {
+            self.values = Values::Bound { group, binding, uniform: true };
         }
         self
     }
@@ -220,6 +233,23 @@ impl WgslFunction<'_> {
                 ));
             }
         }
+        if let Values::Bound { uniform: true, .. } = self.values {
+            let bytes = 4 * elements.next_multiple_of(4);
+            if bytes > MAX_UNIFORM {
+                return Err(Error::argument(
+                    "the bytes of a WGSL function's uniform buffer",
+                    bytes,
+                    format!("at most {MAX_UNIFORM}"),
+                ));
+            }
+            if !self.fours() {
+                return Err(Error::argument(
+                    "the parameters' buffer of a WGSL function of any model or of wide layers",
+                    "a uniform one",
+                    "storage",
+                ));
+            }
+        }
         let iterations = self.iterations();
         if iterations > MAX_ITERATIONS {
             return Err(Error::argument(
@@ -292,13 +322,14 @@ impl Writer<'_> {
 
     fn parameters(&mut self) -> Result<()> {
         let f = self.function;
-        let Values::Bound { group, binding } = f.values else { return Ok(()) };
+        let Values::Bound { group, binding, uniform } = f.values else { return Ok(()) };
         let all = f.models * f.mlp.parameters();
         // Of a fixed size: an index that is a constant needs no check then.
         let (ty, count) = if f.fours() { ("vec4<f32>", all.div_ceil(4)) } else { ("f32", all) };
         let name = &f.name;
+        let space = if uniform { "uniform" } else { "storage, read" };
         let line = format!(
-            "@group({group}) @binding({binding}) var<storage, read> {name}_parameters: array<{ty}, {count}>;"
+            "@group({group}) @binding({binding}) var<{space}> {name}_parameters: array<{ty}, {count}>;"
         );
         self.line(line);
         Ok(())
@@ -687,6 +718,12 @@ mod tests {
         assert!(large(65_504.0).unwrap().wgsl("f").f16().text().is_ok());
         assert!(large(65_505.0).unwrap().wgsl("f").f16().text().is_err());
         assert!(large(65_505.0).unwrap().wgsl("f").text().is_ok());
+        assert!(mlp.wgsl("f").uniform().text().unwrap().contains("var<uniform> f_parameters"));
+        assert!(mlp.wgsl("f").uniform().any_model().text().is_err());
+        assert!(self::mlp(MAX_WRITTEN_OUT + 1).wgsl("f").uniform().text().is_err());
+        // 13 parameters: 1,260 models are 65,520 bytes.
+        assert!(mlp.wgsl("f").models(1260).uniform().text().is_ok());
+        assert!(mlp.wgsl("f").models(1261).uniform().text().is_err());
         let huge = Mlp::new(900).layer(900, Activation::Relu).layer(1, Activation::Identity);
         let message = huge.wgsl("f").text().unwrap_err().to_string();
         assert!(message.contains("iterations"), "{message}");

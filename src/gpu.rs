@@ -248,12 +248,14 @@ impl Gpu {
         self.target.max_binding()
     }
 
-    /// A storage buffer that can be copied from and to, of at least four bytes.
+    /// A buffer for storage that can be copied from and to, and bound as a uniform one where it is
+    /// small enough, of at least four bytes.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::OutOfMemory`].
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
         self.make_buffer(label, bytes, usage, self.max_binding())

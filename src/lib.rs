@@ -50,6 +50,11 @@
 //! | choose how the steps are put on the GPU | [`Strategy`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
+//! | evaluate it in the application's own shaders | [`Trainer::wgsl`], [`Model::wgsl`], [`Parameters::wgsl`] |
+//! | train on, and predict into, the application's buffers and textures | [`Trainer::with_buffers`], [`Trainer::inference`] |
+//! | train for so many milliseconds a frame | [`FrameBudget`] |
+//! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
+//! | compile before the first frame; tell of a lost device | [`Trainer::warm_up`], [`Gpu::device_lost`] |
 //! | save and load | [`Parameters`] (safetensors) |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`Difference`] |
 //! | look at a gradient's health | [`Health`] |
@@ -87,7 +92,8 @@
 //! # Features
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
-//! its own. `threads` (default): all cores for the CPU path. `plot` (default): pictures. `web`:
+//! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
+//! files. `plot` (default): pictures. `web`:
 //! WebGPU in a browser, where everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
@@ -101,6 +107,8 @@ mod data;
 mod differentiate;
 mod error;
 mod export;
+#[cfg(feature = "safetensors")]
+mod files;
 mod gpu;
 mod health;
 mod inference;
@@ -142,6 +150,11 @@ pub use real::Real;
 pub use self_check::{Check, SelfCheck, self_check};
 pub use target::Target;
 pub use trainer::{DataBuffers, Losses, Snapshot, Train, Trainer, WarmUp};
+
+/// The guide's code compiles.
+#[cfg(all(doctest, not(target_family = "wasm")))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;
 
 /// The README's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

@@ -156,7 +156,8 @@ impl Training {
     }
 }
 
-/// A buffer of a plan.
+/// A buffer of a plan. Elements are f32 unless said otherwise; the layouts are part of the public
+/// interface, and a change of one is a breaking change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Buffer {
     /// The data's inputs, `[sets, rows, inputs]`.

@@ -32,8 +32,6 @@ pub trait Real:
     const ONE: Self;
     /// The largest finite number.
     const MAX: Self;
-    /// The type's name in a safetensors file.
-    const DTYPE: safetensors::Dtype;
     /// The nearest number.
     fn of(value: f64) -> Self;
     /// The same number.
@@ -91,12 +89,11 @@ mod sealed {
 }
 
 macro_rules! real {
-    ($t:ident, $dtype:ident, $gemm:ident) => {
+    ($t:ident, $gemm:ident) => {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const MAX: Self = $t::MAX;
-            const DTYPE: safetensors::Dtype = safetensors::Dtype::$dtype;
             fn of(value: f64) -> Self {
                 value as $t
             }
@@ -163,5 +160,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, F32, sgemm);
-real!(f64, F64, dgemm);
+real!(f32, sgemm);
+real!(f64, dgemm);

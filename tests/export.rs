@@ -69,7 +69,9 @@ fn every_form_is_valid_in_every_stage() {
             let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, *activation));
             let drawn = Init::Auto.draw(&mlp, 1, 1).unwrap();
             let baked = mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT);
-            let kinds = [Some(mlp.wgsl("net").binding(2, 3)), baked.then(|| drawn.wgsl("net"))];
+            let bound = mlp.wgsl("net").binding(2, 3);
+            let uniform = baked.then(|| bound.clone().uniform());
+            let kinds = [Some(bound), uniform, baked.then(|| drawn.wgsl("net"))];
             for function in kinds.into_iter().flatten() {
                 for f16 in [false, true] {
                     let function = if f16 { function.clone().f16() } else { function.clone() };
@@ -487,6 +489,10 @@ fn networks_are_what_predict_says() {
             1 => {
                 let any = model.wgsl("net").any_model();
                 check(gpu, "any", &parameters, &any, &format!(", {last}u"), last, seed)
+            }
+            2 => {
+                let uniform = model.wgsl("net").model(last).uniform();
+                check(gpu, "uniform", &parameters, &uniform, "", last, seed)
             }
             _ => check(gpu, "bound", &parameters, &model.wgsl("net").model(last), "", last, seed),
         });

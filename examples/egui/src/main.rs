@@ -3,8 +3,9 @@
 //! trainer's buffers, with no copy to the CPU.
 
 use eframe::egui::{self, ComboBox, DragValue, Rect, Sense, Slider, vec2};
-use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, ScreenDescriptor};
+use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, ScreenDescriptor, WgpuSetup};
 use eframe::wgpu;
+use std::sync::Arc;
 use std::time::Duration;
 use wgrad::plan::Buffer;
 use wgrad::{
@@ -16,11 +17,20 @@ use wgrad::{
 const POINTS: usize = 600;
 
 fn main() -> eframe::Result {
-    let options = eframe::NativeOptions {
+    let mut options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default().with_inner_size([960.0, 640.0]),
         renderer: eframe::Renderer::Wgpu,
         ..Default::default()
     };
+    // The budget reads the GPU's clock where egui's device has it.
+    if let WgpuSetup::CreateNew(setup) = &mut options.wgpu_options.wgpu_setup {
+        let own = setup.device_descriptor.clone();
+        setup.device_descriptor = Arc::new(move |adapter| {
+            let mut descriptor = own(adapter);
+            descriptor.required_features |= adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+            descriptor
+        });
+    }
     eframe::run_native("wgrad in egui", options, Box::new(|cc| Ok(Box::new(App::new(cc)?))))
 }
 
@@ -106,7 +116,7 @@ impl App {
         let (centre, half) = ((bounds[0] + bounds[1]) / 2.0, (bounds[1] - bounds[0]) * 0.55);
         let text = format!(
             "{}\nconst CENTRE = f32({centre:?});\nconst HALF = f32({half:?});\n{}",
-            trainer.wgsl("net").gradient().text()?,
+            trainer.wgsl("net").uniform().gradient().text()?,
             include_str!("scene.wgsl"),
         );
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -121,7 +131,11 @@ impl App {
                 binding: binding as u32,
                 visibility: wgpu::ShaderStages::VERTEX_FRAGMENT,
                 ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage { read_only: true },
+                    // The parameters, which the network's function reads.
+                    ty: match binding {
+                        0 => wgpu::BufferBindingType::Uniform,
+                        _ => wgpu::BufferBindingType::Storage { read_only: true },
+                    },
                     has_dynamic_offset: false,
                     min_binding_size: None,
                 },

@@ -49,7 +49,7 @@ fn disc(corner: Corner) -> @location(0) vec4<f32> {
     if (r > 1.0) {
         discard;
     }
-    let colour = mix(ZERO, ONE, corner.label) * 0.8;
+    let colour = mix(ZERO, ONE, corner.label) * 0.6;
     return vec4<f32>(select(colour, vec3<f32>(1.0), r > 0.7), 1.0);
 }
 
