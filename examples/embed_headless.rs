@@ -63,12 +63,14 @@ fn films() -> Outcome {
     let (mut budget, mut untimed) = (2.0, false);
     let mut names = Vec::new();
     let mut parser = lexopt::Parser::from_env();
-    let positional = |name: String| match name.as_str() {
-        "circles" => Ok(names.push(Dataset::Circles)),
-        "xor" => Ok(names.push(Dataset::Xor)),
-        _ => Err(usage(format!("there is no dataset {name:?} here: circles, xor"))),
+    let mut positional = |name: String| {
+        names.push(match name.as_str() {
+            "circles" => Dataset::Circles,
+            "xor" => Dataset::Xor,
+            _ => return Err(usage(format!("there is no dataset {name:?} here: circles, xor"))),
+        });
+        Ok(())
     };
-    let mut positional = positional;
     while let Some(name) = common::next_option(&mut parser, &mut positional)? {
         let parser = &mut parser;
         match name.as_str() {
