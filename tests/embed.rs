@@ -505,7 +505,13 @@ fn a_warm_up_changes_nothing() {
         let [mut cold, mut warm] = [small(&gpu, 2, *strategy), small(&gpu, 2, *strategy)];
         cold.train(7).unwrap();
         warm.train(7).unwrap();
+        let state = |trainer: &Trainer| {
+            [Buffer::Parameters, Buffer::States, Buffer::Status, Buffer::Losses]
+                .map(|name| read(&device, &queue, trainer.buffer(name).unwrap()))
+        };
+        let before = state(&warm);
         let report = warm.warm_up().unwrap();
+        assert!(state(&warm) == before, "{strategy:?}");
         assert!(report.time > Duration::ZERO);
         assert!(*strategy == Strategy::Layered || report.kernels > 0, "{report:?}");
         let known = gpu.compiled();
