@@ -560,13 +560,57 @@ fn a_frame_budget_counts_its_steps() {
             });
             device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
         }
+        let known = gpu.compiled();
+        trainer.set_optimizer(Optimizer::adam(0.5)).unwrap();
         let losses = trainer.losses().unwrap();
+        let start = trainer.parameters().unwrap();
+        assert_eq!(gpu.compiled(), known);
         assert_eq!(losses.first_step as usize + losses.values.len(), recorded as usize);
+        trainer.restart(&start).unwrap();
+        assert!(trainer.losses().unwrap().values.is_empty() && gpu.compiled() == known);
         assert!(told[30..40].iter().all(|frame| frame.steps == 0));
         assert!(told[40..].iter().all(|frame| frame.steps <= 3));
         assert!(told[..30].iter().map(|frame| frame.steps).max() > Some(0), "{told:?}");
         assert!(told[59].measured.is_some() && told[59].step.is_some(), "{:?}", told[59]);
     }
+}
+
+/// Kernels go through the application's pipeline cache where the device has one.
+#[test]
+fn a_pipeline_cache_is_filled() {
+    let (device, queue) = application_with(wgpu::Features::PIPELINE_CACHE, wgpu::Limits::default());
+    if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+        println!("this device has no pipeline cache");
+        return;
+    }
+    // Safety: there are no data that could be another driver's.
+    let cache = unsafe {
+        device.create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
+            label: None,
+            data: None,
+            fallback: true,
+        })
+    };
+    let size = || cache.get_data().map_or(0, |data| data.len());
+    let empty = size();
+    // Whether this driver keeps anything at all: lavapipe 22.3 does not.
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl("@compute @workgroup_size(1) fn nothing() {}".into()),
+    });
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: None,
+        module: &module,
+        entry_point: None,
+        compilation_options: Default::default(),
+        cache: Some(&cache),
+    });
+    let control = size();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap().with_pipeline_cache(&cache);
+    small(&gpu, 1, Strategy::Layered).warm_up().unwrap();
+    println!("a pipeline cache of {empty} bytes, {control} with one pipeline, {} with all", size());
+    assert!(control == empty || size() > control);
 }
 
 /// The application's one call: from then on nothing is tried.
