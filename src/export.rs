@@ -19,6 +19,53 @@ const MAX_UNIFORM: u64 = 65_536;
 /// Terms of a sum that one iteration of a loop takes.
 const TERMS: usize = 8;
 
+/// WGSL's keywords, and what the text calls: a function of such a name could not be, or would hide it.
+/// (Words that WGSL only reserves are left to the compiler's own message.)
+const TAKEN: &[&str] = &[
+    "abs",
+    "alias",
+    "array",
+    "bitcast",
+    "break",
+    "case",
+    "clamp",
+    "const",
+    "const_assert",
+    "continue",
+    "continuing",
+    "default",
+    "diagnostic",
+    "discard",
+    "dot",
+    "else",
+    "enable",
+    "exp",
+    "f16",
+    "f32",
+    "false",
+    "fn",
+    "for",
+    "i32",
+    "if",
+    "let",
+    "loop",
+    "min",
+    "override",
+    "requires",
+    "return",
+    "round",
+    "select",
+    "struct",
+    "switch",
+    "true",
+    "u32",
+    "var",
+    "vec2",
+    "vec3",
+    "vec4",
+    "while",
+];
+
 /// The largest number of an f16.
 const MAX_F16: f32 = 65_504.0;
 
@@ -193,11 +240,12 @@ impl WgslFunction<'_> {
         to_u32("the number of parameters of all models", elements)?;
         let mut letters = self.name.chars();
         let starts = letters.next().is_some_and(|c| c.is_ascii_alphabetic());
-        if !starts || !letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let plain = letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !starts || !plain || TAKEN.contains(&self.name.as_str()) {
             return Err(Error::argument(
                 "the name of the WGSL function",
                 format!("{:?}", self.name),
-                "a letter, then letters, digits and _",
+                "a letter, then letters, digits and _; no word of WGSL",
             ));
         }
         if let Which::Fixed(index) = self.which
@@ -697,10 +745,30 @@ mod tests {
         assert!(!renamed.contains("//"), "{renamed}");
     }
 
+    /// Whatever is called and not defined in the text is one of [`TAKEN`].
+    #[test]
+    fn every_builtin_that_is_called_is_taken() {
+        for activation in Activation::ALL {
+            for width in [5, MAX_WRITTEN_OUT + 1] {
+                let mlp = Mlp::new(2).layer(width, *activation).layer(2, *activation);
+                let text = mlp.wgsl("net").any_model().gradient().f16().text().unwrap();
+                let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                for (at, _) in text.match_indices(['(', '<']) {
+                    let start = text[..at].rfind(|c| !is_word(c)).map_or(0, |i| i + 1);
+                    let word = &text[start..at];
+                    let own = word == "net" || word.starts_with("net_");
+                    let attribute = word.is_empty() || ["group", "binding"].contains(&word);
+                    let number = word.starts_with(|c: char| c.is_ascii_digit());
+                    assert!(own || attribute || number || TAKEN.contains(&word), "{word}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_cannot_be_written_is_refused() {
         let mlp = mlp(3);
-        for name in ["", "3d", "a b", "a-b", "größe", "_x"] {
+        for name in ["", "3d", "a b", "a-b", "größe", "_x", "loop", "dot"] {
             assert!(mlp.wgsl(name).text().is_err(), "{name:?}");
         }
         assert!(mlp.wgsl("f").model(1).text().is_err());

@@ -598,7 +598,7 @@ fn a_pipeline_cache_is_filled() {
         label: None,
         source: wgpu::ShaderSource::Wgsl("@compute @workgroup_size(1) fn nothing() {}".into()),
     });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+    let _control = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,
         layout: None,
         module: &module,
