@@ -13,7 +13,7 @@ say() { echo "$*" >&2; }
 
 say "building"
 # shellcheck disable=SC2086 # several flags
-cargo build --release $flags --example peer --example self_check >&2
+cargo build --release $flags --example peer --example self_check --example embed_headless >&2
 target=${CARGO_TARGET_DIR:-target}
 peer=$target/release/examples/peer
 
@@ -35,6 +35,19 @@ echo
 echo '```'
 say "self_check"
 "$target/release/examples/self_check" || echo "FAILED"
+echo '```'
+
+echo
+echo "## Inside an application"
+echo
+echo '```'
+say "embedding"
+films=$(mktemp -d)
+"$target/release/examples/embed_headless" --out "$films" || echo "FAILED"
+"$target/release/examples/embed_headless" --no-timestamps --out "$films" || echo "FAILED"
+rm -rf "$films"
+# shellcheck disable=SC2086
+cargo bench $flags --bench embed 2>/dev/null | grep -E '^[a-z0-9_]+/|time:' || echo "FAILED"
 echo '```'
 
 # All measurements of a round one after another, then the next round.
