@@ -111,7 +111,7 @@ enum Which {
 /// ```
 ///
 /// The buffer is a [`Trainer`](crate::Trainer)'s or a [`Model`](crate::Model)'s
-/// (`parameter_buffer`), bound whole as read-only storage or, faster, as [`WgslFunction::uniform`]. A vertex shader needs a device on which it
+/// (`parameter_buffer`), bound whole as read-only storage or as [`WgslFunction::uniform`]. A vertex shader needs a device on which it
 /// may read storage buffers at all (`DownlevelFlags::VERTEX_STORAGE`).
 #[derive(Debug, Clone)]
 #[must_use]
@@ -172,8 +172,8 @@ impl WgslFunction<'_> {
         self
     }
 
-    /// The same with the parameters' buffer bound as a uniform one: most devices read weights from
-    /// there faster than from storage. For one known model, layers of up to [`MAX_WRITTEN_OUT`]
+    /// The same with the parameters' buffer bound as a uniform one, which was measured up to 1.8 times
+    /// as fast as storage on one device and as fast on two others. For one known model, layers of up to [`MAX_WRITTEN_OUT`]
     /// units, and parameters of all models of at most 64 KiB.
     pub const fn uniform(mut self) -> Self {
         if let Values::Bound { group, binding, .. } = self.values {
