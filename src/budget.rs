@@ -1,10 +1,11 @@
 //! As many steps a frame as fit in a time.
 
 use crate::cast::{duration, nanoseconds, whole};
+use crate::gpu::lock;
 use crate::{Gpu, Result, Trainer};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use std::time::Instant;
@@ -264,11 +265,6 @@ impl Timer {
             }
         }
     }
-}
-
-/// A poisoned lock still guards whole entries.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Frames whose timestamps may be on their way at once; more are recorded without.

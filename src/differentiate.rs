@@ -2,7 +2,7 @@
 
 use crate::cast::to_f32;
 use crate::kernels::finite;
-use crate::model::{Buffers, make_buffers, prepare, record};
+use crate::model::{Buffers, find, make_buffers, prepare, record};
 use crate::plan::{Buffer, Copies};
 use crate::{
     Activation, CpuTrainer, Data, Error, Gpu, Loss, Mlp, Parameters, Real, Result, Train, Trainer,
@@ -126,10 +126,7 @@ impl Trainer {
         let mut buffers = Buffers::from([(Buffer::Inputs, inputs), (Buffer::Targets, targets)]);
         make_buffers(&gpu, &plan.buffers, &mut buffers)?;
         let forward = prepare(&gpu, &plan.forward.iter().collect::<Vec<_>>(), &buffers)?;
-        let get = |name| match buffers.get(&name) {
-            Some(part) => Ok(&part.buffer),
-            None => Err(Error::argument("a buffer", "missing", "made")),
-        };
+        let get = |name| find(&buffers, name).map(|part| &part.buffer);
         gpu.write(get(Buffer::Base)?, 0, bytemuck::cast_slice(&base))?;
         let marks = vec![finite::NONE; plan.models];
         gpu.write(get(Buffer::Status)?, 16, bytemuck::cast_slice(&marks))?;

@@ -635,11 +635,17 @@ impl From<wgpu::Buffer> for Part {
 }
 
 impl Part {
-    /// The first `bytes` bytes of a slice of the application's.
+    /// The f32 of `shape` at the beginning of a slice of the application's.
     ///
     /// # Errors
     /// [`Error::Argument`] where it cannot be bound or is too short, [`Error::TooLarge`].
-    pub fn new(gpu: &Gpu, what: &str, slice: wgpu::BufferSlice<'_>, bytes: u64) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        what: &str,
+        slice: wgpu::BufferSlice<'_>,
+        shape: [usize; 3],
+    ) -> Result<Self> {
+        let bytes = shape.iter().fold(4, |all: u64, side| all.saturating_mul(wide(*side)));
         let (buffer, offset) = (slice.buffer(), slice.offset());
         check_usage(what, buffer, wgpu::BufferUsages::STORAGE)?;
         let step = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
@@ -752,7 +758,7 @@ impl Future for Readback {
 }
 
 /// A poisoned lock still guards whole values: each is written in one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::cast::wide;
 use crate::gpu::{Part, Prepared};
-use crate::model::{Buffers, make_buffers, record};
+use crate::model::{Buffers, make_buffers, prepare_with, record};
 use crate::plan::{Buffer, Prediction};
 use crate::{Error, Gpu, Mlp, Result};
 
@@ -37,9 +37,7 @@ impl Inference {
         if rows == 0 {
             return Err(Error::argument("the rows of an inference", 0, "1 or more"));
         }
-        let bytes =
-            |sides: [usize; 3]| sides.iter().fold(4, |n: u64, s| n.saturating_mul(wide(*s)));
-        let input = Part::new(gpu, "the inputs", x, bytes([1, rows, mlp.inputs]))?;
+        let input = Part::new(gpu, "the inputs", x, [1, rows, mlp.inputs])?;
         let mut buffers = Buffers::from([
             (Buffer::Inputs, input),
             (Buffer::Parameters, parameters.clone().into()),
@@ -47,8 +45,8 @@ impl Inference {
         let mut texels = None;
         match to {
             Output::Buffer(slice) => {
-                let bytes = bytes([models, rows, mlp.outputs()]);
-                let part = Part::new(gpu, "the outputs", slice, bytes)?;
+                let shape = [models, rows, mlp.outputs()];
+                let part = Part::new(gpu, "the outputs", slice, shape)?;
                 buffers.insert(Buffer::Activation(mlp.layers.len() - 1), part);
             }
             Output::Texture(texture) => {
@@ -66,15 +64,9 @@ impl Inference {
         let format = texels.as_ref().map(|(_, format, width)| (*format, *width));
         let plan = Prediction::whole(mlp, models, rows, format, gpu.target())?;
         make_buffers(gpu, &plan.buffers, &mut buffers)?;
-        let bound = plan.nodes.iter().map(|node| {
-            let bindings = node.buffers.iter().map(|name| match (buffers.get(name), &texels) {
-                (Some(part), _) => Ok(wgpu::BindingResource::Buffer(part.binding())),
-                (None, Some((view, ..))) => Ok(wgpu::BindingResource::TextureView(view)),
-                _ => Err(Error::argument(format!("the buffer `{name}`"), "missing", "made")),
-            });
-            Ok((&node.dispatch, bindings.collect::<Result<Vec<_>>>()?))
-        });
-        Ok(Self { prepared: gpu.prepare_all(&bound.collect::<Result<Vec<_>>>()?)? })
+        let view = texels.as_ref().map(|(view, ..)| view);
+        let nodes: Vec<_> = plan.nodes.iter().collect();
+        Ok(Self { prepared: prepare_with(gpu, &nodes, &buffers, view)? })
     }
 
     /// Records the pass: no submit, no poll, no allocation, [`Inference::dispatches`] dispatches in

@@ -25,23 +25,32 @@ pub(crate) fn make_buffers(gpu: &Gpu, plan: &[(Buffer, u64)], buffers: &mut Buff
     Ok(())
 }
 
+/// The buffer `name` among `buffers`.
+pub(crate) fn find(buffers: &Buffers, name: Buffer) -> Result<&Part> {
+    let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
+    buffers.get(&name).ok_or_else(missing)
+}
+
 /// Compiles nodes and binds them to `buffers`.
 pub(crate) fn prepare(gpu: &Gpu, nodes: &[&Node], buffers: &Buffers) -> Result<Vec<Prepared>> {
-    let bound = nodes
-        .iter()
-        .map(|node| {
-            let bindings = node
-                .buffers
-                .iter()
-                .map(|name| match buffers.get(name) {
-                    Some(part) => Ok(wgpu::BindingResource::Buffer(part.binding())),
-                    None => Err(Error::argument(format!("the buffer `{name}`"), "missing", "made")),
-                })
-                .collect::<Result<Vec<_>>>()?;
-            Ok((&node.dispatch, bindings))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    gpu.prepare_all(&bound)
+    prepare_with(gpu, nodes, buffers, None)
+}
+
+/// The same with the texture that [`Buffer::Texels`] stands for.
+pub(crate) fn prepare_with(
+    gpu: &Gpu,
+    nodes: &[&Node],
+    buffers: &Buffers,
+    texels: Option<&wgpu::TextureView>,
+) -> Result<Vec<Prepared>> {
+    let bound = nodes.iter().map(|node| {
+        let bindings = node.buffers.iter().map(|name| match (name, texels) {
+            (Buffer::Texels, Some(view)) => Ok(wgpu::BindingResource::TextureView(view)),
+            _ => Ok(wgpu::BindingResource::Buffer(find(buffers, *name)?.binding())),
+        });
+        Ok((&node.dispatch, bindings.collect::<Result<Vec<_>>>()?))
+    });
+    gpu.prepare_all(&bound.collect::<Result<Vec<_>>>()?)
 }
 
 /// Records dispatches into one compute pass.
@@ -123,11 +132,8 @@ impl Predictor {
         let (inputs, outputs, slice) = (mlp.inputs, mlp.outputs(), self.plan.rows);
         let rows = x.len() / inputs;
         let last = Buffer::Activation(mlp.layers.len() - 1);
-        let (Some(input), Some(output)) =
-            (self.buffers.get(&Buffer::Inputs), self.buffers.get(&last))
-        else {
-            return Err(Error::argument("a buffer of the prediction", "missing", "made"));
-        };
+        let input = find(&self.buffers, Buffer::Inputs)?;
+        let output = find(&self.buffers, last)?;
         let mut y = vec![0.0; models * rows * outputs];
         for (index, part) in x.chunks(slice * inputs).enumerate() {
             let (first, count) = (index * slice, part.len() / inputs);

@@ -3,7 +3,7 @@
 use crate::budget::Instant;
 use crate::cast::{to_u32, wide};
 use crate::gpu::{Part, Prepared, check_usage};
-use crate::model::{Buffers, Predictor, Program, make_buffers, prepare, record};
+use crate::model::{Buffers, Predictor, Program, find, make_buffers, prepare, record};
 use crate::plan::{Buffer, Node};
 use crate::{
     Batch, Data, Error, Gpu, Gradients, Health, Inference, Mlp, Optimizer, Output, Parameters,
@@ -234,10 +234,7 @@ impl Trainer {
         if rows == 0 {
             return Err(Error::argument("the data's number of rows", 0, "1 or more"));
         }
-        let part = |what, slice, width: usize| {
-            let bytes = [sets, rows, width].iter().fold(4, |n: u64, s| n.saturating_mul(wide(*s)));
-            Part::new(gpu, what, slice, bytes)
-        };
+        let part = |what, slice, width| Part::new(gpu, what, slice, [sets, rows, width]);
         let buffers = Buffers::from([
             (Buffer::Inputs, part("the inputs", inputs, mlp.inputs)?),
             (Buffer::Targets, part("the targets", targets, mlp.outputs())?),
@@ -256,8 +253,7 @@ impl Trainer {
         let plan = Plan::new(mlp, training, data, gpu.target())?;
         make_buffers(gpu, &plan.buffers(), &mut buffers)?;
         let program = Program::new(gpu, plan.strides(), &buffers)?;
-        let missing = || Error::argument("the buffer `parameters`", "missing", "made");
-        let parameters = buffers.get(&Buffer::Parameters).ok_or_else(missing)?.buffer.clone();
+        let parameters = find(&buffers, Buffer::Parameters)?.buffer.clone();
         let mut trainer = Self {
             gpu: gpu.clone(),
             mlp: mlp.clone(),
@@ -326,8 +322,7 @@ impl Trainer {
     }
 
     pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
-        let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
-        self.buffer(name).ok_or_else(missing)
+        find(&self.buffers, name).map(|part| &part.buffer)
     }
 
     fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
@@ -694,10 +689,7 @@ impl Trainer {
             self.gpu.submit(|encoder| record(encoder, &program, 1))?;
             [Buffer::BatchInputs, Buffer::BatchTargets]
         };
-        let part = |name| {
-            let missing = || Error::argument(format!("the buffer `{name}`"), "missing", "made");
-            self.buffers.get(&name).cloned().ok_or_else(missing)
-        };
+        let part = |name| find(&self.buffers, name).cloned();
         Ok([part(names[0])?, part(names[1])?])
     }
 }
