@@ -5,7 +5,8 @@
 struct Params {
     models: u32,
     rows: u32,
-    own_data: u32,
+    own_inputs: u32,
+    own_targets: u32,
     chunk: u32,
     splits: u32,
     split_stride: u32,
@@ -89,7 +90,7 @@ fn fused(
         }
         partial_loss[index] = sum;
     }
-    let gradient = index % params.splits * params.split_stride + model * PARAMETERS;
+    let gradient = index % params.splits * params.split_stride + model * (PARAMETERS - TABLES);
     for (var l = 0u; l < LAYERS; l++) {
         weight_gradient(l, first, end, gradient);
     }
@@ -109,7 +110,7 @@ fn load(row: u32, end: u32) {
         let column = i % WIDTH4;
         var values = vec4<f32>();
         if (r < end && column < width4) {
-            let at = (model * params.own_data * params.rows + r) * INPUTS;
+            let at = (model * params.own_inputs * params.rows + r) * INPUTS;
             for (var c = 0u; c < 4u; c++) {
                 if (4u * column + c < INPUTS) {
                     values[c] = inputs[at + 4u * column + c];
@@ -211,7 +212,7 @@ fn lose(row: u32, end: u32) -> f32 {
     var sum = 0.0;
     if (lane < TILE_ROWS) {
         loss_tile_row = lane;
-        loss_row_index = model * params.own_data * params.rows + min(row + lane, params.rows - 1u);
+        loss_row_index = model * params.own_targets * params.rows + min(row + lane, params.rows - 1u);
         let real = row + lane < end;
         let shared_by_row = loss_row(0u);
         for (var i = 0u; i < OUTPUTS; i++) {
@@ -255,6 +256,11 @@ fn backward(l: u32, row: u32, end: u32) {
         }
     }
     if (l == 0u) {
+        // What an encoding's tables learn from; nothing else asks for it.
+        if (TABLES > 0u) {
+            multiply(layer.units, layer.inputs, model * PARAMETERS + layer.weight, layer.inputs, 1u);
+            save_input_delta(row, end);
+        }
         return;
     }
     multiply(layer.units, layer.inputs, model * PARAMETERS + layer.weight, layer.inputs, 1u);
@@ -271,6 +277,17 @@ fn backward(l: u32, row: u32, end: u32) {
         tile[(my_row + i) * WIDTH4 + my_column] = delta;
     }
     workgroupBarrier();
+}
+
+fn save_input_delta(row: u32, end: u32) {
+    let width4 = (INPUTS + 3u) / 4u;
+    let real = inside(INPUTS);
+    for (var i = 0u; i < 4u; i++) {
+        let r = row + my_row + i;
+        if (r < end && my_column < width4) {
+            saved[place(INPUT_DELTA, width4, r) + my_column] = select(vec4<f32>(), my_product(i), real);
+        }
+    }
 }
 
 // The chunk's share of a layer's gradient, four units by four inputs at a time.
@@ -319,11 +336,11 @@ fn weight_gradient(l: u32, first: u32, end: u32, gradient: u32) {
                 let sum = my_product(i);
                 for (var c = 0u; c < 4u; c++) {
                     if (4u * input + c < layer.inputs) {
-                        partial_gradient[gradient + layer.weight + u * layer.inputs + 4u * input + c] = sum[c];
+                        partial_gradient[gradient + layer.weight - TABLES + u * layer.inputs + 4u * input + c] = sum[c];
                     }
                 }
                 if (input == 0u) {
-                    partial_gradient[gradient + layer.bias + u] = bias[i];
+                    partial_gradient[gradient + layer.bias - TABLES + u] = bias[i];
                 }
             }
         }

@@ -8,6 +8,7 @@ struct Params {
     gradient_groups: u32,
     loss_groups: u32,
     history: u32,
+    tables: u32,
 }
 
 struct Status {
@@ -90,10 +91,14 @@ fn reduce(
     }
 }
 
-// Word `i` of the gradient, which is then in its place.
+// Word `i` of the gradient, which is then in its place: behind the tables of its model.
 fn reduced(i: u32) -> Word {
+    var place = i;
+    if (params.tables > 0u) {
+        place += (i * LANES / params.parameters + 1u) * params.tables / LANES;
+    }
     if (!SPLIT) {
-        return gradient[i];
+        return gradient[place];
     }
     // Sixteen at a time: a sum of sums loses less than one long sum.
     var sum = Word();
@@ -106,7 +111,7 @@ fn reduced(i: u32) -> Word {
         }
     }
     sum += part_sum;
-    gradient[i] = sum;
+    gradient[place] = sum;
     return sum;
 }
 

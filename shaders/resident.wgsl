@@ -22,7 +22,7 @@ struct Status {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> hyper: Hyper;
+@group(0) @binding(1) var<uniform> numbers: Hyper;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read> targets: array<f32>;
 @group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
@@ -33,6 +33,7 @@ struct Status {
 // A full batch, feature after feature, inputs before targets; each element four rows.
 var<workgroup> held: array<vec4<f32>, HELD>;
 
+var<private> hyper: Hyper;
 var<private> lane: u32;
 var<private> model: u32;
 var<private> first_row: u32;
@@ -54,6 +55,7 @@ fn resident(
     cursor = vec2<u32>(status.epoch, status.position);
     var step = status.step;
     var diverged = status.diverged[model];
+    hyper = numbers;
     load();
     if (HOLDS) {
         for (var i = lane; i < HELD; i += WORKGROUP) {
@@ -79,6 +81,9 @@ fn resident(
         // A model that diverges in its update stops with the next step: one lane's does not stop
         // the others of the same step.
         let frozen = diverged <= step;
+        if (SCHEDULED) {
+            hyper.rate = scheduled_rate(numbers, step);
+        }
         step += 1u;
         if (in_any_lane(update(frozen, f32(step)))) {
             diverged = min(diverged, step);

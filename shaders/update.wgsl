@@ -6,6 +6,7 @@ struct Params {
     rows: u32,
     batch: u32,
     state_stride: u32,
+    tables: u32,
 }
 
 struct Status {
@@ -26,6 +27,9 @@ struct Status {
 // Whether all elements are one model's, whose state is then read once.
 override ONE_MODEL: bool = false;
 
+// Whether the learning rate follows a schedule.
+override SCHEDULED: bool = false;
+
 // Read once, not once a word.
 var<private> hyper: Hyper;
 var<private> gradients: Word;
@@ -42,6 +46,9 @@ fn update(
     let begin = (group.y * groups.x + group.x) * 64u * RUNS + local;
     let updates = status.updates;
     hyper = numbers;
+    if (SCHEDULED) {
+        hyper.rate = scheduled_rate(numbers, updates - 1u);
+    }
     if (begin == 0u) {
         status.step = updates;
         let cursor = vec2<u32>(status.epoch, status.position);
@@ -111,7 +118,14 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
         return false;
     }
     var state = vec2<f32>(part(first, lane), part(second, lane));
-    let value = optimize(part(values, lane), part(gradients, lane), &state, f32(updates));
+    let parameter = part(values, lane);
+    var g = part(gradients, lane);
+    if (element % params.parameters >= params.tables) {
+        g += hyper.l2 * parameter;
+    } else if (hyper.skip_untouched != 0u && g == 0.0) {
+        return false;
+    }
+    let value = optimize(parameter, g, &state, f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;
     }

@@ -4,14 +4,15 @@
 use crate::activation::Saved;
 use crate::batches::Cursor;
 use crate::cast::{to_u32, wide};
+use crate::encoding;
 use crate::error::{check_finite, check_shape};
 use crate::health::{Health, LayerHealth};
 use crate::kernels::matmul::{Matrix, product};
 use crate::kernels::saturation::Holds;
-use crate::kernels::{gather, loss, saturation, update};
-use crate::trainer::{all_diverged, check_optimizer, check_same};
+use crate::kernels::{average, gather, loss, saturation, update};
+use crate::trainer::{all_diverged, check_averaged, check_optimizer, check_same};
 use crate::{
-    Activation, Batch, Data, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result, Train,
+    Activation, Batch, Data, Error, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result, Train,
     Training,
 };
 
@@ -35,10 +36,17 @@ pub struct CpuTrainer<T = f32> {
     batch: usize,
     parameters: Vec<T>,
     states: Vec<Vec<T>>,
+    averages: Vec<T>,
     step: u32,
     cursor: Cursor,
     diverged: Vec<u32>,
     losses: Vec<T>,
+}
+
+/// What a forward pass leaves: the first layer's inputs, where an encoding makes them, and all layers.
+struct Pass<T> {
+    encoded: Option<Vec<T>>,
+    layers: Vec<Layer<T>>,
 }
 
 /// What a forward pass leaves of one layer: `[batch, units]`, and the pre-activations where the
@@ -66,6 +74,7 @@ impl<T: Real> CpuTrainer<T> {
             batch,
             parameters: Vec::new(),
             states: Vec::new(),
+            averages: Vec::new(),
             step: 0,
             cursor: Cursor::default(),
             diverged: Vec::new(),
@@ -82,9 +91,29 @@ impl<T: Real> CpuTrainer<T> {
     pub fn restart(&mut self, parameters: &Parameters<T>) -> Result<()> {
         self.replace(parameters)?;
         self.states = vec![vec![T::ZERO; 2 * self.mlp.parameters()]; self.training.models];
+        self.averages.clone_from(&self.parameters);
         self.step = 0;
         self.cursor = Cursor::default();
         self.losses.clear();
+        Ok(())
+    }
+
+    /// Trains on other data from the next step on, whose epochs begin anew.
+    ///
+    /// # Errors
+    /// Data that do not fit the network, or of another number of rows or sets.
+    pub fn set_data(&mut self, data: &Data<T>) -> Result<()> {
+        data.check(&self.mlp, self.training.models)?;
+        for (what, found, now) in [
+            ("the data's number of rows", data.rows(), self.data.rows()),
+            ("the data's number of sets", data.sets(), self.data.sets()),
+        ] {
+            if found != now {
+                return Err(Error::argument(what, found, format!("{now}, as before")));
+            }
+        }
+        self.data.clone_from(data);
+        self.cursor = Cursor::default();
         Ok(())
     }
 
@@ -170,8 +199,8 @@ impl<T: Real> CpuTrainer<T> {
         let [x, t] = self.rows()?;
         let results = self.each_model(|m| {
             let [x, t] = self.set(m, [&x, &t]);
-            let layers = forward(&self.mlp, self.model(m), x, true);
-            backward(&self.mlp, &self.training, self.model(m), x, t, &layers, inputs)
+            let pass = forward(&self.mlp, self.model(m), x, true);
+            backward(&self.mlp, &self.training, self.model(m), x, t, &pass, inputs)
         });
         let mut gradients = Gradients { losses: Vec::new(), values: Vec::new() };
         let mut of_inputs = Vec::new();
@@ -183,15 +212,16 @@ impl<T: Real> CpuTrainer<T> {
         Ok((gradients, of_inputs))
     }
 
-    /// The loss of one model with `parameters` on the batch of the next step.
-    pub(crate) fn loss_at(&self, parameters: &[T]) -> Result<T> {
+    /// The loss of one model with `parameters` on the batch of the next step, and the last
+    /// pre-activations. What the loss's gradient takes for a constant is made of `held`, where given.
+    pub(crate) fn loss_at(&self, parameters: &[T], held: Option<&[T]>) -> Result<(T, Vec<T>)> {
         let [x, t] = self.rows()?;
         let [x, t] = self.set(0, [&x, &t]);
-        let layers = forward(&self.mlp, parameters, x, false);
-        let z = layers.last().map_or(x, |layer| &layer.y);
+        let z = forward(&self.mlp, parameters, x, false).layers.pop().map_or_else(Vec::new, |l| l.y);
         let mut delta = vec![T::ZERO; t.len()];
-        let f = self.mlp.last_activation();
-        Ok(loss::reference(self.training.loss, f, self.mlp.outputs(), z, t, &mut delta))
+        let (loss, f) = (self.training.loss, self.mlp.last_activation());
+        let both = [&z[..], held.unwrap_or(&z)];
+        Ok((loss::held_reference(loss, f, self.mlp.outputs(), both, t, &mut delta), z))
     }
 
     /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, in this precision.
@@ -206,8 +236,8 @@ impl<T: Real> CpuTrainer<T> {
         }
         let f = self.mlp.last_activation();
         let outputs = self.each_model(|m| {
-            let z =
-                forward(&self.mlp, self.model(m), x, false).pop().map_or_else(Vec::new, |l| l.y);
+            let last = forward(&self.mlp, self.model(m), x, false).layers.pop();
+            let z = last.map_or_else(Vec::new, |l| l.y);
             z.into_iter().map(|z| f.value(z)).collect::<Vec<_>>()
         });
         Ok(outputs.concat())
@@ -220,7 +250,7 @@ impl<T: Real> CpuTrainer<T> {
         let p = self.mlp.parameters();
         let layers_of = self.each_model(|m| {
             let [x, _] = self.set(m, [&x, &x]);
-            forward(&self.mlp, self.model(m), x, true)
+            forward(&self.mlp, self.model(m), x, true).layers
         });
         let mut layers = Vec::new();
         for (m, kept) in layers_of.iter().enumerate() {
@@ -251,6 +281,9 @@ impl<T: Real> CpuTrainer<T> {
     fn one_step(&mut self) -> Result<()> {
         let (gradients, _) = self.back_propagate(false)?;
         let (p, t) = (self.mlp.parameters(), self.step + 1);
+        let tables = self.mlp.encoding_parameters();
+        let rate = self.training.optimizer.rate() * self.training.schedule.factor(self.step);
+        let optimizer = self.training.optimizer.at_rate(rate);
         for m in 0..self.training.models {
             let gradient = &gradients.values[m * p..(m + 1) * p];
             let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
@@ -259,11 +292,14 @@ impl<T: Real> CpuTrainer<T> {
             }
             if self.diverged[m] > self.step {
                 let parameters = &mut self.parameters[m * p..(m + 1) * p];
-                let optimizer = &self.training.optimizer;
-                if !update::reference(optimizer, t, gradient, parameters, &mut self.states[m]) {
+                let states = &mut self.states[m];
+                if !update::reference(&optimizer, t, tables, gradient, parameters, states) {
                     self.diverged[m] = self.diverged[m].min(t);
                 }
             }
+        }
+        if let Some(decay) = self.training.average {
+            average::reference(decay, t, &self.parameters, &mut self.averages);
         }
         self.losses.extend(gradients.losses);
         self.step += 1;
@@ -275,9 +311,11 @@ impl<T: Real> CpuTrainer<T> {
 
 /// All layers' activations; of the last layer the pre-activations alone. `keep` keeps what the
 /// backward pass needs.
-fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Vec<Layer<T>> {
+fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Pass<T> {
     let mut layers: Vec<Layer<T>> = Vec::new();
     let rows = x.len() / mlp.inputs;
+    let encoded = (!mlp.encoding.is_empty()).then(|| encoding::encode(mlp, parameters, x));
+    let x = encoded.as_deref().unwrap_or(x);
     for (index, range) in mlp.ranges().into_iter().enumerate() {
         let [units, inputs] = range.shape;
         let input = layers.last().map_or(x, |layer| &layer.y);
@@ -298,7 +336,7 @@ fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Vec<Lay
         }
         layers.push(layer);
     }
-    layers
+    Pass { encoded, layers }
 }
 
 /// Loss, gradient, and the gradient of the inputs where asked for.
@@ -308,10 +346,14 @@ fn backward<T: Real>(
     parameters: &[T],
     x: &[T],
     t: &[T],
-    layers: &[Layer<T>],
+    pass: &Pass<T>,
     inputs_too: bool,
 ) -> (T, Vec<T>, Vec<T>) {
-    let rows = x.len() / mlp.inputs;
+    let Pass { encoded, layers } = pass;
+    let raw = x;
+    let x = encoded.as_deref().unwrap_or(x);
+    let tables = mlp.encoding_parameters();
+    let rows = raw.len() / mlp.inputs;
     let mut gradient = vec![T::ZERO; parameters.len()];
     let mut delta = vec![T::ZERO; t.len()];
     let z = layers.last().map_or(x, |layer| &layer.y);
@@ -328,7 +370,7 @@ fn backward<T: Real>(
                 *sum += *d;
             }
         }
-        if index == 0 && !inputs_too {
+        if index == 0 && !inputs_too && tables == 0 {
             break;
         }
         let mut next = vec![T::ZERO; rows * inputs];
@@ -342,6 +384,10 @@ fn backward<T: Real>(
             }
         }
         delta = next;
+    }
+    if encoded.is_some() && (inputs_too || tables > 0) {
+        let of_tables = &mut gradient[..tables];
+        delta = encoding::back_propagate(mlp, parameters, raw, &delta, of_tables, inputs_too);
     }
     (loss, gradient, if inputs_too { delta } else { Vec::new() })
 }
@@ -393,6 +439,11 @@ impl<T: Real> Train for CpuTrainer<T> {
 
     fn parameters(&mut self) -> Result<Parameters> {
         Parameters::new(self.mlp.clone(), self.training.models, self.parameters.clone())?.cast()
+    }
+
+    fn averages(&mut self) -> Result<Parameters> {
+        check_averaged(&self.training)?;
+        Parameters::new(self.mlp.clone(), self.training.models, self.averages.clone())?.cast()
     }
 
     fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {

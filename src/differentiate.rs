@@ -71,7 +71,8 @@ fn one_model(models: usize) -> Result<()> {
 }
 
 impl<T: Real> CpuTrainer<T> {
-    /// The gradient on the next step's batch by differences, one forward pass after another.
+    /// The gradient on the next step's batch by differences, one forward pass after another. What the
+    /// loss's gradient takes for a constant ([`Loss::holds_divisor`]) is one here.
     ///
     /// # Errors
     /// A population of more than one.
@@ -81,16 +82,18 @@ impl<T: Real> CpuTrainer<T> {
         let noise = if size_of::<T>() == 4 { 1e-7 } else { 2e-16 };
         let mut values = self.values().to_vec();
         let [up, down] = difference.replaced(noise, &values);
-        let here = self.loss_at(&values)?.to_f64();
+        let (here, held) = self.loss_at(&values, None)?;
+        let here = here.to_f64();
+        let loss = |values: &[T]| Ok::<_, Error>(self.loss_at(values, Some(&held))?.0.to_f64());
         let mut gradient = Vec::with_capacity(values.len());
         for i in 0..values.len() {
             let kept = std::mem::replace(&mut values[i], up[i]);
-            let above = self.loss_at(&values)?.to_f64();
+            let above = loss(&values)?;
             let below = if difference == Difference::Forward {
                 here
             } else {
                 values[i] = down[i];
-                self.loss_at(&values)?.to_f64()
+                loss(&values)?
             };
             values[i] = kept;
             gradient.push(T::of(quotient((above, below), (up[i].to_f64(), down[i].to_f64()))));
@@ -104,7 +107,8 @@ impl Trainer {
     /// each with one parameter changed, evaluated side by side, in slices where they are many.
     ///
     /// # Errors
-    /// A population of more than one; [`Error::TooLarge`]; a lost device.
+    /// A population of more than one; a loss that holds a divisor ([`Loss::holds_divisor`]), whose gradient
+    /// no difference gives; [`Error::TooLarge`]; a lost device.
     #[cfg(not(target_family = "wasm"))]
     pub fn numerical_gradient(&mut self, difference: Difference) -> Result<Vec<f32>> {
         pollster::block_on(self.numerical_gradient_async(difference))
@@ -116,6 +120,12 @@ impl Trainer {
     /// The same.
     pub async fn numerical_gradient_async(&mut self, difference: Difference) -> Result<Vec<f32>> {
         one_model(self.training().models)?;
+        let loss = self.training().loss;
+        if loss.holds_divisor() {
+            let what = "the loss of a numerical gradient on the GPU";
+            let allowed = "one whose gradient is the derivative of its value";
+            return Err(Error::argument(what, loss.name(), allowed));
+        }
         let base = self.parameters_async().await?.values().to_vec();
         // Sums of many rows in f32 leave some more of their last places to chance than one.
         let [up, down] = difference.replaced(4e-7, &base);

@@ -1,8 +1,9 @@
 //! Parameters as safetensors files (feature `safetensors`).
 
 use crate::parameters::check_models;
-use crate::{Error, Mlp, Parameters, Real, Result};
+use crate::{Encoding, Error, Mlp, Parameters, Real, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::ops::Range;
 use std::path::Path;
 
 /// The type of a file's numbers.
@@ -11,25 +12,21 @@ const fn dtype<T: Real>() -> Dtype {
 }
 
 impl<T: Real> Parameters<T> {
-    /// The file's bytes: safetensors, tensors `layers.0.weight`, `layers.0.bias`, …; a population
-    /// of more than one has the models as the leading axis.
+    /// The file's bytes: safetensors, tensors `layers.0.weight`, `layers.0.bias`, …, and for a grid
+    /// among the encodings `encoding.0.tables`, `[entries, features]`; a population of more than one has the models as the
+    /// leading axis.
     ///
     /// # Errors
     /// [`Error::File`] where the library refuses.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let p = self.mlp().parameters();
         let mut tensors = Vec::new();
-        for (index, range) in self.mlp().ranges().into_iter().enumerate() {
-            for (name, part, shape) in [
-                ("weight", range.weight, range.shape.to_vec()),
-                ("bias", range.bias, vec![range.shape[0]]),
-            ] {
-                let bytes: Vec<u8> = (0..self.models())
-                    .flat_map(|m| &self.values()[m * p + part.start..m * p + part.end])
-                    .flat_map(|v| bytemuck::bytes_of(v).iter().copied())
-                    .collect();
-                tensors.push((format!("layers.{index}.{name}"), self.shape(&shape), bytes));
-            }
+        for (name, part, shape) in tensors_of(self.mlp()) {
+            let bytes: Vec<u8> = (0..self.models())
+                .flat_map(|m| &self.values()[m * p + part.start..m * p + part.end])
+                .flat_map(|v| bytemuck::bytes_of(v).iter().copied())
+                .collect();
+            tensors.push((name, self.shape(&shape), bytes));
         }
         let views = tensors
             .iter()
@@ -57,19 +54,13 @@ impl<T: Real> Parameters<T> {
         let p = mlp.parameters();
         let mut values = vec![T::ZERO; models * p];
         let mut expected = Vec::new();
-        for (index, range) in mlp.ranges().into_iter().enumerate() {
-            for (kind, part, shape) in [
-                ("weight", range.weight, range.shape.to_vec()),
-                ("bias", range.bias, vec![range.shape[0]]),
-            ] {
-                let name = format!("layers.{index}.{kind}");
-                let shape = if models == 1 { shape } else { [vec![models], shape].concat() };
-                let read = read_tensor::<T>(&file, &name, &shape)?;
-                for (m, chunk) in read.chunks(part.len()).enumerate() {
-                    values[m * p + part.start..m * p + part.end].copy_from_slice(chunk);
-                }
-                expected.push(name);
+        for (name, part, shape) in tensors_of(mlp) {
+            let shape = if models == 1 { shape } else { [vec![models], shape].concat() };
+            let read = read_tensor::<T>(&file, &name, &shape)?;
+            for (m, chunk) in read.chunks(part.len()).enumerate() {
+                values[m * p + part.start..m * p + part.end].copy_from_slice(chunk);
             }
+            expected.push(name);
         }
         if let Some(name) =
             file.names().into_iter().find(|name| !expected.iter().any(|e| e == name))
@@ -104,6 +95,24 @@ impl<T: Real> Parameters<T> {
     fn shape(&self, shape: &[usize]) -> Vec<usize> {
         if self.models() == 1 { shape.to_vec() } else { [&[self.models()], shape].concat() }
     }
+}
+
+/// The tensors of a model: name, elements, shape.
+fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
+    let mut tensors = Vec::new();
+    for (index, place) in crate::encoding::places(mlp).into_iter().enumerate() {
+        if let Encoding::Grid(grid) = place.encoding {
+            let features = grid.features as usize;
+            let shape = vec![place.tables.len() / features, features];
+            tensors.push((format!("encoding.{index}.tables"), place.tables, shape));
+        }
+    }
+    for (index, range) in mlp.ranges().into_iter().enumerate() {
+        let units = vec![range.shape[0]];
+        tensors.push((format!("layers.{index}.weight"), range.weight, range.shape.to_vec()));
+        tensors.push((format!("layers.{index}.bias"), range.bias, units));
+    }
+    tensors
 }
 
 /// A tensor's elements, in `T`.

@@ -4,7 +4,10 @@ use crate::{Activation, Mlp, Parameters, Real, Result};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-/// How the weights of a layer are drawn; biases start at 0.
+/// Bound of a grid's features at first: Müller et al., 2022, section 4.
+const TABLE: f64 = 1e-4;
+
+/// How the weights of a layer are drawn; biases start at 0, and a grid's features uniform in ±10⁻⁴.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Init {
     /// By the layer's activation: [`Init::HeNormal`] in front of the rectifier family (ReLU,
@@ -32,6 +35,7 @@ impl Init {
         let mut random = Random::new(seed);
         let mut values = Vec::with_capacity(models * mlp.parameters());
         for _ in 0..models {
+            values.extend((0..mlp.encoding_parameters()).map(|_| f32::of(random.uniform(-TABLE, TABLE))));
             for (layer, range) in mlp.layers.iter().zip(mlp.ranges()) {
                 let [units, inputs] = range.shape.map(crate::cast::count);
                 values.extend(range.weight.map(|_| {

@@ -55,10 +55,27 @@ macro_rules! losses {
                 match self { $(Self::$variant => $module::ROW),* }
             }
 
+            /// Whether its gradient takes a divisor of its value, made of the output, for a
+            /// constant: then it is no derivative, and no difference of values gives it.
+            pub const fn holds_divisor(self) -> bool {
+                match self { $(Self::$variant => $module::HOLDS),* }
+            }
+
             /// The sum of one row's values; `gradient` becomes their derivatives with respect to
             /// `argument`. All three slices have the length of a row.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
-                match self { $(Self::$variant => $module::row(argument, target, gradient)),* }
+                self.row_held(argument, argument, target, gradient)
+            }
+
+            /// The same with the divisor of [`Loss::holds_divisor`] made of other outputs.
+            pub(crate) fn row_held<T: Real>(
+                self,
+                argument: &[T],
+                held: &[T],
+                target: &[T],
+                gradient: &mut [T],
+            ) -> T {
+                match self { $(Self::$variant => $module::row(argument, held, target, gradient)),* }
             }
 
             /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`.
@@ -91,6 +108,14 @@ losses! {
     MeanAbsoluteError => mean_absolute_error needs [],
     /// ½ d² where |d| = |y − t| ≤ 1, else |d| − ½, mean over batch and outputs.
     Huber => huber needs [],
+    /// (y − t)² / (y² + 0.01), mean over batch and outputs. Its gradient takes the divisor for a
+    /// constant.
+    RelativeL2 => relative_l2 needs [],
+    /// |y − t| / (|t| + 0.01), mean over batch and outputs: mean absolute percentage error.
+    Mape => mape needs [],
+    /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: symmetric mean absolute
+    /// percentage error. Its gradient takes the divisor for a constant.
+    Smape => smape needs [],
 }
 
 impl Loss {
@@ -145,6 +170,23 @@ impl Loss {
     }
 }
 
+/// [`elementwise`] with a divisor made of other outputs: `f(argument, held, target)`.
+fn held_elementwise<T: Real>(
+    argument: &[T],
+    held: &[T],
+    target: &[T],
+    gradient: &mut [T],
+    f: impl Fn(T, T, T) -> (T, T),
+) -> T {
+    let mut sum = T::ZERO;
+    for (((a, h), t), g) in argument.iter().zip(held).zip(target).zip(gradient) {
+        let (value, slope) = f(*a, *h, *t);
+        sum += value;
+        *g = slope;
+    }
+    sum
+}
+
 /// A loss whose elements do not depend on each other: `f(argument, target)` is value and slope.
 fn elementwise<T: Real>(
     argument: &[T],
@@ -152,13 +194,7 @@ fn elementwise<T: Real>(
     gradient: &mut [T],
     f: impl Fn(T, T) -> (T, T),
 ) -> T {
-    let mut sum = T::ZERO;
-    for ((a, t), g) in argument.iter().zip(target).zip(gradient) {
-        let (value, slope) = f(*a, *t);
-        sum += value;
-        *g = slope;
-    }
-    sum
+    held_elementwise(argument, argument, target, gradient, |a, _, t| f(a, t))
 }
 
 /// −1, 0 or 1.
@@ -186,14 +222,16 @@ mod tests {
         for loss in Loss::ALL {
             let z = [0.31, -1.7, 2.4, 0.02];
             let t = [0.0, 0.25, 0.5, 0.25];
-            let (_, gradient) = row(*loss, &z, &t);
+            let (at, (_, gradient)) = (z, row(*loss, &z, &t));
             for i in 0..z.len() {
                 let h = 1e-5;
                 let (mut up, mut down) = (z, z);
                 up[i] += h;
                 down[i] -= h;
-                let difference = (row(*loss, &up, &t).0 - row(*loss, &down, &t).0) / (2.0 * h);
-                let error = (gradient[i] - difference).abs();
+                let mut unused = [0.0; 4];
+                let mut value = |z: &[f64]| loss.row_held(z, &at, &t, &mut unused);
+                let difference = (value(&up) - value(&down)) / (2.0 * h);
+                let error = (gradient[i] - difference).abs() / gradient[i].abs().max(1.0);
                 assert!(error <= 1e-9, "{} element {i}: {error}", loss.name());
             }
         }

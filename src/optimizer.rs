@@ -20,7 +20,12 @@ pub(crate) struct Hyper {
     pub ln_beta2: f32,
     pub epsilon: f32,
     pub weight_decay: f32,
-    pub padding: [f32; 2],
+    pub l2: f32,
+    pub skip_untouched: u32,
+    pub ln_base: f32,
+    pub decay_start: u32,
+    pub decay_interval: u32,
+    pub decay_end: u32,
 }
 
 /// What an optimizer's file gives.
@@ -29,6 +34,14 @@ trait Rule {
     /// Fields and values, with the range that each may have.
     fn fields(&self) -> Vec<(&'static str, f64, Range)>;
     fn hyper(&self) -> Hyper;
+    /// Times a parameter of a layer, added to its gradient.
+    fn l2(&self) -> f64 {
+        0.0
+    }
+    /// Whether a table's entry without a gradient is left as it is.
+    fn skips_untouched(&self) -> bool {
+        false
+    }
     /// The new parameter; `t` counts updates from 1.
     fn update<T: Real>(&self, t: f64, parameter: T, gradient: T, state: &mut [T; 2]) -> T;
 }
@@ -77,14 +90,36 @@ macro_rules! optimizers {
             }
 
             pub(crate) fn hyper(&self) -> Hyper {
-                match self { $(Self::$variant(rule) => rule.hyper()),* }
+                let numbers = match self { $(Self::$variant(rule) => rule.hyper()),* };
+                Hyper {
+                    l2: crate::cast::to_f32(self.l2()),
+                    skip_untouched: u32::from(self.skips_untouched()),
+                    ..numbers
+                }
+            }
+
+            /// Times a layer's parameter, this is added to its gradient.
+            pub fn l2(&self) -> f64 {
+                match self { $(Self::$variant(rule) => rule.l2()),* }
+            }
+
+            /// Whether an element of a table whose gradient is 0 is left as it is, its state too.
+            pub fn skips_untouched(&self) -> bool {
+                match self { $(Self::$variant(rule) => rule.skips_untouched()),* }
+            }
+
+            /// The same at another learning rate.
+            #[must_use]
+            pub const fn at_rate(mut self, rate: f64) -> Self {
+                match &mut self { $(Self::$variant(rule) => rule.rate = rate),* }
+                self
             }
 
             fn fields(&self) -> Vec<(&'static str, f64, Range)> {
                 match self { $(Self::$variant(rule) => rule.fields()),* }
             }
 
-            /// One parameter's new value from its gradient; `t` counts updates from 1, and `state`
+            /// One parameter's new value from its gradient, in which [`Optimizer::l2`] is already; `t` counts updates from 1, and `state`
             /// is what the last update left (zeros at first).
             pub fn update<T: Real>(&self, t: u32, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
                 match self {

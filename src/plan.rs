@@ -20,10 +20,14 @@ use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
-    Access, Dispatch, PARTIAL_BYTES, Work, advance, fused, gather, loss, perturb, reduce, resident,
-    stride, texture, update,
+    Access, Dispatch, PARTIAL_BYTES, Work, advance, average, encode, encode_gradient, fused, gather,
+    grid, grid_gradient, loss, peak, perturb, reduce, resident, scatter, settle, stride, texture,
+    update,
 };
-use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Target};
+use crate::encoding::{self, Encoding, Place};
+use crate::{
+    Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Schedule, Target,
+};
 use std::fmt;
 
 /// How a network is trained.
@@ -41,6 +45,13 @@ pub struct Training {
     pub loss: Loss,
     /// By which rule.
     pub optimizer: Optimizer,
+    /// How its learning rate changes with the steps.
+    pub schedule: Schedule,
+    /// The decay d of an exponential moving average of the parameters, 0 or more and less than 1,
+    /// where one is kept beside them: [`Train::averages`].
+    ///
+    /// [`Train::averages`]: crate::Train::averages
+    pub average: Option<f64>,
     /// On how many rows a step.
     pub batch: Batch,
     /// How many models, side by side.
@@ -95,6 +106,8 @@ impl Training {
         Self {
             loss,
             optimizer: optimizer.into(),
+            schedule: Schedule::Constant,
+            average: None,
             batch: Batch::Full,
             models: 1,
             init: Init::Auto,
@@ -108,6 +121,21 @@ impl Training {
     #[must_use]
     pub const fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = strategy;
+        self
+    }
+
+    /// The same with a learning rate that changes with the steps.
+    #[must_use]
+    pub const fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// The same with an exponential moving average of the parameters beside them, by the decay of
+    /// a step. Not for the resident strategy, which then is not chosen.
+    #[must_use]
+    pub const fn average(mut self, decay: f64) -> Self {
+        self.average = Some(decay);
         self
     }
 
@@ -143,11 +171,19 @@ impl Training {
     /// `Ok` if `mlp` can be trained so.
     ///
     /// # Errors
-    /// Those of [`Mlp::check`], [`Optimizer::check`] and [`Loss::check`]; 0 models; no history.
+    /// Those of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`]; an
+    /// average's decay out of range; 0 models; no history.
     pub fn check(&self, mlp: &Mlp) -> Result<()> {
         mlp.check()?;
         crate::parameters::check_models(mlp, self.models)?;
         self.optimizer.check()?;
+        self.schedule.check()?;
+        if let Some(decay) = self.average
+            && !(0.0..1.0).contains(&crate::cast::to_f32(decay))
+        {
+            let what = "the decay of the parameters' average";
+            return Err(Error::argument(what, decay, "0 or more and less than 1"));
+        }
         self.loss.check(mlp.last_activation())?;
         if self.history == 0 {
             return Err(Error::argument("the steps of the loss history", 0, "1 or more"));
@@ -173,6 +209,8 @@ pub enum Buffer {
     /// What the optimizer keeps: for each of its states `[models, P]`, filled up to a multiple of four
     /// elements.
     States,
+    /// Their exponential moving average, `[models, P]`.
+    Averages,
     /// The optimizer's numbers.
     Hyper,
     /// The step counter, the number of updates, the epoch, the position in it, and for each model
@@ -180,13 +218,23 @@ pub enum Buffer {
     Status,
     /// The gradient, `[models, P]`.
     Gradient,
-    /// Partial sums of it, `[splits, models, P]`, where there are several; each split filled up to a
-    /// multiple of four elements.
+    /// Partial sums of it, `[splits, models, P]` without the encoding's tables, where there are
+    /// several; each split filled up to a multiple of four elements.
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
     /// The loss history, `[history, models]`, a ring: step s is in row s mod history.
     Losses,
+    /// The first layer's inputs, `[models, batch, width]`, where an encoding makes them; `[sets,
+    /// batch, width]` where it has no tables.
+    Encoded,
+    /// Their gradient, `[models, batch, width]`.
+    EncodedGradient,
+    /// The largest magnitude of that, `[models]`, and what it is found through, as bits.
+    Peak(usize),
+    /// The gradient of a grid's tables in fixed point, `[models, tables, 2]` words of 32 bits: 0
+    /// between steps.
+    TableSums,
     /// A layer's activations, `[models, batch, units]`, and behind them the pre-activations where
     /// the backward pass needs them. The last layer's: the pre-activations alone in training.
     Activation(usize),
@@ -311,7 +359,19 @@ impl Plan {
         b.buffer(Buffer::Inputs, &[sets, rows, mlp.inputs])?;
         b.buffer(Buffer::Targets, &[sets, rows, mlp.outputs()])?;
         b.buffer(Buffer::Parameters, &[models, p])?;
-        let updated = update::Shape { parameters: p, models, rows, batch, padded: true };
+        let tables = mlp.encoding_parameters();
+        let updated = update::Shape {
+            parameters: p,
+            models,
+            rows,
+            batch,
+            tables,
+            scheduled: training.schedule != Schedule::Constant,
+            padded: true,
+        };
+        if training.average.is_some() {
+            b.buffer(Buffer::Averages, &[models, p])?;
+        }
         b.buffer(Buffer::States, &[training.optimizer.states(), updated.state_stride()])?;
         b.bytes(Buffer::Hyper, wide(size_of::<crate::optimizer::Hyper>()));
         b.bytes(Buffer::Status, crate::gpu::status_bytes(models)?);
@@ -321,7 +381,7 @@ impl Plan {
         let splits = b.splits(target.max_binding());
         // A gradient of one part needs no second buffer, and no sum.
         let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
-        let elements = if splits > 1 { splits.saturating_mul(stride(all, true)) } else { 1 };
+        let elements = if splits > 1 { splits.saturating_mul(stride((p - tables).saturating_mul(models), true)) } else { 1 };
         b.buffer(partial, &[elements])?;
 
         if mini {
@@ -341,28 +401,47 @@ impl Plan {
         let gather = b.take();
 
         b.forward(x, Purpose::Training)?;
+        let encoded = b.take();
+        let (encode, forward) = encoded.split_at(mlp.encoding.len());
+        let encode = encode.to_vec();
+        b.nodes = forward.to_vec();
         let loss_groups = b.loss(training.loss, t)?;
         let last = mlp.layers.len() - 1;
         for layer in (0..=last).rev() {
             b.weight_gradient(layer, x, splits)?;
-            if layer > 0 {
+            if layer > 0 || tables > 0 {
                 b.layer_gradient(layer)?;
             }
         }
+        let width = mlp.layer_inputs(0);
+        b.table_gradients(x, Buffer::EncodedGradient, [0, width])?;
         let splits = if splits > 1 { splits } else { 0 };
-        let shape =
-            reduce::Shape { parameters: p, models, splits, loss_groups, history, padded: true };
+        let shape = reduce::Shape {
+            parameters: p - tables,
+            models,
+            splits,
+            loss_groups,
+            history,
+            tables,
+            padded: true,
+        };
         use Buffer::{Gradient, Hyper, Losses, PartialLoss, States, Status};
         b.push(reduce::dispatch(shape, target)?, &[partial, PartialLoss, Gradient, Losses, Status]);
-        let layered = b.take();
+        let layered = [encode.clone(), b.take()].concat();
 
         b.push(
             update::dispatch(&training.optimizer, updated, target)?,
             &[Hyper, Gradient, Buffer::Parameters, States, Status],
         );
+        if let Some(decay) = training.average {
+            let buffers = [Buffer::Parameters, Status, Buffer::Averages];
+            b.push(average::dispatch(all, decay)?, &buffers);
+        }
         let update = b.take();
-        b.buffer(Buffer::InputGradient, &[models, batch, mlp.inputs])?;
-        b.layer_gradient(0)?;
+        if tables == 0 {
+            b.layer_gradient(0)?;
+        }
+        b.encoding_gradient(x)?;
         let input_gradient = b.take();
 
         let shape = resident::Shape {
@@ -374,6 +453,8 @@ impl Plan {
             rows,
             batch: training.batch,
             history,
+            scheduled: updated.scheduled,
+            averaged: training.average.is_some(),
         };
         let fused = fused::Shape { mlp, loss: training.loss, models, sets, batch };
         let form = fused::Form::new(fused, target).map(|form| (fused, form));
@@ -385,7 +466,7 @@ impl Plan {
             asked => asked,
         };
         let fused = match strategy {
-            Strategy::Fused => b.fused(form?, x, t, history)?,
+            Strategy::Fused => [encode, b.fused(form?, x, t, history)?].concat(),
             _ => Vec::new(),
         };
         let strides = match strategy {
@@ -586,7 +667,9 @@ const PREDICTION_ROWS: usize = 16_384;
 impl Prediction {
     /// How many rows a slice of a prediction of `rows` rows has.
     pub fn slice(mlp: &Mlp, models: usize, rows: usize, target: &Target) -> usize {
-        let widest = mlp.layers.iter().map(|l| l.units * models).fold(mlp.inputs, usize::max);
+        let encoded = mlp.layer_inputs(0) * if mlp.encoding_parameters() > 0 { models } else { 1 };
+        let widest = mlp.inputs.max(encoded);
+        let widest = mlp.layers.iter().map(|l| l.units * models).fold(widest, usize::max);
         let room = narrow(target.max_binding() / 4) / widest.max(1);
         rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
     }
@@ -660,7 +743,8 @@ impl Copies {
         mlp.check()?;
         let p = mlp.parameters();
         let most = COPIES_ELEMENTS.min(narrow(target.max_binding() / 8));
-        let widest = mlp.layers.iter().map(|l| l.units.saturating_mul(rows)).fold(p, usize::max);
+        let widest = mlp.layers.iter().map(|l| l.units).fold(mlp.layer_inputs(0), usize::max);
+        let widest = widest.saturating_mul(rows).max(p);
         let models = (most / widest).clamp(1, p);
         let mut b = Builder::new(mlp, target, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
@@ -681,6 +765,7 @@ impl Copies {
             splits: 0,
             loss_groups,
             history: 1,
+            tables: 0,
             padded: true,
         };
         use Buffer::{Losses, PartialLoss, Status, Unused};
@@ -800,7 +885,8 @@ impl<'a> Builder<'a> {
         Ok(self.buffers)
     }
 
-    /// The gradient of a step by the fused kernel: two dispatches, whatever the depth.
+    /// The gradient of a step by the fused kernel: two dispatches, whatever the depth, besides those of
+    /// an encoding.
     fn fused(
         &mut self,
         (shape, form): (fused::Shape<'_>, fused::Form),
@@ -809,19 +895,23 @@ impl<'a> Builder<'a> {
         history: usize,
     ) -> Result<Vec<Node>> {
         use Buffer::{Gradient, Losses, Parameters, PartialGradient, PartialLoss, Saved, Status};
-        let (p, models, splits) = (self.mlp.parameters(), self.models, form.splits);
+        let tables = self.mlp.encoding_parameters();
+        let (p, models, splits) = (self.mlp.parameters() - tables, self.models, form.splits);
         self.buffer(Saved, &[form.saved])?;
         self.buffer(PartialGradient, &[splits, stride(models * p, true)])?;
         self.buffer(PartialLoss, &[models, splits])?;
+        let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
         for dispatch in fused::dispatches(shape, &form)? {
-            self.push(dispatch, &[x, t, Parameters, Saved, PartialGradient, PartialLoss]);
+            self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss]);
         }
+        self.table_gradients(x, Saved, fused::input_delta(shape))?;
         let shape = reduce::Shape {
             parameters: p,
             models,
             splits,
             loss_groups: splits,
             history,
+            tables,
             padded: true,
         };
         self.push(
@@ -835,7 +925,8 @@ impl<'a> Builder<'a> {
     /// a GPU, sums short enough to be accurate, and no more memory than pays. A CPU has few cores to
     /// fill: from 8 tiles of a subgroup on, longer sums only save memory.
     fn splits(&self, max_binding: u64) -> usize {
-        let all = wide(self.mlp.parameters()).saturating_mul(wide(self.models));
+        let of_layers = self.mlp.parameters() - self.mlp.encoding_parameters();
+        let all = wide(of_layers).saturating_mul(wide(self.models));
         let filled = if self.target.software { 512 } else { 16_384 };
         let chunk = if all / 16 >= filled { 1024 } else { 128 };
         let room = PARTIAL_BYTES.min(max_binding) / (4 * all.max(1));
@@ -845,12 +936,101 @@ impl<'a> Builder<'a> {
 
     /// From model to model of what layer `layer` reads.
     fn input_model(&self, layer: usize) -> Result<u32> {
-        let shared = layer == 0 && self.sets == 1;
+        let shared = layer == 0 && self.encoded_sets() == 1;
         if shared { Ok(0) } else { n(self.batch * self.mlp.layer_inputs(layer)) }
     }
 
-    fn input(layer: usize, x: Buffer) -> Buffer {
-        if layer == 0 { x } else { Buffer::Activation(layer - 1) }
+    /// What layer `layer` reads.
+    fn input(&self, layer: usize, x: Buffer) -> Buffer {
+        match layer.checked_sub(1) {
+            Some(below) => Buffer::Activation(below),
+            None if self.mlp.encoding.is_empty() => x,
+            None => Buffer::Encoded,
+        }
+    }
+
+    /// How many sets of rows the first layer reads: one for each model where each has tables.
+    fn encoded_sets(&self) -> usize {
+        if self.mlp.encoding_parameters() > 0 { self.models } else { self.sets }
+    }
+
+    /// The sizes of what is encoded for `models` models.
+    fn encoded_shape(&self, models: usize) -> encode::Shape {
+        encode::Shape {
+            models,
+            rows: self.batch,
+            input_model: if self.sets == 1 { 0 } else { self.batch * self.mlp.inputs },
+            first_row: self.read_from,
+            inputs: self.mlp.inputs,
+            width: self.mlp.layer_inputs(0),
+        }
+    }
+
+    /// The first layer's inputs, where an encoding makes them: a dispatch a part.
+    fn encode(&mut self, x: Buffer) -> Result<()> {
+        let (models, width) = (self.encoded_sets(), self.mlp.layer_inputs(0));
+        let shape = self.encoded_shape(models);
+        for place in encoding::places(self.mlp) {
+            self.buffer(Buffer::Encoded, &[models, self.batch, width])?;
+            if let Encoding::Grid(_) = place.encoding {
+                let dispatch = grid::dispatch(&place, shape, self.mlp.parameters())?;
+                self.push(dispatch, &[x, Buffer::Parameters, Buffer::Encoded]);
+            } else {
+                self.push(encode::dispatch(&place, shape)?, &[x, Buffer::Encoded]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient of every grid's tables from that of the first layer's inputs, which begins at
+    /// element `first` of `delta`, `width` from row to row.
+    fn table_gradients(
+        &mut self,
+        x: Buffer,
+        delta: Buffer,
+        [first, width]: [usize; 2],
+    ) -> Result<()> {
+        use Buffer::{Gradient, Peak, Status, TableSums};
+        let (models, rows) = (self.models, self.batch);
+        let shape = encode::Shape { width, ..self.encoded_shape(models) };
+        for place in encoding::places(self.mlp) {
+            let Place { outputs, tables, .. } = &place;
+            if tables.is_empty() {
+                continue;
+            }
+            let first = first + outputs.start;
+            let groups = peak::groups(rows, outputs.len());
+            self.buffer(Peak(0), &[models, groups])?;
+            self.buffer(Peak(1), &[models])?;
+            self.buffer(TableSums, &[models, tables.len(), 2])?;
+            let found = peak::dispatch(models, rows, [width, first, outputs.len()], groups)?;
+            self.push(found, &[delta, Peak(0)]);
+            self.push(peak::dispatch(models, groups, [1, 0, 1], 1)?, &[Peak(0), Peak(1)]);
+            let dispatch = scatter::dispatch(&place, shape, first)?;
+            self.push(dispatch, &[x, delta, Peak(1), TableSums]);
+            let sizes = [tables.len(), tables.start, self.mlp.parameters()];
+            let bits = scatter::precision(rows, place.inputs.len())?;
+            let dispatch = settle::dispatch(models, sizes, bits)?;
+            self.push(dispatch, &[Peak(1), TableSums, Gradient, Status]);
+        }
+        Ok(())
+    }
+
+    /// The gradient of the inputs from that of what an encoding makes of them.
+    fn encoding_gradient(&mut self, x: Buffer) -> Result<()> {
+        use Buffer::{EncodedGradient, InputGradient, Parameters};
+        self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
+        let shape = self.encoded_shape(self.models);
+        for place in encoding::places(self.mlp) {
+            if let Encoding::Grid(_) = place.encoding {
+                let dispatch = grid_gradient::dispatch(&place, shape, self.mlp.parameters())?;
+                self.push(dispatch, &[x, Parameters, EncodedGradient, InputGradient]);
+            } else {
+                let dispatch = encode_gradient::dispatch(&place, shape)?;
+                self.push(dispatch, &[x, EncodedGradient, InputGradient]);
+            }
+        }
+        Ok(())
     }
 
     /// Where the pre-activations of layer `layer` lie behind its activations.
@@ -859,6 +1039,7 @@ impl<'a> Builder<'a> {
     }
 
     fn forward(&mut self, x: Buffer, purpose: Purpose) -> Result<()> {
+        self.encode(x)?;
         let p = n(self.mlp.parameters())?;
         let last = self.mlp.layers.len() - 1;
         for (index, range) in self.mlp.ranges().into_iter().enumerate() {
@@ -871,7 +1052,8 @@ impl<'a> Builder<'a> {
                 purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
             let copies = if save { 2 } else { 1 };
             self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
-            let first = if index == 0 { self.read_from * inputs } else { 0 };
+            let plain = index == 0 && self.mlp.encoding.is_empty();
+            let first = if plain { self.read_from * inputs } else { 0 };
             let (at, of) = self.written.filter(|_| index == last).unwrap_or((0, self.batch));
             let parameters = Parameters {
                 rows: n(self.batch)?,
@@ -898,7 +1080,7 @@ impl<'a> Builder<'a> {
             let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
             for dispatch in matmul::dispatches(parameters, inputs, epilogue, self.target)? {
                 let output = Buffer::Activation(index);
-                self.push(dispatch, &[Self::input(index, x), weight, bias, output]);
+                self.push(dispatch, &[self.input(index, x), weight, bias, output]);
             }
         }
         Ok(())
@@ -934,7 +1116,10 @@ impl<'a> Builder<'a> {
     fn weight_gradient(&mut self, layer: usize, x: Buffer, splits: usize) -> Result<()> {
         let Some(range) = self.mlp.ranges().into_iter().nth(layer) else { return Ok(()) };
         let [units, inputs] = range.shape;
-        let p = self.mlp.parameters();
+        // Partial sums have no place for tables.
+        let tables = self.mlp.encoding_parameters();
+        let of_layers = self.mlp.parameters() - tables;
+        let (start, p) = if splits > 1 { (tables, of_layers) } else { (0, self.mlp.parameters()) };
         let parameters = Parameters {
             rows: n(units)?,
             columns: n(inputs + 1)?,
@@ -947,15 +1132,15 @@ impl<'a> Builder<'a> {
             b_model: self.input_model(layer)?,
             b_inner: n(inputs)?,
             b_column: 1,
-            c_offset: n(range.weight.start)?,
+            c_offset: n(range.weight.start - start)?,
             c_model: n(p)?,
-            c_split: n(stride(self.models * p, true))?,
+            c_split: n(stride(self.models * of_layers, true))?,
             c_row: n(inputs)?,
             ones_column: 1,
             ones_offset: n(range.bias.start - range.weight.start)?,
             ..Parameters::default()
         };
-        let b = Self::input(layer, x);
+        let b = self.input(layer, x);
         for dispatch in matmul::dispatches(parameters, self.batch, Epilogue::Sum, self.target)? {
             let c = if splits > 1 { Buffer::PartialGradient } else { Buffer::Gradient };
             self.push(dispatch, &[self.delta(layer), b, b, c]);
@@ -963,7 +1148,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The delta of the layer below: Δ W ⊙ f′; below layer 0, the gradient of the inputs: Δ W.
+    /// The delta of the layer below: Δ W ⊙ f′; below layer 0, the gradient of its inputs: Δ W.
     fn layer_gradient(&mut self, layer: usize) -> Result<()> {
         let Some(range) = self.mlp.ranges().into_iter().nth(layer) else { return Ok(()) };
         let [units, inputs] = range.shape;
@@ -983,7 +1168,10 @@ impl<'a> Builder<'a> {
             ..Parameters::default()
         };
         let (epilogue, extra, c) = if layer == 0 {
-            (Epilogue::Sum, Buffer::Parameters, Buffer::InputGradient)
+            let encoded = !self.mlp.encoding.is_empty();
+            let c = if encoded { Buffer::EncodedGradient } else { Buffer::InputGradient };
+            self.buffer(c, &[self.models, self.batch, inputs])?;
+            (Epilogue::Sum, Buffer::Parameters, c)
         } else {
             let activation = self.mlp.layers[layer - 1].activation;
             if activation.saves() == Saved::Input {

@@ -56,6 +56,8 @@ pub trait Real:
     fn cos(self) -> Self;
     /// tanh x.
     fn tanh(self) -> Self;
+    /// The largest whole number that is not larger.
+    fn floor(self) -> Self;
     /// The smaller one; `other` where `self` is NaN.
     fn min(self, other: Self) -> Self;
     /// The larger one; `other` where `self` is NaN.
@@ -129,6 +131,9 @@ macro_rules! real {
             }
             fn tanh(self) -> Self {
                 $t::tanh(self)
+            }
+            fn floor(self) -> Self {
+                $t::floor(self)
             }
             fn min(self, other: Self) -> Self {
                 $t::min(self, other)

@@ -201,6 +201,7 @@ impl Runner<'_> {
                 splits,
                 loss_groups: 130,
                 history: 4,
+                tables: 0,
                 padded: false,
             };
             let groups = numbers(3 * 130, 2);
@@ -410,7 +411,15 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     let mut parameters = numbers(elements, 1);
     let mut states = vec![0.0; 2 * elements];
     let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
-    let shape = update::Shape { parameters: 67, models: 2, rows: 100, batch: 100, padded: false };
+    let shape = update::Shape {
+        parameters: 67,
+        models: 2,
+        rows: 100,
+        batch: 100,
+        tables: 0,
+        scheduled: false,
+        padded: false,
+    };
     let dispatch: Dispatch = update::dispatch(optimizer, shape, gpu.target())?;
     let mut slots = [hyper, Vec::new(), bytes(&parameters), bytes(&states), Vec::new()];
     let mut errors = Vec::new();
@@ -419,7 +428,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         slots[1] = bytes(&gradient);
         slots[4] = words(&[t - 1, t, 0, 0, u32::MAX, u32::MAX]);
         dispatch.run(gpu, &mut slots)?;
-        update::reference(optimizer, t, &gradient, &mut parameters, &mut states);
+        update::reference(optimizer, t, 0, &gradient, &mut parameters, &mut states);
         errors.push(deviation(&floats(&slots[2]), &parameters));
     }
     Ok(errors)

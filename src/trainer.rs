@@ -75,6 +75,13 @@ pub trait Train {
     /// A lost device.
     fn parameters(&mut self) -> Result<Parameters>;
 
+    /// The exponential moving average of the parameters, [`Training::average`]: before the first
+    /// step the parameters themselves.
+    ///
+    /// # Errors
+    /// A training without one; a lost device.
+    fn averages(&mut self) -> Result<Parameters>;
+
     /// Replaces the parameters; step counter and optimizer state stay, and models that had
     /// diverged are trained again.
     ///
@@ -271,7 +278,7 @@ impl Trainer {
             next: 0,
             unread: 0,
         };
-        trainer.upload(Buffer::Hyper, bytemuck::bytes_of(&training.optimizer.hyper()))?;
+        trainer.upload_numbers(training.optimizer)?;
         trainer.restart(&initial)?;
         Ok(trainer)
     }
@@ -300,7 +307,7 @@ impl Trainer {
     /// The same.
     pub fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
         check_optimizer(self.training.optimizer, optimizer)?;
-        self.upload(Buffer::Hyper, bytemuck::bytes_of(&optimizer.hyper()))?;
+        self.upload_numbers(optimizer)?;
         self.training.optimizer = optimizer;
         Ok(())
     }
@@ -323,6 +330,11 @@ impl Trainer {
 
     pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
         find(&self.buffers, name).map(|part| &part.buffer)
+    }
+
+    fn upload_numbers(&self, optimizer: Optimizer) -> Result<()> {
+        let numbers = self.training.schedule.among(optimizer.hyper());
+        self.upload(Buffer::Hyper, bytemuck::bytes_of(&numbers))
     }
 
     fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
@@ -463,9 +475,11 @@ impl Trainer {
             }
         };
         // Drivers compile at a kernel's first run: what a run changes is kept and put back.
-        let changed = [Buffer::Parameters, Buffer::States, Buffer::Status, Buffer::Losses];
+        use Buffer::{Averages, Losses, Parameters, States, Status};
+        let changed = [Parameters, States, Status, Losses, Averages];
         let kept = changed
             .into_iter()
+            .filter(|name| self.buffers.contains_key(name))
             .map(|name| {
                 let buffer = self.get(name)?;
                 Ok((buffer, self.gpu.buffer("what a warm-up changes", buffer.size())?))
@@ -498,6 +512,10 @@ impl Trainer {
         self.gpu.submit(|encoder| {
             encoder.clear_buffer(states, 0, None);
             encoder.clear_buffer(status, 0, Some(16));
+            if let Some(averages) = self.buffer(Buffer::Averages) {
+                let size = averages.size();
+                encoder.copy_buffer_to_buffer(&self.parameters, 0, averages, 0, size);
+            }
         })?;
         self.log.values.clear();
         self.log.first_step = 0;
@@ -600,6 +618,17 @@ impl Trainer {
     pub async fn parameters_async(&self) -> Result<Parameters> {
         let count = self.training.models * self.mlp.parameters();
         let values = self.read(Buffer::Parameters, 0, count).await?;
+        Parameters::new(self.mlp.clone(), self.training.models, values)
+    }
+
+    /// [`Train::averages`] without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn averages_async(&self) -> Result<Parameters> {
+        check_averaged(&self.training)?;
+        let count = self.training.models * self.mlp.parameters();
+        let values = self.read(Buffer::Averages, 0, count).await?;
         Parameters::new(self.mlp.clone(), self.training.models, values)
     }
 
@@ -724,6 +753,10 @@ impl Train for Trainer {
         pollster::block_on(self.parameters_async())
     }
 
+    fn averages(&mut self) -> Result<Parameters> {
+        pollster::block_on(self.averages_async())
+    }
+
     fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
         Self::set_parameters(self, parameters)
     }
@@ -774,6 +807,15 @@ pub(crate) fn check_same<T: Real>(
             parameters.models(),
             models.to_string(),
         ));
+    }
+    Ok(())
+}
+
+/// `Ok` if an average of the parameters is kept.
+pub(crate) fn check_averaged(training: &Training) -> Result<()> {
+    if training.average.is_none() {
+        let what = "the average of the parameters";
+        return Err(Error::argument(what, "none", "a training with one, by `Training::average`"));
     }
     Ok(())
 }

@@ -872,6 +872,7 @@ fn sums_of_all_sizes() {
                     splits,
                     loss_groups,
                     history,
+                    tables: 0,
                     padded: i % 2 == 1,
                 };
                 let gradient = numbers_f32(splits.max(1) * models * parameters, i as u64);
@@ -924,6 +925,7 @@ fn sums_are_those_of_the_loop_in_order() {
         splits: 5,
         loss_groups: 1,
         history: 1,
+        tables: 0,
         padded: false,
     };
     let gradient = numbers_f32(5 * 3 * 65, 4);
@@ -948,7 +950,8 @@ fn sums_mark_the_model_that_diverges() {
 
 fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
-    let shape = reduce::Shape { parameters, models, splits, loss_groups, history: 4, padded };
+    let shape =
+        reduce::Shape { parameters, models, splits, loss_groups, history: 4, tables: 0, padded };
     let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
@@ -989,12 +992,12 @@ fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
 
 /// What `update` reads of an optimizer, computed here once more.
 fn hyper(optimizer: &Optimizer) -> Vec<u32> {
-    let mut h = [0.0_f64; 12];
+    let mut h = [0.0_f64; 10];
     match *optimizer {
         Optimizer::Sgd(Sgd { rate }) => h[0] = rate,
         Optimizer::Momentum(Momentum { rate, momentum })
         | Optimizer::Nesterov(Nesterov { rate, momentum }) => (h[0], h[1]) = (rate, momentum),
-        Optimizer::Adam(Adam { rate, beta1, beta2, epsilon })
+        Optimizer::Adam(Adam { rate, beta1, beta2, epsilon, .. })
         | Optimizer::AdamW(AdamW { rate, beta1, beta2, epsilon, .. }) => {
             let ln = |beta: f64| beta.ln().max(-200.0);
             h = [
@@ -1008,15 +1011,18 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
                 ln(beta2),
                 epsilon,
                 0.0,
-                0.0,
-                0.0,
             ];
         }
     }
     if let Optimizer::AdamW(AdamW { weight_decay, .. }) = *optimizer {
         h[9] = weight_decay;
     }
-    h.map(|v| (v as f32).to_bits()).to_vec()
+    let mut words = h.map(|v| (v as f32).to_bits()).to_vec();
+    words.push((optimizer.l2() as f32).to_bits());
+    words.push(u32::from(optimizer.skips_untouched()));
+    // No schedule: base, start, interval, end.
+    words.extend([0; 4]);
+    words
 }
 
 fn optimizers() -> Vec<Optimizer> {
@@ -1025,8 +1031,8 @@ fn optimizers() -> Vec<Optimizer> {
         Optimizer::sgd(0.0),
         Momentum { rate: 0.5, momentum: 0.0 }.into(),
         Nesterov { rate: 0.5, momentum: 0.99 }.into(),
-        Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3 }.into(),
-        Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, epsilon: 1e-8 }.into(),
+        Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }.into(),
+        Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, ..Adam::default() }.into(),
         AdamW { rate: 0.1, weight_decay: 0.3, ..AdamW::default() }.into(),
     ]);
     all
@@ -1078,6 +1084,8 @@ impl Population {
                 models: self.models,
                 rows,
                 batch,
+                tables: 0,
+                scheduled: false,
                 padded: false,
             },
             target,
@@ -1138,7 +1146,7 @@ fn updates_of_all_sizes() {
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
             let Population { optimizer, .. } = *population;
-            assert!(update::reference(&optimizer, t, &gradient, &mut values[i], &mut states[i]));
+            assert!(update::reference(&optimizer, t, 0, &gradient, &mut values[i], &mut states[i]));
             population.take(slots);
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
@@ -1192,6 +1200,7 @@ fn updates_at_any_count() {
             assert!(update::reference(
                 &optimizer,
                 *t,
+                0,
                 &wide(&population.gradient),
                 &mut values,
                 &mut states
@@ -1283,7 +1292,7 @@ fn updates_stop_a_model_that_diverges() {
             assert_eq!(population.status, [6, 6, 0, 10, NONE, 6, NONE], "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
             let gradient = wide(&before.gradient);
-            assert!(!update::reference(&optimizer, 6, &gradient, &mut values, &mut states));
+            assert!(!update::reference(&optimizer, 6, 0, &gradient, &mut values, &mut states));
             check(&job.name, &population.values, &values, 3e-6);
             check(&job.name, &population.states, &states[..before.states.len()], 3e-6);
             let kept = |found: &[f32], before: &[f32]| {
@@ -1305,6 +1314,7 @@ fn updates_stop_a_model_that_diverges() {
             assert!(update::reference(
                 &optimizer,
                 7,
+                0,
                 &wide(&before.gradient),
                 &mut values,
                 &mut states
@@ -1718,6 +1728,7 @@ fn many_updated_parameters() {
         assert!(update::reference(
             &momentum.into(),
             1,
+            0,
             &wide(&population.gradient),
             &mut values,
             &mut states
@@ -1743,7 +1754,15 @@ fn many_rows_of_a_loss() {
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
         let shape =
-            reduce::Shape { parameters, models, splits, loss_groups: 2, history: 2, padded: false };
+            reduce::Shape {
+                parameters,
+                models,
+                splits,
+                loss_groups: 2,
+                history: 2,
+                tables: 0,
+                padded: false,
+            };
         let (gradient, losses) =
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];

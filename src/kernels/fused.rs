@@ -41,8 +41,10 @@ parameters! {
         models: u32,
         /// Rows of the batch.
         rows: u32,
-        /// 1 where each model has rows of its own.
-        own_data: u32,
+        /// 1 where each model has inputs of its own.
+        own_inputs: u32,
+        /// 1 where each model has targets of its own.
+        own_targets: u32,
         /// Rows of a workgroup.
         chunk: u32,
         /// Workgroups of a model.
@@ -77,6 +79,18 @@ pub struct Shape<'a> {
     pub batch: usize,
 }
 
+impl Shape<'_> {
+    /// Whether each model has inputs of its own: data, or what its own tables make of them.
+    fn own_inputs(&self) -> bool {
+        self.sets > 1 || self.mlp.encoding_parameters() > 0
+    }
+
+    /// Parameters of a model's layers.
+    fn of_layers(&self) -> usize {
+        self.mlp.parameters() - self.mlp.encoding_parameters()
+    }
+}
+
 /// What the dispatches of a step are cut into.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
@@ -95,6 +109,7 @@ struct Places {
     levels: Vec<usize>,
     slopes: Vec<usize>,
     deltas: Vec<usize>,
+    input_delta: usize,
     end: usize,
 }
 
@@ -108,7 +123,7 @@ impl Places {
             end = end.saturating_add(rows.saturating_mul(units.div_ceil(4)));
             begin
         };
-        let mut levels = vec![place(mlp.inputs)];
+        let mut levels = vec![place(mlp.layer_inputs(0))];
         let (mut slopes, mut deltas) = (Vec::new(), Vec::new());
         let last = mlp.layers.len() - 1;
         for (l, layer) in mlp.layers.iter().enumerate() {
@@ -118,8 +133,18 @@ impl Places {
             levels.push(level);
             deltas.push(place(layer.units));
         }
-        Self { levels, slopes, deltas, end }
+        // What an encoding's tables learn from.
+        let encoded = if mlp.encoding_parameters() > 0 { mlp.layer_inputs(0) } else { 0 };
+        let input_delta = place(encoded);
+        Self { levels, slopes, deltas, input_delta, end }
     }
+}
+
+/// Where the gradient of the first layer's inputs lies among what a step keeps, in elements: the
+/// first, and from row to row.
+pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
+    let width = shape.mlp.layer_inputs(0);
+    [4 * Places::new(shape).input_delta, width.next_multiple_of(4)]
 }
 
 impl Form {
@@ -159,7 +184,7 @@ impl Form {
             ],
         )?;
         let tile = form.tile_rows();
-        let all = wide(mlp.parameters()).saturating_mul(wide(models));
+        let all = wide(shape.of_layers()).saturating_mul(wide(models));
         let room = narrow(PARTIAL_BYTES.min(target.max_binding()) / (4 * all.max(1))).max(1);
         let wanted = GROUPS.div_ceil(models).min(room);
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
@@ -225,7 +250,7 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
     let Shape { mlp, loss, models, sets, batch } = shape;
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
     let groups = wide(models) * wide(form.splits);
-    let p = mlp.parameters();
+    let p = shape.of_layers();
     let multiply_adds = 3 * wide(form.chunk) * wide(p);
     let most = (MAX_WORK / multiply_adds.max(1)).max(1);
     let mut pieces = vec![loss.wgsl()];
@@ -238,7 +263,8 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
         let parameters = Parameters {
             models: n(models)?,
             rows: n(batch)?,
-            own_data: u32::from(sets > 1),
+            own_inputs: u32::from(shape.own_inputs()),
+            own_targets: u32::from(sets > 1),
             chunk: n(form.chunk)?,
             splits: n(form.splits)?,
             split_stride: n(stride(models * p, true))?,
@@ -255,7 +281,7 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
             ..Variant::default()
         };
         result.push(Dispatch::new(&KERNEL, &parameters, now).with(variant).costing(
-            now * wide(p) + rows * (wide(mlp.inputs + mlp.outputs()) + kept),
+            now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs()) + kept),
             rows * kept + now * wide(p + 1),
             2 * now * multiply_adds,
         ));
@@ -277,13 +303,15 @@ fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
         ("BLOCK", form.depth() * form.width / 4),
         ("LAYERS", mlp.layers.len()),
         ("PARAMETERS", mlp.parameters()),
-        ("INPUTS", mlp.inputs),
+        ("TABLES", mlp.encoding_parameters()),
+        ("INPUTS", mlp.layer_inputs(0)),
         ("OUTPUTS", mlp.outputs()),
     ] {
         let value = to_u32("a size of a fused step", wide(value))?;
         let _ = writeln!(text, "const {name}: u32 = {value}u;");
     }
     let places = Places::new(shape);
+    let _ = writeln!(text, "const INPUT_DELTA: u32 = {}u;", places.input_delta);
     text.push_str("fn layer_of(l: u32) -> Layer {\n    switch l {\n");
     let last = mlp.layers.len() - 1;
     for (l, range) in mlp.ranges().iter().enumerate() {

@@ -120,18 +120,31 @@ pub fn reference<T: Real>(
     targets: &[T],
     delta: &mut [T],
 ) -> T {
+    held_reference(loss, activation, outputs, [z, z], targets, delta)
+}
+
+/// The same with the divisor of a loss that holds one made of other pre-activations.
+pub(crate) fn held_reference<T: Real>(
+    loss: Loss,
+    activation: Activation,
+    outputs: usize,
+    [z, held]: [&[T]; 2],
+    targets: &[T],
+    delta: &mut [T],
+) -> T {
     let scale = T::of(loss.scale(z.len() / outputs, outputs));
-    let mut y = vec![T::ZERO; outputs];
+    let (mut y, mut h) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs]);
     let mut sum = T::ZERO;
-    let rows = z.chunks(outputs).zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
-    for ((z, t), delta) in rows {
+    let rows = z.chunks(outputs).zip(held.chunks(outputs));
+    let rows = rows.zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
+    for (((z, held), t), delta) in rows {
         match loss.argument() {
             Argument::Logit(_) => sum += scale * loss.row(z, t, delta),
             Argument::Output => {
-                for (y, z) in y.iter_mut().zip(z) {
+                for (y, z) in y.iter_mut().zip(z).chain(h.iter_mut().zip(held)) {
                     *y = activation.value(*z);
                 }
-                sum += scale * loss.row(&y, t, delta);
+                sum += scale * loss.row_held(&y, &h, t, delta);
                 for (delta, z) in delta.iter_mut().zip(z) {
                     *delta *= activation.gradient_at(*z);
                 }

@@ -21,7 +21,8 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 parameters! {
-    /// `partial_gradient`, where there are splits, is `[splits, models, parameters]`, `gradient` `[models, parameters]`,
+    /// `partial_gradient`, where there are splits, is `[splits, models, parameters]`, `gradient`
+    /// `[models, tables + parameters]`, of which the tables are left alone,
     /// `partial_loss` `[models, loss_groups]`, `losses` `[history, models]`.
     Parameters {
         /// Parameters of a model; 0 where only the loss is wanted.
@@ -38,6 +39,8 @@ parameters! {
         loss_groups: u32,
         /// Slots of the loss history, a ring.
         history: u32,
+        /// Elements before each model's gradient.
+        tables: u32,
     }
 }
 
@@ -54,6 +57,8 @@ pub struct Shape {
     pub loss_groups: usize,
     /// Slots of the loss history.
     pub history: usize,
+    /// Elements before each model's gradient, a multiple of four: an encoding's tables.
+    pub tables: usize,
     /// Whether every buffer, and each partial gradient in its own, is filled up to a multiple of four
     /// elements.
     pub padded: bool,
@@ -77,7 +82,11 @@ const ALONE: usize = 60_000;
 pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of a step's sums", wide(value));
     let elements = shape.parameters * shape.models;
-    let fours = shape.padded || elements.is_multiple_of(4);
+    // Four elements of a model each, where something lies between the models.
+    let whole = shape.tables == 0
+        || (shape.tables.is_multiple_of(4)
+            && (shape.models == 1 || shape.parameters.is_multiple_of(4)));
+    let fours = whole && (shape.padded || elements.is_multiple_of(4));
     let lanes = if fours { 4 } else { 1 };
     let runs = runs(target);
     let gradient_groups = elements.div_ceil(lanes).div_ceil((runs * KERNEL.workgroup) as usize);
@@ -90,6 +99,7 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
         gradient_groups: n(gradient_groups)?,
         loss_groups: n(shape.loss_groups)?,
         history: n(shape.history)?,
+        tables: n(shape.tables)?,
     };
     let read = wide(elements * shape.splits.max(1)) + wide(shape.models * shape.loss_groups);
     let written = if shape.splits > 0 { wide(elements) } else { 0 } + wide(shape.models);

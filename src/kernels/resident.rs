@@ -14,7 +14,7 @@ use super::{Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, Slot, Variant, check_nee
 use crate::activation::Saved;
 use crate::batches::half_bits;
 use crate::cast::{to_f32, to_u32, wide};
-use crate::{Batch, Loss, Mlp, Optimizer, Result, Target};
+use crate::{Batch, Error, Loss, Mlp, Optimizer, Result, Target};
 use std::fmt::Write as _;
 
 /// `shaders/resident.wgsl`.
@@ -24,7 +24,7 @@ pub const KERNEL: Kernel = kernel!(
     [CURSOR, FINITE, HYPER, LOSS_ROW, PERMUTATION],
     [
         Slot::uniform("params"),
-        Slot::uniform("hyper"),
+        Slot::uniform("numbers"),
         Slot::read("inputs"),
         Slot::read("targets"),
         Slot::write("parameters"),
@@ -88,6 +88,10 @@ pub struct Shape<'a> {
     pub batch: Batch,
     /// Slots of the loss history.
     pub history: usize,
+    /// Whether the learning rate follows a schedule.
+    pub scheduled: bool,
+    /// Whether the parameters are averaged, which needs a dispatch a step.
+    pub averaged: bool,
 }
 
 /// How the invocations of a workgroup meet.
@@ -123,6 +127,16 @@ const fn quads(rows: usize) -> usize {
 impl Form {
     fn new(shape: Shape<'_>, target: &Target) -> Result<Self> {
         let Shape { mlp, rows, batch, .. } = shape;
+        for (here, what) in [
+            (!mlp.encoding.is_empty(), "an encoding"),
+            (shape.averaged, "an average of the parameters"),
+        ] {
+            if here {
+                let strategy = "the strategy of a training";
+                let found = format!("resident, with {what}");
+                return Err(Error::argument(strategy, found, "fused or layered"));
+            }
+        }
         let full = batch == Batch::Full;
         let batch = batch.size(rows)?;
         let limits = &target.limits;
@@ -261,7 +275,7 @@ pub fn most_steps(shape: Shape<'_>, target: &Target) -> Result<u32> {
 /// What makes the strategy impossible; a size that a shader cannot count.
 pub fn dispatches(shape: Shape<'_>, steps: &[u32], target: &Target) -> Result<Vec<Dispatch>> {
     let form = Form::new(shape, target)?;
-    let Shape { mlp, loss, optimizer, models, sets, rows, batch, history } = shape;
+    let Shape { mlp, loss, optimizer, models, sets, rows, batch, history, .. } = shape;
     let n = |value: usize| to_u32("a size of a resident training", wide(value));
     let mut pieces = vec![loss.wgsl(), optimizer.wgsl()];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
@@ -339,6 +353,8 @@ impl<'a> Writer<'a> {
             models: self.shape.models,
             rows,
             batch,
+            tables: 0,
+            scheduled: self.shape.scheduled,
             padded: true,
         };
         let features = mlp.inputs + mlp.outputs();
@@ -360,6 +376,7 @@ impl<'a> Writer<'a> {
             self.line(format!("const {name}: u32 = {value}u;"));
         }
         self.line(format!("const HOLDS: bool = {holds};"));
+        self.line(format!("const SCHEDULED: bool = {};", self.shape.scheduled));
         for i in 0..values {
             self.line(format!("var<private> sum{i}: f32;"));
         }
@@ -438,7 +455,8 @@ impl<'a> Writer<'a> {
             for s in 0..slots {
                 w.line("    {");
                 w.line(format!("        var state = state{s};"));
-                w.line(format!("        let value = optimize(own{s}, total{s}, &state, t);"));
+                w.line(format!("        let g = total{s} + hyper.l2 * own{s};"));
+                w.line(format!("        let value = optimize(own{s}, g, &state, t);"));
                 w.line(
                     "        let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
                 );
@@ -771,6 +789,8 @@ mod tests {
             rows: 1000,
             batch: Batch::Full,
             history: 4096,
+            scheduled: false,
+            averaged: false,
         }
     }
 

@@ -33,6 +33,8 @@ parameters! {
         batch: u32,
         /// From state to state.
         state_stride: u32,
+        /// Those of a model's parameters, the first, that are an encoding's tables.
+        tables: u32,
     }
 }
 
@@ -47,6 +49,10 @@ pub struct Shape {
     pub rows: usize,
     /// Rows of a batch.
     pub batch: usize,
+    /// Those of a model's parameters, the first, that are an encoding's tables.
+    pub tables: usize,
+    /// Whether the learning rate follows a schedule.
+    pub scheduled: bool,
     /// Whether every buffer, and each state in its own, is filled up to a multiple of four elements.
     pub padded: bool,
 }
@@ -72,6 +78,7 @@ pub fn dispatch(optimizer: &Optimizer, shape: Shape, target: &Target) -> Result<
         rows: n(shape.rows)?,
         batch: n(shape.batch)?,
         state_stride: n(shape.state_stride())?,
+        tables: n(shape.tables)?,
     };
     let states = wide(optimizer.states());
     let fours = shape.padded || elements.is_multiple_of(4);
@@ -84,6 +91,7 @@ pub fn dispatch(optimizer: &Optimizer, shape: Shape, target: &Target) -> Result<
             constants: vec![
                 ("ONE_MODEL", f64::from(u8::from(shape.models == 1))),
                 ("RUNS", f64::from(runs)),
+                ("SCHEDULED", f64::from(u8::from(shape.scheduled))),
             ],
             ..Variant::default()
         })
@@ -91,10 +99,12 @@ pub fn dispatch(optimizer: &Optimizer, shape: Shape, target: &Target) -> Result<
 }
 
 /// The same on the CPU: whether everything stayed finite. An element that would not is left as it
-/// was. `states` is `[2, elements]`, `t` counts updates from 1.
+/// was. `states` is `[2, elements]`, `t` counts updates from 1; the first `tables` parameters are an
+/// encoding's tables.
 pub fn reference<T: Real>(
     optimizer: &Optimizer,
     t: u32,
+    tables: usize,
     gradient: &[T],
     parameters: &mut [T],
     states: &mut [T],
@@ -102,9 +112,15 @@ pub fn reference<T: Real>(
     let (first, second) = states.split_at_mut(parameters.len());
     let mut finite = true;
     let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
-    for ((parameter, gradient), (m, v)) in elements {
+    for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
+        let mut gradient = *gradient;
+        if i >= tables {
+            gradient += T::of(optimizer.l2()) * *parameter;
+        } else if optimizer.skips_untouched() && gradient == T::ZERO {
+            continue;
+        }
         let mut state = [*m, *v];
-        let value = optimizer.update(t, *parameter, *gradient, &mut state);
+        let value = optimizer.update(t, *parameter, gradient, &mut state);
         if value.is_finite() && state.iter().all(|s| s.is_finite()) {
             *parameter = value;
             [*m, *v] = state;

@@ -9,8 +9,9 @@ use crate::{Activation, Real};
 pub const ARGUMENT: Argument = Argument::Logit(Activation::Sigmoid);
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = false;
 
-pub fn row<T: Real>(z: &[T], t: &[T], gradient: &mut [T]) -> T {
+pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(z, t, gradient, |z, t| {
         // As two products, so that for a target of 0 or 1 the right one of them is exactly 0.
         let positive = if z > T::ZERO { z * (T::ONE - t) } else { -z * t };

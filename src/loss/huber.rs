@@ -7,8 +7,9 @@ use crate::Real;
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = false;
 
-pub fn row<T: Real>(y: &[T], t: &[T], gradient: &mut [T]) -> T {
+pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| {
         let d = y - t;
         if d.abs() > T::ONE { (d.abs() - T::of(0.5), sign(d)) } else { (T::of(0.5) * d * d, d) }

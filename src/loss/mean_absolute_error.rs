@@ -6,7 +6,8 @@ use crate::Real;
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = false;
 
-pub fn row<T: Real>(y: &[T], t: &[T], gradient: &mut [T]) -> T {
+pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| ((y - t).abs(), sign(y - t)))
 }

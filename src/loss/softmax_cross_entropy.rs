@@ -9,8 +9,9 @@ use crate::{Activation, Real};
 pub const ARGUMENT: Argument = Argument::Logit(Activation::Identity);
 pub const ROW: bool = true;
 pub const MEAN: Mean = Mean::Rows;
+pub const HOLDS: bool = false;
 
-pub fn row<T: Real>(z: &[T], t: &[T], gradient: &mut [T]) -> T {
+pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     let max = z.iter().fold(-T::MAX, |max, z| if *z <= max { max } else { *z });
     let (mut sum, mut targets) = (T::ZERO, T::ZERO);
     for ((z, t), g) in z.iter().zip(t).zip(gradient.iter_mut()) {

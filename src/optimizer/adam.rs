@@ -15,11 +15,24 @@ pub struct Adam {
     pub beta2: f64,
     /// ε, added to the root; above 0.
     pub epsilon: f64,
+    /// Times a parameter of a layer, this is added to its gradient: L2 regularization of the
+    /// layers' weights and biases, not of an encoding's tables.
+    pub l2: f64,
+    /// Whether an element of a table whose gradient is exactly 0 is left as it is, moments too, as
+    /// "lazy" Adam does: most entries of a hash grid see no row of a batch. t counts all steps.
+    pub skip_untouched: bool,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self {
+            rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            l2: 0.0,
+            skip_untouched: false,
+        }
     }
 }
 
@@ -42,11 +55,20 @@ impl Rule for Adam {
             ("beta1", self.beta1, Range::Fraction),
             ("beta2", self.beta2, Range::Fraction),
             ("epsilon", self.epsilon, Range::Positive),
+            ("l2", self.l2, Range::NonNegative),
         ]
     }
 
     fn hyper(&self) -> Hyper {
         moments(self.rate, self.beta1, self.beta2, self.epsilon, 0.0)
+    }
+
+    fn l2(&self) -> f64 {
+        self.l2
+    }
+
+    fn skips_untouched(&self) -> bool {
+        self.skip_untouched
     }
 
     fn update<T: Real>(&self, t: f64, p: T, g: T, state: &mut [T; 2]) -> T {

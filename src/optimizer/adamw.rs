@@ -22,7 +22,7 @@ pub struct AdamW {
 
 impl Default for AdamW {
     fn default() -> Self {
-        let Adam { rate, beta1, beta2, epsilon } = Adam::default();
+        let Adam { rate, beta1, beta2, epsilon, .. } = Adam::default();
         Self { rate, beta1, beta2, epsilon, weight_decay: 0.01 }
     }
 }
@@ -30,7 +30,7 @@ impl Default for AdamW {
 impl AdamW {
     fn adam(&self) -> Adam {
         let Self { rate, beta1, beta2, epsilon, .. } = *self;
-        Adam { rate, beta1, beta2, epsilon }
+        Adam { rate, beta1, beta2, epsilon, ..Adam::default() }
     }
 }
 
@@ -39,6 +39,7 @@ impl Rule for AdamW {
 
     fn fields(&self) -> Vec<(&'static str, f64, Range)> {
         let mut fields = self.adam().fields();
+        fields.retain(|(name, ..)| *name != "l2");
         fields.push(("weight_decay", self.weight_decay, Range::NonNegative));
         fields
     }

@@ -349,6 +349,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 splits,
                 loss_groups: 1,
                 history: 1,
+                tables: 0,
                 padded: false,
             };
             let target = Target { software, ..Target::default() };
@@ -356,8 +357,15 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         }
         for (optimizer, models) in Optimizer::all().iter().flat_map(|o| [(o, 1), (o, 3)]) {
             let target = Target { software: models == 1, ..Target::default() };
-            let shape =
-                kernels::update::Shape { parameters, models, rows: 1, batch: 1, padded: false };
+            let shape = kernels::update::Shape {
+                parameters,
+                models,
+                rows: 1,
+                batch: 1,
+                tables: 0,
+                scheduled: false,
+                padded: false,
+            };
             all.push(kernels::update::dispatch(optimizer, shape, &target).unwrap());
         }
     }

@@ -1,0 +1,84 @@
+// A level of a grid: cells and corners of a side, entries, the first one of them among those of all
+// levels, and whether corners are hashed. Twin: src/encoding/grid.rs.
+struct GridLevel {
+    scale: f32,
+    resolution: u32,
+    size: u32,
+    first: u32,
+    hashed: bool,
+}
+
+// The lowest corner of a point's cell.
+fn grid_cell(x: vec3<f32>, level: GridLevel) -> vec3<u32> {
+    // One product, rounded alike by every device, and the half in integers: floor(s x + ½) is
+    // (floor(2 s x) + 1) / 2, and no fused multiply-add can change it.
+    let doubled = floor((2.0 * level.scale) * clamp(x, vec3<f32>(), vec3<f32>(1.0)));
+    return (vec3<u32>(doubled) + 1u) >> vec3<u32>(1u);
+}
+
+// How far the point is from there, in cells.
+fn grid_fraction(x: vec3<f32>, cell: vec3<u32>, level: GridLevel) -> vec3<f32> {
+    return level.scale * clamp(x, vec3<f32>(), vec3<f32>(1.0)) + 0.5 - vec3<f32>(cell);
+}
+
+fn grid_corner(c: u32) -> vec3<u32> {
+    return vec3<u32>(c & 1u, (c >> 1u) & 1u, c >> 2u);
+}
+
+// The entry of a corner, among those of all levels.
+fn grid_entry(corner: vec3<u32>, level: GridLevel) -> u32 {
+    let c = min(corner, vec3<u32>(level.resolution - 1u));
+    let mixed = (c.x ^ (c.y * 2654435761u) ^ (c.z * 805459861u)) & (level.size - 1u);
+    let dense = c.x + level.resolution * (c.y + level.resolution * c.z);
+    return level.first + select(dense, mixed, level.hashed);
+}
+
+// The weights towards the upper corners, for all dimensions.
+fn grid_shares(f: vec3<f32>) -> vec3<f32> {
+    return select(f, f * f * (3.0 - 2.0 * f), GRID_SMOOTH);
+}
+
+// The share of each dimension in a corner's weight; 1 in a third that there is not.
+fn grid_factors(corner: vec3<u32>, shares: vec3<f32>) -> vec3<f32> {
+    let factors = select(1.0 - shares, shares, corner == vec3<u32>(1u));
+    return select(vec3<f32>(factors.xy, 1.0), factors, GRID_CORNERS == 8u);
+}
+
+// The first coordinate that is not finite: a clamp would hide it.
+fn grid_fault(x: vec3<f32>) -> f32 {
+    return select(select(x.x, x.y, is_finite(x.x)), x.z, is_finite(x.x) && is_finite(x.y));
+}
+
+// A chunk of a level's features at x, from the element `first` of a buffer on.
+fn grid_value(x: vec3<f32>, level: GridLevel, first: u32) -> GridFeatures {
+    let cell = grid_cell(x, level);
+    let shares = grid_shares(grid_fraction(x, cell, level));
+    var sum = GridFeatures();
+    for (var c = 0u; c < GRID_CORNERS; c++) {
+        let corner = grid_corner(c);
+        let factors = grid_factors(corner, shares);
+        let features = grid_features(first + grid_entry(cell + corner, level) * GRID_FEATURES);
+        sum += factors.x * factors.y * factors.z * features;
+    }
+    let fault = grid_fault(x);
+    return select(GridFeatures(fault), sum, is_finite(fault));
+}
+
+// The gradient of dot(dy, features) with respect to x.
+fn grid_slope(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec3<f32> {
+    let cell = grid_cell(x, level);
+    let f = grid_fraction(x, cell, level);
+    let shares = grid_shares(f);
+    let slopes = level.scale * select(vec3<f32>(1.0), 6.0 * f * (1.0 - f), GRID_SMOOTH);
+    var sum = vec3<f32>();
+    for (var c = 0u; c < GRID_CORNERS; c++) {
+        let corner = grid_corner(c);
+        let factors = grid_factors(corner, shares);
+        let others = vec3<f32>(factors.y * factors.z, factors.x * factors.z, factors.x * factors.y);
+        let features = grid_features(first + grid_entry(cell + corner, level) * GRID_FEATURES);
+        let along = select(-slopes, slopes, corner == vec3<u32>(1u)) * others;
+        sum += along * grid_dot(dy, features);
+    }
+    // Constant beyond 0 and 1.
+    return select(vec3<f32>(), sum, x == clamp(x, vec3<f32>(), vec3<f32>(1.0)));
+}

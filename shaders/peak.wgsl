@@ -1,0 +1,46 @@
+// The largest magnitude among some columns of a matrix, as bits, whose order is that of magnitudes
+// with what is not finite above all. Definition: src/kernels/peak.rs.
+struct Params {
+    models: u32,
+    rows: u32,
+    width: u32,
+    first: u32,
+    columns: u32,
+    groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> values: array<u32>;
+@group(0) @binding(2) var<storage, read_write> peaks: array<u32>;
+
+var<workgroup> largest: array<u32, 64>;
+
+@compute @workgroup_size(64)
+fn peak(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models * params.groups) {
+        return;
+    }
+    let model = index / params.groups;
+    let elements = params.rows * params.columns;
+    var found = 0u;
+    for (var i = index % params.groups * 64u + local; i < elements; i += 64u * params.groups) {
+        let at = params.first + (model * params.rows + i / params.columns) * params.width + i % params.columns;
+        found = max(found, values[at] & 0x7fffffffu);
+    }
+    largest[local] = found;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            largest[local] = max(largest[local], largest[local + width]);
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        peaks[index] = largest[0];
+    }
+}

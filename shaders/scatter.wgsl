@@ -1,0 +1,76 @@
+// Adds the gradient of a grid's outputs to the entries that they came from, in fixed point. An
+// invocation a row and a chunk of a level's features. Definition: src/kernels/scatter.rs.
+struct Params {
+    models: u32,
+    rows: u32,
+    input_model: u32,
+    input_offset: u32,
+    inputs: u32,
+    chunks: u32,
+    width: u32,
+    first: u32,
+    tables: u32,
+    bits: u32,
+    low: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> inputs: array<f32>;
+@group(0) @binding(2) var<storage, read> delta: array<f32>;
+@group(0) @binding(3) var<storage, read> peaks: array<u32>;
+@group(0) @binding(4) var<storage, read_write> sums: array<atomic<i32>>;
+
+// 2ⁿ for n in −126 to 127.
+fn power_of_two(n: i32) -> f32 {
+    return bitcast<f32>(u32(n + 127) << 23u);
+}
+
+@compute @workgroup_size(64)
+fn scatter(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    let row = index % params.rows;
+    let chunk = index / params.rows % params.chunks;
+    let model = index / params.rows / params.chunks;
+    if (model >= params.models) {
+        return;
+    }
+    let at = params.input_offset + model * params.input_model + row * params.inputs;
+    var x = vec3<f32>(inputs[at], inputs[at + 1u], 0.0);
+    if (GRID_CORNERS == 8u) {
+        x.z = inputs[at + 2u];
+    }
+    let peak = peaks[model];
+    let dy = delta_at(params.first + (model * params.rows + row) * params.width + chunk * GRID_CHUNK);
+    // What is not finite has no fixed point, and a step without a gradient nothing to add.
+    if (peak >= 0x7f800000u || peak == 0u) {
+        return;
+    }
+    // In two halves: one alone may be beyond what f32 has.
+    let n = i32(params.bits) + 126 - i32(peak >> 23u);
+    let half = n / 2;
+    let quanta = power_of_two(half);
+    let rest = power_of_two(n - half);
+    let of_level = GRID_FEATURES / GRID_CHUNK;
+    let level = grid_level(chunk / of_level);
+    let first = model * params.tables + chunk % of_level * GRID_CHUNK;
+    let cell = grid_cell(x, level);
+    let shares = grid_shares(grid_fraction(x, cell, level));
+    let mask = (1i << params.low) - 1i;
+    for (var c = 0u; c < GRID_CORNERS; c++) {
+        let corner = grid_corner(c);
+        let factors = grid_factors(corner, shares);
+        let weight = factors.x * factors.y * factors.z;
+        let to = 2u * (first + grid_entry(cell + corner, level) * GRID_FEATURES);
+        for (var i = 0u; i < GRID_CHUNK; i++) {
+            let v = i32(round(weight * grid_feature(dy, i) * quanta * rest));
+            if (v != 0i) {
+                atomicAdd(&sums[to + 2u * i], v & mask);
+                atomicAdd(&sums[to + 2u * i + 1u], v >> params.low);
+            }
+        }
+    }
+}

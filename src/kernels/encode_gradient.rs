@@ -1,0 +1,61 @@
+//! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
+
+use super::encode::{Parameters, Shape, parameters, variant, whole};
+use super::{Dispatch, Kernel, Slot, kernel};
+use crate::cast::wide;
+use crate::encoding::{DIMENSIONS, Place};
+use crate::{Encoding, Real, Result};
+
+/// `shaders/encode_gradient.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "encode_gradient",
+    Parameters,
+    [],
+    [
+        Slot::uniform("params"),
+        Slot::read("inputs"),
+        Slot::read("delta"),
+        Slot::write("input_gradient"),
+    ]
+);
+
+/// The dispatch of one part of a network's encoding: `delta` is `[models, rows, width]`,
+/// `input_gradient` `[models, rows, inputs]`.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub(crate) fn dispatch(place: &Place, shape: Shape) -> Result<Dispatch> {
+    let p = parameters(place, shape)?;
+    let points = wide(shape.models) * wide(shape.rows) * u64::from(p.points);
+    let rows = wide(shape.models) * wide(shape.rows);
+    let (inputs, outputs) = (rows * wide(place.inputs.len()), rows * wide(place.outputs.len()));
+    Ok(Dispatch::over(&KERNEL, &p, points)
+        .with(variant(&place.encoding))
+        .costing(inputs + outputs, inputs, 3 * outputs))
+}
+
+/// The dispatch of an encoding of all inputs.
+///
+/// # Errors
+/// Those of [`super::encode::of`].
+pub fn of(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
+    let (place, shape) = whole(encoding, inputs, models, rows)?;
+    dispatch(&place, shape)
+}
+
+/// The same on the CPU: of `x`, `[…, inputs]`, under the gradient `delta` of all outputs.
+pub fn reference<T: Real>(encoding: &Encoding, inputs: usize, x: &[T], delta: &[T]) -> Vec<T> {
+    let dimensions = encoding.dimensions().unwrap_or(inputs).min(DIMENSIONS);
+    let mut gradient = vec![T::ZERO; x.len()];
+    let points = x.chunks(dimensions).zip(gradient.chunks_mut(dimensions));
+    for ((p, gradient), delta) in points.zip(delta.chunks(encoding.of_point())) {
+        let mut point = [T::ZERO; DIMENSIONS];
+        point[..p.len()].copy_from_slice(p);
+        for (k, delta) in delta.iter().enumerate() {
+            for (sum, slope) in gradient.iter_mut().zip(encoding.at(point, k).1) {
+                *sum += *delta * slope;
+            }
+        }
+    }
+    gradient
+}

@@ -1,0 +1,71 @@
+//! The largest magnitude among some columns of a matrix, as bits: where one is not finite, those of
+//! an infinity or more.
+
+use super::{Dispatch, Kernel, Slot, kernel};
+use crate::Result;
+use crate::cast::{to_u32, wide};
+
+/// `shaders/peak.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "peak",
+    Parameters,
+    [],
+    [Slot::uniform("params"), Slot::read("values"), Slot::write("peaks")]
+);
+
+parameters! {
+    /// `values` is `[models, rows, width]`, of which some columns count; `peaks` is `[models,
+    /// groups]`.
+    Parameters {
+        /// Models.
+        models: u32,
+        /// Rows of a model.
+        rows: u32,
+        /// From row to row.
+        width: u32,
+        /// The first element.
+        first: u32,
+        /// Columns.
+        columns: u32,
+        /// Workgroups of a model.
+        groups: u32,
+    }
+}
+
+/// Elements of an invocation.
+const TERMS: usize = 64;
+
+/// Workgroups that a model's matrix is cut into before the second dispatch joins them.
+pub fn groups(rows: usize, columns: usize) -> usize {
+    rows.saturating_mul(columns).div_ceil(TERMS * KERNEL.workgroup as usize).clamp(1, 256)
+}
+
+/// The dispatch for `[rows, width]` a model, of whose elements from `first` on `columns` a row count.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(
+    models: usize,
+    rows: usize,
+    [width, first, columns]: [usize; 3],
+    groups: usize,
+) -> Result<Dispatch> {
+    let n = |value: usize| to_u32("a size of a search for the largest", wide(value));
+    n(models.saturating_mul(rows).saturating_mul(width))?;
+    let p = Parameters {
+        models: n(models)?,
+        rows: n(rows)?,
+        width: n(width)?,
+        first: n(first)?,
+        columns: n(columns)?,
+        groups: n(groups)?,
+    };
+    let read = wide(models) * wide(rows) * wide(columns);
+    let all = wide(models) * wide(groups);
+    Ok(Dispatch::new(&KERNEL, &p, all).costing(read, all, read))
+}
+
+/// The same on the CPU, of one model's elements: the largest magnitude, as bits.
+pub fn reference(values: &[f32]) -> u32 {
+    values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0)
+}

@@ -1,0 +1,116 @@
+//! Adds the gradient of a [`Grid`](crate::encoding::Grid)'s outputs to the entries that they came
+//! from, in fixed point: whole numbers have the same sum in any order.
+//!
+//! With p the largest magnitude of that gradient, a contribution c of a corner is rounded to
+//! v = c · 2ⁿ, the largest n at which |p| · 2ⁿ < 2^bits; v's lower `low` bits and the rest are added to
+//! a word each, so that no sum over the step's rows overflows (see [`precision`]). A table's
+//! gradient is off by at most half a quantum, p · 2^−bits, for each contribution; [`super::settle`] makes it
+//! f32 again.
+
+use super::encode::{Shape, n};
+use super::grid::{self, fetch, grid_of, variant};
+use super::{Dispatch, Kernel, Slot, kernel};
+use crate::Result;
+use crate::cast::wide;
+use crate::encoding::{Grid, Place};
+
+pub(crate) use crate::encoding::precision;
+
+/// `shaders/scatter.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "scatter",
+    Parameters,
+    [],
+    [
+        Slot::uniform("params"),
+        Slot::read("inputs"),
+        Slot::read("delta"),
+        Slot::read("peaks"),
+        Slot::write("sums"),
+    ]
+);
+
+parameters! {
+    /// `inputs` is `[sets, …, inputs]`, `delta` `[models, rows, width]`, `peaks` `[models]`, `sums`
+    /// `[models, tables, 2]`: the lower word and the upper one.
+    Parameters {
+        /// Models.
+        models: u32,
+        /// Rows of a model.
+        rows: u32,
+        /// From model to model of the inputs; 0 shares them.
+        input_model: u32,
+        /// The first element that is encoded.
+        input_offset: u32,
+        /// Columns of the inputs.
+        inputs: u32,
+        /// Chunks of features of a row: levels, or twice as many.
+        chunks: u32,
+        /// From row to row of the outputs' gradient.
+        width: u32,
+        /// The first of this grid's columns, from the beginning of the buffer.
+        first: u32,
+        /// Elements of a model's tables.
+        tables: u32,
+        /// Bits of a contribution.
+        bits: u32,
+        /// Those of them in the lower word.
+        low: u32,
+    }
+}
+
+/// The dispatch of one part of a network's encoding. In `shape`, the width is that of the rows of
+/// `delta`, whose element `first` is this grid's first.
+///
+/// # Errors
+/// More rows than the sums have room for; a size that a shader cannot count.
+pub(crate) fn dispatch(place: &Place, shape: Shape, first: usize) -> Result<Dispatch> {
+    let [bits, low] = precision(shape.rows, place.inputs.len())?;
+    let of = grid::parameters(place, shape, 0)?;
+    n(first)?;
+    n(shape.models.saturating_mul(place.tables.len()).saturating_mul(2))?;
+    let p = Parameters {
+        models: of.models,
+        rows: of.rows,
+        input_model: of.input_model,
+        input_offset: of.input_offset,
+        inputs: of.inputs,
+        chunks: of.chunks,
+        width: of.width,
+        first: n(first)?,
+        tables: n(place.tables.len())?,
+        bits,
+        low,
+    };
+    let mut variant = variant(place)?;
+    variant.glue.push_str(&fetch("delta_at", "delta", place)?);
+    // The encoding's own functions ask for features, which a scatter has no use for.
+    variant.glue.push_str("fn grid_features(at: u32) -> GridFeatures { return GridFeatures(); }\n");
+    let rows = wide(shape.models) * wide(shape.rows);
+    let work = rows * grid_of(place)?.work(place.inputs.len());
+    Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(of.chunks)).with(variant).costing(
+        rows * wide(place.inputs.len() + place.outputs.len()) + work,
+        work,
+        work,
+    ))
+}
+
+/// The dispatch of a grid over all inputs.
+///
+/// # Errors
+/// Those of [`super::grid::of`], and more rows than the sums have room for.
+pub fn of(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
+    let (place, shape) = super::encode::whole(grid.into(), inputs, models, rows)?;
+    dispatch(&place, shape, 0)
+}
+
+/// The n of a largest magnitude, given by its bits.
+pub const fn exponent(peak: u32, bits: u32) -> i32 {
+    bits as i32 + 126 - (peak >> 23) as i32
+}
+
+/// A contribution on the CPU: its lower and its upper word.
+pub fn reference(contribution: f64, peak: u32, [bits, low]: [u32; 2]) -> [i64; 2] {
+    let v = (contribution * 2_f64.powi(exponent(peak, bits))).round_ties_even() as i64;
+    [v & ((1 << low) - 1), v >> low]
+}

@@ -1,0 +1,67 @@
+//! The sums of [`super::scatter`] as a gradient in f32, and 0 in their place for the next step.
+
+use super::{Dispatch, Kernel, Slot, kernel};
+use crate::Result;
+use crate::cast::{to_u32, wide};
+
+/// `shaders/settle.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "settle",
+    Parameters,
+    [],
+    [
+        Slot::uniform("params"),
+        Slot::read("peaks"),
+        Slot::write("sums"),
+        Slot::write("gradient"),
+        Slot::write("status"),
+    ]
+);
+
+parameters! {
+    /// `peaks` is `[models]`, `sums` `[models, tables, 2]`, `gradient` `[models, parameters]`.
+    Parameters {
+        /// Models.
+        models: u32,
+        /// Elements of a model's tables.
+        tables: u32,
+        /// Parameters of a model.
+        parameters: u32,
+        /// The first of the tables' among them.
+        first: u32,
+        /// Bits of a contribution.
+        bits: u32,
+        /// Those of them in the lower word.
+        low: u32,
+    }
+}
+
+/// The dispatch for `tables` elements a model, from `first` on of its `parameters`, of sums with the
+/// `[bits, low]` of [`super::scatter`].
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(
+    models: usize,
+    [tables, first, parameters]: [usize; 3],
+    [bits, low]: [u32; 2],
+) -> Result<Dispatch> {
+    let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
+    n(models.saturating_mul(parameters.max(2 * tables)))?;
+    let p = Parameters {
+        models: n(models)?,
+        tables: n(tables)?,
+        parameters: n(parameters)?,
+        first: n(first)?,
+        bits,
+        low,
+    };
+    let elements = wide(models) * wide(tables);
+    Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, 3 * elements, elements))
+}
+
+/// The same on the CPU: of one element's sums.
+pub fn reference([lower, upper]: [i64; 2], peak: u32, [bits, low]: [u32; 2]) -> f64 {
+    let sum = (upper << low) + lower;
+    sum as f64 * 2_f64.powi(-super::scatter::exponent(peak, bits))
+}

@@ -1,0 +1,849 @@
+//! Input encodings: differences in f64 ↔ the CPU ↔ every kernel and whole networks on the GPU.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{Content, Job, as_floats, deviation, floats, numbers, numbers_f32, run};
+use wgrad::encoding::{
+    Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+};
+use wgrad::kernels::{
+    average, encode, encode_gradient, grid, grid_gradient, peak, scatter, settle, update,
+};
+use wgrad::plan::Buffer;
+use wgrad::{
+    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, Difference, Encoding, Error, Loss, Mlp,
+    Optimizer, Schedule, Strategy, Train, Trainer, Training,
+};
+
+const SIZES: [usize; 7] = [1, 2, 3, 31, 64, 65, 200];
+
+/// A small grid with levels of both kinds.
+fn small(features: u32, interpolation: Interpolation) -> Grid {
+    Grid { levels: 5, features, log2_table: 6, base_resolution: 3, growth: 1.6, interpolation }
+}
+
+fn grids() -> Vec<Grid> {
+    let both = [Interpolation::Linear, Interpolation::Smoothstep];
+    [1, 2, 4, 8].into_iter().flat_map(|f| both.map(|i| small(f, i))).collect()
+}
+
+/// Every encoding in several forms, with a number of inputs that it takes.
+fn encodings() -> Vec<(Encoding, usize)> {
+    let mut all: Vec<(Encoding, usize)> = vec![
+        (Identity::default().into(), 1),
+        (Identity { scale: -2.5, offset: 0.75 }.into(), 5),
+        (Frequency { frequencies: 1 }.into(), 1),
+        (Frequency { frequencies: 7 }.into(), 3),
+        (TriangleWave { frequencies: 1 }.into(), 2),
+        (TriangleWave { frequencies: 6 }.into(), 3),
+        (OneBlob { bins: 2 }.into(), 1),
+        (OneBlob { bins: 3 }.into(), 2),
+        (OneBlob { bins: 32 }.into(), 2),
+        (SphericalHarmonics { degree: 1 }.into(), 3),
+        (SphericalHarmonics { degree: 3 }.into(), 6),
+        (SphericalHarmonics { degree: 4 }.into(), 3),
+    ];
+    all.extend(grids().into_iter().flat_map(|g| [(g.into(), 2), (g.into(), 3)]));
+    all
+}
+
+/// Numbers in 0 to 1, exact in f32.
+fn places(count: usize, seed: u64) -> Vec<f64> {
+    numbers(count, seed).into_iter().map(|v| f64::from((0.5 + 0.5 * v) as f32)).collect()
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+// Kernels by themselves.
+
+#[test]
+fn outputs_of_all_sizes() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for (i, (encoding, inputs)) in encodings().into_iter().enumerate() {
+        for rows in SIZES {
+            let models = 1 + (i + rows) % 3;
+            let x = places(models * rows * inputs, rows as u64);
+            let outputs = Content::Unset(models * rows * encoding.outputs(inputs));
+            let name = format!("{encoding:?} of {models} × {rows} × {inputs}");
+            let (slots, dispatch, values) = if let Encoding::Grid(of) = encoding {
+                let size = Encoding::from(of).parameters(inputs);
+                let tables = numbers_f32(models * size, 3);
+                let values: Vec<f64> = x
+                    .chunks(rows * inputs)
+                    .zip(tables.chunks(size))
+                    .flat_map(|(x, tables)| grid::reference(of, inputs, &wide(tables), x))
+                    .collect();
+                let slots = vec![floats(&single(&x)), floats(&tables), outputs];
+                (slots, grid::of(of, inputs, models, rows), values)
+            } else {
+                let values = encode::reference(&encoding, inputs, &x);
+                let slots = vec![floats(&single(&x)), outputs];
+                (slots, encode::of(encoding, inputs, models, rows), values)
+            };
+            jobs.push(Job::new(name, dispatch.unwrap(), slots));
+            expected.push(values);
+        }
+    }
+    for ((job, slots), expected) in jobs.iter().zip(run(&jobs)).zip(expected) {
+        let error = deviation(&as_floats(slots.last().unwrap()), &expected);
+        assert!(error <= 4e-6, "{}: {error:e}", job.name);
+    }
+}
+
+/// Far from a kink, where a derivative jumps: no rounding of an f32 reaches it.
+fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
+    let near = |v: f64| (v - v.round()).abs() < 1e-4;
+    x.iter().all(|x| match encoding {
+        Encoding::TriangleWave(of) => {
+            (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i)))
+        }
+        Encoding::OneBlob(of) => !near(x * f64::from(of.bins)),
+        Encoding::Grid(of) => {
+            let side = |l| f64::from(of.base_resolution) * of.growth.powi(l as i32) - 1.0;
+            inputs > 1 && (0..of.levels).all(|l| !near(x * side(l) + 0.5))
+        }
+        _ => true,
+    })
+}
+
+/// Rows that are clear of kinks.
+fn clear(encoding: &Encoding, inputs: usize, rows: usize, seed: u64) -> Vec<f64> {
+    let drawn = places(40 * rows * inputs, seed);
+    let rows_of = drawn.chunks(inputs).filter(|x| clear_of_kinks(encoding, inputs, x));
+    let x: Vec<f64> = rows_of.take(rows).flatten().copied().collect();
+    assert_eq!(x.len(), rows * inputs, "{encoding:?}");
+    x
+}
+
+#[test]
+fn input_gradients_of_all_sizes() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for (i, (encoding, inputs)) in encodings().into_iter().enumerate() {
+        for rows in [1, 3, 65, 130] {
+            let models = 1 + (i + rows) % 3;
+            let width = encoding.outputs(inputs);
+            let x = clear(&encoding, inputs, models * rows, 5);
+            let delta = numbers_f32(models * rows * width, 4);
+            let gradient = Content::Unset(x.len());
+            let name = format!("{encoding:?} of {models} × {rows} × {inputs}");
+            let (slots, dispatch, values) = if let Encoding::Grid(of) = encoding {
+                let size = Encoding::from(of).parameters(inputs);
+                let tables = numbers_f32(models * size, 3);
+                let parts = x.chunks(rows * inputs).zip(delta.chunks(rows * width));
+                let values: Vec<f64> = parts
+                    .zip(tables.chunks(size))
+                    .flat_map(|((x, delta), tables)| {
+                        let [_, dx] = grid_gradient::reference(
+                            of,
+                            inputs,
+                            &wide(tables),
+                            x,
+                            &wide(delta),
+                        );
+                        dx
+                    })
+                    .collect();
+                let slots = vec![floats(&single(&x)), floats(&tables), floats(&delta), gradient];
+                (slots, grid_gradient::of(of, inputs, models, rows), values)
+            } else {
+                let values = encode_gradient::reference(&encoding, inputs, &x, &wide(&delta));
+                let slots = vec![floats(&single(&x)), floats(&delta), gradient];
+                (slots, encode_gradient::of(encoding, inputs, models, rows), values)
+            };
+            jobs.push(Job::new(name, dispatch.unwrap(), slots));
+            expected.push(values);
+        }
+    }
+    for ((job, slots), expected) in jobs.iter().zip(run(&jobs)).zip(expected) {
+        let error = deviation(&as_floats(slots.last().unwrap()), &expected);
+        assert!(error <= 4e-6, "{}: {error:e}", job.name);
+    }
+}
+
+/// The corners' entries by the shader's own functions, against `Grid::entries`: every bit.
+#[test]
+fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
+    let gpu = common::gpu();
+    let fine = Grid {
+        levels: 16,
+        features: 2,
+        log2_table: 15,
+        base_resolution: 16,
+        growth: 1.5,
+        interpolation: Interpolation::Linear,
+    };
+    let steep = Grid { levels: 20, base_resolution: 2, growth: 1.9, log2_table: 19, ..fine };
+    for grid in [fine, steep, small(4, Interpolation::Linear)] {
+        for inputs in [2, 3] {
+            let rows = 20_000;
+            let mut x = single(&places(rows * inputs, 8));
+            // On corners and halfway between them, and the neighbours of those in f32.
+            for (i, x) in x.iter_mut().enumerate().take(rows * inputs / 2) {
+                let level = i as u32 % grid.levels;
+                let side = f64::from(grid.base_resolution) * grid.growth.powi(level as i32) - 1.0;
+                let edge = (0.5 * (2.0 * side * f64::from(*x)).round() / side) as f32;
+                let bits = edge.to_bits().wrapping_add(i as u32 / 7 % 3).wrapping_sub(1);
+                *x = if edge > 0.0 { f32::from_bits(bits) } else { 0.0 };
+            }
+            x[..6].copy_from_slice(&[0.0, 1.0, 1.0, 1.0, -4.0, 9.0]);
+            let corners = 1_usize << inputs;
+            let count = rows * grid.levels as usize * corners;
+            let text = grid::of(grid, inputs, 1, rows).unwrap().wgsl();
+            let at = |d: usize| format!("inputs[row * {inputs}u + {d}u]");
+            let z = if inputs == 3 { at(2) } else { "0.0".into() };
+            let text = format!(
+                "{text}
+                @group(0) @binding(4) var<storage, read_write> found: array<u32>;
+                @compute @workgroup_size(64)
+                fn entries(@builtin(global_invocation_id) id: vec3<u32>) {{
+                    let row = id.x;
+                    if (row >= {rows}u) {{ return; }}
+                    let x = vec3<f32>({}, {}, {z});
+                    for (var l = 0u; l < {levels}u; l++) {{
+                        let level = grid_level(l);
+                        for (var c = 0u; c < GRID_CORNERS; c++) {{
+                            found[(row * {levels}u + l) * GRID_CORNERS + c] =
+                                grid_entry(grid_cell(x, level) + grid_corner(c), level);
+                        }}
+                    }}
+                }}",
+                at(0),
+                at(1),
+                levels = grid.levels,
+            );
+            let found = entries_by_shader(gpu, &text, &x, count);
+            let expected: Vec<u32> =
+                x.chunks(inputs).flat_map(|x| grid.entries(x).unwrap()).collect();
+            let wrong = found.iter().zip(&expected).filter(|(f, e)| f != e).count();
+            assert_eq!(wrong, 0, "{grid:?} of {inputs}: {wrong} of {count}");
+        }
+    }
+}
+
+fn entries_by_shader(gpu: &wgrad::Gpu, text: &str, x: &[f32], count: usize) -> Vec<u32> {
+    use wgpu::util::DeviceExt as _;
+    let device = gpu.device();
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl(text.into()),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: None,
+        module: &module,
+        entry_point: Some("entries"),
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let inputs = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: None,
+        contents: bytemuck::cast_slice(x),
+        usage: wgpu::BufferUsages::STORAGE,
+    });
+    let buffer = |usage| {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4 * count as u64,
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    let found = buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
+    let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &[
+            wgpu::BindGroupEntry { binding: 1, resource: inputs.as_entire_binding() },
+            wgpu::BindGroupEntry { binding: 4, resource: found.as_entire_binding() },
+        ],
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups((x.len() as u32).div_ceil(64), 1, 1);
+    }
+    encoder.copy_buffer_to_buffer(&found, 0, &staging, 0, 4 * count as u64);
+    gpu.queue().submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    let view = staging.get_mapped_range(..).unwrap();
+    bytemuck::pod_collect_to_vec(&view)
+}
+
+#[test]
+fn peaks_of_all_sizes() {
+    let mut jobs = Vec::new();
+    let mut expected = Vec::new();
+    for rows in SIZES {
+        for (width, first, columns) in [(1, 0, 1), (5, 2, 3), (33, 1, 32)] {
+            for groups in [1, 3] {
+                let models = 2;
+                let mut values = numbers_f32(first + models * rows * width, 9);
+                for (bad, at) in [(f32::NAN, 0), (f32::NEG_INFINITY, 1), (0.5, 2)] {
+                    // The second model's last element; beside the columns nothing counts.
+                    let last = first + (models * rows - 1) * width + columns - 1;
+                    values[last] = bad;
+                    if at == 2 {
+                        values.iter_mut().for_each(|v| *v *= 1e-30);
+                    }
+                    let of = |m: usize, row: usize| {
+                        let begin = first + (m * rows + row) * width;
+                        values[begin..(begin + columns).min(values.len())].to_vec()
+                    };
+                    let peaks: Vec<u32> = (0..models)
+                        .map(|m| {
+                            let all: Vec<f32> = (0..rows).flat_map(|row| of(m, row)).collect();
+                            peak::reference(&all)
+                        })
+                        .collect();
+                    let dispatch =
+                        peak::dispatch(models, rows, [width, first, columns], groups).unwrap();
+                    let name = format!("{rows} rows, {columns} of {width}, {groups} groups, {bad}");
+                    let mut padded = values.clone();
+                    padded.resize(first + models * rows * width, 0.0);
+                    let slots = vec![floats(&padded), Content::Unset(models * groups)];
+                    jobs.push(Job::new(name, dispatch, slots));
+                    expected.push((groups, peaks));
+                }
+            }
+        }
+    }
+    for ((job, slots), (groups, peaks)) in jobs.iter().zip(run(&jobs)).zip(expected) {
+        let found: Vec<u32> =
+            slots[1].chunks(groups).map(|of| *of.iter().max().unwrap()).collect();
+        assert_eq!(found, peaks, "{}", job.name);
+    }
+}
+
+/// Scatter and settle against the tables' gradient in f64, off by half a quantum a contribution.
+#[test]
+fn table_gradients_of_all_sizes() {
+    for (i, grid) in grids().into_iter().enumerate() {
+        for inputs in [2, 3] {
+            for (rows, scale) in [(1, 1.0), (3, 1e-30), (65, 1e30), (1000, 1.0), (4097, 1e-12)] {
+                let models = 1 + (i + rows) % 3;
+                let (width, tables) = (grid.levels as usize * grid.features as usize, Encoding::from(grid).parameters(inputs));
+                let x = places(models * rows * inputs, 5);
+                let delta: Vec<f32> =
+                    numbers_f32(models * rows * width, 4).iter().map(|v| v * scale).collect();
+                let peaks: Vec<u32> = delta.chunks(rows * width).map(peak::reference).collect();
+                let name = format!("{grid:?}, {models} × {rows} × {inputs}, times {scale:e}");
+                let sums = Content::Words(vec![0; 2 * models * tables]);
+                let slots = vec![
+                    floats(&single(&x)),
+                    floats(&delta),
+                    Content::Words(peaks.clone()),
+                    sums,
+                ];
+                let job =
+                    Job::new(&*name, scatter::of(grid, inputs, models, rows).unwrap(), slots);
+                let sums = run(&[job])[0][3].clone();
+
+                let log = rows.next_power_of_two().trailing_zeros();
+                let bits = [(62 - 2 * log - inputs as u32).min(30), 32 - log - inputs as u32];
+                let dispatch = settle::dispatch(models, [tables, 8, tables + 11], bits).unwrap();
+                let mut status = vec![7, 8, 0, 0];
+                status.resize(4 + models, u32::MAX);
+                let slots = vec![
+                    Content::Words(peaks.clone()),
+                    Content::Words(sums.clone()),
+                    Content::Unset(models * (tables + 11)),
+                    Content::Words(status.clone()),
+                ];
+                let settled = &run(&[Job::new(&*name, dispatch, slots)])[0];
+                assert!(settled[1].iter().all(|word| *word == 0), "{name}: not all is 0 again");
+                assert_eq!(settled[3], status, "{name}");
+                for m in 0..models {
+                    let part = m * rows..(m + 1) * rows;
+                    let [expected, _] = grid_gradient::reference(
+                        grid,
+                        inputs,
+                        &vec![0.0; tables],
+                        &x[part.start * inputs..part.end * inputs],
+                        &wide(&delta[part.start * width..part.end * width]),
+                    );
+                    let found = &settled[2][m * (tables + 11)..(m + 1) * (tables + 11)];
+                    let unset = |words: &[u32]| words.iter().all(|w| *w == common::UNSET);
+                    assert!(unset(&found[..8]) && unset(&found[8 + tables..]), "{name}");
+                    let found = as_floats(&found[8..8 + tables]);
+                    // The second of two orders of evaluation: of what the words hold, exactly.
+                    for (e, value) in found.iter().enumerate() {
+                        let at = 2 * (m * tables + e);
+                        let words = [i64::from(sums[at]), i64::from(sums[at + 1] as i32)];
+                        let exact = settle::reference(words, peaks[m], bits);
+                        let error = (f64::from(*value) - exact).abs();
+                        assert!(error <= 1.2e-7 * exact.abs() + 1e-44, "{name}: {value} {exact}");
+                    }
+                    let error = deviation(&found, &expected);
+                    assert!(error <= 2e-6, "{name}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+/// All rows in one cell, with the largest magnitude: the sums come nearest to their words' ends.
+#[test]
+fn sums_in_one_entry_do_not_overflow() {
+    for inputs in [2, 3] {
+        let grid = Grid { levels: 1, features: 1, log2_table: 3, base_resolution: 2, ..Grid::default() };
+        for rows in [4096_usize, 70_000] {
+            for sign in [1.0_f32, -1.0] {
+                // One corner takes all of it.
+                let x = vec![0.5_f32; rows * inputs];
+                let delta = vec![sign * 1.999_999_9; rows];
+                let peaks = vec![peak::reference(&delta)];
+                let tables = Encoding::from(grid).parameters(inputs);
+                let slots = vec![
+                    floats(&x),
+                    floats(&delta),
+                    Content::Words(peaks.clone()),
+                    Content::Words(vec![0; 2 * tables]),
+                ];
+                let dispatch = scatter::of(grid, inputs, 1, rows).unwrap();
+                let sums = &run(&[Job::new("one entry", dispatch, slots)])[0][3];
+                let log = rows.next_power_of_two().trailing_zeros();
+                let bits = [(62 - 2 * log - inputs as u32).min(30), 32 - log - inputs as u32];
+                let total: f64 = (0..tables)
+                    .map(|e| {
+                        let words = [i64::from(sums[2 * e]), i64::from(sums[2 * e + 1] as i32)];
+                        settle::reference(words, peaks[0], bits)
+                    })
+                    .sum();
+                let expected = f64::from(delta[0]) * rows as f64;
+                let error = (total - expected).abs() / expected.abs();
+                assert!(error <= 1e-6, "{inputs} {rows} {sign}: {total} for {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_of_all_sizes() {
+    for decay in [0.0, 0.5, 0.99, 0.9999] {
+        for elements in SIZES {
+            let mut kept = vec![0.0_f32; elements];
+            let mut expected = vec![0.0_f64; elements];
+            for t in 1..=4_u32 {
+                let values = numbers_f32(elements, t.into());
+                let dispatch = average::dispatch(elements, decay).unwrap();
+                let slots = vec![
+                    floats(&values),
+                    Content::Words(vec![9, t, 0, 0, u32::MAX]),
+                    floats(&kept),
+                ];
+                kept = as_floats(&run(&[Job::new("average", dispatch, slots)])[0][2]);
+                average::reference(decay, t, &wide(&values), &mut expected);
+                let error = deviation(&kept, &expected);
+                assert!(error <= 2e-6, "{decay} {elements} update {t}: {error:e}");
+            }
+        }
+    }
+}
+
+/// Tables are left where they got no gradient, and take no part in L2.
+#[test]
+fn updates_of_tables() {
+    let (tables, parameters, models) = (24, 67, 2);
+    for skip_untouched in [false, true] {
+        for padded in [false, true] {
+            let adam = Adam { l2: 0.5, skip_untouched, epsilon: 1e-15, ..Adam::default() };
+            let optimizer = Optimizer::from(adam);
+            let all = parameters * models;
+            let shape = update::Shape {
+                parameters,
+                models,
+                rows: 4,
+                batch: 4,
+                tables,
+                scheduled: true,
+                padded,
+            };
+            let dispatch = update::dispatch(&optimizer, shape, common::gpu().target()).unwrap();
+            let mut gradient = numbers_f32(all, 1);
+            gradient.iter_mut().step_by(3).for_each(|g| *g = 0.0);
+            let values = numbers_f32(all, 2);
+            let stride = shape.state_stride();
+            let states: Vec<f32> = numbers_f32(2 * stride, 3).iter().map(|v| v.abs()).collect();
+            let schedule = Schedule::Exponential { base: 0.5, start: 3, interval: 2, end: 100 };
+            let f = |v: f64| (v as f32).to_bits();
+            let ln = |v: f64| f(v.ln());
+            #[rustfmt::skip]
+            let hyper = vec![
+                f(1e-3), 0, f(0.9), f(0.1), ln(0.9), f(0.999), f(0.001), ln(0.999), f(1e-15), 0,
+                f(0.5), u32::from(skip_untouched), ln(0.5), 3, 2, 100,
+            ];
+            // The eighth update, of step 7: three decays.
+            let slots = vec![
+                Content::Words(hyper),
+                floats(&gradient),
+                floats(&values),
+                floats(&states),
+                Content::Words(vec![7, 8, 0, 0, u32::MAX, u32::MAX]),
+            ];
+            let slots = if padded {
+                let pad = |content: Content| match content {
+                    Content::Words(mut words) if words.len() == all => {
+                        words.resize(stride, 0);
+                        Content::Words(words)
+                    }
+                    other => other,
+                };
+                slots.into_iter().map(pad).collect()
+            } else {
+                slots
+            };
+            let found = &run(&[Job::new(format!("{shape:?}"), dispatch, slots)])[0];
+            let scheduled = optimizer.at_rate(1e-3 * schedule.factor(7));
+            assert_eq!(schedule.factor(7), 0.125);
+            for m in 0..models {
+                let part = m * parameters..(m + 1) * parameters;
+                let mut expected = wide(&values[part.clone()]);
+                let of = |first: usize| wide(&states[first + part.start..first + part.end]);
+                let mut both = [of(0), of(stride)].concat();
+                let gradient = wide(&gradient[part.clone()]);
+                assert!(update::reference(&scheduled, 8, tables, &gradient, &mut expected, &mut both));
+                let words = as_floats(&found[2][part.clone()]);
+                let error = deviation(&words, &expected);
+                assert!(error <= 2e-6, "{shape:?}: {error:e}");
+                for (i, (found, before)) in words.iter().zip(&values[part]).enumerate() {
+                    if i < tables && gradient[i] == 0.0 {
+                        assert_eq!(skip_untouched, found == before, "{shape:?} element {i}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Whole networks.
+
+/// Networks behind every encoding, and behind several at once.
+fn networks() -> Vec<Mlp> {
+    let end = |mlp: Mlp| mlp.layer(9, Activation::Tanh).layer(2, Activation::Identity);
+    let one = |(encoding, inputs): (Encoding, usize)| end(Mlp::new(inputs).encode(inputs, encoding));
+    let mut all: Vec<Mlp> = encodings().into_iter().map(one).collect();
+    let g = small(2, Interpolation::Smoothstep);
+    all.push(end(Mlp::new(6).encode(3, TriangleWave { frequencies: 4 }).encode(2, OneBlob { bins: 5 }).encode(1, Identity::default())));
+    all.push(end(Mlp::new(6).encode(1, Identity::default()).encode(2, g).encode(3, SphericalHarmonics { degree: 2 })));
+    all.push(end(Mlp::new(5).encode(2, g).encode(3, small(4, Interpolation::Linear))));
+    all.push(Mlp::new(2).encode(2, g).layer(1, Activation::Sigmoid));
+    all
+}
+
+fn inputs_of(mlp: &Mlp, rows: usize, seed: u64) -> Vec<f64> {
+    let drawn = places(400 * rows * mlp.inputs, seed);
+    let fits = |row: &&[f64]| {
+        let mut first = 0;
+        mlp.encoding.iter().all(|part| {
+            let x = &row[first..first + part.inputs];
+            first += part.inputs;
+            clear_of_kinks(&part.encoding, part.inputs, x)
+        })
+    };
+    let x: Vec<f64> = drawn.chunks(mlp.inputs).filter(fits).take(rows).flatten().copied().collect();
+    assert_eq!(x.len(), rows * mlp.inputs, "{mlp}");
+    x
+}
+
+fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data<f64> {
+    let t = numbers(sets * rows * mlp.outputs(), 2).iter().map(|v| f64::from(*v as f32)).collect();
+    let x = inputs_of(mlp, sets * rows, 1);
+    Data::for_each_model(sets, mlp.inputs, mlp.outputs(), x, t).unwrap()
+}
+
+/// Tables of a size that counts.
+fn parameters(mlp: &Mlp, models: usize) -> wgrad::Parameters {
+    let drawn = wgrad::Init::GlorotUniform.draw(mlp, models, 4).unwrap();
+    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+    let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * v } else { *v };
+    let values = drawn.values().iter().enumerate().map(large).collect();
+    wgrad::Parameters::new(mlp.clone(), models, values).unwrap()
+}
+
+/// Table entries, layers and inputs, each by central differences.
+#[test]
+fn cpu_gradients_are_central_differences() {
+    for mlp in networks() {
+        for loss in [Loss::HalfSquaredError, Loss::RelativeL2, Loss::Smape, Loss::Mape] {
+            let training = Training::new(loss, Optimizer::sgd(0.1));
+            let data = data(&mlp, 4, 1);
+            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+            cpu.replace(&parameters(&mlp, 1).cast().unwrap()).unwrap();
+            let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+            let tables = mlp.encoding_parameters();
+            let central = cpu.numerical_gradient(Difference::Central).unwrap();
+            let error = deviation(&central, &exact.values);
+            assert!(error <= 1e-6, "{mlp}, {}: {error:e}", loss.name());
+            // The tables by themselves: the layers' gradient may be larger.
+            if tables > 0 {
+                let error = deviation(&central[..tables], &exact.values[..tables]);
+                assert!(error <= 1e-6, "{mlp}, {}, tables: {error:e}", loss.name());
+            }
+            if loss.holds_divisor() {
+                continue;
+            }
+            let loss_at = |x: Vec<f64>| {
+                let moved = Data::new(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
+                let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &moved).unwrap();
+                cpu.replace(&parameters(&mlp, 1).cast().unwrap()).unwrap();
+                cpu.exact_gradients().unwrap().0.losses[0]
+            };
+            let central: Vec<f64> = (0..data.x().len())
+                .map(|i| {
+                    let h = 1e-6;
+                    let moved = |by: f64| {
+                        let mut x = data.x().to_vec();
+                        x[i] += by;
+                        loss_at(x)
+                    };
+                    (moved(h) - moved(-h)) / (2.0 * h)
+                })
+                .collect();
+            let error = deviation(&central, &of_inputs);
+            assert!(error <= 1e-6, "{mlp}, {}, inputs: {error:e}", loss.name());
+        }
+    }
+}
+
+/// Every network under both strategies, one model and several, with shared and own data.
+#[test]
+fn gpu_gradients_are_the_cpus() {
+    let gpu = common::gpu();
+    for (i, mlp) in networks().into_iter().enumerate() {
+        for strategy in [Strategy::Layered, Strategy::Fused] {
+            for (models, sets, rows) in [(1, 1, 70), (3, 1, 33), (2, 2, 65)] {
+                if (i + models) % 2 == 0 && models > 1 && i < 20 {
+                    continue;
+                }
+                let data = data(&mlp, rows, sets);
+                let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1))
+                    .models(models)
+                    .strategy(strategy);
+                let start = parameters(&mlp, models);
+                let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+                cpu.replace(&start.cast().unwrap()).unwrap();
+                let mut trainer =
+                    Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
+                trainer.set_parameters(&start).unwrap();
+                let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+                let what = format!("{mlp}, {}, {models} of {sets} × {rows}", strategy.name());
+                // Twice: the sums in fixed point begin at 0 again.
+                for _ in 0..2 {
+                    let found = trainer.gradients().unwrap();
+                    let error = deviation(&found.losses, &exact.losses);
+                    assert!(error <= 1e-5, "{what}: loss {error:e}");
+                    let error = deviation(&found.values, &exact.values);
+                    assert!(error <= 1e-5, "{what}: gradient {error:e}");
+                    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+                    for m in 0..models {
+                        let part = m * p..m * p + tables;
+                        if tables > 0 {
+                            let error =
+                                deviation(&found.values[part.clone()], &exact.values[part]);
+                            assert!(error <= 1e-5, "{what}: tables {error:e}");
+                        }
+                    }
+                }
+                let error = deviation(&trainer.input_gradient().unwrap(), &of_inputs);
+                assert!(error <= 1e-5, "{what}: inputs {error:e}");
+                let x = inputs_of(&mlp, 45, 9);
+                let y = trainer.predict(&single(&x)).unwrap();
+                let error = deviation(&y, &cpu.outputs(&x).unwrap());
+                assert!(error <= 1e-5, "{what}: outputs {error:e}");
+            }
+        }
+    }
+}
+
+/// The whole of tiny-cuda-nn's recipe: lazy Adam with L2, decay, average, mini-batches.
+fn recipe(strategy: Strategy) -> Training {
+    let adam = Adam {
+        rate: 1e-2,
+        beta2: 0.99,
+        epsilon: 1e-15,
+        l2: 1e-4,
+        skip_untouched: true,
+        ..Adam::default()
+    };
+    Training::new(Loss::RelativeL2, adam)
+        .schedule(Schedule::Exponential { base: 0.7, start: 5, interval: 4, end: 20 })
+        .average(0.9)
+        .batch(Batch::Mini { size: 24, seed: 3 })
+        .strategy(strategy)
+}
+
+#[test]
+fn trainings_are_the_cpus() {
+    let grid = Grid { levels: 4, log2_table: 8, base_resolution: 4, growth: 1.7, ..Grid::default() };
+    let mlp = Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
+    for strategy in [Strategy::Layered, Strategy::Fused] {
+        for models in [1, 2] {
+            let data = data(&mlp, 100, 1);
+            let training = recipe(strategy).models(models);
+            let start = parameters(&mlp, models);
+            let mut gpu =
+                Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
+            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+            gpu.restart(&start).unwrap();
+            cpu.restart(&start.cast().unwrap()).unwrap();
+            assert_eq!(gpu.averages().unwrap(), start, "before the first step");
+            gpu.train(30).unwrap();
+            cpu.train(30).unwrap();
+            let what = format!("{} × {models}", strategy.name());
+            let error = deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+            assert!(error <= 1e-4, "{what}: losses {error:e}");
+            // Adam divides by a root of what is nearly 0 where a gradient is: no closer.
+            let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+            assert!(error <= 1e-3, "{what}: parameters {error:e}");
+            let averages = wide(cpu.averages().unwrap().values());
+            let error = deviation(gpu.averages().unwrap().values(), &averages);
+            assert!(error <= 1e-3, "{what}: averages {error:e}");
+            assert_ne!(gpu.averages().unwrap(), gpu.parameters().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_schedule_is_followed_by_every_strategy() {
+    let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Identity);
+    for strategy in Strategy::ALL {
+        let data = data(&mlp, 64, 1);
+        let training = Training::new(Loss::MeanSquaredError, Adam { rate: 0.05, l2: 0.01, ..Adam::default() })
+            .schedule(Schedule::Exponential { base: 0.5, start: 7, interval: 3, end: 30 })
+            .strategy(*strategy);
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+        gpu.train(40).unwrap();
+        cpu.train(40).unwrap();
+        let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+        assert!(error <= 1e-5, "{}: {error:e}", strategy.name());
+    }
+}
+
+#[test]
+fn two_trainings_of_a_grid_have_the_same_bits() {
+    let mlp = Mlp::new(3)
+        .encode(3, Grid { log2_table: 10, levels: 6, growth: 1.8, ..Grid::default() })
+        .layer(32, Activation::Relu)
+        .layer(3, Activation::Identity);
+    let data = data(&mlp, 3000, 1).cast().unwrap();
+    for strategy in [Strategy::Layered, Strategy::Fused] {
+        let training = recipe(strategy).batch(Batch::Mini { size: 1500, seed: 1 });
+        let mut bits = None;
+        for _ in 0..8 {
+            let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+            trainer.train(20).unwrap();
+            let values = [trainer.parameters().unwrap(), trainer.averages().unwrap()];
+            let found: Vec<u32> =
+                values.iter().flat_map(|p| p.values()).map(|v| v.to_bits()).collect();
+            assert_eq!(*bits.get_or_insert(found.clone()), found, "{}", strategy.name());
+        }
+    }
+}
+
+#[test]
+fn a_model_that_diverges_before_its_grid_is_named() {
+    let gpu = common::gpu();
+    let mlp = Mlp::new(2)
+        .encode(2, small(2, Interpolation::Linear))
+        .layer(8, Activation::Relu)
+        .layer(1, Activation::Identity);
+    for bad in [f32::NAN, f32::INFINITY] {
+        for of_targets in [false, true] {
+            let (mut x, mut t) = (single(&places(20, 1)), numbers_f32(10, 2));
+            if of_targets {
+                t[3] = bad;
+            } else {
+                x[7] = bad;
+            }
+            let buffer = |values: &[f32]| {
+                use wgpu::util::DeviceExt as _;
+                gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                    label: None,
+                    contents: bytemuck::cast_slice(values),
+                    usage: wgpu::BufferUsages::STORAGE,
+                })
+            };
+            let (x, t) = (buffer(&x), buffer(&t));
+            let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01));
+            let data =
+                DataBuffers { sets: 1, rows: 10, inputs: x.slice(..), targets: t.slice(..) };
+            let mut trainer = Trainer::with_buffers(gpu, &mlp, &training, data).unwrap();
+            let before = trainer.parameters().unwrap();
+            let error = trainer.train(3).unwrap_err();
+            assert_eq!(error, Error::Diverged { model: 0, step: 0 }, "{bad} {of_targets}");
+            assert_eq!(trainer.parameters().unwrap(), before);
+        }
+    }
+}
+
+#[test]
+fn what_a_strategy_cannot_do_is_refused() {
+    let plain = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Identity);
+    let encoded = Mlp::new(2).encode(2, Identity::default()).layer(1, Activation::Identity);
+    let resident =
+        Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).strategy(Strategy::Resident);
+    for (mlp, training, words) in [
+        (&encoded, resident.clone(), "resident, with an encoding"),
+        (&plain, resident.clone().average(0.9), "resident, with an average"),
+        (&plain, resident.clone().average(1.0), "the decay of the parameters' average is 1"),
+        (&plain, resident.average(f64::NAN), "the decay of the parameters' average is NaN"),
+    ] {
+        let data = data(mlp, 10, 1).cast().unwrap();
+        let result = Trainer::new(common::gpu(), mlp, &training, &data);
+        let message = result.err().unwrap().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    let data = data(&plain, 10, 1).cast().unwrap();
+    let training = Training::new(Loss::RelativeL2, Optimizer::sgd(0.1));
+    let mut trainer = Trainer::new(common::gpu(), &plain, &training, &data).unwrap();
+    assert!(trainer.averages().unwrap_err().to_string().contains("Training::average"));
+    let message = trainer.numerical_gradient(Difference::Central).unwrap_err().to_string();
+    assert!(message.contains("relative_l2"), "{message}");
+}
+
+/// Memory, buffers and bind groups, by wgpu's own counts.
+#[test]
+fn a_step_of_a_grid_is_known_before_and_allocates_nothing() {
+    let gpu = wgrad::Gpu::new().unwrap();
+    let mlp = Mlp::new(2)
+        .encode(2, small(2, Interpolation::Linear))
+        .layer(16, Activation::Relu)
+        .layer(3, Activation::Identity);
+    let data = data(&mlp, 50, 1).cast().unwrap();
+    let training = recipe(Strategy::Layered);
+    let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+    let names: Vec<_> =
+        trainer.plan().step().iter().map(|node| node.dispatch.kernel().name).collect();
+    let matmul = names.iter().find(|name| name.starts_with("matmul")).unwrap();
+    let own: Vec<_> = names.iter().filter(|name| !name.starts_with("matmul")).copied().collect();
+    #[rustfmt::skip]
+    assert_eq!(own, [
+        "gather", "grid", "loss", "peak", "peak", "scatter", "settle", "reduce", "update", "average",
+    ], "{matmul}");
+    assert!(trainer.buffer(Buffer::TableSums).is_some());
+    let mut counts = |steps: u32| {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        trainer.record(&mut encoder, steps);
+        gpu.queue().submit([encoder.finish()]);
+        gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let hal = gpu.device().get_internal_counters().hal;
+        [hal.buffers.read(), hal.bind_groups.read(), hal.buffer_memory.read()]
+    };
+    let few = counts(3);
+    assert_eq!(counts(300), few);
+}
