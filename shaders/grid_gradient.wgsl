@@ -36,10 +36,10 @@ fn grid_gradient(
     }
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let tables = model * params.parameters + params.tables;
-    let from = index * params.width + params.first;
+    let begin = index * params.width + params.first;
     var sum = vec3<f32>();
     for (var chunk = 0u; chunk < params.chunks; chunk++) {
-        let dy = delta_at(from + chunk * GRID_CHUNK);
+        let dy = delta_at(begin + chunk * GRID_CHUNK);
         sum += grid_slope(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
     }
     let to = index * params.inputs + params.input_offset % params.inputs;

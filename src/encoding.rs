@@ -9,7 +9,7 @@ use std::ops::Range;
 
 mod grid;
 pub use grid::{Grid, Interpolation};
-pub(crate) use grid::{GRID, precision};
+pub(crate) use grid::{GRID, Level, precision};
 
 /// The most inputs that one point of an encoding has.
 pub(crate) const DIMENSIONS: usize = 3;
@@ -242,6 +242,15 @@ pub(crate) fn places(mlp: &Mlp) -> Vec<Place> {
         .collect()
 }
 
+/// The places, each with a grid's levels.
+fn with_levels(mlp: &Mlp) -> Vec<(Place, Vec<Level>)> {
+    let levels = |place: &Place| match place.encoding {
+        Encoding::Grid(grid) => grid.levels(place.inputs.len()),
+        _ => Vec::new(),
+    };
+    places(mlp).into_iter().map(|place| (place.clone(), levels(&place))).collect()
+}
+
 /// A point of a row, zeros behind it.
 fn point<T: Real>(row: &[T]) -> [T; DIMENSIONS] {
     let mut p = [T::ZERO; DIMENSIONS];
@@ -274,13 +283,13 @@ fn each_row<T: Real>(
 
 /// The first layer's inputs `[rows, width]` from `x` `[rows, inputs]` and a model's parameters.
 pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
-    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), places(mlp));
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
     let mut encoded = vec![T::ZERO; x.len() / inputs * width];
     each_row(x, inputs, &mut encoded, width, |_, x, y| {
-        for place in &places {
+        for (place, levels) in &places {
             let (x, y) = (&x[place.inputs.clone()], &mut y[place.outputs.clone()]);
             match &place.encoding {
-                Encoding::Grid(grid) => grid.value(&parameters[place.tables.clone()], x, y),
+                Encoding::Grid(grid) => grid.value(levels, &parameters[place.tables.clone()], x, y),
                 encoding => {
                     let (dimensions, of_point) = (x.len().min(DIMENSIONS), encoding.of_point());
                     let dimensions = encoding.dimensions().unwrap_or(dimensions);
@@ -306,11 +315,11 @@ pub(crate) fn back_propagate<T: Real>(
     tables: &mut [T],
     inputs_too: bool,
 ) -> Vec<T> {
-    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), places(mlp));
-    for place in &places {
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
+    for (place, levels) in &places {
         if let Encoding::Grid(grid) = &place.encoding {
             let of = [place.inputs.clone(), place.outputs.clone()];
-            grid.scatter([(x, inputs), (delta, width)], of, &mut tables[place.tables.clone()]);
+            grid.scatter(levels, [(x, inputs), (delta, width)], of, &mut tables[place.tables.clone()]);
         }
     }
     if !inputs_too {
@@ -319,11 +328,13 @@ pub(crate) fn back_propagate<T: Real>(
     let mut gradient = vec![T::ZERO; x.len()];
     each_row(x, inputs, &mut gradient, inputs, |row, x, gradient| {
         let delta = &delta[row * width..(row + 1) * width];
-        for place in &places {
+        for (place, levels) in &places {
             let (x, dy) = (&x[place.inputs.clone()], &delta[place.outputs.clone()]);
             let dx = &mut gradient[place.inputs.clone()];
             match &place.encoding {
-                Encoding::Grid(grid) => grid.slope(&parameters[place.tables.clone()], x, dy, dx),
+                Encoding::Grid(grid) => {
+                    grid.slope(levels, &parameters[place.tables.clone()], x, dy, dx);
+                }
                 encoding => {
                     let dimensions = encoding.dimensions().unwrap_or(1);
                     let points = x.chunks(dimensions).zip(dx.chunks_mut(dimensions));

@@ -1,7 +1,8 @@
 //! A network as a WGSL function, for shaders of the application's own.
 
 use crate::activation::Saved;
-use crate::cast::{to_u32, wide};
+use crate::cast::{to_f32, to_u32, wide};
+use crate::encoding::{Encoding, Grid, Place, places};
 use crate::wgsl::Wgsl;
 use crate::{Activation, Error, Mlp, Parameters, Result};
 use std::fmt::Write as _;
@@ -43,6 +44,7 @@ const TAKEN: &[&str] = &[
     "f16",
     "f32",
     "false",
+    "floor",
     "fn",
     "for",
     "i32",
@@ -95,10 +97,10 @@ enum Which {
 ///
 /// which returns what `predict` does, up to rounding. Its parameters are read from a storage buffer
 /// ([`WgslFunction::binding`]), live while a training goes on, or stand in the text
-/// ([`Parameters::wgsl`]). Every name of the text is `field` or begins with `field_`, so that several
+/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or begins with `field_`, so that several
 /// networks fit in one module and clash with nothing of the application's.
 ///
-/// Layers of up to 64 units are written out in vectors of four, without arrays and loops, so that a
+/// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four, without arrays and loops, so that a
 /// compiler keeps the units in registers; wider ones loop over arrays.
 ///
 /// ```
@@ -143,7 +145,7 @@ impl Mlp {
 
 impl Parameters {
     /// The network as the WGSL function `name` with these parameters as constants of the text: no
-    /// buffer, no binding. For layers of up to [`MAX_WRITTEN_OUT`] units.
+    /// buffer, no binding. For layers of up to [`MAX_WRITTEN_OUT`] units and encodings without tables.
     ///
     /// ```
     /// use wgrad::{Activation, Init, Mlp};
@@ -216,8 +218,8 @@ impl WgslFunction<'_> {
     ///
     /// # Errors
     /// A network that cannot be built; a name that is no identifier; a model that there is not;
-    /// constants for layers of more than [`MAX_WRITTEN_OUT`] units or, in f16, beyond ±65,504; a network too
-    /// large for one invocation.
+    /// constants for layers of more than [`MAX_WRITTEN_OUT`] units, for tables or, in f16, beyond ±65,504; a
+    /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
         self.check()?;
         let mut writer = Writer { function: self, text: String::new() };
@@ -231,6 +233,7 @@ impl WgslFunction<'_> {
             writer.function(true);
         }
         writer.activations();
+        writer.grids();
         Ok(writer.text)
     }
 
@@ -263,6 +266,13 @@ impl WgslFunction<'_> {
                     "the widest layer of a WGSL function with constants",
                     self.mlp.widest(),
                     format!("at most {MAX_WRITTEN_OUT}"),
+                ));
+            }
+            if self.mlp.encoding_parameters() > 0 {
+                return Err(Error::argument(
+                    "the parameters of a WGSL function with an encoding's tables",
+                    "constants",
+                    "a buffer",
                 ));
             }
             if self.which == Which::Argument {
@@ -323,7 +333,8 @@ impl WgslFunction<'_> {
         let forward = self.mlp.ranges().into_iter().map(|r| product(r.shape[0], r.shape[1]));
         let back =
             self.mlp.ranges().into_iter().map(|r| product(r.shape[1], r.shape[0]) + r.shape[0]);
-        let ends = self.mlp.inputs + self.mlp.outputs() + 2;
+        let encoded = if self.mlp.encoding.is_empty() { 0 } else { 2 * self.mlp.layer_inputs(0) };
+        let ends = self.mlp.inputs + self.mlp.outputs() + encoded + 2;
         let sum = |sum: usize, next: usize| sum.saturating_add(next);
         let all = forward.fold(ends, sum);
         if self.gradient { back.fold(all, sum) } else { all }
@@ -352,7 +363,7 @@ fn chunks(units: usize) -> impl Iterator<Item = Chunk> {
     (0..units).step_by(4).map(move |first| Chunk { first, len: (units - first).min(4) })
 }
 
-/// Component `i` of a vector of `len`, which is a scalar where there is one.
+/// Component `i` of the vector `name` of `len`, which is a scalar where there is one.
 fn component(name: &str, i: usize, len: usize) -> String {
     if len == 1 { name.to_owned() } else { format!("{name}.{}", ["x", "y", "z", "w"][i]) }
 }
@@ -520,7 +531,7 @@ impl Writer<'_> {
     fn written_out(&mut self, gradient: bool) {
         let f = self.function;
         let (mlp, ranges) = (f.mlp, f.mlp.ranges());
-        self.argument("y0", "x", mlp.inputs);
+        self.first_inputs();
         // Layer l reads y{l} and writes z{l + 1} and y{l + 1}.
         for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
             let inputs = range.shape[1];
@@ -589,7 +600,128 @@ impl Writer<'_> {
                 self.line(format!("    let e{l}_{i} = {};", terms.join(" + ")));
             }
         }
-        self.result("e0", mlp.inputs);
+        if mlp.encoding.is_empty() {
+            self.result("e0", mlp.inputs);
+            return;
+        }
+        let delta = |j: usize| {
+            let (c, width) = (j / 4, mlp.layer_inputs(0));
+            component(&format!("e0_{c}"), j % 4, (width - 4 * c).min(4))
+        };
+        self.input_gradient(&delta);
+    }
+
+    /// A point of the inputs as a vector of three.
+    fn point(&self, first: usize, dimensions: usize) -> String {
+        let at = |d: usize| if d < dimensions { format!("x[{}]", first + d) } else { "0.0".into() };
+        format!("vec3<f32>({}, {}, {})", at(0), at(1), at(2))
+    }
+
+    /// What `value` or `slope` of a pointwise encoding takes, for one output.
+    fn arguments(&self, place: &Place, j: usize) -> String {
+        let (of_point, dimensions) = (place.encoding.of_point(), place.encoding.dimensions());
+        let dimensions = dimensions.unwrap_or(1);
+        let point = self.point(place.inputs.start + j / of_point * dimensions, dimensions);
+        let [a, b] = place.encoding.numbers().map(to_f32);
+        format!("{point}, {}u, vec2<f32>({a:?}f, {b:?}f)", j % of_point)
+    }
+
+    /// The name that the functions of a grid begin with.
+    fn grid_prefix(&self, part: usize) -> String {
+        format!("{}_part{part}", self.function.name)
+    }
+
+    /// The function `which` of a grid for each chunk of a level's features: what it is called with, and
+    /// the first output.
+    fn grid_calls(&self, part: usize, place: &Place, grid: &Grid) -> Vec<(String, usize)> {
+        let f = self.function;
+        let prefix = self.grid_prefix(part);
+        let point = self.point(place.inputs.start, place.inputs.len());
+        let (features, chunk) = (grid.features as usize, grid.chunk() as usize);
+        let (base, model) = match f.which {
+            Which::Fixed(model) => ("", model),
+            Which::Argument => ("base + ", 0),
+        };
+        let at = model * f.mlp.parameters() + place.tables.start;
+        let levels = grid.levels(place.inputs.len());
+        let calls = levels.iter().enumerate().flat_map(|(l, level)| {
+            let level = format!("{prefix}_{}", level.literal());
+            let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
+            (0..features).step_by(chunk).map(call)
+        });
+        calls
+            .map(|(rest, j)| (format!("{point}, {rest}"), place.outputs.start + j))
+            .collect()
+    }
+
+    /// The first layer's inputs as vectors `y0_…`: the function's own, or what its encoding makes of
+    /// them.
+    fn first_inputs(&mut self) {
+        let f = self.function;
+        if f.mlp.encoding.is_empty() {
+            self.argument("y0", "x", f.mlp.inputs);
+            return;
+        }
+        let mut words = Vec::new();
+        for (part, place) in places(f.mlp).iter().enumerate() {
+            if let Encoding::Grid(grid) = &place.encoding {
+                let prefix = self.grid_prefix(part);
+                let chunk = grid.chunk() as usize;
+                for (call, first) in self.grid_calls(part, place, grid) {
+                    self.line(format!("    let g{first} = {prefix}_grid_value({call});"));
+                    let name = format!("g{first}");
+                    words.extend((0..chunk).map(|i| component(&name, i, chunk)));
+                }
+            } else {
+                let name = format!("{}_{}", f.name, place.encoding.name());
+                for j in 0..place.outputs.len() {
+                    words.push(format!("{name}_value({})", self.arguments(place, j)));
+                }
+            }
+        }
+        if f.f16 {
+            words.iter_mut().for_each(|word| *word = format!("f16({word})"));
+        }
+        for (c, words) in words.chunks(4).enumerate() {
+            self.vector_line(&format!("y0_{c}"), words);
+        }
+    }
+
+    /// The gradient of the inputs from `delta(j)`, that of the encoding's output j.
+    fn input_gradient(&mut self, delta: &dyn Fn(usize) -> String) {
+        let f = self.function;
+        self.line(format!("    var dx = array<f32, {}>();", f.mlp.inputs));
+        let delta = |j| if f.f16 { format!("f32({})", delta(j)) } else { delta(j) };
+        for (part, place) in places(f.mlp).iter().enumerate() {
+            let (calls, dimensions) = if let Encoding::Grid(grid) = &place.encoding {
+                let (prefix, chunk) = (self.grid_prefix(part), grid.chunk() as usize);
+                let call = |(call, first): (String, usize)| {
+                    let dy: Vec<_> = (first..first + chunk).map(&delta).collect();
+                    let dy = format!("{prefix}_GridFeatures({})", dy.join(", "));
+                    (format!("{prefix}_grid_slope({call}, {dy})"), first, place.inputs.start)
+                };
+                let calls: Vec<_> =
+                    self.grid_calls(part, place, grid).into_iter().map(call).collect();
+                (calls, place.inputs.len())
+            } else {
+                let name = format!("{}_{}_slope", f.name, place.encoding.name());
+                let dimensions = place.encoding.dimensions().unwrap_or(1);
+                let call = |j: usize| {
+                    let to = place.inputs.start + j / place.encoding.of_point() * dimensions;
+                    let dy = delta(place.outputs.start + j);
+                    (format!("{dy} * {name}({})", self.arguments(place, j)), j, to)
+                };
+                ((0..place.outputs.len()).map(call).collect(), dimensions)
+            };
+            for (call, first, to) in calls {
+                self.line(format!("    let s{part}_{first} = {call};"));
+                for d in 0..dimensions {
+                    let c = component("", d, 3);
+                    self.line(format!("    dx[{}] += s{part}_{first}{c};", to + d));
+                }
+            }
+        }
+        self.line("    return dx;");
     }
 
     /// `for (var i = 0u; i < count; i++) { to[i] = from; }`
@@ -619,8 +751,18 @@ impl Writer<'_> {
     fn looped(&mut self, gradient: bool) {
         let f = self.function;
         let (mlp, ranges, scalar) = (f.mlp, f.mlp.ranges(), f.scalar());
-        self.line(format!("    var y0: array<{scalar}, {}>;", mlp.inputs));
-        self.copy("y0", mlp.inputs, &format!("{scalar}(x[i])"));
+        self.line(format!("    var y0: array<{scalar}, {}>;", mlp.layer_inputs(0)));
+        if mlp.encoding.is_empty() {
+            self.copy("y0", mlp.inputs, &format!("{scalar}(x[i])"));
+        } else {
+            self.first_inputs();
+            for (c, chunk) in chunks(mlp.layer_inputs(0)).enumerate() {
+                for i in 0..chunk.len {
+                    let word = component(&format!("y0_{c}"), i, chunk.len);
+                    self.line(format!("    y0[{}] = {word};", chunk.first + i));
+                }
+            }
+        }
         for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
             let [units, inputs] = range.shape;
             let (weight, next) = (range.weight.start, l + 1);
@@ -664,6 +806,10 @@ impl Writer<'_> {
                 self.sum(units, &column, &format!("e{next}"));
                 self.line(format!("        e{l}[j] = sum;\n    }}"));
             }
+            if !mlp.encoding.is_empty() {
+                self.input_gradient(&|j| format!("e0[{j}]"));
+                return;
+            }
             ("e0".to_owned(), mlp.inputs)
         } else {
             (format!("y{last}"), mlp.outputs())
@@ -671,6 +817,39 @@ impl Writer<'_> {
         self.line(format!("    var result: array<f32, {units}>;"));
         self.copy("result", units, &format!("f32({name}[i])"));
         self.line("    return result;");
+    }
+
+    /// The functions of each grid, with its own constants and its own way to the tables.
+    fn grids(&mut self) {
+        let f = self.function;
+        for (part, place) in places(f.mlp).iter().enumerate() {
+            let Encoding::Grid(grid) = &place.encoding else { continue };
+            let prefix = self.grid_prefix(part);
+            let piece = place.encoding.wgsl();
+            let mut text = grid.constants(place.inputs.len());
+            let chunk = grid.chunk() as usize;
+            let name = format!("{}_parameters", f.name);
+            let model = if let Which::Fixed(model) = f.which { model } else { 0 };
+            let first = model * f.mlp.parameters();
+            let body = if f.fours() && chunk == 4 && first.is_multiple_of(4) {
+                format!("return {name}[at / 4u];")
+            } else if f.fours() && chunk == 2 && first.is_multiple_of(2) {
+                format!("let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);")
+            } else {
+                let word = |i: usize| match f.fours() {
+                    true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
+                    false => format!("{name}[at + {i}u]"),
+                };
+                let words: Vec<_> = (0..chunk).map(word).collect();
+                format!("return GridFeatures({});", words.join(", "))
+            };
+            let _ = writeln!(text, "fn grid_features(at: u32) -> GridFeatures {{ {body} }}");
+            text.push_str(piece.text);
+            for need in piece.needs {
+                text.push_str(need.text);
+            }
+            self.text.push_str(&prefixed(&text, &prefix));
+        }
     }
 
     /// The activation functions that are called, and what they call, under names of this function's
@@ -686,6 +865,8 @@ impl Writer<'_> {
             .filter(needed)
             .map(Activation::wgsl)
             .collect();
+        let pointwise = f.mlp.encoding.iter().map(|part| &part.encoding);
+        open.extend(pointwise.filter(|e| !matches!(e, Encoding::Grid(_))).map(Encoding::wgsl));
         let mut pieces: Vec<&'static Wgsl> = Vec::new();
         while let Some(piece) = open.pop() {
             if pieces.iter().all(|known| known.name != piece.name) {
@@ -699,14 +880,17 @@ impl Writer<'_> {
     }
 }
 
-/// `text` with `prefix_` before the name of each function that it defines, wherever it stands.
+/// `text` with `prefix_` before each name that it defines, wherever it stands.
 fn prefixed(text: &str, prefix: &str) -> String {
-    let defined: Vec<&str> = text
-        .split("fn ")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('(').map(|(name, _)| name))
-        .collect();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let defined: Vec<&str> = text
+        .lines()
+        .filter_map(|line| {
+            let mut keywords = ["fn ", "const ", "alias ", "struct "].into_iter();
+            keywords.find_map(|keyword| line.strip_prefix(keyword))
+        })
+        .filter_map(|rest| rest.split(|c| !is_word(c)).next())
+        .collect();
     let mut result = String::with_capacity(text.len() + text.len() / 4);
     for line in text.lines().filter(|line| !line.starts_with("//")) {
         let mut rest = line;
@@ -748,9 +932,15 @@ mod tests {
     /// Whatever is called and not defined in the text is one of [`TAKEN`].
     #[test]
     fn every_builtin_that_is_called_is_taken() {
-        for activation in Activation::ALL {
+        let bare = |activation: &Activation| (Mlp::new(2), *activation);
+        let encoded = |encoding: Encoding| {
+            let inputs = if encoding.check(2).is_ok() { 2 } else { 3 };
+            (Mlp::new(inputs).encode(inputs, encoding), Activation::Relu)
+        };
+        let all = Activation::ALL.iter().map(bare);
+        for (start, activation) in all.chain(Encoding::all().into_iter().map(encoded)) {
             for width in [5, MAX_WRITTEN_OUT + 1] {
-                let mlp = Mlp::new(2).layer(width, *activation).layer(2, *activation);
+                let mlp = start.clone().layer(width, activation).layer(2, activation);
                 let text = mlp.wgsl("net").any_model().gradient().f16().text().unwrap();
                 let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 for (at, _) in text.match_indices(['(', '<']) {

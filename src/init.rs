@@ -21,6 +21,10 @@ pub enum Init {
     /// Uniform in ±√(6 / (inputs + units)). Glorot and Bengio, "Understanding the Difficulty of
     /// Training Deep Feedforward Neural Networks", 2010.
     GlorotUniform,
+    /// For sine layers behind inputs in ±1: the first layer uniform in ±30 / inputs, the others
+    /// in ±√(6 / inputs). Sitzmann et al., "Implicit Neural Representations with Periodic Activation
+    /// Functions", 2020, section 3.2, with its ω₀ = 30 in the weights.
+    Siren,
 }
 
 impl Init {
@@ -36,7 +40,7 @@ impl Init {
         let mut values = Vec::with_capacity(models * mlp.parameters());
         for _ in 0..models {
             values.extend((0..mlp.encoding_parameters()).map(|_| f32::of(random.uniform(-TABLE, TABLE))));
-            for (layer, range) in mlp.layers.iter().zip(mlp.ranges()) {
+            for (index, (layer, range)) in mlp.layers.iter().zip(mlp.ranges()).enumerate() {
                 let [units, inputs] = range.shape.map(crate::cast::count);
                 values.extend(range.weight.map(|_| {
                     f32::of(match self.for_activation(layer.activation) {
@@ -44,6 +48,10 @@ impl Init {
                         Self::HeNormal => random.normal(0.0, (2.0 / inputs).sqrt()),
                         Self::GlorotUniform => {
                             let bound = (6.0 / (inputs + units)).sqrt();
+                            random.uniform(-bound, bound)
+                        }
+                        Self::Siren => {
+                            let bound = if index == 0 { 30.0 / inputs } else { (6.0 / inputs).sqrt() };
                             random.uniform(-bound, bound)
                         }
                     })

@@ -102,6 +102,8 @@ mod activation;
 mod batches;
 mod budget;
 mod cast;
+#[cfg(feature = "json")]
+mod config;
 mod cpu;
 mod data;
 mod differentiate;
@@ -133,6 +135,8 @@ mod wgsl;
 pub use activation::{Activation, Saved};
 pub use batches::Batch;
 pub use budget::{Frame, FrameBudget};
+#[cfg(feature = "json")]
+pub use config::Config;
 pub use cpu::CpuTrainer;
 pub use data::{Data, Dataset};
 pub use differentiate::{Comparison, Difference, Gradients, SingleUnit, compare_gradients};

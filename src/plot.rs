@@ -214,6 +214,8 @@ pub enum Axes {
     /// Neither.
     #[default]
     Linear,
+    /// The horizontal axis.
+    LogX,
     /// The vertical axis.
     LogY,
     /// Both.
@@ -293,7 +295,8 @@ pub fn curve(
     axes: Axes,
 ) -> Result<Picture, PlotError> {
     let scale = |is_log| if is_log { Scale::Log } else { Scale::Linear };
-    let (x_scale, y_scale) = (scale(axes == Axes::LogLog), scale(axes != Axes::Linear));
+    let x_scale = scale(matches!(axes, Axes::LogX | Axes::LogLog));
+    let y_scale = scale(matches!(axes, Axes::LogY | Axes::LogLog));
     let is_drawn = |&(x, y): &(f64, f64)| is_finite(x) && is_finite(y);
     for (number, line) in series.iter().enumerate() {
         let what = |axis| format!("{axis} of series {number} ({})", line.label);
@@ -616,6 +619,72 @@ pub fn side_by_side(pictures: &[&Picture]) -> Result<Picture, PlotError> {
         }
     }
     Ok(Picture { width, height, rgb })
+}
+
+/// Puts pictures one below the other, each centred on the width of the widest.
+///
+/// # Errors
+///
+/// No pictures, or more than fit into a picture.
+pub fn stacked(pictures: &[&Picture]) -> Result<Picture, PlotError> {
+    let (width, height) = pictures.iter().fold((0, 0_u64), |(width, height), p| {
+        (p.width.max(width), height + u64::from(p.height))
+    });
+    if pictures.is_empty() {
+        return Err(empty("pictures"));
+    }
+    let large = u64::from(width) * height >= 1 << 28;
+    let height = u32::try_from(height).ok().filter(|_| !large);
+    let height = height
+        .ok_or_else(|| PlotError::Draw("the pictures are too large to be stacked".into()))?;
+    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+    for picture in pictures {
+        let left = (width - picture.width) as usize / 2 * 3;
+        for row in picture.rgb.chunks(picture.width as usize * 3) {
+            let end = rgb.len() + width as usize * 3;
+            rgb.resize(rgb.len() + left, 255);
+            rgb.extend_from_slice(row);
+            rgb.resize(end, 255);
+        }
+    }
+    Ok(Picture { width, height, rgb })
+}
+
+/// A picture of 8 bits a channel, `[height, width, 3]`, in a white frame under a title, which is set
+/// smaller where it would not fit.
+///
+/// # Errors
+///
+/// A width or height of 0, a length that does not fit, a size beyond 16,384 pixels.
+pub fn titled(title: &str, width: u32, rgb: &[u8]) -> Result<Picture, PlotError> {
+    const FRAME: usize = 8;
+    const BAR: f64 = 40.0;
+    let columns = width as usize;
+    if rgb.is_empty() || columns == 0 {
+        return Err(empty("pixels"));
+    }
+    let height = rgb.len() / (3 * columns);
+    if rgb.len() != 3 * columns * height {
+        let expected = 3 * columns * (height + 1);
+        return Err(PlotError::Length { what: "pixels".into(), expected, found: rgb.len() });
+    }
+    let all = columns + 2 * FRAME;
+    let mut canvas = Canvas::new(all as f64, BAR)?;
+    let wide = Text::new(title, LABEL).width()?;
+    let size = LABEL * (columns as f64 / wide.max(1.0)).min(1.0);
+    let label = Text::new(title, size).anchored(0.5, 0.5);
+    canvas.text(&label, (all as f64 / 2.0, BAR / 2.0 + 4.0))?;
+    let bar = canvas.finish()?;
+    let mut pixels = bar.rgb;
+    for row in rgb.chunks(3 * columns) {
+        pixels.resize(pixels.len() + 3 * FRAME, 255);
+        pixels.extend_from_slice(row);
+        pixels.resize(pixels.len() + 3 * FRAME, 255);
+    }
+    pixels.resize(pixels.len() + 3 * FRAME * all, 255);
+    let height = bar.height as usize + height + FRAME;
+    let height = u32::try_from(height).map_err(|_| PlotError::Draw("too high".into()))?;
+    Ok(Picture { width: bar.width, height, rgb: pixels })
 }
 
 // Lengths in pixels of the finished picture, for a figure of 6 x 4 inches at 200 dots per inch.
@@ -2138,6 +2207,16 @@ mod tests {
         assert_eq!((column(0), column(1)), ([10; 3], [10; 3]));
         assert_eq!(column(2), [255, 20, 255]);
         assert!(matches!(side_by_side(&[]), Err(PlotError::Empty { .. })));
+        let both = stacked(&[&flat(3, 1, 10), &flat(1, 1, 20)]).unwrap();
+        assert_eq!((both.width(), both.height()), (3, 2));
+        assert_eq!(both.pixels()[..9], [10; 9]);
+        assert_eq!(both.pixels()[9..], [255, 255, 255, 20, 20, 20, 255, 255, 255]);
+        assert!(matches!(stacked(&[]), Err(PlotError::Empty { .. })));
+        let framed = titled("a title that is far too long for it", 2, &[7; 12]).unwrap();
+        assert_eq!((framed.width(), framed.height()), (18, 50));
+        assert_eq!(framed.pixels()[3 * (41 * 18 + 7)..][..9], [255, 255, 255, 7, 7, 7, 7, 7, 7]);
+        assert!(matches!(titled("", 2, &[7; 9]), Err(PlotError::Length { .. })));
+        assert!(matches!(titled("", 0, &[7; 9]), Err(PlotError::Empty { .. })));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use common::{deviation, numbers, numbers_f32};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock};
+use wgrad::encoding::{
+    Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+};
 use wgrad::{
     Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
     Parameters, Training, WgslFunction,
@@ -418,7 +421,11 @@ fn check(
 ) -> [f64; 2] {
     let mlp = parameters.mlp();
     let (inputs, outputs, models) = (mlp.inputs, mlp.outputs(), parameters.models());
-    let x = numbers_f32(ROWS * inputs, seed);
+    let mut x = numbers_f32(ROWS * inputs, seed);
+    if !mlp.encoding.is_empty() {
+        // In 0 to 1, where encodings live; and well away from their kinks.
+        x.iter_mut().for_each(|x| *x = ((0.5 + 0.5 * *x) * 97.0).floor() / 97.0 + 3.1e-3);
+    }
     // Of one output the function takes no dy: 1.
     let dy = if outputs == 1 { vec![1.0; ROWS] } else { numbers_f32(ROWS * outputs, seed + 1) };
     let [y, gradient] = expected(parameters, index, &x, &dy);
@@ -510,6 +517,85 @@ fn networks_are_what_predict_says() {
         let path = std::path::Path::new(&folder).join("cases.json");
         std::fs::write(path, serde_json::to_vec(&*log().lock().unwrap()).unwrap()).unwrap();
     }
+}
+
+/// Every encoding in front of two layers, in every form; of a grid's tables there are no constants.
+#[test]
+fn encodings_are_part_of_the_function() {
+    let gpu = common::gpu();
+    let grid = |features, interpolation| Grid {
+        levels: 4,
+        features,
+        log2_table: 5,
+        base_resolution: 3,
+        growth: 1.6,
+        interpolation,
+    };
+    use Interpolation::{Linear, Smoothstep};
+    let mut starts: Vec<Mlp> = vec![
+        Mlp::new(2).encode(2, Identity { scale: 2.0, offset: -1.0 }),
+        Mlp::new(2).encode(2, Frequency { frequencies: 3 }),
+        Mlp::new(3).encode(3, Frequency { frequencies: 12 }),
+        Mlp::new(3).encode(3, TriangleWave { frequencies: 4 }),
+        Mlp::new(2).encode(2, OneBlob { bins: 7 }),
+        Mlp::new(3).encode(3, SphericalHarmonics { degree: 4 }),
+        Mlp::new(6)
+            .encode(1, Identity::default())
+            .encode(2, grid(2, Smoothstep))
+            .encode(3, SphericalHarmonics { degree: 2 }),
+        Mlp::new(5).encode(2, grid(2, Linear)).encode(3, grid(1, Smoothstep)),
+    ];
+    for inputs in [2, 3] {
+        for (features, way) in [(1, Linear), (2, Linear), (2, Smoothstep), (4, Linear), (8, Linear)] {
+            starts.push(Mlp::new(inputs).encode(inputs, grid(features, way)));
+        }
+    }
+    let mut worst = [0.0_f64; 2];
+    for (i, start) in (0..).zip(starts) {
+        // Loops for every third: a driver takes seconds to compile them.
+        let widths = if i % 3 == 1 { &[6, MAX_WRITTEN_OUT + 2][..] } else { &[6] };
+        for hidden in widths.iter().copied() {
+            let mlp = start.clone().layer(hidden, Activation::Tanh).layer(2, Activation::Identity);
+            let models = 2;
+            let drawn = Init::Auto.draw(&mlp, models, i).unwrap();
+            let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+            let large = |(i, v): (usize, &f32)| if i % p < tables { 1e4 * v } else { *v };
+            let values = drawn.values().iter().enumerate().map(large).collect();
+            let parameters = Parameters::new(mlp.clone(), models, values).unwrap();
+            let model = Model::new(gpu, &parameters).unwrap();
+            let bound = model.wgsl("net").model(1);
+            let any = model.wgsl("net").any_model();
+            let written = hidden.max(start.layer_inputs(0)) <= MAX_WRITTEN_OUT;
+            let mut all = vec![("bound", bound.clone(), "")];
+            if i % 2 == 0 {
+                all.push(("any", any, ", 1u"));
+            }
+            if written {
+                if i % 2 == 1 {
+                    all.push(("uniform", bound.clone().uniform(), ""));
+                }
+                if tables == 0 {
+                    all.push(("baked", parameters.wgsl("net").model(1), ""));
+                } else {
+                    let message = parameters.wgsl("net").text().unwrap_err().to_string();
+                    assert!(message.contains("tables"), "{message}");
+                }
+            }
+            for (name, function, argument) in all {
+                for f16 in [false, true] {
+                    let function = if f16 { function.clone().f16() } else { function.clone() };
+                    let text = function.gradient().text().unwrap();
+                    assert_own_names(&validate(&text), "net");
+                    validate(&in_every_stage(&text, &mlp, "net", true, argument));
+                }
+                let errors = check(gpu, name, &parameters, &function, argument, 1, i);
+                for (worst, error) in worst.iter_mut().zip(errors) {
+                    *worst = worst.max(error);
+                }
+            }
+        }
+    }
+    println!("largest errors: outputs {:.1e}, input gradients {:.1e}", worst[0], worst[1]);
 }
 
 /// In f16 where the device has it: as close as eleven bits allow.

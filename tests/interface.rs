@@ -136,8 +136,9 @@ fn parameters_have_four_bytes_a_field() {
         };
     }
     let sizes = sizes!(
-        advance finite fused gather loss matmul matmul_subgroup matmul_tiled norm perturb reduce
-        resident saturation texture update
+        advance average encode encode_gradient finite fused gather grid grid_gradient loss matmul
+        matmul_subgroup matmul_tiled norm peak perturb reduce resident saturation scatter settle
+        texture update
     );
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
@@ -218,10 +219,10 @@ fn the_status_is_the_same_everywhere() {
 }
 
 #[test]
-fn an_optimizers_numbers_are_ten_floats() {
+fn an_optimizers_numbers_have_four_bytes_each() {
     let module = parse(&of("update"));
     let (members, size) = members(&module, "Hyper");
-    assert_eq!((members.len(), size), (10, 40));
+    assert_eq!((members.len(), size), (16, 64));
     let names = [
         "rate",
         "momentum",
@@ -233,10 +234,17 @@ fn an_optimizers_numbers_are_ten_floats() {
         "ln_beta2",
         "epsilon",
         "weight_decay",
+        "l2",
+        "skip_untouched",
+        "ln_base",
+        "decay_start",
+        "decay_interval",
+        "decay_end",
     ];
     for ((member, name), i) in members.iter().zip(names).zip(0..) {
         assert_eq!((member.name.as_deref(), member.offset), (Some(name), 4 * i));
-        assert_eq!(scalar(&module, member), "f32");
+        let counts = name == "skip_untouched" || name.starts_with("decay");
+        assert_eq!(scalar(&module, member), if counts { "u32" } else { "f32" }, "{name}");
     }
 }
 
@@ -265,9 +273,12 @@ fn every_file_is_in_use_under_its_name() {
     let losses = Loss::ALL.iter().map(|l| l.name()).collect();
     let optimizers = Optimizer::all();
     let optimizers = optimizers.iter().map(Optimizer::name).collect();
+    let encodings = wgrad::Encoding::all();
+    let encodings = encodings.iter().map(wgrad::Encoding::name).collect();
     for (folder, names) in [
         ("shaders", Some::<BTreeSet<&str>>(kernels)),
         ("shaders/activations", Some(activations)),
+        ("shaders/encodings", Some(encodings)),
         ("shaders/losses", Some(losses)),
         ("shaders/optimizers", Some(optimizers)),
         ("shaders/common", None),
@@ -290,7 +301,7 @@ fn every_file_is_in_use_under_its_name() {
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
-    let known = ["activations", "common", "losses", "optimizers"].map(String::from);
+    let known = ["activations", "common", "encodings", "losses", "optimizers"].map(String::from);
     assert_eq!(folders, BTreeSet::from(known));
 }
 

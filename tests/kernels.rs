@@ -698,7 +698,7 @@ fn losses_of_all_sizes() {
             }
         }
     }
-    assert_eq!(cases.len(), 6 * 121);
+    assert_eq!(cases.len(), 9 * 121);
     check_losses(&cases);
 }
 

@@ -1,6 +1,7 @@
-// (y − t)² / (y² + 0.01) and 2 (y − t) / (y² + 0.01): the divisor counts as a constant.
+// (y − t)² / (y² + 0.01) and 2 (y − t) / (y² + 0.01): the divisor counts as a constant. Halves, and
+// a root that is not taken of a square too large: nothing overflows.
 fn relative_l2_element(y: f32, t: f32, row: LossRow) -> vec2<f32> {
-    let d = y - t;
-    let weight = 1.0 / (y * y + 0.01);
-    return vec2<f32>(d * d * weight, 2.0 * d * weight);
+    let root = select(sqrt(y * y + 0.01), abs(y), abs(y) > 1.0e9);
+    let ratio = 2.0 * ((0.5 * y - 0.5 * t) / root);
+    return vec2<f32>(ratio * ratio, 2.0 * ratio / root);
 }

@@ -224,9 +224,9 @@ impl Grid {
     }
 
     /// The outputs of one row.
-    pub(super) fn value<T: Real>(&self, tables: &[T], x: &[T], y: &mut [T]) {
+    pub(super) fn value<T: Real>(&self, levels: &[Level], tables: &[T], x: &[T], y: &mut [T]) {
         let features = self.features as usize;
-        for (level, y) in self.levels(x.len()).iter().zip(y.chunks_mut(features)) {
+        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
             let first = level.first as usize * features;
             self.corners(level, x, |entry, weight, _| {
                 for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
@@ -237,9 +237,16 @@ impl Grid {
     }
 
     /// Adds the gradient of one row's inputs to `dx`.
-    pub(super) fn slope<T: Real>(&self, tables: &[T], x: &[T], dy: &[T], dx: &mut [T]) {
+    pub(super) fn slope<T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+    ) {
         let features = self.features as usize;
-        for (level, dy) in self.levels(x.len()).iter().zip(dy.chunks(features)) {
+        for (level, dy) in levels.iter().zip(dy.chunks(features)) {
             let first = level.first as usize * features;
             self.corners(level, x, |entry, _, slopes| {
                 let values = &tables[first + entry * features..];
@@ -258,12 +265,12 @@ impl Grid {
     /// columns `inputs` and `outputs` are this grid's.
     pub(super) fn scatter<T: Real>(
         &self,
+        levels: &[Level],
         [(x, width_in), (delta, width_out)]: [(&[T], usize); 2],
         [inputs, outputs]: [Range<usize>; 2],
         tables: &mut [T],
     ) {
         let features = self.features as usize;
-        let levels = self.levels(inputs.len());
         let mut rest = tables;
         let mut parts = Vec::new();
         for (l, level) in levels.iter().enumerate() {
@@ -427,7 +434,7 @@ mod tests {
         let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
         // Four cells a side, the first corner half a cell outside: corners at (i − ½) / 4.
         let mut y = [0.0; 2];
-        grid.value(&tables, &[0.375, 0.625], &mut y);
+        grid.value(&grid.levels(2), &tables, &[0.375, 0.625], &mut y);
         assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);
     }
 

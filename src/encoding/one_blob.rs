@@ -85,6 +85,6 @@ mod tests {
         }
         // In the middle of a bin: that bin's share by hand, 15/8 (½ − 1/12 + 1/160).
         let (share, slope) = blob(0.375, 1, 4);
-        assert!((share - 0.793_359_375_f64).abs() <= 1e-12 && slope.abs() <= 1e-12, "{share}");
+        assert!((share - 0.792_968_75_f64).abs() <= 1e-12 && slope.abs() <= 1e-12, "{share}");
     }
 }

@@ -1,6 +1,7 @@
 //! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
 
-use super::encode::{Parameters, Shape, parameters, variant, whole};
+pub use super::encode::Parameters;
+use super::encode::{Shape, parameters, variant, whole};
 use super::{Dispatch, Kernel, Slot, kernel};
 use crate::cast::wide;
 use crate::encoding::{DIMENSIONS, Place};

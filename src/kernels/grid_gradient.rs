@@ -2,7 +2,8 @@
 //! one after the other.
 
 use super::encode::{Shape, whole};
-use super::grid::{Parameters, fetch, grid_of, parameters, variant};
+pub use super::grid::Parameters;
+use super::grid::{fetch, grid_of, parameters, variant};
 use super::{Dispatch, Kernel, Slot, kernel};
 use crate::Result;
 use crate::cast::wide;

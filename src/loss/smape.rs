@@ -12,7 +12,10 @@ pub const HOLDS: bool = true;
 
 pub fn row<T: Real>(y: &[T], held: &[T], t: &[T], gradient: &mut [T]) -> T {
     held_elementwise(y, held, t, gradient, |y, h, t| {
-        let weight = T::ONE / (T::of(0.5) * (h.abs() + t.abs()) + T::of(0.01));
-        ((y - t).abs() * weight, sign(y - t) * weight)
+        // Halves of both, so that nothing overflows.
+        let quarter = T::of(0.25);
+        let divisor = quarter * h.abs() + quarter * t.abs() + T::of(0.005);
+        let half = T::of(0.5);
+        ((half * y - half * t).abs() / divisor, half * sign(y - t) / divisor)
     })
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::sync::OnceLock;
+use wgrad::encoding::{Encoding, Grid, Interpolation};
 use wgrad::kernels::saturation::Holds;
 use wgrad::kernels::{self, Access, Dispatch, Form, Matmul};
 use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Target, Training};
@@ -305,7 +306,11 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::finite::dispatch(3, 2).unwrap(),
         kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
+        kernels::average::dispatch(3, 0.9).unwrap(),
+        kernels::peak::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
+        kernels::settle::dispatch(2, [16, 0, 20], [24, 12]).unwrap(),
     ];
+    all.extend(every_encoding());
     let texels = |format: &wgpu::TextureFormat| {
         kernels::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
     };
@@ -371,6 +376,28 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     }
     for form in Form::ALL {
         all.extend(every_product(*form));
+    }
+    all
+}
+
+/// The kernels of every encoding, and of grids of all numbers of features.
+fn every_encoding() -> Vec<Dispatch> {
+    let mut all = Vec::new();
+    for encoding in Encoding::all() {
+        if !matches!(encoding, Encoding::Grid(_)) {
+            all.push(kernels::encode::of(encoding, 3, 2, 5).unwrap());
+            all.push(kernels::encode_gradient::of(encoding, 3, 2, 5).unwrap());
+        }
+    }
+    for features in [1, 2, 4, 8] {
+        for interpolation in [Interpolation::Linear, Interpolation::Smoothstep] {
+            let grid = Grid { levels: 3, log2_table: 6, features, interpolation, ..Grid::default() };
+            for inputs in [2, 3] {
+                all.push(kernels::grid::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::grid_gradient::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::scatter::of(grid, inputs, 2, 5).unwrap());
+            }
+        }
     }
     all
 }
