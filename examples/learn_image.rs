@@ -204,8 +204,12 @@ fn learn() -> Outcome {
         common::thousands(mlp.parameters())
     );
     if asked.profile {
-        match &learner {
-            Learner::Gpu(on_gpu) => on_gpu.profile(&options)?,
+        match &mut learner {
+            Learner::Gpu(on_gpu) => {
+                let before = on_gpu.trainer.parameters()?;
+                on_gpu.profile(&options)?;
+                on_gpu.trainer.restart(&before)?;
+            }
             Learner::Cpu(_) => return Err(usage("--profile needs a GPU: --device gpu")),
         }
     }
