@@ -39,6 +39,8 @@ Trainings (seconds of the whole run; the check is the last step's loss of the fi
   w2         2-8-8-1, tanh, cross-entropy, Adam, 1,000 rows, 1,000 steps
   w3         32-64-64-64-3, ReLU, squared error, Adam, 16,384 rows, 100 steps
   w4         784-512-256-10, ReLU, softmax, Adam, 8 batches of 128 rows, 200 steps
+  hash       hash grid of 16 levels x 2, 2^15 entries, then 64-64-3, ReLU, relative L2, lazy Adam,
+             4 batches of 16,384 rows, 40 steps
 Products (seconds a product; the check is the result's first element; STEPS: products a sample):
   mm256 mm512 mm1024 mm2048 bmm64x128 tall, all of them: mm; larger: mm4096
 Others:
@@ -214,7 +216,7 @@ fn multiply(gpu: &Gpu, product: &Product, repetitions: u32, count: Option<u32>) 
 fn first_step(name: &str, arguments: &Arguments) -> Outcome<f64> {
     let start = Instant::now();
     let workload = workload(name, arguments)?
-        .ok_or_else(|| Stop::Usage(format!("the training is '{name}'; allowed: w1 to w4")))?;
+        .ok_or_else(|| Stop::Usage(format!("the training is '{name}'; allowed: {}", common::names(NAMES))))?;
     let made = start.elapsed();
     let Workload { mlp, training, data, parameters, .. } = workload;
     let gpu = Gpu::new()?;

@@ -59,7 +59,7 @@ fn scatter(
     let first = model * params.tables + chunk % of_level * GRID_CHUNK;
     let cell = grid_cell(x, level);
     let shares = grid_shares(grid_fraction(x, cell, level));
-    let mask = (1i << params.low) - 1i;
+    let shift = 32u - params.low;
     for (var c = 0u; c < GRID_CORNERS; c++) {
         let corner = grid_corner(c);
         let factors = grid_factors(corner, shares);
@@ -67,9 +67,14 @@ fn scatter(
         let to = 2u * (first + grid_entry(cell + corner, level) * GRID_FEATURES);
         for (var i = 0u; i < GRID_CHUNK; i++) {
             let v = i32(round(weight * grid_feature(dy, i) * quanta * rest));
-            if (v != 0i) {
-                atomicAdd(&sums[to + 2u * i], v & mask);
-                atomicAdd(&sums[to + 2u * i + 1u], v >> params.low);
+            // The lower bits with their sign: of most contributions the rest is 0.
+            let lower = (v << shift) >> shift;
+            let upper = (v - lower) >> params.low;
+            if (lower != 0i) {
+                atomicAdd(&sums[to + 2u * i], lower);
+            }
+            if (upper != 0i) {
+                atomicAdd(&sums[to + 2u * i + 1u], upper);
             }
         }
     }

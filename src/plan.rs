@@ -1010,7 +1010,7 @@ impl<'a> Builder<'a> {
             self.push(dispatch, &[x, delta, Peak(1), TableSums]);
             let sizes = [tables.len(), tables.start, self.mlp.parameters()];
             let bits = scatter::precision(rows, place.inputs.len())?;
-            let dispatch = settle::dispatch(models, sizes, bits)?;
+            let dispatch = settle::dispatch(models, sizes, bits, self.target)?;
             self.push(dispatch, &[Peak(1), TableSums, Gradient, Status]);
         }
         Ok(())

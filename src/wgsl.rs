@@ -40,6 +40,8 @@ common! {
     PRODUCT_B_FOURS = "product_b_fours" needs [];
     PRODUCT_C_WORDS = "product_c_words" needs [];
     PRODUCT_C_FOURS = "product_c_fours" needs [];
+    SUMS_WORDS = "sums_words" needs [];
+    SUMS_FOURS = "sums_fours" needs [];
     TEXELS_R32FLOAT = "texels_r32float" needs [];
     TEXELS_RGBA16FLOAT = "texels_rgba16float" needs [];
     TEXELS_RGBA8UNORM = "texels_rgba8unorm" needs [];

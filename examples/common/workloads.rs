@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 use super::submit::submit;
+use wgrad::encoding::Grid;
 use wgrad::{
     Activation, Adam, Batch, Data, Loss, Mlp, Optimizer, Parameters, Result, Sgd, Training,
 };
@@ -38,7 +39,7 @@ pub struct Workload {
 }
 
 /// The names of the trainings.
-pub const NAMES: [&str; 4] = ["w1", "w2", "w3", "w4"];
+pub const NAMES: [&str; 5] = ["w1", "w2", "w3", "w4", "hash"];
 
 impl Workload {
     /// The training `name` of `models` models on shared data: the first has the workload's weights,
@@ -69,10 +70,18 @@ impl Workload {
                 let mlp = dense(784, &[512, 256], Relu, 10, Identity);
                 ("w4", mlp, Loss::SoftmaxCrossEntropy, adam(1e-3), [128, 8], 200)
             }
+            "hash" => {
+                let grid = Grid { log2_table: 15, growth: 1.5, ..Grid::default() };
+                let rule = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
+                let rule = Adam { l2: 1e-6, skip_untouched: true, ..rule };
+                let mlp = Mlp::new(2).encode(2, grid).layer(64, Relu).layer(64, Relu);
+                ("hash", mlp.layer(3, Identity), Loss::RelativeL2, rule.into(), [16_384, 4], 40)
+            }
             _ => return Ok(None),
         };
         let all = rows * batches;
-        let x = uniform(1, all * mlp.inputs, -1.0, 1.0);
+        let low = if mlp.encoding.is_empty() { -1.0 } else { 0.0 };
+        let x = uniform(1, all * mlp.inputs, low, 1.0);
         let t = match loss {
             Loss::BinaryCrossEntropy => {
                 let inside = |p: &[f32]| f32::from(u8::from(p[0] * p[0] + p[1] * p[1] < 0.5));
@@ -105,6 +114,8 @@ fn one_hot(numbers: &[f32], classes: usize) -> Vec<f32> {
 /// Weights that are drawn `[inputs, units]` layer after layer, biases of 0.
 fn parameters(mlp: &Mlp, models: usize) -> Result<Parameters> {
     let mut first = vec![0.0; mlp.parameters()];
+    let tables = mlp.encoding_parameters();
+    first[..tables].copy_from_slice(&uniform(99, tables, -1e-4, 1e-4));
     for (range, seed) in mlp.ranges().into_iter().zip(100..) {
         let [units, inputs] = range.shape;
         let most = 1.0 / (inputs as f32).sqrt();

@@ -376,7 +376,8 @@ impl Level {
 pub(crate) fn precision(rows: usize, inputs: usize) -> Result<[u32; 2]> {
     let log = rows.next_power_of_two().trailing_zeros();
     let contributions = log + u32::try_from(inputs).unwrap_or(3);
-    let bits = 62_u32.saturating_sub(log + contributions).min(30);
+    // No more than an f32 has: then the upper word of most contributions is 0, and is not added.
+    let bits = 62_u32.saturating_sub(log + contributions).min(24);
     if contributions > 28 || bits < 12 {
         return Err(Error::argument(
             "the rows of a step in front of a grid",
@@ -461,10 +462,11 @@ mod tests {
             for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
                 let [bits, low] = precision(rows, inputs).unwrap();
                 let (rows, corners) = (rows as f64, f64::from(1 << inputs));
-                // The upper word: every corner's quantum rounded up, and one below for a negative one.
+                // The upper word: every corner's quantum rounded up, and one more where the lower is
+                // negative. The lower: half of what it counts, either way.
                 let upper = rows * (2_f64.powi(bits as i32 - low as i32) + 2.0 * corners);
                 assert!(upper < 2_f64.powi(31), "{rows} {inputs}: {upper}");
-                assert!(rows * corners * (2_f64.powi(low as i32) - 1.0) < 2_f64.powi(32));
+                assert!(rows * corners * 2_f64.powi(low as i32 - 1) <= 2_f64.powi(31));
                 assert!(bits >= 12);
             }
             assert!(precision(1 << 26, inputs).is_err());

@@ -2,8 +2,8 @@
 //! from, in fixed point: whole numbers have the same sum in any order.
 //!
 //! With p the largest magnitude of that gradient, a contribution c of a corner is rounded to
-//! v = c · 2ⁿ, the largest n at which |p| · 2ⁿ < 2^bits; v's lower `low` bits and the rest are added to
-//! a word each, so that no sum over the step's rows overflows (see [`precision`]). A table's
+//! v = c · 2ⁿ, the largest n at which |p| · 2ⁿ < 2^bits; v's lower `low` bits, with their sign, and the
+//! rest are added to a word each, so that no sum over the step's rows overflows (see [`precision`]). A table's
 //! gradient is off by at most half a quantum, p · 2^−bits, for each contribution; [`super::settle`] makes it
 //! f32 again.
 
@@ -112,5 +112,6 @@ pub const fn exponent(peak: u32, bits: u32) -> i32 {
 /// A contribution on the CPU: its lower and its upper word.
 pub fn reference(contribution: f64, peak: u32, [bits, low]: [u32; 2]) -> [i64; 2] {
     let v = (contribution * 2_f64.powi(exponent(peak, bits))).round_ties_even() as i64;
-    [v & ((1 << low) - 1), v >> low]
+    let lower = v << (64 - low) >> (64 - low);
+    [lower, (v - lower) >> low]
 }

@@ -1,14 +1,15 @@
 //! The sums of [`super::scatter`] as a gradient in f32, and 0 in their place for the next step.
 
-use super::{Dispatch, Kernel, Slot, kernel};
-use crate::Result;
+use super::{Dispatch, Kernel, Slot, Variant, kernel, runs};
 use crate::cast::{to_u32, wide};
+use crate::wgsl::{SUMS_FOURS, SUMS_WORDS, words};
+use crate::{Result, Target};
 
 /// `shaders/settle.wgsl`.
 pub const KERNEL: Kernel = kernel!(
     "settle",
     Parameters,
-    [],
+    [RUNS],
     [
         Slot::uniform("params"),
         Slot::read("peaks"),
@@ -45,6 +46,7 @@ pub fn dispatch(
     models: usize,
     [tables, first, parameters]: [usize; 3],
     [bits, low]: [u32; 2],
+    target: &Target,
 ) -> Result<Dispatch> {
     let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
     n(models.saturating_mul(parameters.max(2 * tables)))?;
@@ -57,7 +59,18 @@ pub fn dispatch(
         low,
     };
     let elements = wide(models) * wide(tables);
-    Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, 3 * elements, elements))
+    // Four elements at a time, where every model's lie so.
+    let fours = tables.is_multiple_of(4)
+        && first.is_multiple_of(4)
+        && (models == 1 || parameters.is_multiple_of(4));
+    let runs = runs(target);
+    let invocations = elements.div_ceil(if fours { 4 } else { 1 }).div_ceil(runs.into());
+    let variant = Variant {
+        pieces: vec![words(fours), if fours { &SUMS_FOURS } else { &SUMS_WORDS }],
+        constants: vec![("RUNS", f64::from(runs))],
+        ..Variant::default()
+    };
+    Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(2 * elements, 3 * elements, elements))
 }
 
 /// The same on the CPU: of one element's sums.

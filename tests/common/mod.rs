@@ -308,7 +308,8 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
         kernels::average::dispatch(3, 0.9).unwrap(),
         kernels::peak::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::settle::dispatch(2, [16, 0, 20], [24, 12]).unwrap(),
+        kernels::settle::dispatch(2, [16, 0, 20], [24, 12], &Target::default()).unwrap(),
+        kernels::settle::dispatch(2, [16, 0, 21], [24, 12], &Target::default()).unwrap(),
     ];
     all.extend(every_encoding());
     let texels = |format: &wgpu::TextureFormat| {
