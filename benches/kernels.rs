@@ -88,7 +88,15 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("update");
     for optimizer in [Sgd::default().into(), Adam::default().into()] {
         for parameters in [1 << 10, 1 << 16, 1 << 20] {
-            let shape = update::Shape { parameters, models: 1, rows: 1, batch: 1, padded: false };
+            let shape = update::Shape {
+                parameters,
+                models: 1,
+                rows: 1,
+                batch: 1,
+                tables: 0,
+                scheduled: false,
+                padded: false,
+            };
             let dispatch = update::dispatch(&optimizer, shape, gpu.target())?;
             let states = (optimizer.states() * parameters).max(1);
             let lengths = [12, parameters, parameters, states, 5];
@@ -146,6 +154,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 splits,
                 loss_groups: 16,
                 history: 1,
+                tables: 0,
                 padded: false,
             };
             let dispatch = reduce::dispatch(shape, gpu.target())?;

@@ -627,7 +627,9 @@ impl OnGpu {
     fn draw(&self, crop: &Crop) -> Outcome<Vec<u8>> {
         let device = self.gpu.device();
         let [width, height] = crop.size;
-        let net = self.trainer.wgsl("net").text()?;
+        let net = self.trainer.wgsl("net");
+        // A driver that compiles for a CPU would take a minute over what is written out.
+        let net = if self.gpu.is_software() { net.loops() } else { net }.text()?;
         let text = format!(
             "{net}
             @vertex fn corner(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{

@@ -212,11 +212,14 @@ fn multiply(gpu: &Gpu, product: &Product, repetitions: u32, count: Option<u32>) 
     Ok(())
 }
 
+fn unknown_training(name: &str) -> Stop {
+    Stop::Usage(format!("the training is '{name}'; allowed: {}", common::names(NAMES)))
+}
+
 /// Seconds until the loss of a first step is known, from nothing.
 fn first_step(name: &str, arguments: &Arguments) -> Outcome<f64> {
     let start = Instant::now();
-    let workload = workload(name, arguments)?
-        .ok_or_else(|| Stop::Usage(format!("the training is '{name}'; allowed: {}", common::names(NAMES))))?;
+    let workload = workload(name, arguments)?.ok_or_else(|| unknown_training(name))?;
     let made = start.elapsed();
     let Workload { mlp, training, data, parameters, .. } = workload;
     let gpu = Gpu::new()?;
@@ -237,8 +240,7 @@ fn cold(arguments: &Arguments) -> Outcome {
     arguments.end(3)?;
     let name = arguments.words.get(1).map_or("w1", String::as_str);
     if !NAMES.contains(&name) {
-        let names = common::names(NAMES);
-        return Err(Stop::Usage(format!("the training is '{name}'; allowed: {names}")));
+        return Err(unknown_training(name));
     }
     let repetitions = arguments.number(2, "REPETITIONS", 1)?.unwrap_or(3);
     let program = std::env::current_exe()?;

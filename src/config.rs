@@ -83,8 +83,7 @@ impl Config {
         };
         of.end()?;
         let training = Training::new(loss, Optimizer::sgd(0.0)).init(Init::GlorotUniform, 0);
-        let training =
-            optimizer("optimizer", root.take("optimizer").unwrap_or(&empty), training)?;
+        let training = optimizer("optimizer", root.take("optimizer").unwrap_or(&empty), training)?;
         root.end()?;
         training.check(&mlp)?;
         Ok(Self { mlp, training })
@@ -337,7 +336,10 @@ mod tests {
     #[test]
     fn defaults_are_the_documentations() {
         let config = Config::from_json("{}", 2, 3).unwrap();
-        assert_eq!(config.mlp.to_string(), "2-128-128-128-128-128-3, relu, relu, relu, relu, relu, identity");
+        assert_eq!(
+            config.mlp.to_string(),
+            "2-128-128-128-128-128-3, relu, relu, relu, relu, relu, identity"
+        );
         assert_eq!(config.training.loss, Loss::MeanSquaredError);
         let adam = Adam { l2: 1e-8, skip_untouched: true, ..Adam::default() };
         assert_eq!(config.training.optimizer, adam.into());
@@ -391,9 +393,15 @@ mod tests {
             (r#"{"encoding": {"otype": "Grid", "n_level": 4}}"#, "a key of encoding is n_level"),
             (r#"{"encoding": {"otype": "Grid", "n_levels": -4}}"#, "encoding.n_levels is -4"),
             (r#"{"encoding": {"otype": "Grid", "n_levels": 400}}"#, "the levels of the encoding"),
-            (r#"{"encoding": {"otype": "HashGrid", "interpolation": "Nearest"}}"#, "encoding.inter"),
+            (
+                r#"{"encoding": {"otype": "HashGrid", "interpolation": "Nearest"}}"#,
+                "encoding.inter",
+            ),
             (r#"{"encoding": {"otype": "Composite"}}"#, "encoding.nested is missing"),
-            (r#"{"network": {"activation": "Squareplus"}}"#, "network.activation is \"Squareplus\""),
+            (
+                r#"{"network": {"activation": "Squareplus"}}"#,
+                "network.activation is \"Squareplus\"",
+            ),
             (r#"{"network": {"otype": "CutlassResNet"}}"#, "network.otype is \"CutlassResNet\""),
             (r#"{"network": {"n_neurons": 1e9}}"#, "network.n_neurons is 1000000000"),
             (r#"{"loss": {"otype": "Variance"}}"#, "loss.otype is \"Variance\""),
@@ -401,7 +409,10 @@ mod tests {
             (r#"{"optimizer": {"adabound": true}}"#, "optimizer.adabound is true; allowed: false"),
             (r#"{"optimizer": {"relative_decay": 0.1}}"#, "optimizer.relative_decay is 0.1"),
             (r#"{"optimizer": {"otype": "EMA"}}"#, "optimizer.nested is missing"),
-            (r#"{"optimizer": {"otype": "EMA", "decay": 1, "nested": {}}}"#, "the decay of the par"),
+            (
+                r#"{"optimizer": {"otype": "EMA", "decay": 1, "nested": {}}}"#,
+                "the decay of the par",
+            ),
             (r#"{"optimizer": {"beta1": 1.5}}"#, "adam beta1 is 1.5"),
             (
                 r#"{"optimizer": {"otype": "EMA", "nested": {"otype": "EMA", "nested": {}}}}"#,

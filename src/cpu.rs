@@ -12,8 +12,8 @@ use crate::kernels::saturation::Holds;
 use crate::kernels::{average, gather, loss, saturation, update};
 use crate::trainer::{all_diverged, check_averaged, check_optimizer, check_same};
 use crate::{
-    Activation, Batch, Data, Error, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result, Train,
-    Training,
+    Activation, Batch, Data, Error, Gradients, Losses, Mlp, Optimizer, Parameters, Real, Result,
+    Train, Training,
 };
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
@@ -217,7 +217,8 @@ impl<T: Real> CpuTrainer<T> {
     pub(crate) fn loss_at(&self, parameters: &[T], held: Option<&[T]>) -> Result<(T, Vec<T>)> {
         let [x, t] = self.rows()?;
         let [x, t] = self.set(0, [&x, &t]);
-        let z = forward(&self.mlp, parameters, x, false).layers.pop().map_or_else(Vec::new, |l| l.y);
+        let z =
+            forward(&self.mlp, parameters, x, false).layers.pop().map_or_else(Vec::new, |l| l.y);
         let mut delta = vec![T::ZERO; t.len()];
         let (loss, f) = (self.training.loss, self.mlp.last_activation());
         let both = [&z[..], held.unwrap_or(&z)];

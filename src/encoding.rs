@@ -8,8 +8,9 @@ use crate::{Error, Mlp, Real, Result};
 use std::ops::Range;
 
 mod grid;
+pub(crate) use grid::GRID;
+use grid::Level;
 pub use grid::{Grid, Interpolation};
-pub(crate) use grid::{GRID, Level, precision};
 
 /// The most inputs that one point of an encoding has.
 pub(crate) const DIMENSIONS: usize = 3;
@@ -319,7 +320,12 @@ pub(crate) fn back_propagate<T: Real>(
     for (place, levels) in &places {
         if let Encoding::Grid(grid) = &place.encoding {
             let of = [place.inputs.clone(), place.outputs.clone()];
-            grid.scatter(levels, [(x, inputs), (delta, width)], of, &mut tables[place.tables.clone()]);
+            grid.scatter(
+                levels,
+                [(x, inputs), (delta, width)],
+                of,
+                &mut tables[place.tables.clone()],
+            );
         }
     }
     if !inputs_too {

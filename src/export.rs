@@ -125,6 +125,7 @@ pub struct WgslFunction<'a> {
     which: Which,
     gradient: bool,
     f16: bool,
+    loops: bool,
 }
 
 impl Mlp {
@@ -139,6 +140,7 @@ impl Mlp {
             which: Which::Fixed(0),
             gradient: false,
             f16: false,
+            loops: false,
         }
     }
 }
@@ -206,6 +208,14 @@ impl WgslFunction<'_> {
         self
     }
 
+    /// The same with loops over arrays, as for wide layers, whatever the widths: slower to run, but of a
+    /// short text. For a driver that takes long to compile: two layers of 64 units took Mesa's llvmpipe a
+    /// minute written out, and seconds in loops.
+    pub const fn loops(mut self) -> Self {
+        self.loops = true;
+        self
+    }
+
     /// The same with products and sums in f16: arguments and results stay f32, and so do the
     /// activation functions. The text begins with `enable f16;` and so must the module; the device
     /// needs `Features::SHADER_F16`.
@@ -261,6 +271,13 @@ impl WgslFunction<'_> {
             ));
         }
         if let Values::Baked(parameters) = self.values {
+            if self.loops {
+                return Err(Error::argument(
+                    "the form of a WGSL function with constants",
+                    "loops",
+                    "written out",
+                ));
+            }
             if self.mlp.widest() > MAX_WRITTEN_OUT {
                 return Err(Error::argument(
                     "the widest layer of a WGSL function with constants",
@@ -320,7 +337,7 @@ impl WgslFunction<'_> {
     }
 
     fn written_out(&self) -> bool {
-        self.mlp.widest() <= MAX_WRITTEN_OUT
+        self.mlp.widest() <= MAX_WRITTEN_OUT && !self.loops
     }
 
     /// Iterations of all loops of a call, with those that end them.
@@ -649,9 +666,7 @@ impl Writer<'_> {
             let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
             (0..features).step_by(chunk).map(call)
         });
-        calls
-            .map(|(rest, j)| (format!("{point}, {rest}"), place.outputs.start + j))
-            .collect()
+        calls.map(|(rest, j)| (format!("{point}, {rest}"), place.outputs.start + j)).collect()
     }
 
     /// The first layer's inputs as vectors `y0_…`: the function's own, or what its encoding makes of
@@ -968,6 +983,9 @@ mod tests {
         assert!(drawn(MAX_WRITTEN_OUT).wgsl("f").text().is_ok());
         assert!(drawn(MAX_WRITTEN_OUT + 1).wgsl("f").text().is_err());
         assert!(drawn(3).wgsl("f").any_model().text().is_err());
+        assert!(drawn(3).wgsl("f").loops().text().is_err());
+        assert!(mlp.wgsl("f").loops().uniform().text().is_err());
+        assert!(mlp.wgsl("f").loops().text().unwrap().contains("for ("));
         let large = |value: f32| {
             let mut values = drawn(3).values().to_vec();
             values[4] = value;

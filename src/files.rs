@@ -150,6 +150,7 @@ fn read_tensor<T: Real>(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::{Grid, Identity};
     use crate::{Activation, Init};
 
     fn mlp() -> Mlp {
@@ -171,8 +172,40 @@ mod tests {
         }
         let bytes = Init::Auto.draw(&mlp(), 3, 1).unwrap().to_safetensors().unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.names().len(), 4);
         assert_eq!(file.tensor("layers.0.weight").unwrap().shape(), [3, 4, 3]);
         assert_eq!(file.tensor("layers.1.bias").unwrap().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn tables_are_a_tensor_of_their_own() {
+        let grid = Grid { levels: 2, log2_table: 5, features: 4, ..Grid::default() };
+        let mlp = Mlp::new(3)
+            .encode(1, Identity::default())
+            .encode(2, grid)
+            .layer(2, Activation::Identity);
+        for models in [1, 2] {
+            let parameters = Init::Auto.draw(&mlp, models, 1).unwrap();
+            let bytes = parameters.to_safetensors().unwrap();
+            assert_eq!(Parameters::from_safetensors(&bytes, &mlp, models), Ok(parameters.clone()));
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            assert_eq!(file.names().len(), 3);
+            let tables = file.tensor("encoding.1.tables").unwrap();
+            let shape = [models, 64, 4];
+            assert_eq!(tables.shape(), if models == 1 { &shape[1..] } else { &shape });
+            let first: Vec<f32> =
+                tables.data().chunks(4).map(bytemuck::pod_read_unaligned).collect();
+            assert_eq!(first[..256], parameters.values()[..256]);
+            assert!(first.iter().all(|v| v.abs() <= 1e-4));
+            // Another grid of as many entries is another shape.
+            let other = Grid { features: 2, log2_table: 6, ..grid };
+            let other = Mlp::new(3)
+                .encode(1, Identity::default())
+                .encode(2, other)
+                .layer(2, Activation::Identity);
+            let error = Parameters::<f32>::from_safetensors(&bytes, &other, models).unwrap_err();
+            assert!(error.to_string().starts_with("encoding.1.tables: has the shape"), "{error}");
+        }
     }
 
     #[test]

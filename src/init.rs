@@ -39,7 +39,9 @@ impl Init {
         let mut random = Random::new(seed);
         let mut values = Vec::with_capacity(models * mlp.parameters());
         for _ in 0..models {
-            values.extend((0..mlp.encoding_parameters()).map(|_| f32::of(random.uniform(-TABLE, TABLE))));
+            values.extend(
+                (0..mlp.encoding_parameters()).map(|_| f32::of(random.uniform(-TABLE, TABLE))),
+            );
             for (index, (layer, range)) in mlp.layers.iter().zip(mlp.ranges()).enumerate() {
                 let [units, inputs] = range.shape.map(crate::cast::count);
                 values.extend(range.weight.map(|_| {
@@ -51,7 +53,8 @@ impl Init {
                             random.uniform(-bound, bound)
                         }
                         Self::Siren => {
-                            let bound = if index == 0 { 30.0 / inputs } else { (6.0 / inputs).sqrt() };
+                            let bound =
+                                if index == 0 { 30.0 / inputs } else { (6.0 / inputs).sqrt() };
                             random.uniform(-bound, bound)
                         }
                     })

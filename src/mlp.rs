@@ -1,7 +1,7 @@
 //! The description of a network.
 
-use crate::error::check_shape;
 use crate::encoding::{Encoding, Part};
+use crate::error::check_shape;
 use crate::{Activation, Error, Result};
 use std::ops::Range;
 

@@ -42,8 +42,12 @@ trait Rule {
     fn skips_untouched(&self) -> bool {
         false
     }
-    /// The new parameter; `t` counts updates from 1.
-    fn update<T: Real>(&self, t: f64, parameter: T, gradient: T, state: &mut [T; 2]) -> T;
+    /// What update `t`, counted from 1, divides the states by.
+    fn corrections(&self, _: f64) -> [f64; 2] {
+        [1.0; 2]
+    }
+    /// The new parameter.
+    fn update<T: Real>(&self, by: [T; 2], parameter: T, gradient: T, state: &mut [T; 2]) -> T;
 }
 
 /// Where a hyperparameter may lie.
@@ -122,8 +126,24 @@ macro_rules! optimizers {
             /// One parameter's new value from its gradient, in which [`Optimizer::l2`] is already; `t` counts updates from 1, and `state`
             /// is what the last update left (zeros at first).
             pub fn update<T: Real>(&self, t: u32, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
+                self.update_by(self.corrections(t).map(T::of), parameter, gradient, state)
+            }
+
+            /// What update `t` divides the states by, the same for all parameters.
+            pub(crate) fn corrections(&self, t: u32) -> [f64; 2] {
+                match self { $(Self::$variant(rule) => rule.corrections(f64::from(t))),* }
+            }
+
+            /// [`Optimizer::update`] by the corrections of its count.
+            pub(crate) fn update_by<T: Real>(
+                &self,
+                by: [T; 2],
+                parameter: T,
+                gradient: T,
+                state: &mut [T; 2],
+            ) -> T {
                 match self {
-                    $(Self::$variant(rule) => rule.update(f64::from(t), parameter, gradient, state)),*
+                    $(Self::$variant(rule) => rule.update(by, parameter, gradient, state)),*
                 }
             }
 

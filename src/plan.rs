@@ -18,16 +18,14 @@
 
 use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};
+use crate::encoding::{self, Encoding, Place};
 use crate::kernels::matmul::{self, Epilogue, Parameters};
 use crate::kernels::{
-    Access, Dispatch, PARTIAL_BYTES, Work, advance, average, encode, encode_gradient, fused, gather,
-    grid, grid_gradient, loss, peak, perturb, reduce, resident, scatter, settle, stride, texture,
-    update,
+    Access, Dispatch, PARTIAL_BYTES, Work, advance, average, encode, encode_gradient, fused,
+    gather, grid, grid_gradient, loss, peak, perturb, reduce, resident, scatter, settle, stride,
+    texture, update,
 };
-use crate::encoding::{self, Encoding, Place};
-use crate::{
-    Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Schedule, Target,
-};
+use crate::{Activation, Batch, Error, Init, Loss, Mlp, Optimizer, Result, Schedule, Target};
 use std::fmt;
 
 /// How a network is trained.
@@ -381,7 +379,11 @@ impl Plan {
         let splits = b.splits(target.max_binding());
         // A gradient of one part needs no second buffer, and no sum.
         let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
-        let elements = if splits > 1 { splits.saturating_mul(stride((p - tables).saturating_mul(models), true)) } else { 1 };
+        let elements = if splits > 1 {
+            splits.saturating_mul(stride((p - tables).saturating_mul(models), true))
+        } else {
+            1
+        };
         b.buffer(partial, &[elements])?;
 
         if mini {

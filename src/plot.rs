@@ -627,16 +627,16 @@ pub fn side_by_side(pictures: &[&Picture]) -> Result<Picture, PlotError> {
 ///
 /// No pictures, or more than fit into a picture.
 pub fn stacked(pictures: &[&Picture]) -> Result<Picture, PlotError> {
-    let (width, height) = pictures.iter().fold((0, 0_u64), |(width, height), p| {
-        (p.width.max(width), height + u64::from(p.height))
-    });
+    let (width, height) = pictures
+        .iter()
+        .fold((0, 0_u64), |(width, height), p| (p.width.max(width), height + u64::from(p.height)));
     if pictures.is_empty() {
         return Err(empty("pictures"));
     }
     let large = u64::from(width) * height >= 1 << 28;
     let height = u32::try_from(height).ok().filter(|_| !large);
-    let height = height
-        .ok_or_else(|| PlotError::Draw("the pictures are too large to be stacked".into()))?;
+    let height =
+        height.ok_or_else(|| PlotError::Draw("the pictures are too large to be stacked".into()))?;
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
     for picture in pictures {
         let left = (width - picture.width) as usize / 2 * 3;

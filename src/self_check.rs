@@ -2,14 +2,16 @@
 
 use crate::cast::wide;
 use crate::differentiate::deviation;
+use crate::encoding::{Encoding, Grid};
 use crate::init::Random;
 use crate::kernels::saturation::Holds;
 use crate::kernels::{
-    Dispatch, Form, Matmul, finite, gather, loss, norm, perturb, reduce, saturation, update,
+    Dispatch, Form, Matmul, average, finite, gather, loss, norm, perturb, reduce, saturation,
+    update,
 };
 use crate::{
     Activation, Argument, Batch, CpuTrainer, Data, Difference, Gpu, Init, Loss, Mlp, Optimizer,
-    Real, Result, Strategy, Target, Train, Trainer, Training,
+    Parameters, Real, Result, Strategy, Target, Train, Trainer, Training,
 };
 use std::fmt;
 
@@ -85,6 +87,7 @@ impl fmt::Display for SelfCheck {
 pub fn self_check(gpu: &Gpu) -> SelfCheck {
     let mut runner = Runner { gpu, checks: Vec::new() };
     runner.kernels();
+    runner.encodings();
     runner.networks();
     SelfCheck { device: gpu.to_string(), checks: runner.checks }
 }
@@ -290,6 +293,42 @@ impl Runner<'_> {
         });
     }
 
+    fn encodings(&mut self) {
+        for encoding in Encoding::all() {
+            let inputs = if encoding.check(2).is_ok() { 2 } else { 3 };
+            self.check(format!("encoding: {}, both gradients", encoding.name()), 1e-5, |gpu| {
+                let small = match encoding {
+                    Encoding::Grid(grid) => {
+                        let grid = Grid { levels: 8, log2_table: 8, growth: 1.6, ..grid };
+                        vec![grid.into(), Grid { features: 4, ..grid }.into()]
+                    }
+                    other => vec![other],
+                };
+                let mut errors = Vec::new();
+                for encoding in small {
+                    for strategy in [Strategy::Layered, Strategy::Fused] {
+                        let mlp = Mlp::new(inputs).encode(inputs, encoding);
+                        errors.push(encoded(gpu, &mlp, strategy)?);
+                    }
+                }
+                Ok(errors)
+            });
+        }
+        self.check("average of the parameters", 1e-6, |gpu| {
+            let (mut kept, mut expected) = (vec![0.0_f64; 67], vec![0.0_f64; 67]);
+            let mut errors = Vec::new();
+            for t in 1..=4_u32 {
+                let values = numbers(67, t.into());
+                let mut slots = [bytes(&values), words(&[0, t, 0, 0, 0]), bytes(&kept)];
+                average::dispatch(67, 0.9)?.run(gpu, &mut slots)?;
+                kept = floats(&slots[2]);
+                average::reference(0.9, t, &values, &mut expected);
+                errors.push(deviation(&kept, &expected));
+            }
+            Ok(errors)
+        });
+    }
+
     fn networks(&mut self) {
         for which in Loss::ALL {
             self.check(format!("networks with {}: gradients", which.name()), 1e-5, |gpu| {
@@ -434,13 +473,37 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     Ok(errors)
 }
 
+/// [`network`] behind an encoding, on inputs away from kinks: multiples of 1 / 97, and a little.
+fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
+    let mlp = start.clone().layer(9, Activation::Tanh).layer(2, Activation::Identity);
+    let x = numbers(70 * mlp.inputs, 1).into_iter();
+    let x = x.map(|v| f32::of((48.5 + 48.5 * v).floor() / 97.0 + 3.1e-3)).collect();
+    let t = numbers(70 * 2, 2).into_iter().map(f32::of).collect();
+    let data = Data::new(mlp.inputs, 2, x, t)?;
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1)).models(2);
+    let training = training.init(Init::GlorotUniform, 3).strategy(strategy);
+    // Tables as large as the layers, or their share in the inputs' gradient would not show.
+    let drawn = training.init.draw(&mlp, 2, 3)?;
+    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+    let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * *v } else { *v };
+    let values = drawn.values().iter().enumerate().map(large).collect();
+    compare(gpu, &training, &data, &Parameters::new(mlp, 2, values)?)
+}
+
 /// The largest error of loss, gradient, input gradient and outputs of a population.
 fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
     let data = data(mlp.inputs, mlp.outputs(), 70)?;
     let training =
         Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform, 3);
-    let mut trainer = Trainer::new(gpu, mlp, &training, &data)?;
-    let cpu = CpuTrainer::<f64>::new(mlp, &training, &data.cast()?)?;
+    compare(gpu, &training, &data, &training.init.draw(mlp, models, training.seed)?)
+}
+
+fn compare(gpu: &Gpu, training: &Training, data: &Data, start: &Parameters) -> Result<f64> {
+    let mlp = start.mlp();
+    let mut trainer = Trainer::new(gpu, mlp, training, data)?;
+    let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data.cast()?)?;
+    trainer.restart(start)?;
+    cpu.restart(&start.cast()?)?;
     let (exact, inputs) = cpu.exact_gradients()?;
     let found = trainer.gradients()?;
     let x: Vec<f64> = data.x().iter().map(|v| f64::from(*v)).collect();

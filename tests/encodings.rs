@@ -103,9 +103,7 @@ fn outputs_of_all_sizes() {
 fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
     let near = |v: f64| (v - v.round()).abs() < 1e-4;
     x.iter().all(|x| match encoding {
-        Encoding::TriangleWave(of) => {
-            (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i)))
-        }
+        Encoding::TriangleWave(of) => (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i))),
         Encoding::OneBlob(of) => !near(x * f64::from(of.bins)),
         Encoding::Grid(of) => {
             let side = |l| f64::from(of.base_resolution) * of.growth.powi(l as i32) - 1.0;
@@ -143,13 +141,8 @@ fn input_gradients_of_all_sizes() {
                 let values: Vec<f64> = parts
                     .zip(tables.chunks(size))
                     .flat_map(|((x, delta), tables)| {
-                        let [_, dx] = grid_gradient::reference(
-                            of,
-                            inputs,
-                            &wide(tables),
-                            x,
-                            &wide(delta),
-                        );
+                        let [_, dx] =
+                            grid_gradient::reference(of, inputs, &wide(tables), x, &wide(delta));
                         dx
                     })
                     .collect();
@@ -322,8 +315,7 @@ fn peaks_of_all_sizes() {
         }
     }
     for ((job, slots), (groups, peaks)) in jobs.iter().zip(run(&jobs)).zip(expected) {
-        let found: Vec<u32> =
-            slots[1].chunks(groups).map(|of| *of.iter().max().unwrap()).collect();
+        let found: Vec<u32> = slots[1].chunks(groups).map(|of| *of.iter().max().unwrap()).collect();
         assert_eq!(found, peaks, "{}", job.name);
     }
 }
@@ -335,7 +327,10 @@ fn table_gradients_of_all_sizes() {
         for inputs in [2, 3] {
             for (rows, scale) in [(1, 1.0), (3, 1e-30), (65, 1e30), (1000, 1.0), (4097, 1e-12)] {
                 let models = 1 + (i + rows) % 3;
-                let (width, tables) = (grid.levels as usize * grid.features as usize, Encoding::from(grid).parameters(inputs));
+                let (width, tables) = (
+                    grid.levels as usize * grid.features as usize,
+                    Encoding::from(grid).parameters(inputs),
+                );
                 let x = places(models * rows * inputs, 5);
                 let delta: Vec<f32> =
                     numbers_f32(models * rows * width, 4).iter().map(|v| v * scale).collect();
@@ -344,19 +339,15 @@ fn table_gradients_of_all_sizes() {
                 let all = tables + if rows % 2 == 0 { 12 } else { 11 };
                 let name = format!("{grid:?}, {models} × {rows} × {inputs}, times {scale:e}");
                 let sums = Content::Words(vec![0; 2 * models * tables]);
-                let slots = vec![
-                    floats(&single(&x)),
-                    floats(&delta),
-                    Content::Words(peaks.clone()),
-                    sums,
-                ];
-                let job =
-                    Job::new(&*name, scatter::of(grid, inputs, models, rows).unwrap(), slots);
+                let slots =
+                    vec![floats(&single(&x)), floats(&delta), Content::Words(peaks.clone()), sums];
+                let job = Job::new(&*name, scatter::of(grid, inputs, models, rows).unwrap(), slots);
                 let sums = run(&[job])[0][3].clone();
 
-                let log = rows.next_power_of_two().trailing_zeros();
-                let bits = [(62 - 2 * log - inputs as u32).min(24), 32 - log - inputs as u32];
-                let dispatch = settle::dispatch(models, [tables, 8, all], bits, common::gpu().target()).unwrap();
+                let bits = scatter::precision(rows, inputs).unwrap();
+                let dispatch =
+                    settle::dispatch(models, [tables, 8, all], bits, common::gpu().target())
+                        .unwrap();
                 let mut status = vec![7, 8, 0, 0];
                 status.resize(4 + models, u32::MAX);
                 let slots = vec![
@@ -401,7 +392,8 @@ fn table_gradients_of_all_sizes() {
 #[test]
 fn sums_in_one_entry_do_not_overflow() {
     for inputs in [2, 3] {
-        let grid = Grid { levels: 1, features: 1, log2_table: 3, base_resolution: 2, ..Grid::default() };
+        let grid =
+            Grid { levels: 1, features: 1, log2_table: 3, base_resolution: 2, ..Grid::default() };
         for rows in [4096_usize, 70_000] {
             for sign in [1.0_f32, -1.0] {
                 // One corner takes all of it.
@@ -417,11 +409,11 @@ fn sums_in_one_entry_do_not_overflow() {
                 ];
                 let dispatch = scatter::of(grid, inputs, 1, rows).unwrap();
                 let sums = &run(&[Job::new("one entry", dispatch, slots)])[0][3];
-                let log = rows.next_power_of_two().trailing_zeros();
-                let bits = [(62 - 2 * log - inputs as u32).min(24), 32 - log - inputs as u32];
+                let bits = scatter::precision(rows, inputs).unwrap();
                 let total: f64 = (0..tables)
                     .map(|e| {
-                        let words = [sums[2 * e], sums[2 * e + 1]].map(|word| i64::from(word as i32));
+                        let words =
+                            [sums[2 * e], sums[2 * e + 1]].map(|word| i64::from(word as i32));
                         settle::reference(words, peaks[0], bits)
                     })
                     .sum();
@@ -519,7 +511,14 @@ fn updates_of_tables() {
                 let of = |first: usize| wide(&states[first + part.start..first + part.end]);
                 let mut both = [of(0), of(stride)].concat();
                 let gradient = wide(&gradient[part.clone()]);
-                assert!(update::reference(&scheduled, 8, tables, &gradient, &mut expected, &mut both));
+                assert!(update::reference(
+                    &scheduled,
+                    8,
+                    tables,
+                    &gradient,
+                    &mut expected,
+                    &mut both
+                ));
                 let words = as_floats(&found[2][part.clone()]);
                 let error = deviation(&words, &expected);
                 assert!(error <= 2e-6, "{shape:?}: {error:e}");
@@ -538,11 +537,18 @@ fn updates_of_tables() {
 /// Networks behind every encoding, and behind several at once.
 fn networks() -> Vec<Mlp> {
     let end = |mlp: Mlp| mlp.layer(9, Activation::Tanh).layer(2, Activation::Identity);
-    let one = |(encoding, inputs): (Encoding, usize)| end(Mlp::new(inputs).encode(inputs, encoding));
+    let one =
+        |(encoding, inputs): (Encoding, usize)| end(Mlp::new(inputs).encode(inputs, encoding));
     let mut all: Vec<Mlp> = encodings().into_iter().map(one).collect();
     let g = small(2, Interpolation::Smoothstep);
-    all.push(end(Mlp::new(6).encode(3, TriangleWave { frequencies: 4 }).encode(2, OneBlob { bins: 5 }).encode(1, Identity::default())));
-    all.push(end(Mlp::new(6).encode(1, Identity::default()).encode(2, g).encode(3, SphericalHarmonics { degree: 2 })));
+    all.push(end(Mlp::new(6)
+        .encode(3, TriangleWave { frequencies: 4 })
+        .encode(2, OneBlob { bins: 5 })
+        .encode(1, Identity::default())));
+    all.push(end(Mlp::new(6)
+        .encode(1, Identity::default())
+        .encode(2, g)
+        .encode(3, SphericalHarmonics { degree: 2 })));
     all.push(end(Mlp::new(5).encode(2, g).encode(3, small(4, Interpolation::Linear))));
     all.push(Mlp::new(2).encode(2, g).layer(1, Activation::Sigmoid));
     all
@@ -656,8 +662,7 @@ fn gpu_gradients_are_the_cpus() {
                     for m in 0..models {
                         let part = m * p..m * p + tables;
                         if tables > 0 {
-                            let error =
-                                deviation(&found.values[part.clone()], &exact.values[part]);
+                            let error = deviation(&found.values[part.clone()], &exact.values[part]);
                             assert!(error <= 1e-5, "{what}: tables {error:e}");
                         }
                     }
@@ -692,8 +697,10 @@ fn recipe(strategy: Strategy) -> Training {
 
 #[test]
 fn trainings_are_the_cpus() {
-    let grid = Grid { levels: 4, log2_table: 8, base_resolution: 4, growth: 1.7, ..Grid::default() };
-    let mlp = Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
+    let grid =
+        Grid { levels: 4, log2_table: 8, base_resolution: 4, growth: 1.7, ..Grid::default() };
+    let mlp =
+        Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
     for strategy in [Strategy::Layered, Strategy::Fused] {
         for models in [1, 2] {
             let data = data(&mlp, 100, 1);
@@ -726,9 +733,10 @@ fn a_schedule_is_followed_by_every_strategy() {
     let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Identity);
     for strategy in Strategy::ALL {
         let data = data(&mlp, 64, 1);
-        let training = Training::new(Loss::MeanSquaredError, Adam { rate: 0.05, l2: 0.01, ..Adam::default() })
-            .schedule(Schedule::Exponential { base: 0.5, start: 7, interval: 3, end: 30 })
-            .strategy(*strategy);
+        let training =
+            Training::new(Loss::MeanSquaredError, Adam { rate: 0.05, l2: 0.01, ..Adam::default() })
+                .schedule(Schedule::Exponential { base: 0.5, start: 7, interval: 3, end: 30 })
+                .strategy(*strategy);
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         gpu.train(40).unwrap();
@@ -784,8 +792,7 @@ fn a_model_that_diverges_before_its_grid_is_named() {
             };
             let (x, t) = (buffer(&x), buffer(&t));
             let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01));
-            let data =
-                DataBuffers { sets: 1, rows: 10, inputs: x.slice(..), targets: t.slice(..) };
+            let data = DataBuffers { sets: 1, rows: 10, inputs: x.slice(..), targets: t.slice(..) };
             let mut trainer = Trainer::with_buffers(gpu, &mlp, &training, data).unwrap();
             let before = trainer.parameters().unwrap();
             let error = trainer.train(3).unwrap_err();

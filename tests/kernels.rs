@@ -1031,7 +1031,8 @@ fn optimizers() -> Vec<Optimizer> {
         Optimizer::sgd(0.0),
         Momentum { rate: 0.5, momentum: 0.0 }.into(),
         Nesterov { rate: 0.5, momentum: 0.99 }.into(),
-        Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }.into(),
+        Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }
+            .into(),
         Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, ..Adam::default() }.into(),
         AdamW { rate: 0.1, weight_decay: 0.3, ..AdamW::default() }.into(),
     ]);
@@ -1753,16 +1754,15 @@ fn many_rows_of_a_loss() {
 #[test]
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
-        let shape =
-            reduce::Shape {
-                parameters,
-                models,
-                splits,
-                loss_groups: 2,
-                history: 2,
-                tables: 0,
-                padded: false,
-            };
+        let shape = reduce::Shape {
+            parameters,
+            models,
+            splits,
+            loss_groups: 2,
+            history: 2,
+            tables: 0,
+            padded: false,
+        };
         let (gradient, losses) =
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];

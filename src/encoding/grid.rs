@@ -1,7 +1,7 @@
 //! The multiresolution hash grid: Müller, Evans, Schied and Keller, "Instant Neural Graphics
 //! Primitives with a Multiresolution Hash Encoding", 2022.
 
-use crate::cast::{count, to_f32, wide};
+use crate::cast::{to_f32, wide};
 use crate::wgsl::{FINITE, Wgsl};
 use crate::{Error, Real, Result};
 use std::ops::Range;
@@ -200,8 +200,14 @@ impl Grid {
         }
     }
 
-    /// For each corner of a cell `f(entry, weight, its derivative with respect to each input)`.
-    fn corners<T: Real>(&self, level: &Level, x: &[T], mut f: impl FnMut(usize, T, [T; D])) {
+    /// For each corner of a cell `f(entry, weight, its derivative with respect to each input)`; the
+    /// derivatives only where they are asked for.
+    fn corners<T: Real, const SLOPES: bool>(
+        &self,
+        level: &Level,
+        x: &[T],
+        mut f: impl FnMut(usize, T, [T; D]),
+    ) {
         let place = level.place(x);
         let scale = T::of(f64::from(level.scale));
         let both = place.at.map(|at| self.weight(at));
@@ -213,10 +219,13 @@ impl Grid {
                 cell[d] += up;
                 let (share, slope) = both[d];
                 let share = if up == 1 { share } else { T::ONE - share };
+                weight *= share;
+                if !SLOPES {
+                    continue;
+                }
                 let slope = if up == 1 { slope } else { -slope } * scale * place.inside[d];
-                weight = weight * share;
                 for (other, product) in slopes.iter_mut().enumerate() {
-                    *product = *product * if other == d { slope } else { share };
+                    *product *= if other == d { slope } else { share };
                 }
             }
             f(level.entry(cell) as usize, weight, slopes);
@@ -228,7 +237,7 @@ impl Grid {
         let features = self.features as usize;
         for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
             let first = level.first as usize * features;
-            self.corners(level, x, |entry, weight, _| {
+            self.corners::<T, false>(level, x, |entry, weight, _| {
                 for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
                     *y += weight * *value;
                 }
@@ -248,7 +257,7 @@ impl Grid {
         let features = self.features as usize;
         for (level, dy) in levels.iter().zip(dy.chunks(features)) {
             let first = level.first as usize * features;
-            self.corners(level, x, |entry, _, slopes| {
+            self.corners::<T, true>(level, x, |entry, _, slopes| {
                 let values = &tables[first + entry * features..];
                 let mut product = T::ZERO;
                 for (value, dy) in values.iter().zip(dy) {
@@ -282,7 +291,7 @@ impl Grid {
             let first = outputs.start + l * features;
             for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
                 let delta = &delta[first..first + features];
-                self.corners(level, &x[inputs.clone()], |entry, weight, _| {
+                self.corners::<T, false>(level, &x[inputs.clone()], |entry, weight, _| {
                     for (g, d) in part[entry * features..].iter_mut().zip(delta) {
                         *g += weight * *d;
                     }
@@ -308,7 +317,7 @@ impl Grid {
         super::Encoding::from(*self).check(x.len())?;
         let mut entries = Vec::new();
         for level in self.levels(x.len()) {
-            self.corners(&level, x, |entry, _, _| {
+            self.corners::<f32, false>(&level, x, |entry, _, _| {
                 entries.extend(u32::try_from(entry).map(|entry| level.first + entry));
             });
         }
@@ -345,8 +354,7 @@ impl Grid {
         let levels = self.levels(inputs);
         let mut text = String::from("fn grid_level(l: u32) -> GridLevel {\n    switch l {\n");
         for (l, level) in levels.iter().enumerate() {
-            let case =
-                if l + 1 == levels.len() { "default".into() } else { format!("case {l}u") };
+            let case = if l + 1 == levels.len() { "default".into() } else { format!("case {l}u") };
             text.push_str(&format!("        {case}: {{ return {}; }}\n", level.literal()));
         }
         text.push_str("    }\n}\n");
@@ -367,27 +375,6 @@ impl Level {
     }
 }
 
-/// Bits below the largest gradient of an output that a table's gradient keeps, in a sum over
-/// `rows` rows of at most so many contributions that 64 bits in two words never overflow:
-/// `[bits of a contribution, those of them that are summed in the lower word]`.
-///
-/// # Errors
-/// More rows than leave a contribution of 12 bits.
-pub(crate) fn precision(rows: usize, inputs: usize) -> Result<[u32; 2]> {
-    let log = rows.next_power_of_two().trailing_zeros();
-    let contributions = log + u32::try_from(inputs).unwrap_or(3);
-    // No more than an f32 has: then the upper word of most contributions is 0, and is not added.
-    let bits = 62_u32.saturating_sub(log + contributions).min(24);
-    if contributions > 28 || bits < 12 {
-        return Err(Error::argument(
-            "the rows of a step in front of a grid",
-            rows,
-            format!("at most {}", count(1 << (25 - inputs / 2))),
-        ));
-    }
-    Ok([bits, 32 - contributions])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,11 +392,14 @@ mod tests {
         assert_eq!((levels[2].resolution, levels[2].size), (9, 88));
         assert!(levels.iter().all(|l| l.hashed == (l.resolution.pow(2) > 1024)), "{levels:?}");
         assert!(levels[7].hashed && levels[7].size == 1024);
-        let firsts: Vec<u32> = levels.iter().scan(0, |sum, l| {
-            let first = *sum;
-            *sum += l.size;
-            Some(first)
-        }).collect();
+        let firsts: Vec<u32> = levels
+            .iter()
+            .scan(0, |sum, l| {
+                let first = *sum;
+                *sum += l.size;
+                Some(first)
+            })
+            .collect();
         assert_eq!(levels.iter().map(|l| l.first).collect::<Vec<_>>(), firsts);
         assert_eq!(grid().parameters(2), 2 * levels.iter().map(|l| l.size as usize).sum::<usize>());
     }
@@ -453,23 +443,6 @@ mod tests {
         ] {
             let message = of(grid);
             assert!(message.starts_with(words), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_sum_of_all_rows_in_one_entry_does_not_overflow() {
-        for inputs in [2, 3] {
-            for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
-                let [bits, low] = precision(rows, inputs).unwrap();
-                let (rows, corners) = (rows as f64, f64::from(1 << inputs));
-                // The upper word: every corner's quantum rounded up, and one more where the lower is
-                // negative. The lower: half of what it counts, either way.
-                let upper = rows * (2_f64.powi(bits as i32 - low as i32) + 2.0 * corners);
-                assert!(upper < 2_f64.powi(31), "{rows} {inputs}: {upper}");
-                assert!(rows * corners * 2_f64.powi(low as i32 - 1) <= 2_f64.powi(31));
-                assert!(bits >= 12);
-            }
-            assert!(precision(1 << 26, inputs).is_err());
         }
     }
 }

@@ -25,8 +25,8 @@ fn quartic<T: Real>(u: T) -> (T, T) {
     let u = u.max(-T::ONE).min(T::ONE);
     let q = u * u;
     let density = T::of(15.0 / 16.0) * (T::ONE - q) * (T::ONE - q);
-    let share = T::of(0.5)
-        + T::of(15.0 / 16.0) * u * (T::ONE + q * (T::of(0.2) * q - T::of(2.0 / 3.0)));
+    let share =
+        T::of(0.5) + T::of(15.0 / 16.0) * u * (T::ONE + q * (T::of(0.2) * q - T::of(2.0 / 3.0)));
     (share, density)
 }
 

@@ -43,21 +43,15 @@ fn harmonic<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS
             let q = T::ONE - c(5.0) * zz;
             (0.457_045_799_464_465_8, y * q, [o, q, c(-10.0) * y * z])
         }
-        12 => (
-            0.373_176_332_590_115_4,
-            z * (c(5.0) * zz - three),
-            [o, o, c(15.0) * zz - three],
-        ),
+        12 => (0.373_176_332_590_115_4, z * (c(5.0) * zz - three), [o, o, c(15.0) * zz - three]),
         13 => {
             let q = T::ONE - c(5.0) * zz;
             (0.457_045_799_464_465_8, x * q, [q, o, c(-10.0) * x * z])
         }
         14 => (1.445_305_721_320_277, z * (xx - yy), [two * x * z, -two * y * z, xx - yy]),
-        _ => (
-            0.590_043_589_926_643_5,
-            x * (three * yy - xx),
-            [three * (yy - xx), c(6.0) * x * y, o],
-        ),
+        _ => {
+            (0.590_043_589_926_643_5, x * (three * yy - xx), [three * (yy - xx), c(6.0) * x * y, o])
+        }
     };
     (c(factor) * value, slope.map(|s| c(factor) * s))
 }
@@ -103,13 +97,16 @@ mod tests {
     /// for polynomials of degree 6 (Gauss-Legendre of 4 points in z, 8 even angles round it).
     #[test]
     fn they_are_orthonormal() {
-        let nodes = [(0.861_136_311_594_052_6, 0.347_854_845_137_453_85), (0.339_981_043_584_856_26, 0.652_145_154_862_546_1)];
+        let nodes = [
+            (0.861_136_311_594_052_6, 0.347_854_845_137_453_85),
+            (0.339_981_043_584_856_26, 0.652_145_154_862_546_1),
+        ];
         for (i, j) in (0..16).flat_map(|i| (0..16).map(move |j| (i, j))) {
             let mut sum = 0.0;
             for (z, weight) in nodes.iter().flat_map(|(z, w)| [(*z, *w), (-*z, *w)]) {
                 for turn in 0..8 {
                     let angle = (f64::from(turn) + 0.3) * std::f64::consts::TAU / 8.0;
-                    let r = (1.0 - z * z as f64).sqrt();
+                    let r = (1.0 - z * z).sqrt();
                     let v = [r * angle.cos(), r * angle.sin(), z];
                     sum += weight / 16.0 * harmonic(v, i).0 * harmonic(v, j).0;
                 }

@@ -30,9 +30,11 @@ pub(crate) fn dispatch(place: &Place, shape: Shape) -> Result<Dispatch> {
     let points = wide(shape.models) * wide(shape.rows) * u64::from(p.points);
     let rows = wide(shape.models) * wide(shape.rows);
     let (inputs, outputs) = (rows * wide(place.inputs.len()), rows * wide(place.outputs.len()));
-    Ok(Dispatch::over(&KERNEL, &p, points)
-        .with(variant(&place.encoding))
-        .costing(inputs + outputs, inputs, 3 * outputs))
+    Ok(Dispatch::over(&KERNEL, &p, points).with(variant(&place.encoding)).costing(
+        inputs + outputs,
+        inputs,
+        3 * outputs,
+    ))
 }
 
 /// The dispatch of an encoding of all inputs.

@@ -1,4 +1,4 @@
-//! The gradient of the inputs of a [`Grid`](crate::encoding::Grid): an invocation a row, its levels
+//! The gradient of the inputs of a [`Grid`]: an invocation a row, its levels
 //! one after the other.
 
 use super::encode::{Shape, whole};
@@ -64,7 +64,6 @@ pub fn reference<T: crate::Real>(
 ) -> [Vec<T>; 2] {
     let mlp = crate::Mlp::new(inputs).encode(inputs, grid).layer(1, crate::Activation::Identity);
     let mut gradient = vec![T::ZERO; grid.parameters(inputs)];
-    let dx =
-        crate::encoding::back_propagate(&mlp, tables, x, delta, &mut gradient, true);
+    let dx = crate::encoding::back_propagate(&mlp, tables, x, delta, &mut gradient, true);
     [gradient, dx]
 }

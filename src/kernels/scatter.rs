@@ -1,4 +1,4 @@
-//! Adds the gradient of a [`Grid`](crate::encoding::Grid)'s outputs to the entries that they came
+//! Adds the gradient of a [`Grid`]'s outputs to the entries that they came
 //! from, in fixed point: whole numbers have the same sum in any order.
 //!
 //! With p the largest magnitude of that gradient, a contribution c of a corner is rounded to
@@ -10,11 +10,9 @@
 use super::encode::{Shape, n};
 use super::grid::{self, fetch, grid_of, variant};
 use super::{Dispatch, Kernel, Slot, kernel};
-use crate::Result;
 use crate::cast::wide;
 use crate::encoding::{Grid, Place};
-
-pub(crate) use crate::encoding::precision;
+use crate::{Error, Result};
 
 /// `shaders/scatter.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -114,4 +112,47 @@ pub fn reference(contribution: f64, peak: u32, [bits, low]: [u32; 2]) -> [i64; 2
     let v = (contribution * 2_f64.powi(exponent(peak, bits))).round_ties_even() as i64;
     let lower = v << (64 - low) >> (64 - low);
     [lower, (v - lower) >> low]
+}
+
+/// Bits below the largest gradient of an output that a table's gradient keeps, in a sum over
+/// `rows` rows of at most so many contributions that 64 bits in two words never overflow:
+/// `[bits of a contribution, those of them that are summed in the lower word]`.
+///
+/// # Errors
+/// More rows than leave a contribution of 12 bits.
+pub fn precision(rows: usize, inputs: usize) -> Result<[u32; 2]> {
+    let log = rows.next_power_of_two().trailing_zeros();
+    let contributions = log + u32::try_from(inputs).unwrap_or(3);
+    // No more than an f32 has: then the upper word of most contributions is 0, and is not added.
+    let bits = 62_u32.saturating_sub(log + contributions).min(24);
+    if contributions > 28 || bits < 12 {
+        return Err(Error::argument(
+            "the rows of a step in front of a grid",
+            rows,
+            format!("at most {}", 1 << (25 - inputs / 2)),
+        ));
+    }
+    Ok([bits, 32 - contributions])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_all_rows_in_one_entry_does_not_overflow() {
+        for inputs in [2, 3] {
+            for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
+                let [bits, low] = precision(rows, inputs).unwrap();
+                let (rows, corners) = (rows as f64, f64::from(1 << inputs));
+                // The upper word: every corner's quantum rounded up, and one more where the lower is
+                // negative. The lower: half of what it counts, either way.
+                let upper = rows * (2_f64.powi(bits as i32 - low as i32) + 2.0 * corners);
+                assert!(upper < 2_f64.powi(31), "{rows} {inputs}: {upper}");
+                assert!(rows * corners * 2_f64.powi(low as i32 - 1) <= 2_f64.powi(31));
+                assert!(bits >= 12);
+            }
+            assert!(precision(1 << 26, inputs).is_err());
+        }
+    }
 }

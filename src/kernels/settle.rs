@@ -70,7 +70,11 @@ pub fn dispatch(
         constants: vec![("RUNS", f64::from(runs))],
         ..Variant::default()
     };
-    Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(2 * elements, 3 * elements, elements))
+    Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(
+        2 * elements,
+        3 * elements,
+        elements,
+    ))
 }
 
 /// The same on the CPU: of one element's sums.

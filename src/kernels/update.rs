@@ -110,23 +110,44 @@ pub fn reference<T: Real>(
     states: &mut [T],
 ) -> bool {
     let (first, second) = states.split_at_mut(parameters.len());
-    let mut finite = true;
-    let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
-    for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
-        let mut gradient = *gradient;
-        if i >= tables {
-            gradient += T::of(optimizer.l2()) * *parameter;
-        } else if optimizer.skips_untouched() && gradient == T::ZERO {
-            continue;
+    let by = optimizer.corrections(t).map(T::of);
+    let l2 = T::of(optimizer.l2());
+    // Some elements, the first of which is element `begin`.
+    let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
+        let [first, second] = states;
+        let mut finite = true;
+        let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
+        for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
+            let mut gradient = *gradient;
+            if begin + i >= tables {
+                gradient += l2 * *parameter;
+            } else if optimizer.skips_untouched() && gradient == T::ZERO {
+                continue;
+            }
+            let mut state = [*m, *v];
+            let value = optimizer.update_by(by, *parameter, gradient, &mut state);
+            if value.is_finite() && state.iter().all(|s| s.is_finite()) {
+                *parameter = value;
+                [*m, *v] = state;
+            } else {
+                finite = false;
+            }
         }
-        let mut state = [*m, *v];
-        let value = optimizer.update(t, *parameter, gradient, &mut state);
-        if value.is_finite() && state.iter().all(|s| s.is_finite()) {
-            *parameter = value;
-            [*m, *v] = state;
-        } else {
-            finite = false;
-        }
+        finite
+    };
+    #[cfg(feature = "threads")]
+    if parameters.len() >= PARALLEL {
+        use rayon::prelude::*;
+        let states = first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
+        let values = parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
+        let chunk = |(i, ((values, gradient), (first, second)))| {
+            some(i * (PARALLEL / 4), values, gradient, [first, second])
+        };
+        return values.zip(states).enumerate().map(chunk).reduce(|| true, |a, b| a && b);
     }
-    finite
+    some(0, parameters, gradient, [first, second])
 }
+
+/// Elements above which several cores pay.
+#[cfg(feature = "threads")]
+const PARALLEL: usize = 1 << 15;

@@ -25,24 +25,16 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self {
-            rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            l2: 0.0,
-            skip_untouched: false,
-        }
+        Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, skip_untouched: false }
     }
 }
 
 impl Adam {
-    /// m / (√v + ε) after `t` updates, and the new moments.
-    pub(super) fn direction<T: Real>(&self, t: f64, g: T, [m, v]: &mut [T; 2]) -> T {
+    /// m / (√v + ε), both divided by their corrections, and the new moments.
+    pub(super) fn direction<T: Real>(&self, by: [T; 2], g: T, [m, v]: &mut [T; 2]) -> T {
         *m = T::of(self.beta1) * *m + T::of(1.0 - self.beta1) * g;
         *v = T::of(self.beta2) * *v + T::of(1.0 - self.beta2) * g * g;
-        let corrected = |beta: f64| T::of(1.0 - beta.powf(t));
-        (*m / corrected(self.beta1)) / ((*v / corrected(self.beta2)).sqrt() + T::of(self.epsilon))
+        (*m / by[0]) / ((*v / by[1]).sqrt() + T::of(self.epsilon))
     }
 }
 
@@ -71,7 +63,11 @@ impl Rule for Adam {
         self.skip_untouched
     }
 
-    fn update<T: Real>(&self, t: f64, p: T, g: T, state: &mut [T; 2]) -> T {
-        p - T::of(self.rate) * self.direction(t, g, state)
+    fn corrections(&self, t: f64) -> [f64; 2] {
+        [1.0 - self.beta1.powf(t), 1.0 - self.beta2.powf(t)]
+    }
+
+    fn update<T: Real>(&self, by: [T; 2], p: T, g: T, state: &mut [T; 2]) -> T {
+        p - T::of(self.rate) * self.direction(by, g, state)
     }
 }

@@ -48,8 +48,12 @@ impl Rule for AdamW {
         moments(self.rate, self.beta1, self.beta2, self.epsilon, self.weight_decay)
     }
 
-    fn update<T: Real>(&self, t: f64, p: T, g: T, state: &mut [T; 2]) -> T {
-        let direction = self.adam().direction(t, g, state);
+    fn corrections(&self, t: f64) -> [f64; 2] {
+        self.adam().corrections(t)
+    }
+
+    fn update<T: Real>(&self, by: [T; 2], p: T, g: T, state: &mut [T; 2]) -> T {
+        let direction = self.adam().direction(by, g, state);
         p - T::of(self.rate) * (direction + T::of(self.weight_decay) * p)
     }
 }

@@ -30,7 +30,7 @@ impl Rule for Momentum {
         Hyper { rate: f(self.rate), momentum: f(self.momentum), ..Hyper::default() }
     }
 
-    fn update<T: Real>(&self, _t: f64, p: T, g: T, [v, _]: &mut [T; 2]) -> T {
+    fn update<T: Real>(&self, _: [T; 2], p: T, g: T, [v, _]: &mut [T; 2]) -> T {
         *v = T::of(self.momentum) * *v + g;
         p - T::of(self.rate) * *v
     }

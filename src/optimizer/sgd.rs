@@ -27,7 +27,7 @@ impl Rule for Sgd {
         Hyper { rate: crate::cast::to_f32(self.rate), ..Hyper::default() }
     }
 
-    fn update<T: Real>(&self, _t: f64, p: T, g: T, _state: &mut [T; 2]) -> T {
+    fn update<T: Real>(&self, _: [T; 2], p: T, g: T, _state: &mut [T; 2]) -> T {
         p - T::of(self.rate) * g
     }
 }

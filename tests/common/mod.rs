@@ -392,7 +392,8 @@ fn every_encoding() -> Vec<Dispatch> {
     }
     for features in [1, 2, 4, 8] {
         for interpolation in [Interpolation::Linear, Interpolation::Smoothstep] {
-            let grid = Grid { levels: 3, log2_table: 6, features, interpolation, ..Grid::default() };
+            let grid =
+                Grid { levels: 3, log2_table: 6, features, interpolation, ..Grid::default() };
             for inputs in [2, 3] {
                 all.push(kernels::grid::of(grid, inputs, 2, 5).unwrap());
                 all.push(kernels::grid_gradient::of(grid, inputs, 2, 5).unwrap());
