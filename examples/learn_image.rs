@@ -165,7 +165,7 @@ fn preset(name: &str) -> (Mlp, Training) {
         }
         "siren" => {
             let mlp = Mlp::new(2).encode(2, Identity { scale: 2.0, offset: -1.0 });
-            let training = Training::new(Loss::MeanSquaredError, adam(3e-3)).init(Init::Siren, 0);
+            let training = Training::new(Loss::RelativeL2, adam(5e-3)).init(Init::Siren, 0);
             (layers(mlp, 4, 64, Activation::Sine), training)
         }
         _ => {

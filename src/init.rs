@@ -22,7 +22,7 @@ pub enum Init {
     /// Training Deep Feedforward Neural Networks", 2010.
     GlorotUniform,
     /// For sine layers behind inputs in ±1: the first layer uniform in ±30 / inputs, the others
-    /// in ±√(6 / inputs). Sitzmann et al., "Implicit Neural Representations with Periodic Activation
+    /// in ±√(6 / inputs), those that are no sine a thirtieth of that. Sitzmann et al., "Implicit Neural Representations with Periodic Activation
     /// Functions", 2020, section 3.2, with its ω₀ = 30 in the weights.
     Siren,
 }
@@ -53,8 +53,12 @@ impl Init {
                             random.uniform(-bound, bound)
                         }
                         Self::Siren => {
-                            let bound =
-                                if index == 0 { 30.0 / inputs } else { (6.0 / inputs).sqrt() };
+                            let hidden = (6.0 / inputs).sqrt();
+                            let bound = match (index, layer.activation) {
+                                (0, Activation::Sine) => 30.0 / inputs,
+                                (_, Activation::Sine) => hidden,
+                                _ => hidden / 30.0,
+                            };
                             random.uniform(-bound, bound)
                         }
                     })
@@ -114,6 +118,7 @@ mod tests {
             (Init::HeNormal, 0.02_f64.sqrt()),
             (Init::Auto, 0.02_f64.sqrt()),
             (Init::GlorotUniform, (2.0_f64 / 300.0).sqrt()),
+            (Init::Siren, 0.06_f64.sqrt() / 30.0 / 3.0_f64.sqrt()),
         ] {
             let drawn = init.draw(&mlp, 1, 1).unwrap();
             assert_eq!(drawn, init.draw(&mlp, 1, 1).unwrap());

@@ -45,7 +45,9 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
+//! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Schedule`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
+//! | put an encoding between the inputs and the first layer | [`encoding`]: [`Mlp::encode`] |
+//! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
 //! | see what a step will do before it runs | [`Plan`], for a [`Target`] |
 //! | choose how the steps are put on the GPU | [`Strategy`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
@@ -85,7 +87,7 @@
 //!
 //! Arithmetic on the GPU is f32. Matrices are row-major, batches come first: activations
 //! `[models, batch, units]`, weights `[models, units, inputs]`, `Z = X Wᵀ + 1 bᵀ`. All parameters of
-//! a model lie in one flat buffer, layer after layer, weight before bias ([`Mlp::ranges`]);
+//! a model lie in one flat buffer, an encoding's tables first, then layer after layer, weight before bias ([`Mlp::ranges`]);
 //! gradients and optimizer states have the same layout. [`plan::Buffer`] documents every buffer for
 //! shaders of the application's own.
 //!
@@ -93,8 +95,7 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files. `plot` (default): pictures. `web`:
-//! WebGPU in a browser, where everything that waits has an async form.
+//! files. `json` (default): tiny-cuda-nn's configurations. `plot` (default): pictures. `web`: WebGPU in a browser, where everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
 

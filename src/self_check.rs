@@ -299,7 +299,7 @@ impl Runner<'_> {
             self.check(format!("encoding: {}, both gradients", encoding.name()), 1e-5, |gpu| {
                 let small = match encoding {
                     Encoding::Grid(grid) => {
-                        let grid = Grid { levels: 8, log2_table: 8, growth: 1.6, ..grid };
+                        let grid = Grid { levels: 6, log2_table: 8, base_resolution: 4, ..grid };
                         vec![grid.into(), Grid { features: 4, ..grid }.into()]
                     }
                     other => vec![other],
