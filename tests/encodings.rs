@@ -49,6 +49,13 @@ fn encodings() -> Vec<(Encoding, usize)> {
     all
 }
 
+/// Moves the first coordinate of every fifth row beyond 0 or 1, where a grid ends.
+fn with_some_beyond(x: &mut [f64], inputs: usize) {
+    for (i, row) in x.chunks_mut(inputs).enumerate().filter(|(i, _)| i % 5 == 2) {
+        row[0] = if i % 2 == 0 { -0.25 } else { 1.5 };
+    }
+}
+
 /// Numbers in 0 to 1, exact in f32.
 fn places(count: usize, seed: u64) -> Vec<f64> {
     numbers(count, seed).into_iter().map(|v| f64::from((0.5 + 0.5 * v) as f32)).collect()
@@ -71,7 +78,8 @@ fn outputs_of_all_sizes() {
     for (i, (encoding, inputs)) in encodings().into_iter().enumerate() {
         for rows in SIZES {
             let models = 1 + (i + rows) % 3;
-            let x = places(models * rows * inputs, rows as u64);
+            let mut x = places(models * rows * inputs, rows as u64);
+            with_some_beyond(&mut x, inputs);
             let outputs = Content::Unset(models * rows * encoding.outputs(inputs));
             let name = format!("{encoding:?} of {models} × {rows} × {inputs}");
             let (slots, dispatch, values) = if let Encoding::Grid(of) = encoding {
@@ -130,7 +138,10 @@ fn input_gradients_of_all_sizes() {
         for rows in [1, 3, 65, 130] {
             let models = 1 + (i + rows) % 3;
             let width = encoding.outputs(inputs);
-            let x = clear(&encoding, inputs, models * rows, 5);
+            let mut x = clear(&encoding, inputs, models * rows, 5);
+            if let Encoding::Grid(_) = encoding {
+                with_some_beyond(&mut x, inputs);
+            }
             let delta = numbers_f32(models * rows * width, 4);
             let gradient = Content::Unset(x.len());
             let name = format!("{encoding:?} of {models} × {rows} × {inputs}");
@@ -331,7 +342,8 @@ fn table_gradients_of_all_sizes() {
                     grid.levels as usize * grid.features as usize,
                     Encoding::from(grid).parameters(inputs),
                 );
-                let x = places(models * rows * inputs, 5);
+                let mut x = places(models * rows * inputs, 5);
+                with_some_beyond(&mut x, inputs);
                 let delta: Vec<f32> =
                     numbers_f32(models * rows * width, 4).iter().map(|v| v * scale).collect();
                 let peaks: Vec<u32> = delta.chunks(rows * width).map(peak::reference).collect();

@@ -512,6 +512,11 @@ fn networks_are_what_predict_says() {
         note(check(gpu, "loops", &parameters, &model.wgsl("net").any_model(), ", 1u", 1, 7));
     }
     println!("largest errors: outputs {:.1e}, input gradients {:.1e}", worst[0], worst[1]);
+    leave_cases();
+}
+
+/// The cases that ran until now, for a browser.
+fn leave_cases() {
     if let Some(folder) = std::env::var_os("WGRAD_EXPORT_DIR") {
         std::fs::create_dir_all(&folder).unwrap();
         let path = std::path::Path::new(&folder).join("cases.json");
@@ -596,6 +601,7 @@ fn encodings_are_part_of_the_function() {
         }
     }
     println!("largest errors: outputs {:.1e}, input gradients {:.1e}", worst[0], worst[1]);
+    leave_cases();
 }
 
 /// In f16 where the device has it: as close as eleven bits allow.
