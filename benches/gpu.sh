@@ -13,7 +13,8 @@ say() { echo "$*" >&2; }
 
 say "building"
 # shellcheck disable=SC2086 # several flags
-cargo build --release $flags --example peer --example self_check --example embed_headless >&2
+cargo build --release $flags --example peer --example self_check --example embed_headless \
+    --example learn_image >&2
 target=${CARGO_TARGET_DIR:-target}
 peer=$target/release/examples/peer
 
@@ -45,9 +46,17 @@ say "embedding"
 films=$(mktemp -d)
 "$target/release/examples/embed_headless" --out "$films" || echo "FAILED"
 "$target/release/examples/embed_headless" --no-timestamps --out "$films" || echo "FAILED"
-rm -rf "$films"
 # shellcheck disable=SC2086
 cargo bench $flags --bench embed 2>/dev/null | grep -E '^[a-z0-9_]+/|time:' || echo "FAILED"
+echo '```'
+
+echo
+echo "## A picture"
+echo
+echo '```'
+say "a picture"
+"$target/release/examples/learn_image" --device gpu --profile --out "$films" || echo "FAILED"
+rm -rf "$films"
 echo '```'
 
 # All measurements of a round one after another, then the next round.
@@ -68,7 +77,7 @@ round=1
 while [ "$round" -le "$rounds" ]; do
     say "round $round of $rounds"
     measure floor floor 1
-    for work in w1 w2 w3 w4; do
+    for work in w1 w2 w3 w4 hash; do
         for plan in resident fused layered auto cpu; do
             export PEER_PLAN="$plan"
             measure "$plan" "$work" 1
@@ -113,7 +122,7 @@ END {
     line = "| |"; rule = "|---|"
     for (j = 1; j <= plans; j++) { line = line " " plan[j] " |"; rule = rule "---|" }
     print line " loss, by auto and cpu |\n" rule "---|"
-    works = split("w1 2000 w2 1000 w3 100 w4 200", work, " ")
+    works = split("w1 2000 w2 1000 w3 100 w4 200 hash 40", work, " ")
     for (i = 1; i <= works; i += 2) {
         line = "| " work[i] " |"
         for (j = 1; j <= plans; j++) line = line " " cell(key(plan[j], work[i]), 1e6 / work[i + 1]) " |"

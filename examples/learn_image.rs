@@ -1,4 +1,5 @@
-//! A picture learnt by a small network: position in, colour out.
+//! A picture learnt by a small network: position in, colour out. The landscape that comes with it was drawn
+//! by a program, for this example.
 //!
 //! Positions are drawn and the picture is sampled on the GPU, by a shader of this example that fills the
 //! trainer's buffers between its steps: nothing goes over the bus in a step. What was learnt is
@@ -43,8 +44,8 @@ Options:
   --steps N        training steps                                   [default: 1000]
   --batch N        samples a step      [default: 262144 on a GPU, 16384 on one of software or a CPU]
   --seed N         of the samples and the first parameters          [default: 0]
-  --crop X,Y       centre of what is drawn beyond the resolution, as shares of the picture's sides
-                                                                    [default: 0.5,0.5]
+  --crop X,Y       middle of what is drawn beyond the resolution, as shares of the picture's sides
+                                                 [default: 0.5,0.5, of the landscape its windows]
   --profile        the time of each kernel of a step (GPU)
   --device WHERE   gpu, cpu or auto: a GPU that is not software, or the CPU [default: auto]
   --out DIR        folder for the pictures                          [default: out]
@@ -74,7 +75,7 @@ struct Asked {
     steps: Option<u32>,
     batch: Option<u32>,
     seed: u32,
-    crop: [f64; 2],
+    crop: Option<[f64; 2]>,
     profile: bool,
 }
 
@@ -87,7 +88,7 @@ impl Asked {
             steps: None,
             batch: None,
             seed: 0,
-            crop: [0.5, 0.5],
+            crop: None,
             profile: false,
         };
         let mut pictures = Vec::new();
@@ -115,11 +116,11 @@ impl Asked {
                 "seed" => asked.seed = common::number(parser, &name, 0)?,
                 "crop" => {
                     let allowed = "two numbers of 0 to 1 with a comma between them";
-                    asked.crop = common::value(parser, &name, allowed, |text| {
+                    asked.crop = Some(common::value(parser, &name, allowed, |text| {
                         let (x, y) = text.split_once(',')?;
                         let share = |t: &str| t.parse().ok().filter(|v| (0.0..=1.0).contains(v));
                         Some([share(x)?, share(y)?])
-                    })?;
+                    })?);
                 }
                 "profile" => asked.profile = true,
                 _ if options.take(&name, parser)? => {}
@@ -215,7 +216,9 @@ fn learn() -> Outcome {
     }
     let learnt = run(&mut learner, &source, batch, steps, &options)?;
     report(&learnt, &source, &mlp, &options)?;
-    let crop = Crop::new(&source, asked.crop);
+    // Of the landscape, the windows.
+    let centre = if asked.picture.is_some() { [0.5, 0.5] } else { [0.11, 0.6] };
+    let crop = Crop::new(&source, asked.crop.unwrap_or(centre));
     let drawn = match &learner {
         Learner::Gpu(on_gpu) => on_gpu.draw(&crop)?,
         Learner::Cpu(_) => crop.by_prediction(learner.trainer())?,
