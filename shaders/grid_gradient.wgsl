@@ -30,10 +30,7 @@ fn grid_gradient(
         return;
     }
     let at = params.input_offset + model * params.input_model + index % params.rows * params.inputs;
-    var x = vec3<f32>(inputs[at], inputs[at + 1u], 0.0);
-    if (GRID_CORNERS == 8u) {
-        x.z = inputs[at + 2u];
-    }
+    let x = grid_point(at);
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let tables = model * params.parameters + params.tables;
     let begin = index * params.width + params.first;

@@ -20,11 +20,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read> peaks: array<u32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<atomic<i32>>;
 
-// 2ⁿ for n in −126 to 127.
-fn power_of_two(n: i32) -> f32 {
-    return bitcast<f32>(u32(n + 127) << 23u);
-}
-
 @compute @workgroup_size(64)
 fn scatter(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -39,21 +34,14 @@ fn scatter(
         return;
     }
     let at = params.input_offset + model * params.input_model + row * params.inputs;
-    var x = vec3<f32>(inputs[at], inputs[at + 1u], 0.0);
-    if (GRID_CORNERS == 8u) {
-        x.z = inputs[at + 2u];
-    }
+    let x = grid_point(at);
     let peak = peaks[model];
     let dy = delta_at(params.first + (model * params.rows + row) * params.width + chunk * GRID_CHUNK);
     // What is not finite has no fixed point, and a step without a gradient nothing to add.
     if (peak >= 0x7f800000u || peak == 0u) {
         return;
     }
-    // In two halves: one alone may be beyond what f32 has.
-    let n = i32(params.bits) + 126 - i32(peak >> 23u);
-    let half = n / 2;
-    let quanta = power_of_two(half);
-    let rest = power_of_two(n - half);
+    let one = quanta_of(peak, params.bits);
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let level = grid_level(chunk / of_level);
     let first = model * params.tables + chunk % of_level * GRID_CHUNK;
@@ -66,7 +54,7 @@ fn scatter(
         let weight = factors.x * factors.y * factors.z;
         let to = 2u * (first + grid_entry(cell + corner, level) * GRID_FEATURES);
         for (var i = 0u; i < GRID_CHUNK; i++) {
-            let v = i32(round(weight * grid_feature(dy, i) * quanta * rest));
+            let v = i32(round(weight * grid_feature(dy, i) * one.x * one.y));
             // The lower bits with their sign: of most contributions the rest is 0.
             let lower = (v << shift) >> shift;
             let upper = (v - lower) >> params.low;

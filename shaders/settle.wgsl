@@ -22,11 +22,6 @@ struct Status {
 @group(0) @binding(3) var<storage, read_write> gradient: array<Word>;
 @group(0) @binding(4) var<storage, read_write> status: Status;
 
-// 2ⁿ for n in −126 to 127.
-fn power_of_two(n: i32) -> f32 {
-    return bitcast<f32>(u32(n + 127) << 23u);
-}
-
 @compute @workgroup_size(64)
 fn settle(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -41,10 +36,11 @@ fn settle(
         let element = i * LANES % params.tables;
         let peak = peaks[model];
         let sum = take_sums(i, params.low);
-        let n = i32(params.bits) + 126 - i32(peak >> 23u);
-        let half = n / 2;
+        // The inverse of a power of two by its bits: exact, whatever a device's division is.
+        let one = quanta_of(peak, params.bits);
+        let quantum = bitcast<vec2<f32>>(vec2<u32>(0x7f000000u) - bitcast<vec2<u32>>(one));
         let quanta = Word(sum.upper) * f32(1u << params.low) + Word(sum.lower);
-        var value = quanta * power_of_two(-half) * power_of_two(half - n);
+        var value = quanta * quantum.x * quantum.y;
         if (peak >= 0x7f800000u) {
             value = Word(bitcast<f32>(peak));
             if (element == 0u) {

@@ -9,12 +9,15 @@
 //! | stage of `layered` | dispatches |
 //! | --- | --- |
 //! | `gather`: the mini-batch (not for full batches) | 1 |
+//! | `encode`, `grid`: the first layer's inputs, where an encoding makes them | 1 a part |
 //! | forward: `matmul` with bias and activation | 1 a layer |
 //! | `loss`: value, and gradient of the last pre-activations | 1 |
 //! | weight and bias gradient: `matmul`, split over the batch | 1 a layer |
 //! | gradient of the layer below: `matmul` with the activation's derivative | 1 a layer but the first |
+//! | gradient of a grid's tables: `peak`, `scatter`, `settle` (after that of the first layer's inputs) | 4 a grid |
 //! | `reduce`: sums the splits, the loss, checks both | 1 |
 //! | `update`: the optimizer and the step counter | 1 |
+//! | `average`, where one is kept | 1 |
 
 use crate::activation::Saved;
 use crate::cast::{narrow, to_u32, wide};

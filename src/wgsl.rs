@@ -40,6 +40,7 @@ common! {
     PRODUCT_B_FOURS = "product_b_fours" needs [];
     PRODUCT_C_WORDS = "product_c_words" needs [];
     PRODUCT_C_FOURS = "product_c_fours" needs [];
+    QUANTA = "quanta" needs [];
     SUMS_WORDS = "sums_words" needs [];
     SUMS_FOURS = "sums_fours" needs [];
     TEXELS_R32FLOAT = "texels_r32float" needs [];

@@ -690,6 +690,33 @@ fn gpu_gradients_are_the_cpus() {
     }
 }
 
+/// A population of copies, each with its own tables.
+#[test]
+fn a_numerical_gradient_moves_tables_too() {
+    let grid = small(2, Interpolation::Smoothstep);
+    let mlp = Mlp::new(3)
+        .encode(1, Identity::default())
+        .encode(2, grid)
+        .layer(5, Activation::Tanh)
+        .layer(1, Activation::Identity);
+    let data = data(&mlp, 20, 1);
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1));
+    let start = parameters(&mlp, 1);
+    let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+    cpu.replace(&start.cast().unwrap()).unwrap();
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
+    gpu.set_parameters(&start).unwrap();
+    let found = gpu.numerical_gradient(Difference::Central).unwrap();
+    let error = deviation(&found, &cpu.exact_gradients().unwrap().0.values);
+    assert!(error <= 1e-2, "{error:e}");
+    // Layers alone have health; tables do not hide it.
+    let (of_gpu, of_cpu) = (gpu.health().unwrap(), cpu.health().unwrap());
+    assert_eq!((of_gpu.layers.len(), of_cpu.layers.len()), (2, 2));
+    for (gpu, cpu) in of_gpu.layers.iter().zip(&of_cpu.layers) {
+        assert!((gpu.gradient_norm - cpu.gradient_norm).abs() <= 1e-5 * cpu.gradient_norm);
+    }
+}
+
 /// The whole of tiny-cuda-nn's recipe: lazy Adam with L2, decay, average, mini-batches.
 fn recipe(strategy: Strategy) -> Training {
     let adam = Adam {

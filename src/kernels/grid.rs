@@ -74,11 +74,17 @@ pub(super) fn parameters(place: &Place, shape: Shape, all: usize) -> Result<Para
     })
 }
 
+/// What all kernels of a grid are made of: its numbers, its levels, and a point of the inputs.
 pub(super) fn variant(place: &Place) -> Result<Variant> {
     let (grid, inputs) = (grid_of(place)?, place.inputs.len());
+    let third = if inputs == 3 { "inputs[at + 2u]" } else { "0.0" };
+    let point = format!(
+        "fn grid_point(at: u32) -> vec3<f32> {{ \
+         return vec3<f32>(inputs[at], inputs[at + 1u], {third}); }}\n"
+    );
     Ok(Variant {
         pieces: vec![&GRID],
-        glue: grid.constants(inputs) + &grid.level_glue(inputs),
+        glue: [grid.constants(inputs), grid.level_glue(inputs), point].concat(),
         ..Variant::default()
     })
 }

@@ -1,7 +1,7 @@
 //! The largest magnitude among some columns of a matrix, as bits: where one is not finite, those of
 //! an infinity or more.
 
-use super::{Dispatch, Kernel, Slot, kernel};
+use super::{Dispatch, Kernel, MAX_ITERATIONS, Slot, kernel};
 use crate::Result;
 use crate::cast::{to_u32, wide};
 
@@ -37,7 +37,10 @@ const TERMS: usize = 64;
 
 /// Workgroups that a model's matrix is cut into before the second dispatch joins them.
 pub fn groups(rows: usize, columns: usize) -> usize {
-    rows.saturating_mul(columns).div_ceil(TERMS * KERNEL.workgroup as usize).clamp(1, 256)
+    let invocations =
+        |terms| rows.saturating_mul(columns).div_ceil(terms * KERNEL.workgroup as usize);
+    // More where the loop of an invocation would be too long.
+    invocations(TERMS).clamp(1, 256).max(invocations(MAX_ITERATIONS / 2))
 }
 
 /// The dispatch for `[rows, width]` a model, of whose elements from `first` on `columns` a row count.
@@ -68,4 +71,17 @@ pub fn dispatch(
 /// The same on the CPU, of one model's elements: the largest magnitude, as bits.
 pub fn reference(values: &[f32]) -> u32 {
     values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_invocation_looks_at_more_than_a_loop_may() {
+        for (rows, columns) in [(1_usize, 1), (1 << 14, 32), (1 << 22, 32), (1 << 22, 256)] {
+            let each = (rows * columns).div_ceil(64 * groups(rows, columns));
+            assert!(each <= MAX_ITERATIONS / 2, "{rows} {columns}: {each}");
+        }
+    }
 }

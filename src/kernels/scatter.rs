@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub const KERNEL: Kernel = kernel!(
     "scatter",
     Parameters,
-    [],
+    [QUANTA],
     [
         Slot::uniform("params"),
         Slot::read("inputs"),

@@ -9,7 +9,7 @@ use crate::{Result, Target};
 pub const KERNEL: Kernel = kernel!(
     "settle",
     Parameters,
-    [RUNS],
+    [QUANTA, RUNS],
     [
         Slot::uniform("params"),
         Slot::read("peaks"),
