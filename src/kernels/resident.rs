@@ -145,11 +145,11 @@ impl Form {
         let mut width = wanted.clamp(32, most.max(32));
         let meeting = match target.subgroup {
             // On a CPU every further subgroup is a coroutine, and what they share is slow.
-            Some(size @ 4..=64) if target.software && size.is_power_of_two() => {
+            Some(size @ 8..=64) if target.software && size.is_power_of_two() => {
                 width = size;
                 Meeting::Subgroup
             }
-            Some(size @ 4..=64) if size.is_power_of_two() => {
+            Some(size @ 4..=64) if !target.software && size.is_power_of_two() => {
                 width = width.max(size);
                 if width == size { Meeting::Subgroup } else { Meeting::Subgroups(size) }
             }
@@ -249,6 +249,12 @@ fn operations(mlp: &Mlp, batch: usize) -> u64 {
 /// the launches of the other plans, or the models too many to need more than a workgroup each.
 pub fn pays(shape: Shape<'_>, target: &Target) -> bool {
     let Ok(form) = Form::new(shape, target) else { return false };
+    // SwiftShader's compiler takes time and memory that explode with the values in registers: 3 s for 33
+    // parameters, more than 30 for 49.
+    let narrow = target.software && target.subgroup.is_none_or(|size| size < 8);
+    if narrow && !form.unrolled {
+        return false;
+    }
     let cost = operations(shape.mlp, form.batch);
     let alone = if target.software { 1 << 23 } else { 1 << 22 };
     cost <= alone || (shape.models >= 64 && cost <= 1 << 26)
@@ -806,6 +812,19 @@ mod tests {
         }
         let many = Shape { models: 1 << 20, ..shape(&mlp) };
         assert_eq!(most_steps(many, &Target::default()).unwrap(), 1);
+    }
+
+    /// A driver's compiler, and what it can take.
+    #[test]
+    fn narrow_software_takes_only_the_smallest_networks() {
+        let small = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+        let larger = Mlp::new(2).layer(9, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+        for (subgroup, larger_too) in [(None, false), (Some(4), false), (Some(8), true)] {
+            let target = Target { software: true, subgroup, ..Target::default() };
+            assert!(pays(shape(&small), &target), "{subgroup:?}");
+            assert_eq!(pays(shape(&larger), &target), larger_too, "{subgroup:?}");
+        }
+        assert!(pays(shape(&larger), &Target::default()));
     }
 
     #[test]
