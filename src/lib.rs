@@ -107,6 +107,8 @@ mod cast;
 mod config;
 mod cpu;
 mod data;
+// In a browser nothing may block: what compares and checks by blocking is not there.
+#[cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
 mod differentiate;
 pub mod encoding;
 mod error;
@@ -128,6 +130,7 @@ pub mod plan;
 pub mod plot;
 mod real;
 mod schedule;
+#[cfg(not(target_family = "wasm"))]
 mod self_check;
 mod target;
 mod trainer;
@@ -140,7 +143,9 @@ pub use budget::{Frame, FrameBudget};
 pub use config::Config;
 pub use cpu::CpuTrainer;
 pub use data::{Data, Dataset};
-pub use differentiate::{Comparison, Difference, Gradients, SingleUnit, compare_gradients};
+#[cfg(not(target_family = "wasm"))]
+pub use differentiate::compare_gradients;
+pub use differentiate::{Comparison, Difference, Gradients, SingleUnit};
 pub use encoding::Encoding;
 pub use error::{Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
@@ -156,6 +161,7 @@ pub use parameters::Parameters;
 pub use plan::{Plan, Strategy, Training};
 pub use real::Real;
 pub use schedule::Schedule;
+#[cfg(not(target_family = "wasm"))]
 pub use self_check::{Check, SelfCheck, self_check};
 pub use target::Target;
 pub use trainer::{DataBuffers, Losses, Snapshot, Train, Trainer, WarmUp};
