@@ -129,7 +129,7 @@ pub fn precision(rows: usize, inputs: usize) -> Result<[u32; 2]> {
         return Err(Error::argument(
             "the rows of a step in front of a grid",
             rows,
-            format!("at most {}", 1 << (25 - inputs / 2)),
+            format!("at most {}", 1_u64 << ((50 - inputs) / 2)),
         ));
     }
     Ok([bits, 32 - contributions])
@@ -152,7 +152,10 @@ mod tests {
                 assert!(rows * corners * 2_f64.powi(low as i32 - 1) <= 2_f64.powi(31));
                 assert!(bits >= 12);
             }
-            assert!(precision(1 << 26, inputs).is_err());
+            let most = 1 << ((50 - inputs) / 2);
+            assert!(precision(most, inputs).is_ok());
+            let message = precision(most + 1, inputs).unwrap_err().to_string();
+            assert!(message.ends_with(&format!("at most {most}")), "{message}");
         }
     }
 }
