@@ -95,12 +95,19 @@ macro_rules! encodings {
                 }
             }
 
-            /// Output `k` of a point and its derivatives; 0 for a grid, whose outputs depend on
-            /// its tables.
-            pub(crate) fn at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS]) {
+            /// Output `k` of a point; 0 for a grid, whose outputs depend on its tables.
+            fn value_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T {
                 match self {
-                    $(Self::$variant(encoding) => (encoding.value(p, k), encoding.slope(p, k)),)*
-                    Self::Grid(_) => (T::ZERO, [T::ZERO; DIMENSIONS]),
+                    $(Self::$variant(encoding) => encoding.value(p, k),)*
+                    Self::Grid(_) => T::ZERO,
+                }
+            }
+
+            /// Its derivatives.
+            fn slope_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+                match self {
+                    $(Self::$variant(encoding) => encoding.slope(p, k),)*
+                    Self::Grid(_) => [T::ZERO; DIMENSIONS],
                 }
             }
 
@@ -296,7 +303,7 @@ pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
                     let dimensions = encoding.dimensions().unwrap_or(dimensions);
                     for (p, y) in x.chunks(dimensions).zip(y.chunks_mut(of_point)) {
                         for (k, y) in y.iter_mut().enumerate() {
-                            *y = encoding.at(point(p), k).0;
+                            *y = encoding.value_at(point(p), k);
                         }
                     }
                 }
@@ -346,8 +353,7 @@ pub(crate) fn back_propagate<T: Real>(
                     let points = x.chunks(dimensions).zip(dx.chunks_mut(dimensions));
                     for ((p, dx), dy) in points.zip(dy.chunks(encoding.of_point())) {
                         for (k, dy) in dy.iter().enumerate() {
-                            let (_, slope) = encoding.at(point(p), k);
-                            for (dx, slope) in dx.iter_mut().zip(slope) {
+                            for (dx, slope) in dx.iter_mut().zip(encoding.slope_at(point(p), k)) {
                                 *dx += *dy * slope;
                             }
                         }
@@ -372,14 +378,14 @@ mod tests {
                 let p: [f64; 3] =
                     std::array::from_fn(|d| (f64::from(i) + 0.317 * d as f64) / 201.0 + 1.3e-3);
                 for k in 0..encoding.of_point() {
-                    let (_, slope) = encoding.at(p, k);
+                    let slope = encoding.slope_at(p, k);
                     for d in 0..dimensions {
                         let h = 1e-7;
                         let (mut up, mut down) = (p, p);
                         up[d] += h;
                         down[d] -= h;
                         let difference =
-                            (encoding.at(up, k).0 - encoding.at(down, k).0) / (2.0 * h);
+                            (encoding.value_at(up, k) - encoding.value_at(down, k)) / (2.0 * h);
                         let error = (slope[d] - difference).abs() / slope[d].abs().max(1.0);
                         assert!(error <= 1e-4, "{encoding:?} at {p:?}, output {k}, input {d}");
                     }

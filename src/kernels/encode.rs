@@ -2,8 +2,8 @@
 
 use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_f32, to_u32, wide};
-use crate::encoding::{DIMENSIONS, Place};
-use crate::{Encoding, Real, Result};
+use crate::encoding::Place;
+use crate::{Activation, Encoding, Mlp, Real, Result};
 
 /// `shaders/encode.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -125,15 +125,12 @@ pub(super) fn whole(
     Ok((place, shape))
 }
 
+/// A network of an encoding of all inputs, for the references.
+pub(super) fn alone(encoding: Encoding, inputs: usize) -> Mlp {
+    Mlp::new(inputs).encode(inputs, encoding).layer(1, Activation::Identity)
+}
+
 /// The same on the CPU: the outputs of `x`, `[…, inputs]`, all of which are encoded.
 pub fn reference<T: Real>(encoding: &Encoding, inputs: usize, x: &[T]) -> Vec<T> {
-    let dimensions = encoding.dimensions().unwrap_or(inputs).min(DIMENSIONS);
-    let point = |p: &[T]| {
-        let mut point = [T::ZERO; DIMENSIONS];
-        point[..p.len()].copy_from_slice(p);
-        point
-    };
-    x.chunks(dimensions)
-        .flat_map(|p| (0..encoding.of_point()).map(move |k| encoding.at(point(p), k).0))
-        .collect()
+    crate::encoding::encode(&alone(*encoding, inputs), &[], x)
 }

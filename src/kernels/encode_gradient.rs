@@ -1,10 +1,10 @@
 //! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
 
 pub use super::encode::Parameters;
-use super::encode::{Shape, parameters, variant, whole};
+use super::encode::{Shape, alone, parameters, variant, whole};
 use super::{Dispatch, Kernel, Slot, kernel};
 use crate::cast::wide;
-use crate::encoding::{DIMENSIONS, Place};
+use crate::encoding::Place;
 use crate::{Encoding, Real, Result};
 
 /// `shaders/encode_gradient.wgsl`.
@@ -48,17 +48,5 @@ pub fn of(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Resu
 
 /// The same on the CPU: of `x`, `[…, inputs]`, under the gradient `delta` of all outputs.
 pub fn reference<T: Real>(encoding: &Encoding, inputs: usize, x: &[T], delta: &[T]) -> Vec<T> {
-    let dimensions = encoding.dimensions().unwrap_or(inputs).min(DIMENSIONS);
-    let mut gradient = vec![T::ZERO; x.len()];
-    let points = x.chunks(dimensions).zip(gradient.chunks_mut(dimensions));
-    for ((p, gradient), delta) in points.zip(delta.chunks(encoding.of_point())) {
-        let mut point = [T::ZERO; DIMENSIONS];
-        point[..p.len()].copy_from_slice(p);
-        for (k, delta) in delta.iter().enumerate() {
-            for (sum, slope) in gradient.iter_mut().zip(encoding.at(point, k).1) {
-                *sum += *delta * slope;
-            }
-        }
-    }
-    gradient
+    crate::encoding::back_propagate(&alone(*encoding, inputs), &[], x, delta, &mut [], true)
 }

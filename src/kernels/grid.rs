@@ -127,6 +127,6 @@ pub fn of(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Dispa
 
 /// The same on the CPU: of `x`, `[rows, inputs]`, and one model's tables.
 pub fn reference<T: crate::Real>(grid: Grid, inputs: usize, tables: &[T], x: &[T]) -> Vec<T> {
-    let mlp = crate::Mlp::new(inputs).encode(inputs, grid).layer(1, crate::Activation::Identity);
+    let mlp = super::encode::alone(grid.into(), inputs);
     crate::encoding::encode(&mlp, tables, x)
 }
