@@ -134,9 +134,9 @@ fn losses(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
         for batch in [1 << 10, 1 << 16] {
             let outputs = 10;
             let shape = loss::Shape { models: 1, own_targets: false, batch, outputs };
-            let dispatch = loss::dispatch(which, activation, shape)?;
+            let dispatch = loss::dispatch(which, activation, shape, gpu.target())?;
             let size = batch * outputs;
-            let lengths = [size, size, size, shape.groups(which)];
+            let lengths = [size, size, size, shape.groups(which, gpu.target())];
             alone(&mut group, &format!("{}/{batch}", which.name()), gpu, &dispatch, &lengths)?;
         }
     }

@@ -15,6 +15,10 @@
 //! Pictures in `out/learn_image/`. `--help` lists the options.
 
 mod common;
+#[path = "common/profile.rs"]
+mod profile;
+#[path = "common/submit.rs"]
+mod submit;
 
 use common::{Options, Outcome, Stop, say, usage};
 use image::imageops::{FilterType, resize};
@@ -573,37 +577,19 @@ impl OnGpu {
         waited.map(|_| ()).map_err(|error| Stop::Failed(error.to_string()))
     }
 
-    /// The time of each dispatch of a step by itself, the best of some.
+    /// The time of each dispatch of a step by itself.
     fn profile(&self, options: &Options) -> Outcome {
-        const TIMES: u32 = 5;
-        let Self { gpu, trainer, .. } = self;
-        let device = gpu.device();
-        let mut rows: Vec<(String, f64)> = Vec::new();
-        let mut time = |name: &str, record: &dyn Fn(&mut wgpu::CommandEncoder)| -> Outcome {
-            let mut best = f64::INFINITY;
-            for _ in 0..=TIMES {
-                let mut encoder = device.create_command_encoder(&Default::default());
-                record(&mut encoder);
-                let start = Instant::now();
-                gpu.queue().submit([encoder.finish()]);
-                self.wait()?;
-                best = best.min(start.elapsed().as_secs_f64());
-            }
-            match rows.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sum)) => *sum += best,
-                None => rows.push((name.to_owned(), best)),
-            }
-            Ok(())
-        };
-        time("sample (the example's own)", &|encoder| self.sample(encoder))?;
-        for node in trainer.plan().step() {
-            let missing = || Stop::Failed("a buffer of the plan is missing".into());
-            let bind = |name: &Buffer| match trainer.buffer(*name) {
-                Some(buffer) => Ok(buffer.as_entire_buffer_binding()),
-                None => Err(missing()),
-            };
-            let buffers = node.buffers.iter().map(bind).collect::<Outcome<Vec<_>>>()?;
-            let prepared = gpu.prepare(&node.dispatch, &buffers)?;
+        let mut sample = f64::INFINITY;
+        for _ in 0..6 {
+            let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+            self.sample(&mut encoder);
+            let start = Instant::now();
+            self.gpu.queue().submit([encoder.finish()]);
+            self.wait()?;
+            sample = sample.min(start.elapsed().as_secs_f64());
+        }
+        let mut rows = vec![("sample (the example's own)".to_owned(), sample)];
+        for (node, seconds) in profile::profile(&self.gpu, &self.trainer)? {
             let kernel = node.dispatch.kernel().name;
             let part = match kernel {
                 "grid" | "encode" => "encoding",
@@ -611,18 +597,19 @@ impl OnGpu {
                 "update" | "average" => "optimizer",
                 _ => "network and loss",
             };
-            time(&format!("{part}: {kernel}"), &|encoder| {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                prepared.record(&mut pass);
-            })?;
+            let name = format!("{part}: {kernel}");
+            match rows.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += seconds,
+                None => rows.push((name, seconds)),
+            }
         }
         let sum: f64 = rows.iter().map(|(_, seconds)| seconds).sum();
-        say!(options, "each dispatch of a step by itself, a submission included:");
+        say!(options, "each dispatch of a step by itself:");
         for (name, seconds) in &rows {
             let share = 100.0 * seconds / sum;
             say!(options, "  {name:40} {:>10}  {share:>5.1} %", common::time(*seconds));
         }
-        say!(options, "{}", trainer.plan());
+        say!(options, "{}", self.trainer.plan());
         Ok(())
     }
 

@@ -14,6 +14,8 @@
 mod common;
 #[path = "common/floor.rs"]
 mod floor;
+#[path = "common/profile.rs"]
+mod profile;
 #[path = "common/submit.rs"]
 mod submit;
 #[path = "common/workloads.rs"]
@@ -31,6 +33,7 @@ Times a workload and prints a row for each repetition: name, repetition, seconds
 Repetition 0 is the warm-up.
 
 Usage: peer WORKLOAD [REPETITIONS] [STEPS]
+       peer profile [TRAINING]
        peer floor [REPETITIONS]
        peer cold [TRAINING] [REPETITIONS]
 
@@ -44,6 +47,8 @@ Trainings (seconds of the whole run; the check is the last step's loss of the fi
 Products (seconds a product; the check is the result's first element; STEPS: products a sample):
   mm256 mm512 mm1024 mm2048 bmm64x128 tall, all of them: mm; larger: mm4096
 Others:
+  profile    each dispatch of a step by itself: kernel, workgroups, microseconds, GFLOP/s and GB/s by
+             the plan's counts
   floor      what the device itself can do: name, repetition, value, unit
   cold       a fresh process each: device and first result of a one-line kernel, beside device,
              trainer, first step and its loss, by each strategy; with and without Mesa's cache of
@@ -132,6 +137,7 @@ fn peer() -> Outcome {
             arguments.end(2)?;
             return floor::run(arguments.number(1, "REPETITIONS", 0)?.unwrap_or(3), &mut emit);
         }
+        "profile" => return profiled(&arguments),
         "cold" => return cold(&arguments),
         "cold-kernel" => return emit("kernel", 0, floor::first_result()?, "s"),
         "cold-step" => {
@@ -214,6 +220,35 @@ fn multiply(gpu: &Gpu, product: &Product, repetitions: u32, count: Option<u32>) 
 
 fn unknown_training(name: &str) -> Stop {
     Stop::Usage(format!("the training is '{name}'; allowed: {}", common::names(NAMES)))
+}
+
+/// Prints what each dispatch of a step costs by itself.
+fn profiled(arguments: &Arguments) -> Outcome {
+    arguments.end(2)?;
+    let name = arguments.words.get(1).map_or("w1", String::as_str);
+    let Workload { mlp, training, data, parameters, .. } =
+        workload(name, arguments)?.ok_or_else(|| unknown_training(name))?;
+    let gpu = Gpu::new()?;
+    let mut trainer = Trainer::new(&gpu, &mlp, &training, &data)?;
+    trainer.set_parameters(&parameters)?;
+    let out = &mut std::io::stdout();
+    let mut all = (0.0, wgrad::kernels::Work::default());
+    let mut row = |name: &str, groups: u64, seconds: f64, work: wgrad::kernels::Work| {
+        let rate = |count: u64| count as f64 / seconds / 1e9;
+        let (operations, bytes) = (rate(work.operations), rate(work.read + work.written));
+        let microseconds = 1e6 * seconds;
+        writeln!(
+            out,
+            "{name:16} {groups:>9} {microseconds:>11.1} us {operations:>9.2} GFLOP/s {bytes:>8.2} GB/s"
+        )
+    };
+    for (node, seconds) in profile::profile(&gpu, &trainer)? {
+        let work = node.dispatch.work();
+        all.0 += seconds;
+        all.1 += work;
+        row(node.dispatch.kernel().name, node.dispatch.workgroups(), seconds, work)?;
+    }
+    Ok(row("all", 0, all.0, all.1)?)
 }
 
 /// Seconds until the loss of a first step is known, from nothing.

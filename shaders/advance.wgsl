@@ -7,10 +7,8 @@ struct Params {
 }
 
 struct Status {
-    step: u32,
-    updates: u32,
-    epoch: u32,
-    position: u32,
+    // Step, updates, epoch, position.
+    counters: vec4<u32>,
     diverged: array<u32>,
 }
 
@@ -22,12 +20,11 @@ fn advance(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x > 0u) {
         return;
     }
-    var cursor = vec2<u32>(status.epoch, status.position);
+    let counters = status.counters;
+    var cursor = counters.zw;
     for (var i = 0u; i < params.steps; i++) {
         cursor = next_cursor(cursor, params.rows, params.batch);
     }
-    status.epoch = cursor.x;
-    status.position = cursor.y;
-    status.step += params.steps;
-    status.updates = status.step;
+    let step = counters.x + params.steps;
+    status.counters = vec4<u32>(step, step, cursor);
 }

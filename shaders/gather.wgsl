@@ -1,4 +1,4 @@
-// The rows of one mini-batch, drawn by the epoch's permutation. Definition: src/kernels/gather.rs.
+// The rows of one mini-batch, drawn by the epoch's permutation; inputs word by word or four by four. Definition: src/kernels/gather.rs.
 struct Params {
     sets: u32,
     rows: u32,
@@ -19,9 +19,9 @@ struct Status {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> status: Status;
-@group(0) @binding(2) var<storage, read> inputs: array<f32>;
+@group(0) @binding(2) var<storage, read> inputs: array<Stored>;
 @group(0) @binding(3) var<storage, read> targets: array<f32>;
-@group(0) @binding(4) var<storage, read_write> batch_inputs: array<f32>;
+@group(0) @binding(4) var<storage, read_write> batch_inputs: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> batch_targets: array<f32>;
 
 @compute @workgroup_size(64)
@@ -31,7 +31,8 @@ fn gather(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = (group.y * groups.x + group.x) * 64u + local;
-    let width = params.inputs + params.outputs;
+    let inputs_of_row = params.inputs / LANES;
+    let width = inputs_of_row + params.outputs;
     let drawn = index / width;
     let column = index % width;
     let item = drawn % params.batch;
@@ -41,11 +42,11 @@ fn gather(
     }
     let cursor = vec2<u32>(status.epoch, status.position);
     let row = drawn_row(item, cursor, params.rows, params.half_bits, params.seed);
-    if (column < params.inputs) {
-        batch_inputs[(data_set * params.batch + item) * params.inputs + column] =
-            inputs[(data_set * params.rows + row) * params.inputs + column];
+    if (column < inputs_of_row) {
+        batch_inputs[(data_set * params.batch + item) * inputs_of_row + column] =
+            inputs[(data_set * params.rows + row) * inputs_of_row + column];
     } else {
-        let output = column - params.inputs;
+        let output = column - inputs_of_row;
         batch_targets[(data_set * params.batch + item) * params.outputs + output] =
             targets[(data_set * params.rows + row) * params.outputs + output];
     }

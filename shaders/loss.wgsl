@@ -1,5 +1,5 @@
-// Value and gradient of a loss from the last layer's pre-activations; a row an invocation, the
-// sum of 64 rows' values a workgroup. Definition: src/kernels/loss.rs.
+// Value and gradient of a loss from the last layer's pre-activations; a row an invocation and the
+// sum of 64 rows' values a workgroup, or some rows and their sum an invocation. Definition: src/kernels/loss.rs.
 struct Params {
     rows: u32,
     width: u32,
@@ -7,6 +7,7 @@ struct Params {
     groups: u32,
     target_model: u32,
     scale: f32,
+    run: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,6 +15,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
+
+// Whether an invocation keeps the sum of its rows to itself, or a workgroup has one sum.
+override ALONE: bool = false;
 
 var<workgroup> sums: array<f32, 64>;
 
@@ -24,20 +28,25 @@ fn loss(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = group.y * groups.x + group.x;
+    if (ALONE) {
+        let part = index * 64u + local;
+        if (part < params.models * params.groups) {
+            let first = part % params.groups * params.run;
+            var sum = 0.0;
+            for (var row = first; row < min(first + params.run, params.rows); row++) {
+                sum += loss_of(part / params.groups, row);
+            }
+            partial[part] = sum * params.scale;
+        }
+        return;
+    }
     if (index >= params.models * params.groups) {
         return;
     }
-    let model = index / params.groups;
     let row = (index % params.groups) * 64u + local;
     var sum = 0.0;
     if (row < params.rows) {
-        let first = (model * params.rows + row) * params.width;
-        let shared_by_row = loss_row(first);
-        for (var i = first; i < first + params.width; i++) {
-            let value = loss_element(z[i], target_of(i), shared_by_row);
-            sum += value.x;
-            delta[i] = value.y * params.scale;
-        }
+        sum = loss_of(index / params.groups, row);
     }
     sums[local] = sum * params.scale;
     workgroupBarrier();
@@ -50,6 +59,19 @@ fn loss(
     if (local == 0u) {
         partial[index] = sums[0];
     }
+}
+
+// The loss of a row, whose gradient it stores.
+fn loss_of(model: u32, row: u32) -> f32 {
+    var sum = 0.0;
+    let first = (model * params.rows + row) * params.width;
+    let shared_by_row = loss_row(first);
+    for (var i = first; i < first + params.width; i++) {
+        let value = loss_element(z[i], target_of(i), shared_by_row);
+        sum += value.x;
+        delta[i] = value.y * params.scale;
+    }
+    return sum;
 }
 
 fn row_width() -> u32 {

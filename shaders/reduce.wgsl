@@ -20,9 +20,9 @@ struct Status {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partial_gradient: array<Word>;
+@group(0) @binding(1) var<storage, read> partial_gradient: array<Stored>;
 @group(0) @binding(2) var<storage, read> partial_loss: array<f32>;
-@group(0) @binding(3) var<storage, read_write> gradient: array<Word>;
+@group(0) @binding(3) var<storage, read_write> gradient: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(5) var<storage, read_write> status: Status;
 
@@ -65,8 +65,10 @@ fn reduce(
     }
     var sum = 0.0;
     if (ALONE) {
+        // No turn for the others: on a CPU each would load for itself.
+        let end = select(0u, params.loss_groups, local == 0u);
         var run = 0.0;
-        for (var i = 0u; i < params.loss_groups; i++) {
+        for (var i = 0u; i < end; i++) {
             run += partial_loss[model * params.loss_groups + i];
             if (i % 16u == 15u) {
                 sum += run;
@@ -98,20 +100,20 @@ fn reduced(i: u32) -> Word {
         place += (i * LANES / params.parameters + 1u) * params.tables / LANES;
     }
     if (!SPLIT) {
-        return gradient[place];
+        return unpacked(gradient[place]);
     }
     // Sixteen at a time: a sum of sums loses less than one long sum.
     var sum = Word();
     var part_sum = Word();
     for (var split = 0u; split < params.splits; split++) {
-        part_sum += partial_gradient[split * (params.split_stride / LANES) + i];
+        part_sum += unpacked(partial_gradient[split * (params.split_stride / LANES) + i]);
         if (split % 16u == 15u) {
             sum += part_sum;
             part_sum = Word();
         }
     }
     sum += part_sum;
-    gradient[place] = sum;
+    gradient[place] = packed(sum);
     return sum;
 }
 

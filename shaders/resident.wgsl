@@ -14,10 +14,8 @@ struct Params {
 }
 
 struct Status {
-    step: u32,
-    updates: u32,
-    epoch: u32,
-    position: u32,
+    // Step, updates, epoch, position.
+    counters: vec4<u32>,
     diverged: array<u32>,
 }
 
@@ -30,7 +28,8 @@ struct Status {
 @group(0) @binding(6) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(7) var<storage, read_write> status: Status;
 
-// A full batch, feature after feature, inputs before targets; each element four rows.
+// A full batch, feature after feature, inputs before targets; each element four rows, of which an
+// invocation reads only those that it has brought itself.
 var<workgroup> held: array<vec4<f32>, HELD>;
 
 var<private> hyper: Hyper;
@@ -52,14 +51,15 @@ fn resident(
         return;
     }
     first_row = model * params.own_data * ROWS;
-    cursor = vec2<u32>(status.epoch, status.position);
-    var step = status.step;
+    let counters = status.counters;
+    cursor = counters.zw;
+    var step = counters.x;
     var diverged = status.diverged[model];
     hyper = numbers;
     load();
     if (HOLDS) {
         for (var i = lane; i < HELD; i += WORKGROUP) {
-            held[i] = four_values(i % QUADS, i / QUADS);
+            held[i] = four_values(i % HELD_ROWS, i / HELD_ROWS);
         }
     }
     begin();
@@ -69,7 +69,7 @@ fn resident(
         for (var block = 0u; block < BLOCKS; block++) {
             let quad = block * WORKGROUP + lane;
             let rows = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
-            add_rows(min(quad, QUADS - 1u), select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(BATCH)));
+            add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(BATCH)));
         }
         total();
         if (lane == LOSS_LANE) {
@@ -93,19 +93,26 @@ fn resident(
     store();
     if (lane == 0u) {
         status.diverged[model] = diverged;
+        if (ALONE) {
+            // Nobody else reads them. Of several models none can tell: `advance` does it for all.
+            status.counters = vec4<u32>(step, step, cursor);
+        }
     }
 }
 
-// One feature of four rows of the batch; rows over the end repeat the last one.
+// One feature of four rows of the batch; rows over the end repeat the last one. A loop whose length a
+// compiler does not know: it would be written out, at milliseconds a load on a CPU.
 fn four_values(quad: u32, feature: u32) -> vec4<f32> {
     var values = vec4<f32>();
-    for (var i = 0u; i < 4u; i++) {
-        let row = first_row + batch_row(min(4u * quad + i, BATCH - 1u));
+    for (var i = 4u * quad; i < 4u * quad + 4u; i++) {
+        let row = first_row + batch_row(min(i, BATCH - 1u));
+        var value = 0.0;
         if (feature < INPUTS) {
-            values[i] = inputs[row * INPUTS + feature];
+            value = inputs[row * INPUTS + feature];
         } else {
-            values[i] = targets[row * OUTPUTS + feature - INPUTS];
+            value = targets[row * OUTPUTS + feature - INPUTS];
         }
+        values = select(values, vec4<f32>(value), vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(i));
     }
     return values;
 }

@@ -19,7 +19,7 @@ struct Status {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> peaks: array<u32>;
-@group(0) @binding(3) var<storage, read_write> gradient: array<Word>;
+@group(0) @binding(3) var<storage, read_write> gradient: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> status: Status;
 
 @compute @workgroup_size(64)
@@ -47,6 +47,6 @@ fn settle(
                 atomicMin(&status.diverged[model], status.step);
             }
         }
-        gradient[(model * params.parameters + params.first + element) / LANES] = value;
+        gradient[(model * params.parameters + params.first + element) / LANES] = packed(value);
     }
 }

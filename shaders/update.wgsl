@@ -19,9 +19,9 @@ struct Status {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> numbers: Hyper;
-@group(0) @binding(2) var<storage, read> gradient: array<Word>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<Word>;
-@group(0) @binding(4) var<storage, read_write> states: array<Word>;
+@group(0) @binding(2) var<storage, read> gradient: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> states: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> status: Status;
 
 // Whether all elements are one model's, whose state is then read once.
@@ -78,13 +78,13 @@ fn update(
 
 // The elements of word `i`: a bit for each that would stop being finite, and is left.
 fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
-    gradients = gradient[i];
-    values = parameters[i];
+    gradients = unpacked(gradient[i]);
+    values = unpacked(parameters[i]);
     if (STATES > 0u) {
-        first = states[i];
+        first = unpacked(states[i]);
     }
     if (STATES > 1u) {
-        second = states[params.state_stride / LANES + i];
+        second = unpacked(states[params.state_stride / LANES + i]);
     }
     var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
     if (LANES > 1u) {
@@ -92,12 +92,12 @@ fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
         fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
         fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
     }
-    parameters[i] = values;
+    parameters[i] = packed(values);
     if (STATES > 0u) {
-        states[i] = first;
+        states[i] = packed(first);
     }
     if (STATES > 1u) {
-        states[params.state_stride / LANES + i] = second;
+        states[params.state_stride / LANES + i] = packed(second);
     }
     return fails;
 }

@@ -106,10 +106,13 @@ impl Gpu {
             ..wgpu::Limits::default()
         }
         .or_worse_values_from(&offered);
+        let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
+            wanted |= wgpu::Features::SHADER_INT64;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features()
-                & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
+            required_features: adapter.features() & wanted,
             required_limits,
             ..Default::default()
         };
@@ -166,6 +169,7 @@ impl Gpu {
                 limits,
                 software: info.device_type == wgpu::DeviceType::Cpu,
                 subgroup,
+                int64: device.features().contains(wgpu::Features::SHADER_INT64),
                 product: None,
             },
             info,
@@ -202,12 +206,14 @@ impl Gpu {
 
     /// The same device, planned for as `target` says: as if it were hardware, or software, without
     /// subgroup operations, with one form of all matrix products. To compare what is made for
-    /// other devices on this one. Its limits stay its own, and subgroups can only be given up.
+    /// other devices on this one. Its limits stay its own; subgroups
+    /// and integers of 64 bits can only be given up.
     #[must_use]
     pub fn planned_for(&self, target: &Target) -> Self {
         let own = &self.target;
         let subgroup = target.subgroup.filter(|size| own.subgroup == Some(*size));
-        let target = Target { limits: own.limits.clone(), subgroup, ..target.clone() };
+        let int64 = target.int64 && own.int64;
+        let target = Target { limits: own.limits.clone(), subgroup, int64, ..target.clone() };
         Self { target, ..self.clone() }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure data, computed from the description and the device's limits; no GPU is needed to make a
 //! plan or to test one. There are three strategies ([`Strategy`]): `resident` is one dispatch of many
-//! steps and one of `advance`, which moves the step counter; `fused` has one dispatch for forward, loss
+//! steps, and for a population one of `advance`, which moves the step counter; `fused` has one dispatch for forward, loss
 //! and backward, then `reduce` and `update`; `layered` runs the layers one after another, each as one
 //! matrix product with its epilogue:
 //!
@@ -401,7 +401,10 @@ impl Plan {
                 seed: training.batch.seed(),
             };
             use Buffer::{BatchInputs, BatchTargets, Inputs, Status, Targets};
-            b.push(gather::dispatch(shape)?, &[Status, Inputs, Targets, BatchInputs, BatchTargets]);
+            b.push(
+                gather::dispatch(shape, target)?,
+                &[Status, Inputs, Targets, BatchInputs, BatchTargets],
+            );
         }
         let gather = b.take();
 
@@ -648,12 +651,12 @@ fn resident_strides(shape: resident::Shape<'_>, target: &Target) -> Result<Vec<S
         .map(|(steps, dispatch)| {
             use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
             let buffers = vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status];
-            let train = Node { dispatch, buffers };
-            let advance = Node {
-                dispatch: advance::dispatch(steps, shape.rows, batch)?,
-                buffers: vec![Status],
-            };
-            Ok(Stride { steps, nodes: vec![train, advance] })
+            let mut nodes = vec![Node { dispatch, buffers }];
+            if shape.models > 1 {
+                let dispatch = advance::dispatch(steps, shape.rows, batch)?;
+                nodes.push(Node { dispatch, buffers: vec![Status] });
+            }
+            Ok(Stride { steps, nodes })
         })
         .collect()
 }
@@ -1100,13 +1103,13 @@ impl<'a> Builder<'a> {
             batch: self.batch,
             outputs,
         };
-        let groups = shape.groups(which);
+        let groups = shape.groups(which, self.target);
         self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
         let widest = self.mlp.layers.iter().map(|layer| layer.units).max().unwrap_or(0);
         for i in 0..2 {
             self.buffer(Buffer::Delta(i), &[self.models, self.batch, widest])?;
         }
-        let dispatch = loss::dispatch(which, self.mlp.last_activation(), shape)?;
+        let dispatch = loss::dispatch(which, self.mlp.last_activation(), shape, self.target)?;
         let z = Buffer::Activation(self.mlp.layers.len() - 1);
         self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss]);
         Ok(groups)

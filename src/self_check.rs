@@ -240,7 +240,7 @@ impl Runner<'_> {
                 bytes(&vec![0.0; 2 * 17 * 3]),
                 bytes(&vec![0.0; 2 * 17 * 2]),
             ];
-            gather::dispatch(shape)?.run(gpu, &mut slots)?;
+            gather::dispatch(shape, gpu.target())?.run(gpu, &mut slots)?;
             Ok(vec![
                 equal(&floats(&slots[3]), &gather::reference(shape, 4, 60, 3, &x)?),
                 equal(&floats(&slots[4]), &gather::reference(shape, 4, 60, 2, &t)?),
@@ -426,10 +426,10 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
             numbers(elements, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
         let t: Vec<f64> =
             floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
-        let groups = shape.groups(which);
+        let groups = shape.groups(which, gpu.target());
         let zeros = |n| bytes(&vec![0.0; n]);
         let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
-        loss::dispatch(which, activation, shape)?.run(gpu, &mut slots)?;
+        loss::dispatch(which, activation, shape, gpu.target())?.run(gpu, &mut slots)?;
         let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
         for m in 0..2 {
             let part = m * elements / 2..(m + 1) * elements / 2;

@@ -22,6 +22,9 @@ pub struct Target {
     /// Invocations of a subgroup, where shaders may use subgroup operations and every subgroup has
     /// that many.
     pub subgroup: Option<u32>,
+    /// Whether shaders may use integers of 64 bits: on a device on a CPU two words of a buffer then
+    /// move as one.
+    pub int64: bool,
     /// The form of all matrix products; without one, each takes the form that suits it.
     pub product: Option<Form>,
 }

@@ -1,5 +1,7 @@
 //! Pieces of WGSL and how a kernel's text is put together of them.
 
+use crate::Target;
+
 /// Functions, mostly without bindings, and the pieces that they call.
 #[derive(Debug)]
 pub(crate) struct Wgsl {
@@ -40,6 +42,8 @@ common! {
     PRODUCT_B_FOURS = "product_b_fours" needs [];
     PRODUCT_C_WORDS = "product_c_words" needs [];
     PRODUCT_C_FOURS = "product_c_fours" needs [];
+    STORED_PAIRS = "stored_pairs" needs [];
+    STORED_VECTORS = "stored_vectors" needs [];
     QUANTA = "quanta" needs [];
     SUMS_WORDS = "sums_words" needs [];
     SUMS_FOURS = "sums_fours" needs [];
@@ -48,9 +52,14 @@ common! {
     TEXELS_RGBA8UNORM = "texels_rgba8unorm" needs [];
 }
 
-/// Elements one by one, or four by four.
-pub(crate) const fn words(fours: bool) -> &'static Wgsl {
-    if fours { &FOURS } else { &WORDS }
+/// Elements one by one, or four by four as `target` holds them.
+pub(crate) fn words(fours: bool, target: &Target) -> Vec<&'static Wgsl> {
+    if fours { vec![&FOURS, stored(target)] } else { vec![&WORDS] }
+}
+
+/// How `target` holds four words of a buffer.
+pub(crate) const fn stored(target: &Target) -> &'static Wgsl {
+    if target.software && target.int64 { &STORED_PAIRS } else { &STORED_VECTORS }
 }
 
 /// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line

@@ -374,10 +374,11 @@ fn slopes_of_activations() {
         let mut padded = z.to_vec();
         padded.resize(z.len().next_power_of_two(), 0.0);
         let shape = loss::Shape { models: 1, own_targets: false, batch: padded.len(), outputs: 1 };
-        let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape).unwrap();
+        let target = common::gpu().target();
+        let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape, target).unwrap();
         let targets: Vec<f32> =
             padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
-        let groups = shape.groups(Loss::MeanAbsoluteError);
+        let groups = shape.groups(Loss::MeanAbsoluteError, target);
         let slots = vec![
             floats(&padded),
             floats(&targets),
@@ -614,9 +615,9 @@ impl LossCase {
         Self { loss, activation, shape, z, targets }
     }
 
-    fn job(&self) -> Job {
-        let dispatch = loss::dispatch(self.loss, self.activation, self.shape).unwrap();
-        let groups = self.shape.models * self.shape.groups(self.loss);
+    fn job(&self, target: &Target) -> Job {
+        let dispatch = loss::dispatch(self.loss, self.activation, self.shape, target).unwrap();
+        let groups = self.shape.models * self.shape.groups(self.loss, target);
         let name =
             format!("{} behind {} {:?}", self.loss.name(), self.activation.name(), self.shape);
         let slots = vec![
@@ -628,20 +629,21 @@ impl LossCase {
         Job::new(name, dispatch, slots)
     }
 
-    /// The gradient, and the partial sums of 64 rows.
-    fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+    /// The gradient, and the partial sums of as many rows as the form of `target` adds up.
+    fn expected(&self, target: &Target) -> (Vec<f64>, Vec<f64>) {
         let loss::Shape { own_targets, batch, outputs, .. } = self.shape;
         let (z, targets) = (wide(&self.z), wide(&self.targets));
         let mut delta = vec![0.0; z.len()];
         let mut partial = Vec::new();
         let width = if self.loss.couples_outputs() { outputs } else { 1 };
         let size = batch * outputs;
+        let rows = if target.software { (size / width).div_ceil(1024) } else { 64 };
         for (m, (z, delta)) in z.chunks(size).zip(delta.chunks_mut(size)).enumerate() {
             let t = if own_targets { &targets[m * size..(m + 1) * size] } else { &targets };
             let all = loss::reference(self.loss, self.activation, outputs, z, t, delta);
             let scale = self.loss.scale(batch, outputs);
             let before = partial.len();
-            for (z, t) in z.chunks(64 * width).zip(t.chunks(64 * width)) {
+            for (z, t) in z.chunks(rows * width).zip(t.chunks(rows * width)) {
                 let mut unused = vec![0.0; z.len()];
                 let part = loss::reference(self.loss, self.activation, width, z, t, &mut unused);
                 partial.push(part / self.loss.scale(z.len() / width, width) * scale);
@@ -665,9 +667,17 @@ impl LossCase {
 }
 
 fn check_losses(cases: &[LossCase]) {
-    let jobs: Vec<_> = cases.iter().map(LossCase::job).collect();
+    // In both forms: a sum of a workgroup, and of an invocation.
+    let own = common::gpu().target();
+    for software in [false, true] {
+        check_losses_on(cases, &Target { software, ..own.clone() });
+    }
+}
+
+fn check_losses_on(cases: &[LossCase], target: &Target) {
+    let jobs: Vec<_> = cases.iter().map(|case| case.job(target)).collect();
     for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
-        let (delta, partial) = case.expected();
+        let (delta, partial) = case.expected(target);
         let found = as_floats(&slots[2]);
         if matches!(case.loss.argument(), Argument::Output) {
             check_each(&format!("{}: delta", job.name), &found, &delta, |i| case.bound(i));
@@ -733,7 +743,8 @@ fn losses_of_known_values() {
         (Loss::Huber, [0.0, -1.0, 1.0, 0.25], (0.5 + 1.5 + 0.031_25) / 4.0),
     ] {
         let shape = loss::Shape { models: 1, own_targets: false, batch: 1, outputs: 4 };
-        let dispatch = loss::dispatch(loss, Activation::Identity, shape).unwrap();
+        let target = Target { software: false, ..common::gpu().target().clone() };
+        let dispatch = loss::dispatch(loss, Activation::Identity, shape, &target).unwrap();
         let (z, t) = ([1.5, 2.0, 4.0, -0.5], [1.5, 3.0, 2.0, -0.75]);
         let slots = vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1)];
         let slots = &run(&[Job::new(loss.name(), dispatch, slots)])[0];
@@ -776,10 +787,11 @@ fn losses_of_extremes() {
             cases.push(LossCase { loss, activation, shape, z, targets });
         }
     }
-    let jobs: Vec<_> = cases.iter().map(LossCase::job).collect();
+    let target = common::gpu().target();
+    let jobs: Vec<_> = cases.iter().map(|case| case.job(target)).collect();
     let mut failures = Vec::new();
     for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
-        let (delta, partial) = case.expected();
+        let (delta, partial) = case.expected(target);
         for (what, found, expected) in
             [("delta", as_floats(&slots[2]), delta), ("loss", as_floats(&slots[3]), partial)]
         {
@@ -807,13 +819,14 @@ fn a_nan_reaches_the_loss() {
         let shape = loss::Shape { models: 2, own_targets: false, batch: 65, outputs: 3 };
         let mut case = LossCase::new(loss, activation, shape, 9);
         case.z[65 * 3 + 4] = f32::NAN;
-        let job = case.job();
+        let target = common::gpu().target();
+        let job = case.job(target);
         let slots = &run(std::slice::from_ref(&job))[0];
         let partial = as_floats(&slots[3]);
-        let groups = shape.groups(loss);
+        let groups = shape.groups(loss, target);
         assert!(partial[..groups].iter().all(|v| v.is_finite()), "{}", job.name);
-        if partial[groups].is_finite() {
-            failures.push(format!("{}: {}", job.name, partial[groups]));
+        if partial[groups..].iter().all(|v| v.is_finite()) {
+            failures.push(format!("{}: {:?}", job.name, &partial[groups..]));
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
@@ -858,6 +871,10 @@ fn reduce_job_on(
 
 #[test]
 fn sums_of_all_sizes() {
+    common::ways().iter().for_each(sums_of_all_sizes_on);
+}
+
+fn sums_of_all_sizes_on(target: &Target) {
     let mut cases = Vec::new();
     for parameters in [0].into_iter().chain(SIZES) {
         for models in 1..=3 {
@@ -887,7 +904,9 @@ fn sums_of_all_sizes() {
             }
         }
     }
-    let jobs: Vec<_> = cases.iter().map(|(s, g, l, status)| reduce_job(*s, g, l, status)).collect();
+    let job =
+        |(s, g, l, status): &(_, Vec<_>, Vec<_>, Vec<_>)| reduce_job_on(target, *s, g, l, status);
+    let jobs: Vec<_> = cases.iter().map(job).collect();
     for (((shape, gradient, losses, status), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs))
     {
         if shape.parameters == 0 {
@@ -1127,6 +1146,10 @@ impl Population {
 /// Three updates in a row of every optimizer at every size, from states that are not 0.
 #[test]
 fn updates_of_all_sizes() {
+    common::ways().iter().for_each(updates_of_all_sizes_on);
+}
+
+fn updates_of_all_sizes_on(target: &Target) {
     let mut all = Vec::new();
     for optimizer in optimizers() {
         for parameters in SIZES {
@@ -1142,7 +1165,7 @@ fn updates_of_all_sizes() {
             population.status[1] = t;
             population.gradient = numbers_f32(population.values.len(), seed);
         }
-        let jobs: Vec<_> = all.iter().map(Population::job).collect();
+        let jobs: Vec<_> = all.iter().map(|population| population.job_on(target)).collect();
         let results = run(&jobs);
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
@@ -1382,13 +1405,18 @@ fn updates_that_overflow_are_refused() {
 
 #[test]
 fn batches_of_all_sizes() {
+    common::ways().iter().for_each(batches_of_all_sizes_on);
+}
+
+fn batches_of_all_sizes_on(target: &Target) {
     let mut cases = Vec::new();
     for rows in SIZES {
         for batch in SIZES.into_iter().filter(|batch| *batch <= rows) {
             for position in [0, rows / 2, rows - 1] {
                 let i = cases.len();
                 let (inputs, outputs) =
-                    [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1)][draw(i, 6)];
+                    [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1), (4, 4), (12, 3)]
+                        [draw(i, 8)];
                 let shape = gather::Shape {
                     sets: [1, 2, 3][draw(i + 3, 3)],
                     rows,
@@ -1424,7 +1452,7 @@ fn batches_of_all_sizes() {
                 Content::Unset(drawn * shape.outputs),
             ];
             let name = format!("{shape:?} from {position} of epoch {epoch}");
-            Job::new(name, gather::dispatch(*shape).unwrap(), slots)
+            Job::new(name, gather::dispatch(*shape, target).unwrap(), slots)
         })
         .collect();
     for ((((shape, epoch, position), (x, t)), job), slots) in
@@ -1443,6 +1471,7 @@ fn batches_of_all_sizes() {
 fn batches_use_each_row_once_an_epoch() {
     let rows = 257;
     let numbers: Vec<f32> = (0..rows).map(|i| i as f32).collect();
+    let dispatch = |shape| gather::dispatch(shape, common::gpu().target()).unwrap();
     let epoch_of = |epoch: u32, seed: u32| {
         let mut order = Vec::new();
         let (mut e, mut position) = (epoch, 0);
@@ -1456,7 +1485,7 @@ fn batches_use_each_row_once_an_epoch() {
                 Content::Unset(50),
                 Content::Unset(50),
             ];
-            let slots = &run(&[Job::new("an epoch", gather::dispatch(shape).unwrap(), slots)])[0];
+            let slots = &run(&[Job::new("an epoch", dispatch(shape), slots)])[0];
             assert_eq!(slots[3], slots[4]);
             order.extend(as_floats(&slots[3]));
             position += 50;
@@ -1746,7 +1775,8 @@ fn many_rows_of_a_loss() {
     for (models, batch) in [(1, MANY), (65_600, 3)] {
         let shape = loss::Shape { models, own_targets: true, batch, outputs: 1 };
         let case = LossCase::new(Loss::MeanSquaredError, Activation::Identity, shape, 1);
-        many(&case.job().dispatches[0]);
+        let workgroups = Target { software: false, ..common::gpu().target().clone() };
+        many(&case.job(&workgroups).dispatches[0]);
         check_losses(&[case]);
     }
 }
@@ -1783,7 +1813,7 @@ fn many_drawn_rows() {
     let rows = MANY.div_ceil(5) + 100;
     let shape =
         gather::Shape { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: Some(3) };
-    let dispatch = gather::dispatch(shape).unwrap();
+    let dispatch = gather::dispatch(shape, common::gpu().target()).unwrap();
     many(&dispatch);
     let (x, t) = (numbers_f32(rows * 3, 1), numbers_f32(rows * 2, 2));
     let slots = vec![

@@ -87,7 +87,8 @@ fn every_strategy_is_the_cpus_training() {
         let own = common::gpu();
         let planned_as = |software, subgroups: bool| {
             let subgroup = own.target().subgroup.filter(|_| subgroups);
-            own.planned_for(&Target { software, subgroup, ..Target::default() })
+            let int64 = software;
+            own.planned_for(&Target { software, subgroup, int64, ..Target::default() })
         };
         for (strategy, gpu) in [
             (Strategy::Auto, own.clone()),

@@ -21,7 +21,11 @@ fn translate(
     let parsed = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
     // What wgpu enables for a shader with subgroup operations; every other must do without.
     let subgroups = text.contains("subgroupShuffle");
-    let capabilities = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    // Likewise integers of 64 bits, on devices on a CPU.
+    let pairs = text.contains("u64");
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SUBGROUP, subgroups);
+    capabilities.set(Capabilities::SHADER_INT64, pairs);
     let validate = |module: &naga::Module| {
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(module)
@@ -42,7 +46,13 @@ fn translate(
     let spirv = spv::write_vec(&module, &info, &settings, Some(&options))
         .map_err(|e| format!("SPIR-V: {e}"))?;
 
-    let version = if subgroups { (2, 1) } else { (2, 0) };
+    let version = if pairs {
+        (2, 3)
+    } else if subgroups {
+        (2, 1)
+    } else {
+        (2, 0)
+    };
     let options = msl::Options { lang_version: version, ..Default::default() };
     let pipeline = msl::PipelineOptions {
         entry_point: Some((ShaderStage::Compute, name.into())),
@@ -56,7 +66,7 @@ fn translate(
 
     let mut direct = String::new();
     let mut options = hlsl::Options::default();
-    if subgroups {
+    if subgroups || pairs {
         options.shader_model = hlsl::ShaderModel::V6_0;
     }
     let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, name.into())) };
@@ -68,6 +78,10 @@ fn translate(
     }
 
     let mut open = String::new();
+    if pairs {
+        // OpenGL ES has no integers of 64 bits, and wgpu offers none there.
+        return Ok([4 * spirv.len(), metal.len(), direct.len(), spirv.len()]);
+    }
     let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
     let pipeline = glsl::PipelineOptions {
         shader_stage: ShaderStage::Compute,
@@ -108,14 +122,18 @@ fn every_shader_is_translated() {
     // layers of a training that is the only form, for predictions there is the other.
     let products = 1 + 2 * activations + kept;
     assert_eq!(counts["matmul"], products);
-    // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well;
-    // the bare sum in four directions, of which a subgroup's words have one.
-    assert_eq!(counts["matmul_subgroup"], 2 * (1 + products) + 3);
+    // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well,
+    // which subgroups hold as pairs, too; the bare sum in four directions, of which a subgroup's
+    // words have one.
+    assert_eq!(counts["matmul_subgroup"], 3 * (1 + products) + 2 * 3);
     assert_eq!(counts["matmul_tiled"], 2 * (1 + products) + 6);
-    assert_eq!(counts["loss"], common::losses().len());
-    // Elements one by one and four by four; one model and several; sums, and checks alone, in two ways.
-    assert_eq!(counts["update"], 4 * Optimizer::all().len());
-    assert_eq!(counts["reduce"], 8);
+    // The sum of a workgroup, and of an invocation.
+    assert_eq!(counts["loss"], 2 * common::losses().len());
+    // Elements one by one and four by four, the latter as pairs, too; one model and several; sums,
+    // and checks alone, in two ways.
+    assert_eq!(counts["update"], 5 * Optimizer::all().len());
+    assert_eq!(counts["reduce"], 8 + 2);
+    assert_eq!(counts["gather"], 3);
     assert_eq!(counts["saturation"], 2 * activations);
     // A whole network each: every loss behind one activation, every activation before one loss, with
     // full batches and without; resident ones meet in three ways.
@@ -124,7 +142,7 @@ fn every_shader_is_translated() {
     let networks = 2 * (losses.len() + (activations - 1) * squared);
     assert_eq!(counts["fused"], networks);
     assert_eq!(counts["resident"], 3 * networks);
-    for single in ["advance", "finite", "gather", "norm", "perturb"] {
+    for single in ["advance", "finite", "norm", "perturb"] {
         assert_eq!(counts[single], 1, "{single}");
     }
     assert!(counts.values().sum::<usize>() >= 80, "{counts:?}");

@@ -1,4 +1,4 @@
-// Elements four by four: a quarter of the memory accesses.
+// Elements four by four: a quarter of the memory accesses. Needs stored_vectors.wgsl or stored_pairs.wgsl.
 alias Word = vec4<f32>;
 const LANES: u32 = 4u;
 

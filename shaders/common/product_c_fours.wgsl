@@ -1,17 +1,17 @@
 // What a matrix product reads beside its operands, and its result, as vectors of four words: for
 // offsets, strides and lengths that are multiples of four, which makes every count four.
 // The bias, or what the forward pass saved.
-@group(0) @binding(3) var<storage, read> extra: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> extra: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> c: array<Stored>;
 
 fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
-    return extra[first / 4u];
+    return unpacked(extra[first / 4u]);
 }
 
 fn four_of_c(first: u32, count: u32) -> vec4<f32> {
-    return c[first / 4u];
+    return unpacked(c[first / 4u]);
 }
 
 fn put_four(at: u32, count: u32, values: vec4<f32>) {
-    c[at / 4u] = values;
+    c[at / 4u] = packed(values);
 }

@@ -1,6 +1,15 @@
 // Elements one by one, as fours.wgsl has them four by four.
 alias Word = f32;
+alias Stored = f32;
 const LANES: u32 = 1u;
+
+fn unpacked(stored: Stored) -> Word {
+    return stored;
+}
+
+fn packed(word: Word) -> Stored {
+    return word;
+}
 
 fn part(word: Word, lane: u32) -> f32 {
     return word;

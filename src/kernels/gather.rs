@@ -1,9 +1,9 @@
 //! The rows of one mini-batch, drawn by the permutation of [`crate::Batch`].
 
-use super::{Dispatch, Kernel, Slot, kernel};
-use crate::Result;
+use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::batches::{Cursor, half_bits};
 use crate::cast::{to_u32, wide};
+use crate::{Result, Target};
 
 /// `shaders/gather.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -61,7 +61,7 @@ pub struct Shape {
 ///
 /// # Errors
 /// More elements than a shader can count.
-pub fn dispatch(shape: Shape) -> Result<Dispatch> {
+pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let Shape { sets, rows, batch, inputs, outputs, seed } = shape;
     let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
     let elements = wide(sets) * wide(batch) * wide(inputs + outputs);
@@ -75,7 +75,12 @@ pub fn dispatch(shape: Shape) -> Result<Dispatch> {
         half_bits: half_bits(n(rows)?, seed),
         seed: seed.unwrap_or(0),
     };
-    Ok(Dispatch::over(&KERNEL, &p, elements).costing(elements, elements, 0))
+    let fours = inputs.is_multiple_of(4);
+    let words = inputs / if fours { 4 } else { 1 } + outputs;
+    let variant = Variant { pieces: crate::wgsl::words(fours, target), ..Variant::default() };
+    Ok(Dispatch::over(&KERNEL, &p, wide(sets) * wide(batch) * wide(words))
+        .with(variant)
+        .costing(elements, elements, 0))
 }
 
 /// The same on the CPU: row after row of `values`, `[sets, rows, width]`, as drawn from `epoch`

@@ -5,7 +5,7 @@
 use super::{Dispatch, Kernel, Slot, Variant, kernel};
 use crate::cast::{to_f32, to_u32, wide};
 use crate::loss::Argument;
-use crate::{Activation, Error, Loss, Real, Result};
+use crate::{Activation, Error, Loss, Real, Result, Target};
 
 /// `shaders/loss.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -37,12 +37,17 @@ parameters! {
         target_model: u32,
         /// The weight of a row in the mean.
         scale: f32,
+        /// Rows of an invocation.
+        run: u32,
     }
 }
 
 /// The widest row of a loss that couples its outputs: an invocation walks over it three times,
 /// and llvmpipe ends its loops after 65,535 iterations.
 pub const MAX_WIDTH: usize = 21_000;
+
+/// Partial sums of a model's loss where each is an invocation's own, about.
+const PARTS: usize = 1024;
 
 /// The sizes of a loss.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +72,18 @@ impl Shape {
         }
     }
 
+    /// Rows of an invocation. On a CPU, where a barrier costs every workgroup more than the sum of
+    /// some more parts, it keeps their sum to itself.
+    fn run(&self, loss: Loss, target: &Target) -> usize {
+        let (rows, width) = self.rows(loss);
+        let most = (MAX_WIDTH / width.max(1)).max(1);
+        if target.software { rows.div_ceil(PARTS).clamp(1, most) } else { 1 }
+    }
+
     /// Partial sums that a model's loss is cut into.
-    pub const fn groups(&self, loss: Loss) -> usize {
-        self.rows(loss).0.div_ceil(KERNEL.workgroup as usize)
+    pub fn groups(&self, loss: Loss, target: &Target) -> usize {
+        let together = if target.software { 1 } else { KERNEL.workgroup as usize };
+        self.rows(loss).0.div_ceil(together * self.run(loss, target))
     }
 }
 
@@ -78,7 +92,12 @@ impl Shape {
 /// # Errors
 /// A loss that does not follow `activation`, or more outputs than [`MAX_WIDTH`] for a loss that
 /// couples them.
-pub fn dispatch(loss: Loss, activation: Activation, shape: Shape) -> Result<Dispatch> {
+pub fn dispatch(
+    loss: Loss,
+    activation: Activation,
+    shape: Shape,
+    target: &Target,
+) -> Result<Dispatch> {
     loss.check(activation)?;
     if loss.couples_outputs() && shape.outputs > MAX_WIDTH {
         return Err(Error::argument(
@@ -89,7 +108,7 @@ pub fn dispatch(loss: Loss, activation: Activation, shape: Shape) -> Result<Disp
     }
     let n = |value: usize| to_u32("a size of a loss", wide(value));
     let (rows, width) = shape.rows(loss);
-    let groups = shape.groups(loss);
+    let groups = shape.groups(loss, target);
     let p = Parameters {
         rows: n(rows)?,
         width: n(width)?,
@@ -97,14 +116,18 @@ pub fn dispatch(loss: Loss, activation: Activation, shape: Shape) -> Result<Disp
         groups: n(groups)?,
         target_model: if shape.own_targets { n(rows * width)? } else { 0 },
         scale: to_f32(loss.scale(shape.batch, shape.outputs)),
+        run: n(shape.run(loss, target))?,
     };
     let elements = wide(shape.models) * wide(rows) * wide(width);
     let targets = if shape.own_targets { elements } else { elements / wide(shape.models) };
     let groups = wide(shape.models) * wide(groups);
-    Ok(Dispatch::new(&KERNEL, &p, groups)
+    let alone = target.software;
+    let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
+    Ok(Dispatch::new(&KERNEL, &p, workgroups)
         .with(Variant {
             pieces: vec![loss.wgsl(), activation.wgsl()],
             glue: loss.glue(activation),
+            constants: vec![("ALONE", f64::from(u8::from(alone)))],
             ..Variant::default()
         })
         .costing(elements + targets, elements + groups, 2 * elements))

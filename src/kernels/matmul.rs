@@ -5,7 +5,7 @@ use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
 use crate::wgsl::{
     PRODUCT_A_FOURS, PRODUCT_A_WORDS, PRODUCT_B_FOURS, PRODUCT_B_WORDS, PRODUCT_C_FOURS,
-    PRODUCT_C_WORDS, Wgsl,
+    PRODUCT_C_WORDS, Wgsl, stored,
 };
 use crate::{Activation, Error, Gpu, Real, Result, Target};
 
@@ -176,7 +176,7 @@ impl Form {
 }
 
 impl Epilogue {
-    fn variant(self, form: Form, p: &Parameters, inner: usize) -> Variant {
+    fn variant(self, form: Form, p: &Parameters, inner: usize, target: &Target) -> Variant {
         let (number, activation, save) = match self {
             Self::Sum => (0.0, Activation::Identity, 0.0),
             Self::Activation(activation, save) => (1.0, activation, f64::from(u8::from(save))),
@@ -206,6 +206,9 @@ impl Epilogue {
         let buffers = BUFFERS.iter().zip(aligned);
         pieces
             .extend(buffers.map(|([words, fours], aligned)| if aligned { *fours } else { *words }));
+        if aligned.contains(&true) {
+            pieces.push(stored(target));
+        }
         Variant { pieces, glue, constants, ..Variant::default() }
     }
 
@@ -314,7 +317,7 @@ pub(crate) fn dispatches(
                 Form::Subgroup | Form::Tiled => part.tiles.into(),
             };
             let dispatch = Dispatch::new(form.kernel(), &part, groups)
-                .with(ending.variant(form, &part, end - begin))
+                .with(ending.variant(form, &part, end - begin, target))
                 .costing(share(read), share(written), share(operations).min(2 * results * terms));
             result.push(dispatch);
             first_tile += most;

@@ -21,9 +21,10 @@ pub(super) const TILE: u32 = 4 * LANES;
 pub(super) fn unrolled() -> String {
     let sums = format!("sums: ptr<function, array<vec4<f32>, {TILE}>>");
     let mut text = format!("fn accumulate({sums}, a: mat4x4<f32>, b: mat4x4<f32>) {{\n");
-    for term in 0..4 {
-        for row in 0..TILE {
-            let (lane, i) = (row / 4, row % 4);
+    // Row by row: a row's sums stay in registers for four terms.
+    for row in 0..TILE {
+        let (lane, i) = (row / 4, row % 4);
+        for term in 0..4 {
             let line = writeln!(
                 text,
                 "    (*sums)[{row}] += subgroupShuffle(a[{term}][{i}], {lane}u) * b[{term}];"

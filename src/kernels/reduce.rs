@@ -105,7 +105,7 @@ pub fn dispatch(shape: Shape, target: &Target) -> Result<Dispatch> {
     let written = if shape.splits > 0 { wide(elements) } else { 0 } + wide(shape.models);
     Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models))
         .with(Variant {
-            pieces: vec![crate::wgsl::words(fours)],
+            pieces: crate::wgsl::words(fours, target),
             constants: vec![
                 ("ALONE", f64::from(u8::from(alone))),
                 ("SPLIT", f64::from(u8::from(shape.splits > 0))),

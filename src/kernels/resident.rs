@@ -179,7 +179,7 @@ impl Form {
                 form.meeting = Meeting::Subgroup;
             }
         }
-        let held = 16 * wide((mlp.inputs + mlp.outputs()) * quads(batch));
+        let held = 16 * wide((mlp.inputs + mlp.outputs()) * form.held_rows());
         form.holds = full && form.shared(values) + held <= room;
         let storage = limits.max_storage_buffers_per_shader_stage;
         check_needs(
@@ -217,6 +217,11 @@ impl Form {
 
     const fn blocks(&self) -> usize {
         quads(self.batch).div_ceil(self.width as usize)
+    }
+
+    /// Elements of four rows that a feature has room for: each invocation's own, block after block.
+    const fn held_rows(&self) -> usize {
+        self.blocks() * self.width as usize
     }
 
     /// Iterations of all loops in one step, the one that ends a loop among them: a block's own, its
@@ -364,7 +369,7 @@ impl<'a> Writer<'a> {
             padded: true,
         };
         let features = mlp.inputs + mlp.outputs();
-        let held = if holds { features * quads(batch) } else { 1 };
+        let held = if holds { features * self.form.held_rows() } else { 1 };
         for (name, value) in [
             ("WORKGROUP", width as usize),
             ("PARAMETERS", mlp.parameters()),
@@ -372,8 +377,9 @@ impl<'a> Writer<'a> {
             ("OUTPUTS", mlp.outputs()),
             ("ROWS", rows),
             ("BATCH", batch),
-            ("QUADS", quads(batch)),
             ("BLOCKS", self.form.blocks()),
+            ("FEATURES", features),
+            ("HELD_ROWS", self.form.held_rows()),
             ("HELD", held),
             ("STATE_STRIDE", updated.state_stride()),
             ("LOSS_LANE", (values - 1) % width as usize),
@@ -382,6 +388,7 @@ impl<'a> Writer<'a> {
             self.line(format!("const {name}: u32 = {value}u;"));
         }
         self.line(format!("const HOLDS: bool = {holds};"));
+        self.line(format!("const ALONE: bool = {};", self.shape.models == 1));
         self.line(format!("const SCHEDULED: bool = {};", self.shape.scheduled));
         for i in 0..values {
             self.line(format!("var<private> sum{i}: f32;"));
@@ -481,7 +488,8 @@ impl<'a> Writer<'a> {
     fn meet(&mut self) {
         match self.form.meeting {
             Meeting::Subgroup => {
-                self.function("begin()", |w| w.line("    workgroupBarrier();"));
+                // What an invocation reads of the rows it has brought itself.
+                self.function("begin()", |_| ());
                 self.function("total()", |w| {
                     for (s, sum) in w.halved(w.form.width).into_iter().enumerate() {
                         w.line(format!("    total{s} = {sum};"));
@@ -658,10 +666,22 @@ impl<'a> Writer<'a> {
                 "    return drawn_row(i, cursor, ROWS, params.half_bits, params.seed);"
             });
         });
-        self.function("add_rows(quad: u32, weight: vec4<f32>)", |w| {
+        let features: Vec<_> = (0..inputs)
+            .map(|i| format!("x{i}@"))
+            .chain((0..outputs).map(|i| format!("t{i}@")))
+            .collect();
+        let body = self.row();
+        if !self.form.unrolled {
+            let parameters: Vec<_> =
+                features.iter().map(|name| name.replace('@', "") + ": f32").collect();
+            self.function(&format!("add_row({}, weight: f32)", parameters.join(", ")), |w| {
+                body.iter().for_each(|lines| w.line(lines.replace('@', "")));
+            });
+        }
+        self.function("add_rows(quad: u32, weights: vec4<f32>)", |w| {
             if w.form.holds {
                 for i in 0..inputs + outputs {
-                    w.line(format!("    let f{i} = held[{i}u * QUADS + quad];"));
+                    w.line(format!("    let f{i} = held[{i}u * HELD_ROWS + quad];"));
                 }
             } else {
                 for part in 0..4 {
@@ -680,32 +700,32 @@ impl<'a> Writer<'a> {
                     w.line(format!("    let f{} = {};", inputs + i, of("targets", "OUTPUTS", i)));
                 }
             }
-            let row = |part: &str| {
-                let features: Vec<_> =
-                    (0..inputs + outputs).map(|i| format!("f{i}[{part}]")).collect();
-                format!("add_row({}, weight[{part}]);", features.join(", "))
-            };
             if w.form.unrolled {
-                for part in ["0", "1", "2", "3"] {
-                    w.line(format!("    {}", row(part)));
+                // The rows side by side, line by line: what one waits for, another computes.
+                for part in 0..4 {
+                    for (i, name) in features.iter().enumerate() {
+                        let name = name.replace('@', &format!("_{part}"));
+                        w.line(format!("    let {name} = f{i}[{part}];"));
+                    }
+                    w.line(format!("    let weight_{part} = weights[{part}];"));
+                }
+                for lines in &body {
+                    (0..4).for_each(|part| w.line(lines.replace('@', &format!("_{part}"))));
                 }
             } else {
+                let features: Vec<_> = (0..features.len()).map(|i| format!("f{i}[i]")).collect();
                 w.line("    for (var i = 0u; i < 4u; i++) {");
-                w.line(format!("        {}", row("i")));
+                w.line(format!("        add_row({}, weights[i]);", features.join(", ")));
                 w.line("    }");
             }
         });
-        self.row();
     }
 
-    /// One row: forward, loss, backward, each unit a name: zL_U, yL_U and dL_U.
-    fn row(&mut self) {
+    /// One row: forward, loss, backward, each unit a name: zL_U, yL_U and dL_U. Lines that belong
+    /// together are one element; every name of the row's own ends in `@`.
+    fn row(&mut self) -> Vec<String> {
         let Shape { mlp, loss, .. } = self.shape;
         let (inputs, outputs) = (mlp.inputs, mlp.outputs());
-        let features: Vec<_> = (0..inputs)
-            .map(|i| format!("x{i}: f32"))
-            .chain((0..outputs).map(|i| format!("t{i}: f32")))
-            .collect();
         let couples = loss.couples_outputs();
         if couples {
             self.line("var<private> row_logits: array<f32, OUTPUTS>;");
@@ -714,69 +734,73 @@ impl<'a> Writer<'a> {
             self.function("logit_of(i: u32) -> f32", |w| w.line("    return row_logits[i];"));
             self.function("target_of(i: u32) -> f32", |w| w.line("    return row_targets[i];"));
         }
-        let signature = format!("add_row({}, weight: f32)", features.join(", "));
-        self.function(&signature, |w| {
-            let mut below: Vec<String> = (0..inputs).map(|i| format!("x{i}")).collect();
-            let ranges = mlp.ranges();
-            let last = ranges.len() - 1;
-            for (l, (range, layer)) in ranges.iter().zip(&mlp.layers).enumerate() {
-                for u in 0..layer.units {
-                    let mut z = format!("w{}", range.bias.start + u);
-                    for (i, x) in below.iter().enumerate() {
-                        let _ = write!(z, " + w{} * {x}", range.weight.start + u * below.len() + i);
-                    }
-                    w.line(format!("    let z{l}_{u} = {z};"));
-                    if l < last {
-                        let name = layer.activation.name();
-                        w.line(format!("    let y{l}_{u} = {name}_value(z{l}_{u});"));
-                    }
+        let mut body = Vec::new();
+        let mut below: Vec<String> = (0..inputs).map(|i| format!("x{i}@")).collect();
+        let ranges = mlp.ranges();
+        let last = ranges.len() - 1;
+        for (l, (range, layer)) in ranges.iter().zip(&mlp.layers).enumerate() {
+            for u in 0..layer.units {
+                let mut z = format!("w{}", range.bias.start + u);
+                for (i, x) in below.iter().enumerate() {
+                    let _ = write!(z, " + w{} * {x}", range.weight.start + u * below.len() + i);
                 }
-                below = (0..layer.units).map(|u| format!("y{l}_{u}")).collect();
-            }
-            if couples {
-                for i in 0..outputs {
-                    w.line(format!("    row_logits[{i}u] = z{last}_{i};"));
-                    w.line(format!("    row_targets[{i}u] = t{i};"));
+                body.push(format!("    let z{l}_{u}@ = {z};"));
+                if l < last {
+                    let name = layer.activation.name();
+                    body.push(format!("    let y{l}_{u}@ = {name}_value(z{l}_{u}@);"));
                 }
-                w.line("    let shared_by_row = loss_row(0u);");
-            } else {
-                w.line("    let shared_by_row = LossRow(0.0, 0.0, 0.0);");
             }
-            let loss_sum = w.values() - 1;
+            below = (0..layer.units).map(|u| format!("y{l}_{u}@")).collect();
+        }
+        if couples {
+            // The arrays are one row's at a time.
+            let mut lines = Vec::new();
             for i in 0..outputs {
-                w.line(format!("    let l{i} = loss_element(z{last}_{i}, t{i}, shared_by_row);"));
-                w.line(format!("    sum{loss_sum} += l{i}.x * weight;"));
-                w.line(format!("    let d{last}_{i} = l{i}.y * weight;"));
+                lines.push(format!("    row_logits[{i}u] = z{last}_{i}@;"));
+                lines.push(format!("    row_targets[{i}u] = t{i}@;"));
             }
-            for (l, range) in ranges.iter().enumerate().rev() {
-                let units = mlp.layers[l].units;
-                let inputs = range.shape[1];
-                if l > 0 {
-                    let activation = mlp.layers[l - 1].activation;
-                    let kept = if activation.saves() == Saved::Input { "z" } else { "y" };
-                    for i in 0..inputs {
-                        let terms: Vec<_> = (0..units)
-                            .map(|u| format!("w{} * d{l}_{u}", range.weight.start + u * inputs + i))
-                            .collect();
-                        w.line(format!(
-                            "    let d{}_{i} = ({}) * {}_gradient({kept}{}_{i});",
-                            l - 1,
-                            terms.join(" + "),
-                            activation.name(),
-                            l - 1
-                        ));
-                    }
-                }
-                for u in 0..units {
-                    for i in 0..inputs {
-                        let x = if l == 0 { format!("x{i}") } else { format!("y{}_{i}", l - 1) };
-                        let at = range.weight.start + u * inputs + i;
-                        w.line(format!("    sum{at} += d{l}_{u} * {x};"));
-                    }
-                    w.line(format!("    sum{} += d{l}_{u};", range.bias.start + u));
+            lines.push("    let shared_by_row@ = loss_row(0u);".into());
+            body.push(lines.join("\n"));
+        } else {
+            body.push("    let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into());
+        }
+        let loss_sum = self.values() - 1;
+        for i in 0..outputs {
+            body.push(format!(
+                "    let l{i}@ = loss_element(z{last}_{i}@, t{i}@, shared_by_row@);"
+            ));
+            body.push(format!("    sum{loss_sum} += l{i}@.x * weight@;"));
+            body.push(format!("    let d{last}_{i}@ = l{i}@.y * weight@;"));
+        }
+        for (l, range) in ranges.iter().enumerate().rev() {
+            let units = mlp.layers[l].units;
+            let inputs = range.shape[1];
+            if l > 0 {
+                let activation = mlp.layers[l - 1].activation;
+                let kept = if activation.saves() == Saved::Input { "z" } else { "y" };
+                for i in 0..inputs {
+                    let terms: Vec<_> = (0..units)
+                        .map(|u| format!("w{} * d{l}_{u}@", range.weight.start + u * inputs + i))
+                        .collect();
+                    body.push(format!(
+                        "    let d{}_{i}@ = ({}) * {}_gradient({kept}{}_{i}@);",
+                        l - 1,
+                        terms.join(" + "),
+                        activation.name(),
+                        l - 1
+                    ));
                 }
             }
-        });
+            for u in 0..units {
+                for i in 0..inputs {
+                    let x = if l == 0 { format!("x{i}@") } else { format!("y{}_{i}@", l - 1) };
+                    let at = range.weight.start + u * inputs + i;
+                    body.push(format!("    sum{at} += d{l}_{u}@ * {x};"));
+                }
+                body.push(format!("    sum{} += d{l}_{u}@;", range.bias.start + u));
+            }
+        }
+        body
     }
 }
 

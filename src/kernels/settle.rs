@@ -66,7 +66,8 @@ pub fn dispatch(
     let runs = runs(target);
     let invocations = elements.div_ceil(if fours { 4 } else { 1 }).div_ceil(runs.into());
     let variant = Variant {
-        pieces: vec![words(fours), if fours { &SUMS_FOURS } else { &SUMS_WORDS }],
+        pieces: [words(fours, target), vec![if fours { &SUMS_FOURS } else { &SUMS_WORDS }]]
+            .concat(),
         constants: vec![("RUNS", f64::from(runs))],
         ..Variant::default()
     };

@@ -2,6 +2,7 @@
 
 use super::{Dispatch, Kernel, Slot, Variant, kernel, runs, stride};
 use crate::cast::{to_u32, wide};
+use crate::wgsl::words;
 use crate::{Optimizer, Real, Result, Target};
 
 /// `shaders/update.wgsl`.
@@ -82,11 +83,11 @@ pub fn dispatch(optimizer: &Optimizer, shape: Shape, target: &Target) -> Result<
     };
     let states = wide(optimizer.states());
     let fours = shape.padded || elements.is_multiple_of(4);
-    let words = elements.div_ceil(if fours { 4 } else { 1 });
+    let invocations = elements.div_ceil(if fours { 4 } else { 1 });
     let runs = runs(target);
-    Ok(Dispatch::over(&KERNEL, &p, words.div_ceil(runs.into()))
+    Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()))
         .with(Variant {
-            pieces: vec![optimizer.wgsl(), crate::wgsl::words(fours)],
+            pieces: [vec![optimizer.wgsl()], words(fours, target)].concat(),
             glue: optimizer.glue(),
             constants: vec![
                 ("ONE_MODEL", f64::from(u8::from(shape.models == 1))),

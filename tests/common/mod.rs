@@ -20,8 +20,21 @@ pub fn gpu() -> &'static Gpu {
     })
 }
 
-/// The device under test with each form of the matrix product that it can run. All but the one for
-/// subgroups of 8 it must.
+/// The device under test as it is, as if it were hardware or software instead, and without integers
+/// of 64 bits: each way that a kernel may be written for it.
+pub fn ways() -> Vec<Target> {
+    let own = gpu().target();
+    let mut all = vec![
+        own.clone(),
+        Target { software: !own.software, ..own.clone() },
+        Target { int64: false, ..own.clone() },
+    ];
+    all.dedup();
+    all
+}
+
+/// The device under test with each form of the matrix product that it can run, and once more without
+/// integers of 64 bits. All but the one for subgroups of 8 it must.
 pub fn targets() -> Vec<Target> {
     let own = gpu().target();
     let with = |form: &Form| Target { product: Some(*form), ..own.clone() };
@@ -32,7 +45,13 @@ pub fn targets() -> Vec<Target> {
     if missing == 1 {
         println!("subgroups of {:?}: no products by subgroups of 8", own.subgroup);
     }
-    forms.into_iter().map(with).collect()
+    let all = forms.into_iter().map(with);
+    all.flat_map(|target| {
+        let plain = Target { int64: false, ..target.clone() };
+        let also = (target.int64 && target.product != Some(Form::Registers)).then_some(plain);
+        std::iter::once(target).chain(also)
+    })
+    .collect()
 }
 
 /// The largest |found − expected| as a share of the largest |expected|; infinite for a NaN.
@@ -142,7 +161,7 @@ fn narrow_gpu() -> &'static Gpu {
             ..Default::default()
         };
         let descriptor = wgpu::DeviceDescriptor {
-            required_features: gpu().device().features() & wgpu::Features::SUBGROUP,
+            required_features: gpu().device().features(),
             required_limits: wgpu::Limits {
                 max_compute_workgroups_per_dimension: SIDE,
                 ..gpu().limits().clone()
@@ -308,7 +327,6 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
         kernels::average::dispatch(3, 0.9).unwrap(),
         kernels::peak::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::settle::dispatch(2, [16, 0, 20], [24, 12], &Target::default()).unwrap(),
         kernels::settle::dispatch(2, [16, 0, 21], [24, 12], &Target::default()).unwrap(),
     ];
     all.extend(every_encoding());
@@ -341,6 +359,17 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             }
         }
     }
+    // Software's own: the sum of an invocation, rows four by four, words as pairs.
+    let software = Target { software: true, int64: true, ..Target::default() };
+    let shape = kernels::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
+    let loss = |(loss, last)| kernels::loss::dispatch(loss, last, shape, &software).unwrap();
+    all.extend(losses().into_iter().map(loss));
+    let shape =
+        kernels::gather::Shape { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
+    for target in [&Target::default(), &software] {
+        all.push(kernels::gather::dispatch(shape, target).unwrap());
+        all.push(kernels::settle::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
+    }
     for activation in Activation::ALL {
         for holds in [Holds::Saved, Holds::PreActivation] {
             all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
@@ -348,7 +377,8 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     }
     // Elements one by one and four by four; one model and several; sums, and checks alone.
     for parameters in [3, 4] {
-        for (splits, software) in [(0, false), (0, true), (2, false), (2, true)] {
+        let ways = [[false, false], [true, false], [true, true]];
+        for (splits, [software, int64]) in ways.iter().flat_map(|way| [(0, *way), (2, *way)]) {
             let shape = kernels::reduce::Shape {
                 parameters,
                 models: 2 * parameters - 5,
@@ -358,11 +388,12 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 tables: 0,
                 padded: false,
             };
-            let target = Target { software, ..Target::default() };
+            let target = Target { software, int64, ..Target::default() };
             all.push(kernels::reduce::dispatch(shape, &target).unwrap());
         }
-        for (optimizer, models) in Optimizer::all().iter().flat_map(|o| [(o, 1), (o, 3)]) {
-            let target = Target { software: models == 1, ..Target::default() };
+        let ways = |o| [(o, 1, false), (o, 1, true), (o, 3, false)];
+        for (optimizer, models, int64) in Optimizer::all().iter().flat_map(ways) {
+            let target = Target { software: models == 1, int64, ..Target::default() };
             let shape = kernels::update::Shape {
                 parameters,
                 models,
@@ -407,9 +438,12 @@ fn every_encoding() -> Vec<Dispatch> {
 /// The matrix products of a training step and of a prediction with every activation, and the bare
 /// ones in all directions; with buffers as words (sizes that are no multiples of four) and as fours.
 fn every_product(form: Form) -> Vec<Dispatch> {
-    let target = Target { product: Some(form), subgroup: Some(8), ..Target::default() };
     let mut all = Vec::new();
-    for size in [2, 4] {
+    for (size, int64) in [(2, false), (4, false), (4, true)] {
+        let software = form == Form::Subgroup;
+        let subgroup = Some(8);
+        let product = Some(form);
+        let target = Target { product, subgroup, software, int64, ..Target::default() };
         let product = Matmul::new(size, size, size);
         for product in [
             product,
