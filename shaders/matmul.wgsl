@@ -35,14 +35,32 @@ fn matmul(
     var sum3 = vec4<f32>();
     let begin = params.inner_begin + split * params.chunk;
     let end = min(begin + params.chunk, params.inner_end);
-    for (var k = begin; k < end; k++) {
-        let p = a_at + vec4<u32>(k * params.a_inner);
-        let q = b_at + vec4<u32>(k * params.b_inner);
-        let v = select(vec4<f32>(b[q.x], b[q.y], b[q.z], b[q.w]), vec4<f32>(1.0), ones);
-        sum0 += a[p.x] * v;
-        sum1 += a[p.y] * v;
-        sum2 += a[p.z] * v;
-        sum3 += a[p.w] * v;
+    if (A_ALIGNED && B_ALIGNED) {
+        for (var k = begin; k < end; k += 4u) {
+            let p = block_of_a(model, row, k, end);
+            let q = block_of_b(model, column, k, end);
+            let v = mat4x4<f32>(
+                select(q[0], vec4<f32>(1.0), ones),
+                select(q[1], vec4<f32>(1.0), ones),
+                select(q[2], vec4<f32>(1.0), ones),
+                select(q[3], vec4<f32>(1.0), ones),
+            );
+            sum0 += p[0].x * v[0] + p[1].x * v[1] + p[2].x * v[2] + p[3].x * v[3];
+            sum1 += p[0].y * v[0] + p[1].y * v[1] + p[2].y * v[2] + p[3].y * v[3];
+            sum2 += p[0].z * v[0] + p[1].z * v[1] + p[2].z * v[2] + p[3].z * v[3];
+            sum3 += p[0].w * v[0] + p[1].w * v[1] + p[2].w * v[2] + p[3].w * v[3];
+        }
+    } else {
+        // Term by term: an operand that is in fours here has four rows or columns side by side.
+        for (var k = begin; k < end; k++) {
+            let p = four_of_a(a_at + vec4<u32>(k * params.a_inner));
+            let q = four_of_b(b_at + vec4<u32>(k * params.b_inner));
+            let v = select(q, vec4<f32>(1.0), ones);
+            sum0 += p.x * v;
+            sum1 += p.y * v;
+            sum2 += p.z * v;
+            sum3 += p.w * v;
+        }
     }
     let sums = mat4x4<f32>(sum0, sum1, sum2, sum3);
     finish_rows(model, split, row, column, last + 1u, sums);

@@ -121,7 +121,9 @@ fn every_shader_is_translated() {
     // The bare sum; value and slope of each; the value once more where z is kept: for hidden
     // layers of a training that is the only form, for predictions there is the other.
     let products = 1 + 2 * activations + kept;
-    assert_eq!(counts["matmul"], products);
+    // All of them on buffers of fours, the bare sum then in four directions; and of a training whose
+    // widths are mixed each slope and two weight gradients with some operands so.
+    assert_eq!(counts["matmul"], 2 * products + 3 + activations + 2);
     // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well,
     // which subgroups hold as pairs, too; the bare sum in four directions, of which a subgroup's
     // words have one.

@@ -10,7 +10,7 @@ use crate::wgsl::{
 use crate::{Activation, Error, Gpu, Real, Result, Target};
 
 /// `shaders/matmul.wgsl`.
-pub const KERNEL: Kernel = kernel!("matmul", 64, Parameters, [PRODUCT], SLOTS);
+pub const KERNEL: Kernel = kernel!("matmul", 64, Parameters, [PRODUCT, PRODUCT_BLOCKS], SLOTS);
 
 /// What every form of the product binds.
 pub(super) const SLOTS: &[Slot] = &[
@@ -184,20 +184,21 @@ impl Epilogue {
         };
         let mut glue = activation.glue();
         let mut constants = vec![("EPILOGUE", number), ("SAVE", save)];
-        let aligned = match form {
-            Form::Registers => [false; 3],
-            Form::Subgroup | Form::Tiled => self.aligned(p, inner),
-        };
-        if form != Form::Registers {
-            // One by one, a subgroup loads the same in both directions: fewer forms to compile.
-            let directed = |aligned: bool| aligned || form == Form::Tiled;
-            for (name, value) in [
-                ("A_ALONG_INNER", (directed(aligned[0]) && p.a_inner == 1).into()),
-                ("B_ALONG_INNER", (directed(aligned[1]) && p.b_inner == 1).into()),
-                ("ONES", p.ones_column),
-            ] {
-                constants.push((name, f64::from(value)));
-            }
+        let mut aligned = self.aligned(p, inner);
+        if form == Form::Registers && !(aligned[0] && aligned[1]) {
+            // Term by term, four terms side by side are of no use.
+            aligned[0] &= p.a_inner != 1;
+            aligned[1] &= p.b_inner != 1;
+        }
+        // One by one, all but a workgroup load the same in both directions: fewer forms to compile.
+        let directed = |aligned: bool| aligned || form == Form::Tiled;
+        let ones = if form == Form::Registers { 0 } else { p.ones_column };
+        for (name, value) in [
+            ("A_ALONG_INNER", (directed(aligned[0]) && p.a_inner == 1).into()),
+            ("B_ALONG_INNER", (directed(aligned[1]) && p.b_inner == 1).into()),
+            ("ONES", ones),
+        ] {
+            constants.push((name, f64::from(value)));
         }
         if form == Form::Subgroup {
             glue = format!("{glue}\n{}", matmul_subgroup::unrolled());
@@ -738,7 +739,14 @@ mod tests {
             assert_eq!(fours(Matmul::new(5, 7, 12).transposed_b(), form), [true, true, false]);
             assert_eq!(fours(Matmul::new(5, 8, 13), form), [false, false, true]);
         }
-        assert_eq!(fours(Matmul::new(8, 8, 8), Form::Registers), [false; 3]);
+        // Term by term where only one operand is in fours, and then only across the terms.
+        let registers = |product| fours(product, Form::Registers);
+        assert_eq!(registers(Matmul::new(8, 8, 8)), [true; 3]);
+        assert_eq!(registers(Matmul::new(8, 8, 8).transposed_a().transposed_b()), [true; 3]);
+        assert_eq!(registers(Matmul::new(8, 7, 8)), [false; 3]);
+        assert_eq!(registers(Matmul::new(8, 7, 8).transposed_a()), [true, false, false]);
+        assert_eq!(registers(Matmul::new(7, 8, 8).transposed_a()), [false, true, true]);
+        assert_eq!(registers(Matmul::new(7, 8, 8).transposed_a().transposed_b()), [false, false, true]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn targets() -> Vec<Target> {
     let all = forms.into_iter().map(with);
     all.flat_map(|target| {
         let plain = Target { int64: false, ..target.clone() };
-        let also = (target.int64 && target.product != Some(Form::Registers)).then_some(plain);
+        let also = target.int64.then_some(plain);
         std::iter::once(target).chain(also)
     })
     .collect()
