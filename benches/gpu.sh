@@ -59,6 +59,17 @@ say "a picture"
 rm -rf "$films"
 echo '```'
 
+echo
+echo "## What each dispatch of a step costs"
+say "profiles"
+for work in w1 w2 w3 w4 hash; do
+    echo
+    echo '```'
+    echo "$work: kernel, workgroups, time, operations, bytes"
+    "$peer" profile "$work" 2>/dev/null || echo "FAILED"
+    echo '```'
+done
+
 # All measurements of a round one after another, then the next round.
 measure() { # LABEL, then the arguments of peer; rows of label:name, value, the rest
     label=$1
@@ -89,7 +100,7 @@ while [ "$round" -le "$rounds" ]; do
         measure "$plan x256" w1 1 200
     done
     unset PEER_PLAN PEER_MODELS
-    for product in mm1024 mm2048 mm4096; do
+    for product in mm1024 mm2048 mm4096 mm1024f16 mm2048f16 mm4096f16; do
         measure product "$product" 1
     done
     round=$((round + 1))
@@ -130,12 +141,13 @@ END {
     }
     print "| 256 x w1 | - | - | - | " cell(key("auto x256", "w1"), 1e6 / 200) " | " cell(key("cpu x256", "w1"), 1e6 / 200) " | " last[key("auto x256", "w1")] ", " last[key("cpu x256", "w1")] " |"
 
-    print "\n## Products\n\n| | ms | GFLOP/s by the median | share of the multiply-add peak |\n|---|---|---|---|"
-    sizes = split("1024 2048 4096", size, " ")
+    print "\n## Products\n\nA and B in f32, and in f16 with sums in f32.\n"
+    print "| | ms | GFLOP/s by the median | share of the f32 multiply-add peak |\n|---|---|---|---|"
+    sizes = split("1024 2048 4096 1024f16 2048f16 4096f16", size, " ")
     for (i = 1; i <= sizes; i++) {
         k = key("product", "mm" size[i])
         if (!(k in count)) { print "| " size[i] " | " cell(k, 1) " | - | - |"; continue }
-        rate = 2 * size[i] ^ 3 / median(k) / 1e9
+        rate = 2 * (size[i] + 0) ^ 3 / median(k) / 1e9
         printf "| %s | %s | %.0f | %.1f %% |\n", size[i], cell(k, 1e3), rate, 100 * rate / peak
     }
 

@@ -26,7 +26,7 @@ use std::io::Write;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 use wgrad::{Gpu, Strategy, Train, Trainer, Training};
-use workloads::{LARGE, NAMES, OnGpu, PRODUCTS, Product, Workload};
+use workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
 
 const HELP: &str = "
 Times a workload and prints a row for each repetition: name, repetition, seconds, check.
@@ -45,7 +45,8 @@ Trainings (seconds of the whole run; the check is the last step's loss of the fi
   hash       hash grid of 16 levels x 2, 2^15 entries, then 64-64-3, ReLU, relative L2, lazy Adam,
              4 batches of 16,384 rows, 40 steps
 Products (seconds a product; the check is the result's first element; STEPS: products a sample):
-  mm256 mm512 mm1024 mm2048 bmm64x128 tall, all of them: mm; larger: mm4096
+  mm256 mm512 mm1024 mm2048 bmm64x128 tall, all of them: mm; larger: mm4096; of operands in f16:
+  mm512f16 mm1024f16 mm2048f16 mm4096f16
 Others:
   profile    each dispatch of a step by itself: kernel, workgroups, microseconds, GFLOP/s and GB/s by
              the plan's counts
@@ -153,10 +154,12 @@ fn peer() -> Outcome {
         return train(&workload, arguments.how, repetitions, steps);
     }
     let products = PRODUCTS.iter().filter(|product| what == "mm" || what == product.name);
-    let products: Vec<_> = products.chain((what == LARGE.name).then_some(&LARGE)).collect();
+    let more = MORE.iter().filter(|product| what == product.name);
+    let products: Vec<_> = products.chain(more).collect();
     if products.is_empty() {
-        let names = NAMES.into_iter().chain(PRODUCTS.iter().map(|product| product.name));
-        let names = common::names(names.chain(["mm4096", "mm", "floor", "cold"]));
+        let products = PRODUCTS.iter().chain(&MORE).map(|product| product.name);
+        let names = NAMES.into_iter().chain(products).chain(["mm", "profile", "floor", "cold"]);
+        let names = common::names(names);
         return Err(Stop::Usage(format!("the workload is '{what}'; allowed: {names}")));
     }
     let gpu = Gpu::new()?;

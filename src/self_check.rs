@@ -170,6 +170,12 @@ impl Runner<'_> {
         self.check("matmul: 40,000 terms, in two dispatches", 1e-5, |gpu| {
             Ok(vec![product(gpu, Matmul::new(5, 3, 40_000), [200_000, 120_000, 0])?])
         });
+        self.check("matmul: operands in f16", 1e-6, |gpu| {
+            let (a, b) = (halves(68 * 36, 1), halves(36 * 64, 2));
+            let matmul = Matmul::new(68, 64, 36).half_operands();
+            let found = matmul.run(gpu, &single(&a), &single(&b), &[])?;
+            Ok(vec![deviation(&found, &matmul.reference(&a, &b, &[])?)])
+        });
         for activation in Activation::ALL {
             self.check(format!("matmul with {}: z in ±10,000", activation.name()), 2e-6, |gpu| {
                 let z: Vec<f64> = (-4000..=4000)
@@ -405,9 +411,17 @@ fn data(inputs: usize, outputs: usize, rows: usize) -> Result<Data> {
     Data::new(inputs, outputs, x, t)
 }
 
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| f32::of(*v)).collect()
+}
+
+/// Numbers in ±1 that f16 holds.
+fn halves(count: usize, seed: u64) -> Vec<f64> {
+    numbers(count, seed).into_iter().map(|v| half::f16::from_f64(v).to_f64()).collect()
+}
+
 fn product(gpu: &Gpu, matmul: Matmul, lengths: [usize; 3]) -> Result<f64> {
     let [a, b, bias] = [0, 1, 2].map(|i| numbers(lengths[i], 1 + wide(i)));
-    let single = |values: &[f64]| values.iter().map(|v| f32::of(*v)).collect::<Vec<_>>();
     let found = matmul.run(gpu, &single(&a), &single(&b), &single(&bias))?;
     Ok(deviation(&found, &matmul.reference(&a, &b, &bias)?))
 }

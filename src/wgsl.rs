@@ -42,6 +42,10 @@ common! {
     PRODUCT_B_FOURS = "product_b_fours" needs [];
     PRODUCT_C_WORDS = "product_c_words" needs [];
     PRODUCT_C_FOURS = "product_c_fours" needs [];
+    PRODUCT_A_HALVES = "product_a_halves" needs [];
+    PRODUCT_B_HALVES = "product_b_halves" needs [];
+    HALVES_PAIRS = "halves_pairs" needs [];
+    HALVES_WORDS = "halves_words" needs [];
     STORED_PAIRS = "stored_pairs" needs [];
     STORED_VECTORS = "stored_vectors" needs [];
     QUANTA = "quanta" needs [];
@@ -59,7 +63,16 @@ pub(crate) fn words(fours: bool, target: &Target) -> Vec<&'static Wgsl> {
 
 /// How `target` holds four words of a buffer.
 pub(crate) const fn stored(target: &Target) -> &'static Wgsl {
-    if target.software && target.int64 { &STORED_PAIRS } else { &STORED_VECTORS }
+    if pairs(target) { &STORED_PAIRS } else { &STORED_VECTORS }
+}
+
+/// How `target` holds four numbers in f16.
+pub(crate) const fn halves(target: &Target) -> &'static Wgsl {
+    if pairs(target) { &HALVES_PAIRS } else { &HALVES_WORDS }
+}
+
+const fn pairs(target: &Target) -> bool {
+    target.software && target.int64
 }
 
 /// `source`, then `glue`, then every piece once: the kernel stands first, so that an error's line

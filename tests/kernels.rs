@@ -68,7 +68,8 @@ fn draw(seed: usize, end: usize) -> usize {
 
 // Matrix products.
 
-/// A product, and whether its operands are multiples of 1/8 within ±1.
+/// A product, whether its operands are multiples of 1/8 within ±1, and whether they are stored as f16,
+/// which holds such.
 #[derive(Debug, Clone, Copy)]
 struct Product {
     sizes: [usize; 3],
@@ -77,6 +78,13 @@ struct Product {
     shared: [bool; 2],
     activation: Option<Activation>,
     eighths: bool,
+    half: bool,
+}
+
+/// Two halves a word.
+fn halves(values: &[f32]) -> Content {
+    let bits = |v: &f32| u32::from(half::f16::from_f32(*v).to_bits());
+    Content::Words(values.chunks(2).map(|pair| bits(&pair[0]) | bits(&pair[1]) << 16).collect())
 }
 
 impl Product {
@@ -92,6 +100,9 @@ impl Product {
             if set {
                 matmul = with(matmul);
             }
+        }
+        if self.half {
+            matmul = matmul.half_operands();
         }
         self.activation.map_or(matmul, |activation| matmul.epilogue(activation))
     }
@@ -125,8 +136,9 @@ fn check_products(products: &[Product]) {
         .flat_map(|(product, [a, b, bias])| {
             let [rows, columns, _] = product.sizes;
             let extra = if bias.is_empty() { Content::Unset(1) } else { floats(bias) };
-            let slots =
-                vec![floats(a), floats(b), extra, Content::Unset(product.models * rows * columns)];
+            let stored = if product.half { halves } else { floats };
+            let c = Content::Unset(product.models * rows * columns);
+            let slots = vec![stored(a), stored(b), extra, c];
             targets.iter().map(move |target| Job {
                 name: format!("{:?} {product:?}", target.product),
                 dispatches: product.matmul().dispatches(target).unwrap(),
@@ -197,11 +209,17 @@ fn products_of_all_sizes() {
                         _ => Some(Activation::ALL[draw(i + 6, Activation::ALL.len())]),
                     },
                     eighths: true,
+                    half: false,
                 });
             }
         }
     }
     assert_eq!(products.len(), 1331);
+    let halved = products.iter().map(|product| Product { half: true, ..*product });
+    let can = |product: &Product| product.matmul().dispatches(&Target::default()).is_ok();
+    let halved: Vec<_> = halved.filter(can).collect();
+    assert!(halved.len() >= 60, "{}", halved.len());
+    products.extend(halved);
     check_products(&products);
 }
 
@@ -221,6 +239,7 @@ fn products_of_all_kinds() {
                         shared: [bits & 4 != 0, bits & 8 != 0],
                         activation,
                         eighths: false,
+                        half: false,
                     });
                 }
             }
@@ -243,6 +262,7 @@ fn products_of_all_activations() {
                     shared: [true, false],
                     activation: Some(*activation),
                     eighths: false,
+                    half: false,
                 });
             }
         }

@@ -23,7 +23,8 @@ fn translate(
     let subgroups = text.contains("subgroupShuffle");
     // Likewise integers of 64 bits, on devices on a CPU.
     let pairs = text.contains("u64");
-    let mut capabilities = Capabilities::empty();
+    // Plain WebGPU unpacks halves.
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     capabilities.set(Capabilities::SUBGROUP, subgroups);
     capabilities.set(Capabilities::SHADER_INT64, pairs);
     let validate = |module: &naga::Module| {
@@ -121,14 +122,16 @@ fn every_shader_is_translated() {
     // The bare sum; value and slope of each; the value once more where z is kept: for hidden
     // layers of a training that is the only form, for predictions there is the other.
     let products = 1 + 2 * activations + kept;
+    // The bare sum of operands in f16, in four directions.
+    let halves = 4;
     // All of them on buffers of fours, the bare sum then in four directions; and of a training whose
     // widths are mixed each slope and two weight gradients with some operands so.
-    assert_eq!(counts["matmul"], 2 * products + 3 + activations + 2);
+    assert_eq!(counts["matmul"], 2 * products + 3 + activations + 2 + halves);
     // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well,
     // which subgroups hold as pairs, too; the bare sum in four directions, of which a subgroup's
     // words have one.
-    assert_eq!(counts["matmul_subgroup"], 3 * (1 + products) + 2 * 3);
-    assert_eq!(counts["matmul_tiled"], 2 * (1 + products) + 6);
+    assert_eq!(counts["matmul_subgroup"], 3 * (1 + products) + 2 * (3 + halves));
+    assert_eq!(counts["matmul_tiled"], 2 * (1 + products) + 6 + halves);
     // The sum of a workgroup, and of an invocation.
     assert_eq!(counts["loss"], 2 * common::losses().len());
     // Elements one by one and four by four, the latter as pairs, too; one model and several; sums,

@@ -140,10 +140,16 @@ pub struct Product {
     pub rows: usize,
     pub inner: usize,
     pub columns: usize,
+    /// Whether A and B are stored as f16.
+    pub half: bool,
 }
 
 const fn square(name: &'static str, side: usize) -> Product {
-    Product { name, models: 1, rows: side, inner: side, columns: side }
+    Product { name, models: 1, rows: side, inner: side, columns: side, half: false }
+}
+
+const fn halved(name: &'static str, side: usize) -> Product {
+    Product { half: true, ..square(name, side) }
 }
 
 /// The products that are measured together.
@@ -152,12 +158,19 @@ pub const PRODUCTS: [Product; 6] = [
     square("mm512", 512),
     square("mm1024", 1024),
     square("mm2048", 2048),
-    Product { name: "bmm64x128", models: 64, rows: 128, inner: 128, columns: 128 },
-    Product { name: "tall", models: 1, rows: 16_384, inner: 64, columns: 64 },
+    Product { name: "bmm64x128", models: 64, rows: 128, inner: 128, columns: 128, half: false },
+    Product { name: "tall", models: 1, rows: 16_384, inner: 64, columns: 64, half: false },
 ];
 
-/// One that is measured only where it is asked for: a software GPU would take a minute.
-pub const LARGE: Product = square("mm4096", 4096);
+/// Those that are measured only where they are asked for: a software GPU would take long over the
+/// largest, and no other library is asked for those of f16.
+pub const MORE: [Product; 5] = [
+    square("mm4096", 4096),
+    halved("mm512f16", 512),
+    halved("mm1024f16", 1024),
+    halved("mm2048f16", 2048),
+    halved("mm4096f16", 4096),
+];
 
 impl Product {
     /// Floating-point operations.
@@ -178,7 +191,9 @@ impl Product {
 
     /// The product as the crate's kernel does it.
     pub const fn matmul(&self) -> wgrad::kernels::Matmul {
-        wgrad::kernels::Matmul::new(self.rows, self.columns, self.inner).models(self.models)
+        let f32 = wgrad::kernels::Matmul::new(self.rows, self.columns, self.inner);
+        let all = f32.models(self.models);
+        if self.half { all.half_operands() } else { all }
     }
 }
 
@@ -194,8 +209,15 @@ impl OnGpu {
         let [a, b] = product.operands();
         let (on_a, on_b) = (buffer("A", a.len())?, buffer("B", b.len())?);
         let c = buffer("C", product.models * product.rows * product.columns)?;
-        gpu.queue().write_buffer(&on_a, 0, bytemuck::cast_slice(&a));
-        gpu.queue().write_buffer(&on_b, 0, bytemuck::cast_slice(&b));
+        for (buffer, values) in [(&on_a, &a), (&on_b, &b)] {
+            if product.half {
+                let halves: Vec<_> =
+                    values.iter().map(|v| half::f16::from_f32(*v).to_bits()).collect();
+                gpu.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&halves));
+            } else {
+                gpu.queue().write_buffer(buffer, 0, bytemuck::cast_slice(values));
+            }
+        }
         // There is no bias: its slot takes any buffer that is not written.
         let slots = [&on_a, &on_b, &on_a, &c].map(|buffer| buffer.as_entire_buffer_binding());
         let dispatches = product.matmul().dispatches(gpu.target())?;

@@ -4,10 +4,11 @@ use super::{Dispatch, Kernel, MAX_WORK, Slot, Variant, kernel, matmul_subgroup, 
 use crate::cast::{to_u32, wide};
 use crate::error::check_shape;
 use crate::wgsl::{
-    PRODUCT_A_FOURS, PRODUCT_A_WORDS, PRODUCT_B_FOURS, PRODUCT_B_WORDS, PRODUCT_C_FOURS,
-    PRODUCT_C_WORDS, Wgsl, stored,
+    PRODUCT_A_FOURS, PRODUCT_A_HALVES, PRODUCT_A_WORDS, PRODUCT_B_FOURS, PRODUCT_B_HALVES,
+    PRODUCT_B_WORDS, PRODUCT_C_FOURS, PRODUCT_C_WORDS, Wgsl, halves, stored,
 };
 use crate::{Activation, Error, Gpu, Real, Result, Target};
+use half::f16;
 
 /// `shaders/matmul.wgsl`.
 pub const KERNEL: Kernel = kernel!("matmul", 64, Parameters, [PRODUCT, PRODUCT_BLOCKS], SLOTS);
@@ -176,7 +177,14 @@ impl Form {
 }
 
 impl Epilogue {
-    fn variant(self, form: Form, p: &Parameters, inner: usize, target: &Target) -> Variant {
+    fn variant(
+        self,
+        form: Form,
+        p: &Parameters,
+        inner: usize,
+        half: bool,
+        target: &Target,
+    ) -> Variant {
         let (number, activation, save) = match self {
             Self::Sum => (0.0, Activation::Identity, 0.0),
             Self::Activation(activation, save) => (1.0, activation, f64::from(u8::from(save))),
@@ -207,7 +215,10 @@ impl Epilogue {
         let buffers = BUFFERS.iter().zip(aligned);
         pieces
             .extend(buffers.map(|([words, fours], aligned)| if aligned { *fours } else { *words }));
-        if aligned.contains(&true) {
+        if half {
+            pieces.splice(1..3, [&PRODUCT_A_HALVES, &PRODUCT_B_HALVES, halves(target)]);
+        }
+        if aligned[2] || (aligned.contains(&true) && !half) {
             pieces.push(stored(target));
         }
         Variant { pieces, glue, constants, ..Variant::default() }
@@ -266,6 +277,17 @@ pub(crate) fn dispatches(
     epilogue: Epilogue,
     target: &Target,
 ) -> Result<Vec<Dispatch>> {
+    stored_dispatches(p, inner, epilogue, false, target)
+}
+
+/// The same of operands in f16, where `half`: then in fours, both of them.
+fn stored_dispatches(
+    p: Parameters,
+    inner: usize,
+    epilogue: Epilogue,
+    half: bool,
+    target: &Target,
+) -> Result<Vec<Dispatch>> {
     let splits = p.splits.max(1);
     let chunk = if splits == 1 { inner } else { p.chunk as usize };
     let form = target.product.unwrap_or_else(|| Form::of(&p, target));
@@ -306,9 +328,9 @@ pub(crate) fn dispatches(
                 Epilogue::Activation(..) => models * columns,
                 Epilogue::Gradient(_) => models * rows * columns,
             };
-            let read = operand(p.a_model, rows * wide(end - begin))
-                + operand(p.b_model, columns * wide(end - begin))
-                + extra;
+            let operands = operand(p.a_model, rows * wide(end - begin))
+                + operand(p.b_model, columns * wide(end - begin));
+            let read = if half { operands / 2 } else { operands } + extra;
             let copies = if matches!(epilogue, Epilogue::Activation(_, true)) { 2 } else { 1 };
             let written = copies * models * u64::from(splits) * rows * columns;
             let operations = 2 * models * rows * columns * wide(end - begin);
@@ -318,7 +340,7 @@ pub(crate) fn dispatches(
                 Form::Subgroup | Form::Tiled => part.tiles.into(),
             };
             let dispatch = Dispatch::new(form.kernel(), &part, groups)
-                .with(ending.variant(form, &part, end - begin, target))
+                .with(ending.variant(form, &part, end - begin, half, target))
                 .costing(share(read), share(written), share(operations).min(2 * results * terms));
             result.push(dispatch);
             first_tile += most;
@@ -349,6 +371,7 @@ pub struct Matmul {
     transpose: [bool; 2],
     shared: [bool; 2],
     activation: Option<Activation>,
+    half: bool,
 }
 
 impl Matmul {
@@ -362,7 +385,17 @@ impl Matmul {
             transpose: [false; 2],
             shared: [false; 2],
             activation: None,
+            half: false,
         }
+    }
+
+    /// A and B are stored as f16, two in a word of 32 bits: half the bytes. Products, sums, the bias
+    /// and C stay f32. The terms have to be multiples of four, and so have the rows of a transposed A
+    /// and the columns of a B that is not transposed. No feature of the device is needed.
+    #[must_use]
+    pub const fn half_operands(mut self) -> Self {
+        self.half = true;
+        self
     }
 
     /// As many products, side by side.
@@ -482,10 +515,17 @@ impl Matmul {
             ..Parameters::default()
         };
         let epilogue = self.activation.map_or(Epilogue::Sum, |f| Epilogue::Activation(f, false));
-        dispatches(parameters, self.inner, epilogue, target)
+        if self.half && epilogue.aligned(&parameters, self.inner)[..2] != [true; 2] {
+            let sides = format!("{rows} x {inner} and {inner} x {columns}");
+            let allowed =
+                "terms, and lines of an operand that are not along them, in multiples of 4";
+            return Err(Error::argument("a matrix product of operands in f16", sides, allowed));
+        }
+        stored_dispatches(parameters, self.inner, epilogue, self.half, target)
     }
 
-    /// C, computed on the GPU from slices. `bias` is empty where there is no epilogue.
+    /// C, computed on the GPU from slices. `bias` is empty where there is no epilogue. Operands that
+    /// are stored as f16 are rounded to it here.
     ///
     /// # Errors
     /// Those of [`Matmul::check`] and [`Dispatch::run`].
@@ -509,13 +549,17 @@ impl Matmul {
         let dispatches = self.dispatches(gpu.target())?;
         let bytes = |values: &[f32]| bytemuck::cast_slice::<f32, u8>(values).to_vec();
         let bias = if bias.is_empty() { bytes(&[0.0; 4]) } else { bytes(bias) };
+        let operand = |values: &[f32]| match self.half {
+            false => bytes(values),
+            true => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        };
         let length = self.models * self.rows * self.columns;
-        let mut slots = [bytes(a), bytes(b), bias, vec![0; 4 * length]];
+        let mut slots = [operand(a), operand(b), bias, vec![0; 4 * length]];
         gpu.run_async(&dispatches, &mut slots).await?;
         Ok(bytemuck::pod_collect_to_vec(&slots[3]))
     }
 
-    /// C by the same formula on the CPU.
+    /// C by the same formula on the CPU, from operands as they are given: none is rounded to f16.
     ///
     /// # Errors
     /// Those of [`Matmul::check`].
@@ -746,7 +790,10 @@ mod tests {
         assert_eq!(registers(Matmul::new(8, 7, 8)), [false; 3]);
         assert_eq!(registers(Matmul::new(8, 7, 8).transposed_a()), [true, false, false]);
         assert_eq!(registers(Matmul::new(7, 8, 8).transposed_a()), [false, true, true]);
-        assert_eq!(registers(Matmul::new(7, 8, 8).transposed_a().transposed_b()), [false, false, true]);
+        assert_eq!(
+            registers(Matmul::new(7, 8, 8).transposed_a().transposed_b()),
+            [false, false, true]
+        );
     }
 
     #[test]
@@ -756,6 +803,22 @@ mod tests {
         assert!(Matmul::new(1 << 17, 1 << 17, 1).dispatches(&Target::default()).is_err());
         assert!(Matmul::new(2, 2, 2).reference(&[0.0; 3], &[0.0; 4], &[]).is_err());
         assert!(Matmul::new(2, 2, 2).reference(&[0.0; 4], &[0.0; 4], &[0.0; 2]).is_err());
+        for (product, fits) in [
+            (Matmul::new(3, 4, 4), true),
+            (Matmul::new(4, 4, 3), false),
+            (Matmul::new(4, 3, 4), false),
+            (Matmul::new(4, 3, 4).transposed_b(), true),
+            (Matmul::new(3, 4, 4).transposed_a(), false),
+        ] {
+            for form in [Form::Registers, Form::Tiled] {
+                let target = Target { product: Some(form), ..Target::default() };
+                assert_eq!(
+                    product.half_operands().dispatches(&target).is_ok(),
+                    fits,
+                    "{product:?}"
+                );
+            }
+        }
         let layer = Matmul::new(2, 2, 2).epilogue(Activation::Relu);
         assert!(layer.reference(&[0.0; 4], &[0.0; 4], &[0.0; 2]).is_ok());
     }

@@ -452,6 +452,9 @@ fn every_product(form: Form) -> Vec<Dispatch> {
             product.transposed_a().transposed_b(),
         ] {
             all.extend(product.dispatches(&target).unwrap());
+            if size == 4 {
+                all.extend(product.half_operands().dispatches(&target).unwrap());
+            }
         }
         for activation in Activation::ALL {
             let product = product.transposed_b().epilogue(*activation);
