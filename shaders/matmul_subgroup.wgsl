@@ -18,10 +18,10 @@ fn matmul_subgroup(
     let tile_columns = (width + 31u) / 32u;
     let tile_rows = (params.rows + 31u) / 32u;
     var rest = params.first_tile + index;
-    let tile_column = rest % tile_columns;
-    rest /= tile_columns;
-    let first_row = (rest % tile_rows) * 32u;
-    rest /= tile_rows;
+    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 32u);
+    let tile_column = tile.x;
+    let first_row = tile.y * 32u;
+    rest /= tile_columns * tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
     let column = tile_column * 32u + lane * 4u;

@@ -38,10 +38,10 @@ fn matmul_tiled(
     let tile_columns = (width + 63u) / 64u;
     let tile_rows = (params.rows + 63u) / 64u;
     var rest = params.first_tile + index;
-    let tile_column = rest % tile_columns;
-    rest /= tile_columns;
-    let first_row = (rest % tile_rows) * 64u;
-    rest /= tile_rows;
+    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 8u);
+    let tile_column = tile.x;
+    let first_row = tile.y * 64u;
+    rest /= tile_columns * tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
 

@@ -270,6 +270,22 @@ fn products_of_all_activations() {
     check_products(&products);
 }
 
+/// More rows of tiles than one band has, the last band shorter, in each form.
+#[test]
+fn products_of_several_bands() {
+    let of = |sizes, models| Product {
+        sizes,
+        models,
+        transposed: [false; 2],
+        shared: [false, true],
+        activation: None,
+        eighths: true,
+        half: false,
+    };
+    // 35 and 67 rows of 32, 18 and 34 of 64.
+    check_products(&[of([1101, 70, 4], 2), of([2130, 33, 5], 1), of([1101, 1, 3], 1)]);
+}
+
 /// Sums around what llvmpipe does in one loop, 65,535 iterations, and around what the crate puts
 /// into one dispatch. Every term is at least 1 and the sums are exact: a missing one shows.
 #[test]

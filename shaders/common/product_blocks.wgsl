@@ -8,6 +8,15 @@ override B_ALONG_INNER: bool = false;
 // Whether the sums of op(A)'s rows are wanted: the product with a column of ones.
 override ONES: bool = false;
 
+// Column and row of a tile of `columns` × `rows`, counted in bands of `band` rows, down each column of
+// a band: tiles that run at about the same time share what they read, whatever the matrix's width.
+fn place_of_tile(index: u32, columns: u32, rows: u32, band: u32) -> vec2<u32> {
+    let first = index / (band * columns) * band;
+    let height = min(band, rows - first);
+    let within = index % (band * columns);
+    return vec2<u32>(within / height, first + within % height);
+}
+
 // Rows `row` to `row` + 3 of op(A) under the terms from `k` on: a column is a term. Terms from `end`
 // on are 0, rows over the edge the last ones again.
 fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
