@@ -1,4 +1,5 @@
-// The rows of one mini-batch, drawn by the epoch's permutation; inputs word by word or four by four. Definition: src/kernels/gather.rs.
+// The rows of one mini-batch, drawn by the epoch's permutation; inputs word by word or four by four.
+// Definition: src/kernels/gather.rs.
 struct Params {
     sets: u32,
     rows: u32,

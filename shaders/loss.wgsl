@@ -1,5 +1,6 @@
 // Value and gradient of a loss from the last layer's pre-activations; a row an invocation and the
-// sum of 64 rows' values a workgroup, or some rows and their sum an invocation. Definition: src/kernels/loss.rs.
+// sum of 64 rows' values a workgroup, or some rows and their sum an invocation.
+// Definition: src/kernels/loss.rs.
 struct Params {
     rows: u32,
     width: u32,

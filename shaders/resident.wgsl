@@ -112,7 +112,8 @@ fn four_values(quad: u32, feature: u32) -> vec4<f32> {
         } else {
             value = targets[row * OUTPUTS + feature - INPUTS];
         }
-        values = select(values, vec4<f32>(value), vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(i));
+        let place = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(i - 4u * quad);
+        values = select(values, vec4<f32>(value), place);
     }
     return values;
 }

@@ -206,8 +206,8 @@ impl Gpu {
 
     /// The same device, planned for as `target` says: as if it were hardware, or software, without
     /// subgroup operations, with one form of all matrix products. To compare what is made for
-    /// other devices on this one. Its limits stay its own; subgroups
-    /// and integers of 64 bits can only be given up.
+    /// other devices on this one. Its limits stay its own, and
+    /// subgroups and integers of 64 bits can only be given up.
     #[must_use]
     pub fn planned_for(&self, target: &Target) -> Self {
         let own = &self.target;

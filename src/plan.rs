@@ -2,9 +2,9 @@
 //!
 //! Pure data, computed from the description and the device's limits; no GPU is needed to make a
 //! plan or to test one. There are three strategies ([`Strategy`]): `resident` is one dispatch of many
-//! steps, and for a population one of `advance`, which moves the step counter; `fused` has one dispatch for forward, loss
-//! and backward, then `reduce` and `update`; `layered` runs the layers one after another, each as one
-//! matrix product with its epilogue:
+//! steps, and for a population one of `advance`, which moves the step counter; `fused` has one dispatch
+//! for forward, loss and backward, then `reduce` and `update`; `layered` runs the layers one after
+//! another, each as one matrix product with its epilogue:
 //!
 //! | stage of `layered` | dispatches |
 //! | --- | --- |

@@ -378,7 +378,6 @@ impl<'a> Writer<'a> {
             ("ROWS", rows),
             ("BATCH", batch),
             ("BLOCKS", self.form.blocks()),
-            ("FEATURES", features),
             ("HELD_ROWS", self.form.held_rows()),
             ("HELD", held),
             ("STATE_STRIDE", updated.state_stride()),
