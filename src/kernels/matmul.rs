@@ -212,13 +212,13 @@ impl Epilogue {
             glue = format!("{glue}\n{}", matmul_subgroup::unrolled());
         }
         let mut pieces = vec![activation.wgsl()];
-        let buffers = BUFFERS.iter().zip(aligned);
-        pieces
-            .extend(buffers.map(|([words, fours], aligned)| if aligned { *fours } else { *words }));
+        let [a, b, c] = [0, 1, 2].map(|i| BUFFERS[i][usize::from(aligned[i])]);
         if half {
-            pieces.splice(1..3, [&PRODUCT_A_HALVES, &PRODUCT_B_HALVES, halves(target)]);
+            pieces.extend([&PRODUCT_A_HALVES, &PRODUCT_B_HALVES, c, halves(target)]);
+        } else {
+            pieces.extend([a, b, c]);
         }
-        if aligned[2] || (aligned.contains(&true) && !half) {
+        if aligned[2] || (!half && aligned.contains(&true)) {
             pieces.push(stored(target));
         }
         Variant { pieces, glue, constants, ..Variant::default() }
@@ -486,7 +486,8 @@ impl Matmul {
     /// buffer of 16 bytes or more that is not `c`) and `c`.
     ///
     /// # Errors
-    /// A size of 0, or one that a shader cannot count.
+    /// A size of 0, or one that a shader cannot count; operands in f16 whose sides are not the
+    /// multiples of four that [`Matmul::half_operands`] asks for.
     pub fn dispatches(&self, target: &Target) -> Result<Vec<Dispatch>> {
         let [a, b, bias, _] = self.shapes().map(|shape| shape.iter().product());
         self.check(a, b, bias)?;

@@ -60,7 +60,7 @@ pub const MAX_PARAMETERS: usize = 512;
 /// The widest layer, inputs and outputs included.
 pub const MAX_WIDTH: usize = 32;
 
-/// Parameters up to which the four rows are written out, one after the other.
+/// Parameters up to which the four rows are written out, side by side.
 const UNROLLED: usize = 32;
 
 /// Operations of one workgroup in one dispatch: a quarter of a second at 1 GFLOP/s.

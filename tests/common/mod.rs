@@ -24,12 +24,10 @@ pub fn gpu() -> &'static Gpu {
 /// of 64 bits: each way that a kernel may be written for it.
 pub fn ways() -> Vec<Target> {
     let own = gpu().target();
-    let mut all = vec![
-        own.clone(),
-        Target { software: !own.software, ..own.clone() },
-        Target { int64: false, ..own.clone() },
-    ];
-    all.dedup();
+    let mut all = vec![own.clone(), Target { software: !own.software, ..own.clone() }];
+    if own.int64 {
+        all.push(Target { int64: false, ..own.clone() });
+    }
     all
 }
 
