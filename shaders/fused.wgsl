@@ -2,18 +2,6 @@
 // share of every weight gradient. Between layers a tile of rows stays in workgroup memory; what the
 // weight gradients need is kept aside in `saved`, which only this workgroup writes and reads back.
 // The network's shape is written in by src/kernels/fused.rs.
-struct Params {
-    models: u32,
-    rows: u32,
-    own_inputs: u32,
-    own_targets: u32,
-    chunk: u32,
-    splits: u32,
-    split_stride: u32,
-    first_group: u32,
-    scale: f32,
-}
-
 // A layer; `below`, `value`, `slope` and `delta` are where its inputs, its outputs, what its
 // activation's derivative needs, and its delta begin in `saved`, in elements of four.
 struct Layer {
@@ -26,14 +14,6 @@ struct Layer {
     slope: u32,
     delta: u32,
 }
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> inputs: array<f32>;
-@group(0) @binding(2) var<storage, read> targets: array<f32>;
-@group(0) @binding(3) var<storage, read> parameters: array<f32>;
-@group(0) @binding(4) var<storage, read_write> saved: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> partial_gradient: array<f32>;
-@group(0) @binding(6) var<storage, read_write> partial_loss: array<f32>;
 
 // Rows of WIDTH values, and a block of the weights, both in elements of four.
 var<workgroup> tile: array<vec4<f32>, TILE>;
@@ -72,7 +52,7 @@ fn fused(
         for (var l = 0u; l < LAYERS; l++) {
             forward(l, row, end);
         }
-        loss += lose(row, end);
+        loss += tile_loss(row, end);
         for (var l = LAYERS; l > 0u; l--) {
             backward(l - 1u, row, end);
         }
@@ -207,7 +187,7 @@ fn my_product(i: u32) -> vec4<f32> {
 
 // The loss of an invocation's row; the tile's logits become their gradient. Rows over the end have
 // none.
-fn lose(row: u32, end: u32) -> f32 {
+fn tile_loss(row: u32, end: u32) -> f32 {
     workgroupBarrier();
     var sum = 0.0;
     if (lane < TILE_ROWS) {

@@ -3,30 +3,6 @@
 // each invocation updates its share of the parameters, which stays in its registers from step to
 // step. The functions that are not here are written out for the network and the workgroup by
 // src/kernels/resident.rs.
-struct Params {
-    steps: u32,
-    models: u32,
-    history: u32,
-    own_data: u32,
-    seed: u32,
-    half_bits: u32,
-    scale: f32,
-}
-
-struct Status {
-    // Step, updates, epoch, position.
-    counters: vec4<u32>,
-    diverged: array<u32>,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> numbers: Hyper;
-@group(0) @binding(2) var<storage, read> inputs: array<f32>;
-@group(0) @binding(3) var<storage, read> targets: array<f32>;
-@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(5) var<storage, read_write> states: array<f32>;
-@group(0) @binding(6) var<storage, read_write> losses: array<f32>;
-@group(0) @binding(7) var<storage, read_write> status: Status;
 
 // A full batch, feature after feature, inputs before targets; each element four rows, of which an
 // invocation reads only those that it has brought itself.
@@ -51,11 +27,10 @@ fn resident(
         return;
     }
     first_row = model * params.own_data * ROWS;
-    let counters = status.counters;
-    cursor = counters.zw;
-    var step = counters.x;
+    cursor = vec2<u32>(status.epoch, status.position);
+    var step = status.step;
     var diverged = status.diverged[model];
-    hyper = numbers;
+    hyper = hyperparameters;
     load();
     if (HOLDS) {
         for (var i = lane; i < HELD; i += WORKGROUP) {
@@ -64,7 +39,7 @@ fn resident(
     }
     begin();
     for (var i = 0u; i < params.steps; i++) {
-        spread();
+        broadcast();
         clear();
         for (var block = 0u; block < BLOCKS; block++) {
             let quad = block * WORKGROUP + lane;
@@ -82,7 +57,7 @@ fn resident(
         // the others of the same step.
         let frozen = diverged <= step;
         if (SCHEDULED) {
-            hyper.rate = scheduled_rate(numbers, step);
+            hyper.rate = scheduled_rate(hyperparameters, step);
         }
         step += 1u;
         if (in_any_lane(update(frozen, f32(step)))) {
@@ -95,7 +70,10 @@ fn resident(
         status.diverged[model] = diverged;
         if (ALONE) {
             // Nobody else reads them. Of several models none can tell: `advance` does it for all.
-            status.counters = vec4<u32>(step, step, cursor);
+            status.step = step;
+            status.updates = step;
+            status.epoch = cursor.x;
+            status.position = cursor.y;
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What can go wrong, each error with what was found and what was allowed.
 
-use crate::{Activation, Loss};
-
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -42,14 +40,14 @@ pub enum Error {
         value: f64,
     },
     /// The loss cannot follow the last activation.
-    #[error("the loss {} does not follow the activation {}; it needs {}", .loss.name(), .activation.name(), .needs.name())]
+    #[error("the loss {loss} does not follow the activation {activation}; it needs {needs}")]
     LossActivation {
-        /// The loss asked for.
-        loss: Loss,
-        /// The activation of the last layer.
-        activation: Activation,
-        /// The activation that the loss is defined for.
-        needs: Activation,
+        /// The name of the loss asked for.
+        loss: &'static str,
+        /// The name of the last layer's activation.
+        activation: &'static str,
+        /// The name of the activation that the loss is defined for.
+        needs: &'static str,
     },
     /// A buffer would be larger than the device can make or bind.
     #[error("{what} needs {bytes} bytes, but the device allows {allowed}")]
@@ -85,6 +83,9 @@ pub enum Error {
         /// wgpu's own words.
         message: String,
     },
+    /// Something in this crate is not as it should be. This is a defect: please report it.
+    #[error("internal error: {0}")]
+    Internal(String),
     /// The device is lost: destroyed, reset by its driver, or unplugged.
     #[error("the device is lost")]
     DeviceLost,
@@ -120,24 +121,5 @@ impl Error {
     #[cfg(feature = "safetensors")]
     pub(crate) fn file(tensor: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::File { tensor: tensor.into(), problem: problem.into() }
-    }
-}
-
-/// `Ok` if `values` has exactly the elements of `shape`.
-pub(crate) fn check_shape(what: &str, found: usize, shape: &[usize]) -> Result<()> {
-    let expected = shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
-    if expected == Some(found) {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what.into(), found, shape: shape.to_vec() })
-}
-
-/// `Ok` if every value is finite.
-pub(crate) fn check_finite<T: crate::Real>(what: &str, values: &[T]) -> Result<()> {
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(()),
-        Some(index) => {
-            Err(Error::NotFinite { what: what.into(), index, value: values[index].to_f64() })
-        }
     }
 }

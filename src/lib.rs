@@ -25,7 +25,7 @@
 //! // What to train, as pure data: a network, a loss, a rule, and the data.
 //! let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
 //! let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
-//! let data = Dataset::Circles.draw(1000, 0)?;
+//! let data = Dataset::Circles.sample(1000, 0)?;
 //!
 //! // On what: a device of one's own, or the application's by `Gpu::from_wgpu(&device, &queue)`.
 //! let gpu = Gpu::new()?;
@@ -48,7 +48,7 @@
 //! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Schedule`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
 //! | put an encoding between the inputs and the first layer | [`encoding`]: [`Mlp::encode`] |
 //! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
-//! | see what a step will do before it runs | [`Plan`], for a [`Target`] |
+//! | see what a step will do before it runs | [`Plan`], for a [`Capabilities`] |
 //! | choose how the steps are put on the GPU | [`Strategy`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
@@ -58,7 +58,7 @@
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; tell of a lost device | [`Trainer::warm_up`], [`Gpu::device_lost`] |
 //! | save and load | [`Parameters`] (safetensors) |
-//! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`Difference`] |
+//! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
 //! | check a GPU | [`self_check`] |
 //! | use a kernel by itself | [`kernels`] |
@@ -99,72 +99,49 @@
 //!
 //! [wgpu]: https://wgpu.rs
 
-mod activation;
-mod batches;
-mod budget;
-mod cast;
-#[cfg(feature = "json")]
-mod config;
+pub mod encoding {
+    //! Input encodings: what stands between the inputs and the first layer.
+    pub use crate::network::encoding::*;
+}
+
 mod cpu;
-mod data;
-// In a browser nothing may block: what compares and checks by blocking is not there.
-#[cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
-mod differentiate;
-pub mod encoding;
 mod error;
 mod export;
-#[cfg(feature = "safetensors")]
-mod files;
 mod gpu;
-mod health;
-mod inference;
-mod init;
 pub mod kernels;
-mod loss;
-mod mlp;
-mod model;
-mod optimizer;
-mod parameters;
+mod network;
+mod numeric;
 pub mod plan;
 #[cfg(all(feature = "plot", not(target_family = "wasm")))]
 pub mod plot;
-mod real;
-mod schedule;
-#[cfg(not(target_family = "wasm"))]
-mod self_check;
-mod target;
-mod trainer;
+mod run;
+mod training;
+// In a browser nothing may block: what compares and checks by blocking is not there.
+#[cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
+mod verify;
 mod wgsl;
 
-pub use activation::{Activation, Saved};
-pub use batches::Batch;
-pub use budget::{Frame, FrameBudget};
-#[cfg(feature = "json")]
-pub use config::Config;
 pub use cpu::CpuTrainer;
-pub use data::{Data, Dataset};
-#[cfg(not(target_family = "wasm"))]
-pub use differentiate::compare_gradients;
-pub use differentiate::{Comparison, Difference, Gradients, SingleUnit};
-pub use encoding::Encoding;
 pub use error::{Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, Prepared};
-pub use health::{Health, LayerHealth};
-pub use inference::{Inference, Output};
-pub use init::Init;
-pub use loss::{Argument, Loss, Mean};
-pub use mlp::{Layer, LayerRange, Mlp};
-pub use model::Model;
-pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
-pub use parameters::Parameters;
-pub use plan::{Plan, Strategy, Training};
-pub use real::Real;
-pub use schedule::Schedule;
+pub use kernels::Capabilities;
+pub use network::{Activation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved};
+pub use numeric::Real;
+pub use plan::Plan;
+pub use run::{
+    DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, Snapshot, Trainer, WarmUp,
+};
+#[cfg(feature = "json")]
+pub use training::Config;
+pub use training::{
+    Adam, AdamW, Argument, Batch, Data, DataShape, Dataset, Gradients, Health, LayerHealth, Loss,
+    Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd, Strategy, Train, TrainBase,
+    Training,
+};
 #[cfg(not(target_family = "wasm"))]
-pub use self_check::{Check, SelfCheck, self_check};
-pub use target::Target;
-pub use trainer::{DataBuffers, Losses, Snapshot, Train, Trainer, WarmUp};
+pub use verify::{Check, SelfCheck, compare_gradients, self_check};
+pub use verify::{Comparison, FiniteDifference, SingleUnit, Way};
 
 /// The guide's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

@@ -41,12 +41,12 @@ fn application_with(
 fn everything_works_on_the_applications_device() {
     let (device, queue) = application();
     let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
-    let data = Dataset::Moons.draw(300, 1).unwrap();
+    let data = Dataset::Moons.sample(300, 1).unwrap();
     let mlp = Mlp::new(2).layer(16, Activation::Silu).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
-        .batch(Batch::Mini { size: 64, seed: 1 })
+        .batch(Batch::Shuffled { size: 64, seed: 1 })
         .models(4)
-        .init(Init::Auto, 3);
+        .init(Init::Auto).seed(3);
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
     let before = trainer.gradients().unwrap();
 
@@ -93,7 +93,7 @@ fn everything_works_on_the_applications_device() {
 #[test]
 fn parameters_survive_a_file() {
     let gpu = common::gpu();
-    let data = Dataset::Xor.draw(100, 1).unwrap();
+    let data = Dataset::Xor.sample(100, 1).unwrap();
     let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.05)).models(2);
     let mut trainer = Trainer::new(gpu, &mlp, &training, &data).unwrap();
@@ -138,7 +138,7 @@ fn small_devices_work_or_are_refused() {
     };
     let (device, queue) = application_with(wgpu::Features::empty(), least);
     let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
-    let data = Dataset::Moons.draw(100, 1).unwrap();
+    let data = Dataset::Moons.sample(100, 1).unwrap();
     let mlp = Mlp::new(2).layer(9, Activation::Gelu).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02)).history(64);
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
@@ -146,7 +146,7 @@ fn small_devices_work_or_are_refused() {
     trainer.train(30).unwrap();
     assert!(trainer.gradients().is_ok() && trainer.input_gradient().is_ok());
     assert!(trainer.health().is_ok() && trainer.predict(data.x()).is_ok());
-    let numerical = trainer.numerical_gradient(wgrad::Difference::Central);
+    let numerical = trainer.numerical_gradient(wgrad::FiniteDifference::Central);
     assert!(matches!(numerical, Ok(_) | Err(Error::Argument { .. })), "{numerical:?}");
     assert!(trainer.snapshot().is_ok());
     let wide = Mlp::new(2).layer(300, Activation::Relu).layer(100, Activation::Relu);
@@ -189,7 +189,7 @@ fn a_shader_of_the_application_makes_the_data() {
     const ROWS: usize = 76;
     let (device, queue) = application();
     let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
-    let data = Dataset::Moons.draw(ROWS, 3).unwrap();
+    let data = Dataset::Moons.sample(ROWS, 3).unwrap();
     let [source, own] = [storage(&device, 4096), storage(&device, 4096)];
     queue.write_buffer(&source, 0, bytemuck::cast_slice(data.x()));
     queue.write_buffer(&source, 2048, bytemuck::cast_slice(data.t()));
@@ -223,7 +223,7 @@ fn a_shader_of_the_application_makes_the_data() {
     });
     let mlp = Mlp::new(2).layer(6, Activation::Tanh).layer(1, Activation::Sigmoid);
     for strategy in Strategy::ALL {
-        for batch in [Batch::Full, Batch::Mini { size: 20, seed: 3 }] {
+        for batch in [Batch::Full, Batch::Shuffled { size: 20, seed: 3 }] {
             let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
                 .batch(batch)
                 .strategy(*strategy);
@@ -250,7 +250,7 @@ fn a_shader_of_the_application_makes_the_data() {
             assert_eq!(trainer.parameters().unwrap(), uploaded.parameters().unwrap());
             assert_eq!(trainer.gradients().unwrap().values, uploaded.gradients().unwrap().values);
             assert_eq!(trainer.health().unwrap(), uploaded.health().unwrap());
-            let central = wgrad::Difference::Central;
+            let central = wgrad::FiniteDifference::Central;
             assert_eq!(
                 trainer.numerical_gradient(central).unwrap(),
                 uploaded.numerical_gradient(central).unwrap()
@@ -306,7 +306,7 @@ fn outputs_go_where_the_application_wants_them() {
             mlp = mlp.layer(5, Activation::Gelu);
         }
         let mlp = mlp.layer(outputs, Activation::Sigmoid);
-        let parameters = Init::Auto.draw(&mlp, models, 4).unwrap();
+        let parameters = Init::Auto.sample(&mlp, models, 4).unwrap();
         let mut model = Model::new(&gpu, &parameters).unwrap();
         let x = numbers_f32(ROWS * 3, 5);
         let expected = model.predict(&x).unwrap();
@@ -411,12 +411,12 @@ fn outputs_go_where_the_application_wants_them() {
     }
     // One dispatch that reads and writes the same buffer.
     let one = Mlp::new(3).layer(2, Activation::Relu);
-    let model = Model::new(&gpu, &Init::Auto.draw(&one, 1, 0).unwrap()).unwrap();
+    let model = Model::new(&gpu, &Init::Auto.sample(&one, 1, 0).unwrap()).unwrap();
     let both = storage(&device, 1 << 14);
     let to = Output::Buffer(both.slice(8192..));
     assert!(matches!(model.inference(64, both.slice(..), to), Err(Error::Argument { .. })));
     let five = Mlp::new(2).layer(5, Activation::Relu);
-    let model = Model::new(&gpu, &Init::Auto.draw(&five, 1, 0).unwrap()).unwrap();
+    let model = Model::new(&gpu, &Init::Auto.sample(&five, 1, 0).unwrap()).unwrap();
     let target = texture(&device, wgpu::TextureFormat::R32Float, [4, 4, 1]);
     let error = model.inference(16, storage(&device, 512).slice(..), Output::Texture(&target));
     assert!(error.is_err());
@@ -432,7 +432,7 @@ fn from_half(bits: u16) -> f32 {
 }
 
 fn small(gpu: &Gpu, models: usize, strategy: Strategy) -> Trainer {
-    let data = Dataset::Moons.draw(60, 1).unwrap();
+    let data = Dataset::Moons.sample(60, 1).unwrap();
     let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
         .models(models)
@@ -551,7 +551,7 @@ fn a_frame_budget_counts_its_steps() {
             if frame == 40 {
                 budget.resume();
                 budget.set(Duration::from_micros(100));
-                budget.at_most(3);
+                budget.set_max_steps(3);
             }
             record(&gpu, |encoder| {
                 let frame = budget.record(&mut trainer, encoder);

@@ -13,7 +13,7 @@ use wgrad::kernels::{
 };
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, Difference, Encoding, Error, Loss, Mlp,
+    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, FiniteDifference, Encoding, Error, Loss, Mlp,
     Optimizer, Schedule, Strategy, Train, Trainer, Training,
 };
 
@@ -21,7 +21,7 @@ const SIZES: [usize; 7] = [1, 2, 3, 31, 64, 65, 200];
 
 /// A small grid with levels of both kinds.
 fn small(features: u32, interpolation: Interpolation) -> Grid {
-    Grid { levels: 5, features, log2_table: 6, base_resolution: 3, growth: 1.6, interpolation }
+    Grid { levels: 5, features_per_level: features, log2_hashmap_size: 6, base_resolution: 3, per_level_scale: 1.6, interpolation }
 }
 
 fn grids() -> Vec<Grid> {
@@ -88,14 +88,14 @@ fn outputs_of_all_sizes() {
                 let values: Vec<f64> = x
                     .chunks(rows * inputs)
                     .zip(tables.chunks(size))
-                    .flat_map(|(x, tables)| grid::reference(of, inputs, &wide(tables), x))
+                    .flat_map(|(x, tables)| encode_grid::reference(of, inputs, &wide(tables), x))
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), outputs];
-                (slots, grid::of(of, inputs, models, rows), values)
+                (slots, encode_grid::of(of, inputs, models, rows), values)
             } else {
-                let values = encode::reference(&encoding, inputs, &x);
+                let values = encode_pointwise::reference(&encoding, inputs, &x);
                 let slots = vec![floats(&single(&x)), outputs];
-                (slots, encode::of(encoding, inputs, models, rows), values)
+                (slots, encode_pointwise::of(encoding, inputs, models, rows), values)
             };
             jobs.push(Job::new(name, dispatch.unwrap(), slots));
             expected.push(values);
@@ -114,7 +114,7 @@ fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
         Encoding::TriangleWave(of) => (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i))),
         Encoding::OneBlob(of) => !near(x * f64::from(of.bins)),
         Encoding::Grid(of) => {
-            let side = |l| f64::from(of.base_resolution) * of.growth.powi(l as i32) - 1.0;
+            let side = |l| f64::from(of.base_resolution) * of.per_level_scale.powi(l as i32) - 1.0;
             inputs > 1 && (0..of.levels).all(|l| !near(x * side(l) + 0.5))
         }
         _ => true,
@@ -153,16 +153,16 @@ fn input_gradients_of_all_sizes() {
                     .zip(tables.chunks(size))
                     .flat_map(|((x, delta), tables)| {
                         let [_, dx] =
-                            grid_gradient::reference(of, inputs, &wide(tables), x, &wide(delta));
+                            encode_grid_gradient::reference(of, inputs, &wide(tables), x, &wide(delta));
                         dx
                     })
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), floats(&delta), gradient];
-                (slots, grid_gradient::of(of, inputs, models, rows), values)
+                (slots, encode_grid_gradient::of(of, inputs, models, rows), values)
             } else {
-                let values = encode_gradient::reference(&encoding, inputs, &x, &wide(&delta));
+                let values = encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
                 let slots = vec![floats(&single(&x)), floats(&delta), gradient];
-                (slots, encode_gradient::of(encoding, inputs, models, rows), values)
+                (slots, encode_pointwise_gradient::of(encoding, inputs, models, rows), values)
             };
             jobs.push(Job::new(name, dispatch.unwrap(), slots));
             expected.push(values);
@@ -180,13 +180,13 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
     let gpu = common::gpu();
     let fine = Grid {
         levels: 16,
-        features: 2,
-        log2_table: 15,
+        features_per_level: 2,
+        log2_hashmap_size: 15,
         base_resolution: 16,
-        growth: 1.5,
+        per_level_scale: 1.5,
         interpolation: Interpolation::Linear,
     };
-    let steep = Grid { levels: 20, base_resolution: 2, growth: 1.9, log2_table: 19, ..fine };
+    let steep = Grid { levels: 20, base_resolution: 2, per_level_scale: 1.9, log2_hashmap_size: 19, ..fine };
     for grid in [fine, steep, small(4, Interpolation::Linear)] {
         for inputs in [2, 3] {
             let rows = 20_000;
@@ -194,7 +194,7 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             // On corners and halfway between them, and the neighbours of those in f32.
             for (i, x) in x.iter_mut().enumerate().take(rows * inputs / 2) {
                 let level = i as u32 % grid.levels;
-                let side = f64::from(grid.base_resolution) * grid.growth.powi(level as i32) - 1.0;
+                let side = f64::from(grid.base_resolution) * grid.per_level_scale.powi(level as i32) - 1.0;
                 let edge = (0.5 * (2.0 * side * f64::from(*x)).round() / side) as f32;
                 let bits = edge.to_bits().wrapping_add(i as u32 / 7 % 3).wrapping_sub(1);
                 *x = if edge > 0.0 { f32::from_bits(bits) } else { 0.0 };
@@ -202,7 +202,7 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             x[..6].copy_from_slice(&[0.0, 1.0, 1.0, 1.0, -4.0, 9.0]);
             let corners = 1_usize << inputs;
             let count = rows * grid.levels as usize * corners;
-            let text = grid::of(grid, inputs, 1, rows).unwrap().wgsl();
+            let text = encode_grid::of(grid, inputs, 1, rows).unwrap().wgsl();
             let at = |d: usize| format!("inputs[row * {inputs}u + {d}u]");
             let z = if inputs == 3 { at(2) } else { "0.0".into() };
             let text = format!(
@@ -310,11 +310,11 @@ fn peaks_of_all_sizes() {
                     let peaks: Vec<u32> = (0..models)
                         .map(|m| {
                             let all: Vec<f32> = (0..rows).flat_map(|row| of(m, row)).collect();
-                            peak::reference(&all)
+                            max_abs::reference(&all)
                         })
                         .collect();
                     let dispatch =
-                        peak::dispatch(models, rows, [width, first, columns], groups).unwrap();
+                        max_abs::dispatch(models, rows, [width, first, columns], groups).unwrap();
                     let name = format!("{rows} rows, {columns} of {width}, {groups} groups, {bad}");
                     let mut padded = values.clone();
                     padded.resize(first + models * rows * width, 0.0);
@@ -346,7 +346,7 @@ fn table_gradients_of_all_sizes() {
                 with_some_beyond(&mut x, inputs);
                 let delta: Vec<f32> =
                     numbers_f32(models * rows * width, 4).iter().map(|v| v * scale).collect();
-                let peaks: Vec<u32> = delta.chunks(rows * width).map(peak::reference).collect();
+                let peaks: Vec<u32> = delta.chunks(rows * width).map(max_abs::reference).collect();
                 // Words of four in every model, and one by one.
                 let all = tables + if rows % 2 == 0 { 12 } else { 11 };
                 let name = format!("{grid:?}, {models} × {rows} × {inputs}, times {scale:e}");
@@ -358,7 +358,7 @@ fn table_gradients_of_all_sizes() {
 
                 let bits = scatter::precision(rows, inputs).unwrap();
                 let dispatch =
-                    settle::dispatch(models, [tables, 8, all], bits, common::gpu().target())
+                    dequantize::dispatch(models, [tables, 8, all], bits, common::gpu().capabilities())
                         .unwrap();
                 let mut status = vec![7, 8, 0, 0];
                 status.resize(4 + models, u32::MAX);
@@ -373,7 +373,7 @@ fn table_gradients_of_all_sizes() {
                 assert_eq!(settled[3], status, "{name}");
                 for m in 0..models {
                     let part = m * rows..(m + 1) * rows;
-                    let [expected, _] = grid_gradient::reference(
+                    let [expected, _] = encode_grid_gradient::reference(
                         grid,
                         inputs,
                         &vec![0.0; tables],
@@ -388,7 +388,7 @@ fn table_gradients_of_all_sizes() {
                     for (e, value) in found.iter().enumerate() {
                         let at = 2 * (m * tables + e);
                         let words = [sums[at], sums[at + 1]].map(|word| i64::from(word as i32));
-                        let exact = settle::reference(words, peaks[m], bits);
+                        let exact = dequantize::reference(words, peaks[m], bits);
                         let error = (f64::from(*value) - exact).abs();
                         assert!(error <= 1.2e-7 * exact.abs() + 1e-44, "{name}: {value} {exact}");
                     }
@@ -405,13 +405,13 @@ fn table_gradients_of_all_sizes() {
 fn sums_in_one_entry_do_not_overflow() {
     for inputs in [2, 3] {
         let grid =
-            Grid { levels: 1, features: 1, log2_table: 3, base_resolution: 2, ..Grid::default() };
+            Grid { levels: 1, features_per_level: 1, log2_hashmap_size: 3, base_resolution: 2, ..Grid::default() };
         for rows in [4096_usize, 70_000] {
             for sign in [1.0_f32, -1.0] {
                 // One corner takes all of it.
                 let x = vec![0.5_f32; rows * inputs];
                 let delta = vec![sign * 1.999_999_9; rows];
-                let peaks = vec![peak::reference(&delta)];
+                let peaks = vec![max_abs::reference(&delta)];
                 let tables = Encoding::from(grid).parameters(inputs);
                 let slots = vec![
                     floats(&x),
@@ -426,7 +426,7 @@ fn sums_in_one_entry_do_not_overflow() {
                     .map(|e| {
                         let words =
                             [sums[2 * e], sums[2 * e + 1]].map(|word| i64::from(word as i32));
-                        settle::reference(words, peaks[0], bits)
+                        dequantize::reference(words, peaks[0], bits)
                     })
                     .sum();
                 let expected = f64::from(delta[0]) * rows as f64;
@@ -445,14 +445,14 @@ fn averages_of_all_sizes() {
             let mut expected = vec![0.0_f64; elements];
             for t in 1..=4_u32 {
                 let values = numbers_f32(elements, t.into());
-                let dispatch = average::dispatch(elements, decay).unwrap();
+                let dispatch = ema::dispatch(elements, decay).unwrap();
                 let slots = vec![
                     floats(&values),
                     Content::Words(vec![9, t, 0, 0, u32::MAX]),
                     floats(&kept),
                 ];
                 kept = as_floats(&run(&[Job::new("average", dispatch, slots)])[0][2]);
-                average::reference(decay, t, &wide(&values), &mut expected);
+                ema::reference(decay, t, &wide(&values), &mut expected);
                 for (kept, expected) in kept.iter().zip(&expected) {
                     let error = (f64::from(*kept) - expected).abs();
                     assert!(error <= 1e-6, "{decay} {elements} update {t}: {error:e}");
@@ -466,9 +466,9 @@ fn averages_of_all_sizes() {
 #[test]
 fn updates_of_tables() {
     let (tables, parameters, models) = (24, 67, 2);
-    for skip_untouched in [false, true] {
+    for lazy in [false, true] {
         for padded in [false, true] {
-            let adam = Adam { l2: 0.5, skip_untouched, epsilon: 1e-15, ..Adam::default() };
+            let adam = Adam { l2: 0.5, lazy, epsilon: 1e-15, ..Adam::default() };
             let optimizer = Optimizer::from(adam);
             let all = parameters * models;
             let shape = update::Shape {
@@ -480,7 +480,7 @@ fn updates_of_tables() {
                 scheduled: true,
                 padded,
             };
-            let dispatch = update::dispatch(&optimizer, shape, common::gpu().target()).unwrap();
+            let dispatch = update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
             let mut gradient = numbers_f32(all, 1);
             gradient.iter_mut().step_by(3).for_each(|g| *g = 0.0);
             let values = numbers_f32(all, 2);
@@ -492,7 +492,7 @@ fn updates_of_tables() {
             #[rustfmt::skip]
             let hyper = vec![
                 f(1e-3), 0, f(0.9), f(0.1), ln(0.9), f(0.999), f(0.001), ln(0.999), f(1e-15), 0,
-                f(0.5), u32::from(skip_untouched), ln(0.5), 3, 2, 100,
+                f(0.5), u32::from(lazy), ln(0.5), 3, 2, 100,
             ];
             // The eighth update, of step 7: three decays.
             let slots = vec![
@@ -536,7 +536,7 @@ fn updates_of_tables() {
                 assert!(error <= 2e-6, "{shape:?}: {error:e}");
                 for (i, (found, before)) in words.iter().zip(&values[part]).enumerate() {
                     if i < tables && gradient[i] == 0.0 {
-                        assert_eq!(skip_untouched, found == before, "{shape:?} element {i}");
+                        assert_eq!(lazy, found == before, "{shape:?} element {i}");
                     }
                 }
             }
@@ -589,7 +589,7 @@ fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data<f64> {
 
 /// Tables of a size that counts.
 fn parameters(mlp: &Mlp, models: usize) -> wgrad::Parameters {
-    let drawn = wgrad::Init::GlorotUniform.draw(mlp, models, 4).unwrap();
+    let drawn = wgrad::Init::GlorotUniform.sample(mlp, models, 4).unwrap();
     let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
     let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * v } else { *v };
     let values = drawn.values().iter().enumerate().map(large).collect();
@@ -604,10 +604,10 @@ fn cpu_gradients_are_central_differences() {
             let training = Training::new(loss, Optimizer::sgd(0.1));
             let data = data(&mlp, 4, 1);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
-            cpu.replace(&parameters(&mlp, 1).cast().unwrap()).unwrap();
+            cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
             let (exact, of_inputs) = cpu.exact_gradients().unwrap();
             let tables = mlp.encoding_parameters();
-            let central = cpu.numerical_gradient(Difference::Central).unwrap();
+            let central = cpu.numerical_gradient(FiniteDifference::Central).unwrap();
             let error = deviation(&central, &exact.values);
             assert!(error <= 1e-6, "{mlp}, {}: {error:e}", loss.name());
             // The tables by themselves: the layers' gradient may be larger.
@@ -615,13 +615,13 @@ fn cpu_gradients_are_central_differences() {
                 let error = deviation(&central[..tables], &exact.values[..tables]);
                 assert!(error <= 1e-6, "{mlp}, {}, tables: {error:e}", loss.name());
             }
-            if loss.holds_divisor() {
+            if loss.detaches_denominator() {
                 continue;
             }
             let loss_at = |x: Vec<f64>| {
                 let moved = Data::new(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
                 let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &moved).unwrap();
-                cpu.replace(&parameters(&mlp, 1).cast().unwrap()).unwrap();
+                cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
                 cpu.exact_gradients().unwrap().0.losses[0]
             };
             let central: Vec<f64> = (0..data.x().len())
@@ -657,7 +657,7 @@ fn gpu_gradients_are_the_cpus() {
                     .strategy(strategy);
                 let start = parameters(&mlp, models);
                 let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
-                cpu.replace(&start.cast().unwrap()).unwrap();
+                cpu.set_parameters(&start.cast().unwrap()).unwrap();
                 let mut trainer =
                     Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
                 trainer.set_parameters(&start).unwrap();
@@ -683,7 +683,7 @@ fn gpu_gradients_are_the_cpus() {
                 assert!(error <= 1e-5, "{what}: inputs {error:e}");
                 let x = inputs_of(&mlp, 45, 9);
                 let y = trainer.predict(&single(&x)).unwrap();
-                let error = deviation(&y, &cpu.outputs(&x).unwrap());
+                let error = deviation(&y, &cpu.predict(&x).unwrap());
                 assert!(error <= 1e-5, "{what}: outputs {error:e}");
             }
         }
@@ -703,10 +703,10 @@ fn a_numerical_gradient_moves_tables_too() {
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1));
     let start = parameters(&mlp, 1);
     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
-    cpu.replace(&start.cast().unwrap()).unwrap();
+    cpu.set_parameters(&start.cast().unwrap()).unwrap();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
     gpu.set_parameters(&start).unwrap();
-    let found = gpu.numerical_gradient(Difference::Central).unwrap();
+    let found = gpu.numerical_gradient(FiniteDifference::Central).unwrap();
     let error = deviation(&found, &cpu.exact_gradients().unwrap().0.values);
     assert!(error <= 1e-2, "{error:e}");
     // Layers alone have health; tables do not hide it.
@@ -724,20 +724,20 @@ fn recipe(strategy: Strategy) -> Training {
         beta2: 0.99,
         epsilon: 1e-15,
         l2: 1e-4,
-        skip_untouched: true,
+        lazy: true,
         ..Adam::default()
     };
     Training::new(Loss::RelativeL2, adam)
         .schedule(Schedule::Exponential { base: 0.7, start: 5, interval: 4, end: 20 })
         .average(0.9)
-        .batch(Batch::Mini { size: 24, seed: 3 })
+        .batch(Batch::Shuffled { size: 24, seed: 3 })
         .strategy(strategy)
 }
 
 #[test]
 fn trainings_are_the_cpus() {
     let grid =
-        Grid { levels: 4, log2_table: 8, base_resolution: 4, growth: 1.7, ..Grid::default() };
+        Grid { levels: 4, log2_hashmap_size: 8, base_resolution: 4, per_level_scale: 1.7, ..Grid::default() };
     let mlp =
         Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
     for strategy in [Strategy::Layered, Strategy::Fused] {
@@ -750,19 +750,19 @@ fn trainings_are_the_cpus() {
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
             gpu.restart(&start).unwrap();
             cpu.restart(&start.cast().unwrap()).unwrap();
-            assert_eq!(gpu.averages().unwrap(), start, "before the first step");
+            assert_eq!(gpu.ema_parameters().unwrap(), start, "before the first step");
             gpu.train(30).unwrap();
             cpu.train(30).unwrap();
             let what = format!("{} × {models}", strategy.name());
-            let error = deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+            let error = deviation(&gpu.losses().unwrap().values, &cpu.losses().unwrap().values);
             assert!(error <= 1e-4, "{what}: losses {error:e}");
             // Adam divides by a root of what is nearly 0 where a gradient is: no closer.
             let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
             assert!(error <= 1e-3, "{what}: parameters {error:e}");
-            let averages = wide(cpu.averages().unwrap().values());
-            let error = deviation(gpu.averages().unwrap().values(), &averages);
+            let averages = wide(cpu.ema_parameters().unwrap().values());
+            let error = deviation(gpu.ema_parameters().unwrap().values(), &averages);
             assert!(error <= 1e-3, "{what}: averages {error:e}");
-            assert_ne!(gpu.averages().unwrap(), gpu.parameters().unwrap());
+            assert_ne!(gpu.ema_parameters().unwrap(), gpu.parameters().unwrap());
         }
     }
 }
@@ -788,17 +788,17 @@ fn a_schedule_is_followed_by_every_strategy() {
 #[test]
 fn two_trainings_of_a_grid_have_the_same_bits() {
     let mlp = Mlp::new(3)
-        .encode(3, Grid { log2_table: 10, levels: 6, growth: 1.8, ..Grid::default() })
+        .encode(3, Grid { log2_hashmap_size: 10, levels: 6, per_level_scale: 1.8, ..Grid::default() })
         .layer(32, Activation::Relu)
         .layer(3, Activation::Identity);
     let data = data(&mlp, 3000, 1).cast().unwrap();
     for strategy in [Strategy::Layered, Strategy::Fused] {
-        let training = recipe(strategy).batch(Batch::Mini { size: 1500, seed: 1 });
+        let training = recipe(strategy).batch(Batch::Shuffled { size: 1500, seed: 1 });
         let mut bits = None;
         for _ in 0..8 {
             let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
             trainer.train(20).unwrap();
-            let values = [trainer.parameters().unwrap(), trainer.averages().unwrap()];
+            let values = [trainer.parameters().unwrap(), trainer.ema_parameters().unwrap()];
             let found: Vec<u32> =
                 values.iter().flat_map(|p| p.values()).map(|v| v.to_bits()).collect();
             assert_eq!(*bits.get_or_insert(found.clone()), found, "{}", strategy.name());
@@ -861,8 +861,8 @@ fn what_a_strategy_cannot_do_is_refused() {
     let data = data(&plain, 10, 1).cast().unwrap();
     let training = Training::new(Loss::RelativeL2, Optimizer::sgd(0.1));
     let mut trainer = Trainer::new(common::gpu(), &plain, &training, &data).unwrap();
-    assert!(trainer.averages().unwrap_err().to_string().contains("Training::average"));
-    let message = trainer.numerical_gradient(Difference::Central).unwrap_err().to_string();
+    assert!(trainer.ema_parameters().unwrap_err().to_string().contains("Training::ema"));
+    let message = trainer.numerical_gradient(FiniteDifference::Central).unwrap_err().to_string();
     assert!(message.contains("relative_l2"), "{message}");
 }
 

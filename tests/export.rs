@@ -70,7 +70,7 @@ fn every_form_is_valid_in_every_stage() {
     for activation in Activation::ALL {
         for widths in [&[3][..], &[4, 8], &[5, 64, 1], &[7, MAX_WRITTEN_OUT + 1, 6]] {
             let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, *activation));
-            let drawn = Init::Auto.draw(&mlp, 1, 1).unwrap();
+            let drawn = Init::Auto.sample(&mlp, 1, 1).unwrap();
             let baked = mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT);
             let bound = mlp.wgsl("net").binding(2, 3);
             let uniform = baked.then(|| bound.clone().uniform());
@@ -284,7 +284,7 @@ impl Case<'_> {
             });
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &group, &[]);
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
         }
         let line = (16 * wide).next_multiple_of(256);
         let texels = read(gpu, encoder, |encoder, staging| {
@@ -399,7 +399,7 @@ fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Ve
     let data = Data::new(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
     let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
     cpu.restart(&one).unwrap();
-    let y = cpu.outputs(&x).unwrap();
+    let y = cpu.predict(&x).unwrap();
     // ∂L/∂y = (y − t) / rows: t is chosen so that this is dy / rows.
     let t = y.iter().zip(dy).map(|(y, dy)| y - f64::from(*dy)).collect();
     let data = Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap();
@@ -473,14 +473,14 @@ fn networks_are_what_predict_says() {
     };
     for (i, activation) in (0..).zip(Activation::ALL) {
         let mlp = Mlp::new(2).layer(5, *activation).layer(4, *activation).layer(3, *activation);
-        let parameters = Init::Auto.draw(&mlp, 1, i).unwrap();
+        let parameters = Init::Auto.sample(&mlp, 1, i).unwrap();
         note(check(gpu, "bound", &parameters, &mlp.wgsl("net"), "", 0, i));
         note(check(gpu, "baked", &parameters, &parameters.wgsl("net"), "", 0, i));
     }
     for seed in 0..60 {
         let mlp = random_network(seed);
         let models = 1 + seed as usize % 3;
-        let parameters = Init::Auto.draw(&mlp, models, seed).unwrap();
+        let parameters = Init::Auto.sample(&mlp, models, seed).unwrap();
         let model = Model::new(gpu, &parameters).unwrap();
         let last = models - 1;
         note(match seed % 4 {
@@ -506,7 +506,7 @@ fn networks_are_what_predict_says() {
     }
     for widths in [&[65, 3][..], &[64, 128, 1], &[200, 70, 2]] {
         let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, Activation::Silu));
-        let parameters = Init::Auto.draw(&mlp, 2, 5).unwrap();
+        let parameters = Init::Auto.sample(&mlp, 2, 5).unwrap();
         let model = Model::new(gpu, &parameters).unwrap();
         note(check(gpu, "loops", &parameters, &model.wgsl("net").model(1), "", 1, 7));
         note(check(gpu, "loops", &parameters, &model.wgsl("net").any_model(), ", 1u", 1, 7));
@@ -531,9 +531,9 @@ fn encodings_are_part_of_the_function() {
     let grid = |features, interpolation| Grid {
         levels: 4,
         features,
-        log2_table: 5,
+        log2_hashmap_size: 5,
         base_resolution: 3,
-        growth: 1.6,
+        per_level_scale: 1.6,
         interpolation,
     };
     use Interpolation::{Linear, Smoothstep};
@@ -561,7 +561,7 @@ fn encodings_are_part_of_the_function() {
         for loops in [false, true] {
             let mlp = start.clone().layer(6, Activation::Tanh).layer(2, Activation::Identity);
             let models = 2;
-            let drawn = Init::Auto.draw(&mlp, models, i).unwrap();
+            let drawn = Init::Auto.sample(&mlp, models, i).unwrap();
             let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
             let large = |(i, v): (usize, &f32)| if i % p < tables { 1e4 * v } else { *v };
             let values = drawn.values().iter().enumerate().map(large).collect();
@@ -629,7 +629,7 @@ fn halves_are_close() {
         .layer(13, Activation::Relu)
         .layer(2, Activation::Sigmoid);
     for mlp in [mlp, small] {
-        let parameters = Init::Auto.draw(&mlp, 1, 3).unwrap();
+        let parameters = Init::Auto.sample(&mlp, 1, 3).unwrap();
         let x = numbers_f32(ROWS * 3, 1);
         let dy = numbers_f32(ROWS * 2, 2);
         let [y, _] = expected(&parameters, 0, &x, &dy);

@@ -24,7 +24,7 @@ fn article() -> (Mlp, Training, Data) {
     (
         Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid),
         Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)),
-        Dataset::Circles.draw(100, 1).unwrap(),
+        Dataset::Circles.sample(100, 1).unwrap(),
     )
 }
 
@@ -69,13 +69,13 @@ fn bad_descriptions_are_refused() {
         (mlp.clone(), training.clone().models(0), data.clone(), "the number of models is 0"),
         (
             mlp.clone(),
-            training.clone().batch(Batch::Mini { size: 101, seed: 0 }),
+            training.clone().batch(Batch::Shuffled { size: 101, seed: 0 }),
             data.clone(),
             "the rows of a mini-batch is 101",
         ),
         (
             mlp.clone(),
-            training.clone().batch(Batch::Consecutive { size: 0 }),
+            training.clone().batch(Batch::Sequential { size: 0 }),
             data.clone(),
             "the rows of a mini-batch is 0",
         ),
@@ -112,11 +112,11 @@ fn refused_parameters_leave_the_trainer_as_it_was(strategy: Strategy) {
         trainer.train(3).unwrap();
         let (before, losses) = (trainer.parameters().unwrap(), trainer.losses().unwrap());
         let other = Mlp::new(2).layer(4, Activation::Sigmoid).layer(1, Activation::Sigmoid);
-        let wrong = Init::Auto.draw(&other, 1, 0).unwrap();
+        let wrong = Init::Auto.sample(&other, 1, 0).unwrap();
         assert!(
             message(trainer.set_parameters(&wrong)).starts_with("the parameters' network is 2-4-1")
         );
-        let many = Init::Auto.draw(&mlp, 2, 0).unwrap();
+        let many = Init::Auto.sample(&mlp, 2, 0).unwrap();
         assert!(
             message(trainer.set_parameters(&many))
                 .starts_with("the parameters' number of models is 2")
@@ -160,7 +160,7 @@ fn divergence_is_named_and_kept_apart(strategy: Strategy) {
     let data = Data::for_each_model(3, 1, 1, x, vec![1.0; 24]).unwrap();
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05))
         .models(3)
-        .init(Init::HeNormal, 3)
+        .init(Init::HeNormal).seed(3)
         .strategy(strategy);
     let mut alone = Vec::new();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
@@ -252,7 +252,7 @@ fn a_lost_device_is_an_error(strategy: Strategy) {
 #[test]
 fn predictions_in_slices_are_whole() {
     let mlp = Mlp::new(2).layer(3, Activation::Softplus).layer(2, Activation::Identity);
-    let parameters = Init::Auto.draw(&mlp, 3, 1).unwrap();
+    let parameters = Init::Auto.sample(&mlp, 3, 1).unwrap();
     let rows = 2 * 16_384 + 17;
     let x: Vec<f32> = common::numbers_f32(2 * rows, 1);
     let mut model = Model::new(common::gpu(), &parameters).unwrap();
@@ -263,7 +263,7 @@ fn predictions_in_slices_are_whole() {
     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
     cpu.set_parameters(&parameters).unwrap();
     let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-    let error = common::deviation(&found, &cpu.outputs(&wide).unwrap());
+    let error = common::deviation(&found, &cpu.predict(&wide).unwrap());
     assert!(error <= 1e-6, "{error:e}");
     // Another number of rows through the same model.
     let few = model.predict(&x[..6]).unwrap();

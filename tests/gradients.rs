@@ -5,7 +5,7 @@
 mod common;
 
 use wgrad::{
-    Activation, Argument, Batch, CpuTrainer, Data, Difference, Init, Loss, Mlp, Optimizer,
+    Activation, Argument, Batch, CpuTrainer, Data, FiniteDifference, Init, Loss, Mlp, Optimizer,
     Parameters, SingleUnit, Train, Trainer, Training, compare_gradients,
 };
 
@@ -39,13 +39,13 @@ fn data(rows: usize, sets: usize) -> Data<f64> {
 fn cpu_back_propagation_is_the_central_difference() {
     let mut count = 0;
     for (mlp, loss) in networks() {
-        let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform, 4);
+        let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
         let trainer = CpuTrainer::<f64>::new(&mlp, &training, &data(5, 1)).unwrap();
         let (exact, _) = trainer.exact_gradients().unwrap();
-        let central = trainer.numerical_gradient(Difference::Central).unwrap();
+        let central = trainer.numerical_gradient(FiniteDifference::Central).unwrap();
         let error = common::deviation(&central, &exact.values);
         assert!(error <= 1e-7, "{mlp}, {}: {error:e}", loss.name());
-        let forward = trainer.numerical_gradient(Difference::Forward).unwrap();
+        let forward = trainer.numerical_gradient(FiniteDifference::Forward).unwrap();
         let error = common::deviation(&forward, &exact.values);
         assert!(error <= 1e-4, "{mlp}, {} forward: {error:e}", loss.name());
         count += 1;
@@ -56,8 +56,8 @@ fn cpu_back_propagation_is_the_central_difference() {
 #[test]
 fn input_gradient_is_the_central_difference() {
     // Of a loss that holds a divisor, no difference gives it.
-    for (mlp, loss) in networks().filter(|(_, loss)| !loss.holds_divisor()) {
-        let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform, 4);
+    for (mlp, loss) in networks().filter(|(_, loss)| !loss.detaches_denominator()) {
+        let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
         let at = |data: &Data<f64>| {
             CpuTrainer::<f64>::new(&mlp, &training, data).unwrap().exact_gradients().unwrap()
         };
@@ -86,13 +86,13 @@ fn gpu_back_propagation_is_the_cpus() {
         let sets = if index % 2 == 0 { 1 } else { models };
         let batch = match index % 4 {
             0 | 1 => Batch::Full,
-            2 => Batch::Mini { size: 7, seed: 3 },
-            _ => Batch::Consecutive { size: 7 },
+            2 => Batch::Shuffled { size: 7, seed: 3 },
+            _ => Batch::Sequential { size: 7 },
         };
         let training = Training::new(loss, Optimizer::sgd(0.1))
             .models(models)
             .batch(batch)
-            .init(Init::GlorotUniform, 4);
+            .init(Init::GlorotUniform).seed(4);
         let data = data(33, sets);
         let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
@@ -115,7 +115,7 @@ fn batches_in_order_train_as_on_the_cpu() {
     for models in [1, 3] {
         let training = Training::new(loss, Optimizer::adam(0.01))
             .models(models)
-            .batch(Batch::Consecutive { size: 7 });
+            .batch(Batch::Sequential { size: 7 });
         let data = data(33, 1);
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
@@ -123,7 +123,7 @@ fn batches_in_order_train_as_on_the_cpu() {
         gpu.train(12).unwrap();
         let found: Vec<f64> =
             gpu.losses().unwrap().values.iter().map(|loss| f64::from(*loss)).collect();
-        let error = common::deviation(&found, cpu.loss_values());
+        let error = common::deviation(&found, &cpu.losses().unwrap().values);
         assert!(error <= 1e-5, "{models} models: {error:e}");
     }
 }
@@ -137,7 +137,7 @@ fn one_batch_in_order_is_the_full_batch() {
         let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
         Trainer::new(common::gpu(), &mlp, &training, &data).unwrap().gradients().unwrap()
     };
-    assert_eq!(gradients(Batch::Consecutive { size: 33 }), gradients(Batch::Full));
+    assert_eq!(gradients(Batch::Sequential { size: 33 }), gradients(Batch::Full));
 }
 
 #[test]
@@ -148,14 +148,14 @@ fn gpu_differences_are_the_gradient() {
         (Loss::SoftmaxCrossEntropy, Activation::Identity),
     ] {
         let mlp = Mlp::new(3).layer(9, Activation::Tanh).layer(2, last);
-        for batch in [Batch::Full, Batch::Mini { size: 16, seed: 1 }] {
+        for batch in [Batch::Full, Batch::Shuffled { size: 16, seed: 1 }] {
             let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
             let data = data(40, 1);
             let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
             let (exact, _) = cpu.exact_gradients().unwrap();
             let mut trainer = Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
             // In f32 a difference keeps about the square root of the digits.
-            for (difference, bound) in [(Difference::Central, 2e-3), (Difference::Forward, 2e-2)] {
+            for (difference, bound) in [(FiniteDifference::Central, 2e-3), (FiniteDifference::Forward, 2e-2)] {
                 let found = trainer.numerical_gradient(difference).unwrap();
                 let error = common::deviation(&found, &exact.values);
                 assert!(error <= bound, "{} {difference:?}: {error:e}", loss.name());
@@ -170,7 +170,7 @@ fn the_closed_form_is_the_gradient() {
     let t = common::numbers_f32(50, 2).iter().map(|v| 0.5 + 0.5 * v).collect();
     let data = Data::new(1, 1, x, t).unwrap();
     for seed in 0..20 {
-        let parameters = Init::StandardNormal.draw(&SingleUnit::mlp(), 1, seed).unwrap();
+        let parameters = Init::StandardNormal.sample(&SingleUnit::mlp(), 1, seed).unwrap();
         let report =
             compare_gradients(&parameters, Loss::HalfSquaredError, &data, Some(common::gpu()), 100)
                 .unwrap();

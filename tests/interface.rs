@@ -8,7 +8,7 @@ mod common;
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use wgrad::kernels::{self, Access, Dispatch, Form};
+use wgrad::kernels::{self, Access, Dispatch, Tiling};
 use wgrad::{Activation, Loss, Optimizer};
 
 fn parse(dispatch: &Dispatch) -> Module {
@@ -171,7 +171,7 @@ fn kernels_stay_within_the_limits() {
             continue;
         }
         assert!(storage <= 5 && uniform <= 2, "{}: more than `from_wgpu` demands", kernel.name);
-        if kernel.name == Form::Tiled.kernel().name {
+        if kernel.name == Tiling::Tiled.kernel().name {
             // Taken only where the device allows what it needs.
             for (invocations, bytes, runs) in [
                 (kernel.workgroup, shared, true),
@@ -183,7 +183,7 @@ fn kernels_stay_within_the_limits() {
                     max_compute_workgroup_storage_size: bytes,
                     ..defaults.clone()
                 };
-                assert_eq!(Form::Tiled.runs_on(&limits.into()), runs);
+                assert_eq!(Tiling::Tiled.runs_on(&limits.into()), runs);
             }
             assert!(kernel.workgroup <= defaults.max_compute_invocations_per_workgroup);
             continue;
@@ -235,7 +235,7 @@ fn an_optimizers_numbers_have_four_bytes_each() {
         "epsilon",
         "weight_decay",
         "l2",
-        "skip_untouched",
+        "lazy",
         "ln_base",
         "decay_start",
         "decay_interval",
@@ -243,7 +243,7 @@ fn an_optimizers_numbers_have_four_bytes_each() {
     ];
     for ((member, name), i) in members.iter().zip(names).zip(0..) {
         assert_eq!((member.name.as_deref(), member.offset), (Some(name), 4 * i));
-        let counts = name == "skip_untouched" || name.starts_with("decay");
+        let counts = name == "lazy" || name.starts_with("decay");
         assert_eq!(scalar(&module, member), if counts { "u32" } else { "f32" }, "{name}");
     }
 }

@@ -18,7 +18,7 @@ use wgrad::kernels::{
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
-    Strategy, Target, Training,
+    Strategy, Capabilities, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -61,7 +61,7 @@ fn same_bits(found: &[u32], expected: &[f32]) -> bool {
 }
 
 /// A number that looks random, below `end`.
-fn draw(seed: usize, end: usize) -> usize {
+fn sample(seed: usize, end: usize) -> usize {
     let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize % end
 }
@@ -216,7 +216,7 @@ fn products_of_all_sizes() {
     }
     assert_eq!(products.len(), 1331);
     let halved = products.iter().map(|product| Product { half: true, ..*product });
-    let can = |product: &Product| product.matmul().dispatches(&Target::default()).is_ok();
+    let can = |product: &Product| product.matmul().dispatches(&Capabilities::default()).is_ok();
     let halved: Vec<_> = halved.filter(can).collect();
     assert!(halved.len() >= 60, "{}", halved.len());
     products.extend(halved);
@@ -394,7 +394,7 @@ fn values_of_activations() {
         let matmul = Matmul::new(z.len(), 1, 1).epilogue(activation);
         let job = Job {
             name: activation.name().into(),
-            dispatches: matmul.dispatches(common::gpu().target()).unwrap(),
+            dispatches: matmul.dispatches(common::gpu().capabilities()).unwrap(),
             slots: vec![floats(z), floats(&[1.0]), floats(&[0.0]), Content::Unset(z.len())],
         };
         let found = as_floats(&run(&[job])[0][3]);
@@ -410,7 +410,7 @@ fn slopes_of_activations() {
         let mut padded = z.to_vec();
         padded.resize(z.len().next_power_of_two(), 0.0);
         let shape = loss::Shape { models: 1, own_targets: false, batch: padded.len(), outputs: 1 };
-        let target = common::gpu().target();
+        let target = common::gpu().capabilities();
         let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape, target).unwrap();
         let targets: Vec<f32> =
             padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
@@ -428,7 +428,7 @@ fn slopes_of_activations() {
             let z = f64::from(*z);
             let side = activation.value(z) - f64::from(*t);
             let sign = if side > 0.0 { 1.0 } else { -1.0 };
-            (delta * scale, sign * activation.gradient_at(z))
+            (delta * scale, sign * activation.derivative_at(z))
         })
         .unzip()
     });
@@ -651,7 +651,7 @@ impl LossCase {
         Self { loss, activation, shape, z, targets }
     }
 
-    fn job(&self, target: &Target) -> Job {
+    fn job(&self, target: &Capabilities) -> Job {
         let dispatch = loss::dispatch(self.loss, self.activation, self.shape, target).unwrap();
         let groups = self.shape.models * self.shape.groups(self.loss, target);
         let name =
@@ -666,7 +666,7 @@ impl LossCase {
     }
 
     /// The gradient, and the partial sums of as many rows as the form of `target` adds up.
-    fn expected(&self, target: &Target) -> (Vec<f64>, Vec<f64>) {
+    fn expected(&self, target: &Capabilities) -> (Vec<f64>, Vec<f64>) {
         let loss::Shape { own_targets, batch, outputs, .. } = self.shape;
         let (z, targets) = (wide(&self.z), wide(&self.targets));
         let mut delta = vec![0.0; z.len()];
@@ -704,13 +704,13 @@ impl LossCase {
 
 fn check_losses(cases: &[LossCase]) {
     // In both forms: a sum of a workgroup, and of an invocation.
-    let own = common::gpu().target();
+    let own = common::gpu().capabilities();
     for software in [false, true] {
-        check_losses_on(cases, &Target { software, ..own.clone() });
+        check_losses_on(cases, &Capabilities { software, ..own.clone() });
     }
 }
 
-fn check_losses_on(cases: &[LossCase], target: &Target) {
+fn check_losses_on(cases: &[LossCase], target: &Capabilities) {
     let jobs: Vec<_> = cases.iter().map(|case| case.job(target)).collect();
     for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
         let (delta, partial) = case.expected(target);
@@ -779,7 +779,7 @@ fn losses_of_known_values() {
         (Loss::Huber, [0.0, -1.0, 1.0, 0.25], (0.5 + 1.5 + 0.031_25) / 4.0),
     ] {
         let shape = loss::Shape { models: 1, own_targets: false, batch: 1, outputs: 4 };
-        let target = Target { software: false, ..common::gpu().target().clone() };
+        let target = Capabilities { software: false, ..common::gpu().capabilities().clone() };
         let dispatch = loss::dispatch(loss, Activation::Identity, shape, &target).unwrap();
         let (z, t) = ([1.5, 2.0, 4.0, -0.5], [1.5, 3.0, 2.0, -0.75]);
         let slots = vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1)];
@@ -823,7 +823,7 @@ fn losses_of_extremes() {
             cases.push(LossCase { loss, activation, shape, z, targets });
         }
     }
-    let target = common::gpu().target();
+    let target = common::gpu().capabilities();
     let jobs: Vec<_> = cases.iter().map(|case| case.job(target)).collect();
     let mut failures = Vec::new();
     for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
@@ -855,7 +855,7 @@ fn a_nan_reaches_the_loss() {
         let shape = loss::Shape { models: 2, own_targets: false, batch: 65, outputs: 3 };
         let mut case = LossCase::new(loss, activation, shape, 9);
         case.z[65 * 3 + 4] = f32::NAN;
-        let target = common::gpu().target();
+        let target = common::gpu().capabilities();
         let job = case.job(target);
         let slots = &run(std::slice::from_ref(&job))[0];
         let partial = as_floats(&slots[3]);
@@ -873,11 +873,11 @@ fn a_nan_reaches_the_loss() {
 const NONE: u32 = finite::NONE;
 
 fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
-    reduce_job_on(common::gpu().target(), shape, gradient, losses, status)
+    reduce_job_on(common::gpu().capabilities(), shape, gradient, losses, status)
 }
 
 fn reduce_job_on(
-    target: &Target,
+    target: &Capabilities,
     shape: reduce::Shape,
     gradient: &[f32],
     losses: &[f32],
@@ -910,7 +910,7 @@ fn sums_of_all_sizes() {
     common::ways().iter().for_each(sums_of_all_sizes_on);
 }
 
-fn sums_of_all_sizes_on(target: &Target) {
+fn sums_of_all_sizes_on(target: &Capabilities) {
     let mut cases = Vec::new();
     for parameters in [0].into_iter().chain(SIZES) {
         for models in 1..=3 {
@@ -1074,7 +1074,7 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
     }
     let mut words = h.map(|v| (v as f32).to_bits()).to_vec();
     words.push((optimizer.l2() as f32).to_bits());
-    words.push(u32::from(optimizer.skips_untouched()));
+    words.push(u32::from(optimizer.is_lazy()));
     // No schedule: base, start, interval, end.
     words.extend([0; 4]);
     words
@@ -1128,10 +1128,10 @@ impl Population {
     }
 
     fn job(&self) -> Job {
-        self.job_on(common::gpu().target())
+        self.job_on(common::gpu().capabilities())
     }
 
-    fn job_on(&self, target: &Target) -> Job {
+    fn job_on(&self, target: &Capabilities) -> Job {
         let [rows, batch] = self.data;
         let dispatch = update::dispatch(
             &self.optimizer,
@@ -1185,7 +1185,7 @@ fn updates_of_all_sizes() {
     common::ways().iter().for_each(updates_of_all_sizes_on);
 }
 
-fn updates_of_all_sizes_on(target: &Target) {
+fn updates_of_all_sizes_on(target: &Capabilities) {
     let mut all = Vec::new();
     for optimizer in optimizers() {
         for parameters in SIZES {
@@ -1444,7 +1444,7 @@ fn batches_of_all_sizes() {
     common::ways().iter().for_each(batches_of_all_sizes_on);
 }
 
-fn batches_of_all_sizes_on(target: &Target) {
+fn batches_of_all_sizes_on(target: &Capabilities) {
     let mut cases = Vec::new();
     for rows in SIZES {
         for batch in SIZES.into_iter().filter(|batch| *batch <= rows) {
@@ -1507,7 +1507,7 @@ fn batches_of_all_sizes_on(target: &Target) {
 fn batches_use_each_row_once_an_epoch() {
     let rows = 257;
     let numbers: Vec<f32> = (0..rows).map(|i| i as f32).collect();
-    let dispatch = |shape| gather::dispatch(shape, common::gpu().target()).unwrap();
+    let dispatch = |shape| gather::dispatch(shape, common::gpu().capabilities()).unwrap();
     let epoch_of = |epoch: u32, seed: u32| {
         let mut order = Vec::new();
         let (mut e, mut position) = (epoch, 0);
@@ -1542,7 +1542,7 @@ fn batches_use_each_row_once_an_epoch() {
     assert!(orders[0] != orders[1] && orders[0] != orders[2] && orders[0] != numbers);
 }
 
-// Copies with one parameter replaced.
+// FiniteDifferencePlan with one parameter replaced.
 
 #[test]
 fn copies_of_all_sizes() {
@@ -1656,10 +1656,10 @@ fn counts_of_flat_units() {
         for holds in [Holds::Saved, Holds::PreActivation] {
             for rows in [1, 2, 255, 256, 257, 512, 600] {
                 for (models, units, offset) in [(1, 1, 0), (2, 3, 5), (3, 17, 0), (1, 65, 64)] {
-                    let threshold = activation.flat_below().unwrap_or(0.5);
+                    let threshold = activation.saturation_threshold().unwrap_or(0.5);
                     let slope = |v: f32| match holds {
                         Holds::Saved => activation.gradient(f64::from(v)),
-                        Holds::PreActivation => activation.gradient_at(f64::from(v)),
+                        Holds::PreActivation => activation.derivative_at(f64::from(v)),
                     };
                     let size = models * rows * units;
                     let mut values = numbers_f32(offset + size, jobs.len() as u64);
@@ -1788,7 +1788,7 @@ fn many_updated_parameters() {
         let momentum = Momentum { rate: 0.25, momentum: 0.5 };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
         let (mut values, mut states) = (wide(&population.values), population.two_states());
-        let job = population.job_on(&Target::default());
+        let job = population.job_on(&Capabilities::default());
         many(&job.dispatches[0]);
         population.take(&run(&[job])[0]);
         assert!(update::reference(
@@ -1811,7 +1811,7 @@ fn many_rows_of_a_loss() {
     for (models, batch) in [(1, MANY), (65_600, 3)] {
         let shape = loss::Shape { models, own_targets: true, batch, outputs: 1 };
         let case = LossCase::new(Loss::MeanSquaredError, Activation::Identity, shape, 1);
-        let workgroups = Target { software: false, ..common::gpu().target().clone() };
+        let workgroups = Capabilities { software: false, ..common::gpu().capabilities().clone() };
         many(&case.job(&workgroups).dispatches[0]);
         check_losses(&[case]);
     }
@@ -1833,7 +1833,7 @@ fn many_sums() {
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];
         status.resize(4 + models, NONE);
-        let job = reduce_job_on(&Target::default(), shape, &gradient, &losses, &status);
+        let job = reduce_job_on(&Capabilities::default(), shape, &gradient, &losses, &status);
         many(&job.dispatches[0]);
         let slots = &run(&[job])[0];
         assert!(same_bits(&slots[2], &reduce::reference(splits, &gradient)));
@@ -1849,7 +1849,7 @@ fn many_drawn_rows() {
     let rows = MANY.div_ceil(5) + 100;
     let shape =
         gather::Shape { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: Some(3) };
-    let dispatch = gather::dispatch(shape, common::gpu().target()).unwrap();
+    let dispatch = gather::dispatch(shape, common::gpu().capabilities()).unwrap();
     many(&dispatch);
     let (x, t) = (numbers_f32(rows * 3, 1), numbers_f32(rows * 2, 2));
     let slots = vec![

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Strategy,
-    Target, Trainer, Training,
+    Capabilities, Trainer, Training,
 };
 
 /// A device of the default limits, changed by `change`, that counts uncaptured errors.
@@ -44,7 +44,7 @@ fn data(rows: usize) -> Data {
 #[test]
 fn default_limits_are_enough() {
     let (gpu, errors) = noop(|_| ());
-    for batch in [Batch::Full, Batch::Mini { size: 5, seed: 1 }] {
+    for batch in [Batch::Full, Batch::Shuffled { size: 5, seed: 1 }] {
         for optimizer in Optimizer::all() {
             let training = Training::new(Loss::MeanSquaredError, optimizer).models(3).batch(batch);
             let mut trainer = Trainer::new(&gpu, &mlp(), &training, &data(9)).unwrap();
@@ -113,7 +113,7 @@ fn predictions_are_cut_to_what_may_be_bound() {
     assert_eq!(errors.load(Ordering::Relaxed), 0);
     let full = Trainer::new(&gpu, &mlp(), &training(), &data(200));
     assert!(matches!(full, Err(Error::TooLarge { .. })));
-    let mini = training().batch(Batch::Mini { size: 16, seed: 0 }).history(64);
+    let mini = training().batch(Batch::Shuffled { size: 16, seed: 0 }).history(64);
     assert!(Trainer::new(&gpu, &mlp(), &mini, &data(200)).is_ok());
 }
 
@@ -122,7 +122,7 @@ fn predictions_are_cut_to_what_may_be_bound() {
 fn grids_at_the_limit_of_a_dimension() {
     let (gpu, errors) = noop(|limits| limits.max_compute_workgroups_per_dimension = 8);
     // As for hardware: 64 rows a workgroup of the loss, 2 outputs: 8 · 8 workgroups hold 2,048 rows.
-    let gpu = gpu.planned_for(&Target::default());
+    let gpu = gpu.planned_for(&Capabilities::default());
     for (rows, fits) in [(2047, true), (2048, true), (2049, false)] {
         let made = Trainer::new(
             &gpu,
@@ -149,7 +149,7 @@ fn grids_at_the_limit_of_a_dimension() {
 /// Sizes that no machine holds come back as errors from the plan, which needs no device.
 #[test]
 fn plans_of_impossible_sizes_are_refused() {
-    let target = Target::default();
+    let target = Capabilities::default();
     let wide = Mlp::new(1 << 16).layer(1 << 15, Activation::Relu).layer(1, Activation::Identity);
     for (mlp, training, rows) in [
         (wide, training(), 1),
@@ -172,11 +172,11 @@ fn a_step_is_counted_before_it_runs() {
         for _ in 0..depth {
             mlp = mlp.layer(16, Activation::Tanh);
         }
-        for (batch, more) in [(Batch::Full, 2), (Batch::Mini { size: 10, seed: 0 }, 3)] {
+        for (batch, more) in [(Batch::Full, 2), (Batch::Shuffled { size: 10, seed: 0 }, 3)] {
             let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1))
                 .batch(batch)
                 .strategy(Strategy::Layered);
-            let plan = Plan::new(&mlp, &training, [1, 100], &Target::default()).unwrap();
+            let plan = Plan::new(&mlp, &training, [1, 100], &Capabilities::default()).unwrap();
             assert_eq!(plan.step().len(), 3 * depth + more);
             let text = plan.to_string();
             assert!(text.contains(&format!("a step: {} dispatches", 3 * depth + more)), "{text}");
@@ -192,7 +192,7 @@ fn a_step_is_counted_before_it_runs() {
 /// What the strategies are for: launches a step, counted and not timed.
 #[test]
 fn launches_of_each_strategy() {
-    let count = |mlp: &Mlp, strategy, models, rows, target: &Target| {
+    let count = |mlp: &Mlp, strategy, models, rows, target: &Capabilities| {
         let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
             .models(models)
             .strategy(strategy);
@@ -208,9 +208,9 @@ fn launches_of_each_strategy() {
         .layer(8, Activation::Tanh)
         .layer(1, Activation::Sigmoid);
     for target in [
-        Target::default(),
-        Target { subgroup: Some(32), ..Target::default() },
-        Target { subgroup: Some(8), software: true, ..Target::default() },
+        Capabilities::default(),
+        Capabilities { subgroup: Some(32), ..Capabilities::default() },
+        Capabilities { subgroup: Some(8), software: true, ..Capabilities::default() },
     ] {
         for (mlp, models) in [(&article, 1), (&article, 256), (&playground, 1), (&playground, 64)] {
             let found = count(mlp, Strategy::Resident, models, 1000, &target);
@@ -228,8 +228,8 @@ fn launches_of_each_strategy() {
 /// Chosen by the network, the rows and the device.
 #[test]
 fn each_strategy_is_chosen_where_it_suits() {
-    let hardware = Target { subgroup: Some(32), ..Target::default() };
-    let software = Target { subgroup: Some(8), software: true, ..Target::default() };
+    let hardware = Capabilities { subgroup: Some(32), ..Capabilities::default() };
+    let software = Capabilities { subgroup: Some(8), software: true, ..Capabilities::default() };
     let small = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
     let medium = Mlp::new(32).layer(64, Activation::Relu).layer(3, Activation::Identity);
     let large = Mlp::new(784).layer(512, Activation::Relu).layer(10, Activation::Identity);

@@ -28,7 +28,7 @@ struct Golden {
 
 fn mlp() -> Mlp {
     let grid =
-        Grid { levels: 8, log2_table: 10, base_resolution: 8, growth: 1.5, ..Grid::default() };
+        Grid { levels: 8, log2_hashmap_size: 10, base_resolution: 8, per_level_scale: 1.5, ..Grid::default() };
     Mlp::new(2)
         .encode(2, grid)
         .layer(32, Activation::Relu)
@@ -42,10 +42,10 @@ fn training() -> Training {
         beta2: 0.99,
         epsilon: 1e-15,
         l2: 1e-6,
-        skip_untouched: true,
+        lazy: true,
         ..Adam::default()
     };
-    Training::new(Loss::RelativeL2, adam).batch(Batch::Consecutive { size: BATCH })
+    Training::new(Loss::RelativeL2, adam).batch(Batch::Sequential { size: BATCH })
 }
 
 fn golden() -> Golden {

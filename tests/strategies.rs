@@ -5,7 +5,7 @@
 mod common;
 
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy, Target, Train,
+    Activation, Adam, Batch, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy, Capabilities, Train,
     Trainer, Training,
 };
 
@@ -46,7 +46,7 @@ fn every_strategy_is_the_cpus_training() {
     for (mlp, loss, optimizer, rows, models, sets, batch) in [
         (article.clone(), Loss::BinaryCrossEntropy, Optimizer::sgd(1.0), 1000, 1, 1, Batch::Full),
         (article.clone(), Loss::BinaryCrossEntropy, adam, 37, 5, 5, Batch::Full),
-        (article, Loss::HalfSquaredError, adam, 100, 3, 1, Batch::Mini { size: 7, seed: 3 }),
+        (article, Loss::HalfSquaredError, adam, 100, 3, 1, Batch::Shuffled { size: 7, seed: 3 }),
         (
             mlp(2, &[8, 8], 1, Tanh, Sigmoid),
             Loss::BinaryCrossEntropy,
@@ -74,21 +74,21 @@ fn every_strategy_is_the_cpus_training() {
             300,
             1,
             1,
-            Batch::Mini { size: 299, seed: 3 },
+            Batch::Shuffled { size: 299, seed: 3 },
         ),
     ] {
         let data = data(&mlp, rows, sets);
         let training =
-            Training::new(loss, optimizer).models(models).batch(batch).init(Init::Auto, 7);
+            Training::new(loss, optimizer).models(models).batch(batch).init(Init::Auto).seed(7);
         let steps = 40;
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
         cpu.train(steps).unwrap();
-        let (expected_losses, expected) = (cpu.loss_values().to_vec(), cpu.values().to_vec());
+        let (expected_losses, expected) = (&cpu.losses().unwrap().values.to_vec(), cpu.values().to_vec());
         let own = common::gpu();
         let planned_as = |software, subgroups: bool| {
-            let subgroup = own.target().subgroup.filter(|_| subgroups);
+            let subgroup = own.capabilities().subgroup.filter(|_| subgroups);
             let int64 = software;
-            own.planned_for(&Target { software, subgroup, int64, ..Target::default() })
+            own.planned_for(&Capabilities { software, subgroup, int64, ..Capabilities::default() })
         };
         for (strategy, gpu) in [
             (Strategy::Auto, own.clone()),
@@ -101,13 +101,13 @@ fn every_strategy_is_the_cpus_training() {
             (Strategy::Layered, planned_as(false, false)),
         ] {
             // llvmpipe takes half a minute to compile the largest network's other forms.
-            let other = gpu.target() != own.target();
+            let other = gpu.capabilities() != own.capabilities();
             if strategy == Strategy::Resident && other && mlp.parameters() > 200 {
                 skipped += 1;
                 continue;
             }
             let training = training.clone().strategy(strategy);
-            let target = gpu.target().clone();
+            let target = gpu.capabilities().clone();
             let mut gpu = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
             gpu.train(25).unwrap();
             gpu.train(steps - 25).unwrap();
@@ -147,7 +147,7 @@ fn the_fused_strategy_is_the_cpus_training() {
             200,
             2,
             1,
-            Batch::Mini { size: 63, seed: 5 },
+            Batch::Shuffled { size: 63, seed: 5 },
         ),
         (mlp(16, &[], 16, Tanh, Identity), Loss::Huber, 1, 2, 1, Batch::Full),
         (mlp(2, &[33], 1, Gelu, Sigmoid), Loss::BinaryCrossEntropy, 5000, 1, 1, Batch::Full),
@@ -156,7 +156,7 @@ fn the_fused_strategy_is_the_cpus_training() {
         let training = Training::new(loss, Optimizer::sgd(0.1))
             .models(models)
             .batch(batch)
-            .init(Init::Auto, 7);
+            .init(Init::Auto).seed(7);
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
         cpu.train(10).unwrap();
         let training = training.strategy(Strategy::Fused);
@@ -165,7 +165,7 @@ fn the_fused_strategy_is_the_cpus_training() {
         let most = if batch == Batch::Full { 3 } else { 4 };
         assert_eq!(gpu.plan().step().len(), most, "{mlp}");
         gpu.train(10).unwrap();
-        let error = common::deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+        let error = common::deviation(&gpu.losses().unwrap().values, &cpu.losses().unwrap().values);
         assert!(error <= 1e-5, "{mlp}: losses off by {error}");
         let error = common::deviation(gpu.parameters().unwrap().values(), cpu.values());
         assert!(error <= 1e-4, "{mlp}: parameters off by {error}");
@@ -177,7 +177,7 @@ fn the_fused_strategy_is_the_cpus_training() {
 #[test]
 fn the_longest_dispatch_runs_to_its_end() {
     use Activation::{Identity, Sigmoid, Tanh};
-    let mini = |size| Batch::Mini { size, seed: 1 };
+    let mini = |size| Batch::Shuffled { size, seed: 1 };
     for (mlp, loss, rows, batch) in [
         (mlp(2, &[3], 1, Sigmoid, Sigmoid), Loss::BinaryCrossEntropy, 1000, Batch::Full),
         (mlp(2, &[8, 8], 1, Tanh, Sigmoid), Loss::BinaryCrossEntropy, 1000, Batch::Full),
@@ -187,20 +187,20 @@ fn the_longest_dispatch_runs_to_its_end() {
             mlp(2, &[4], 1, Tanh, Identity),
             Loss::MeanSquaredError,
             700,
-            Batch::Consecutive { size: 96 },
+            Batch::Sequential { size: 96 },
         ),
     ] {
         let data = data(&mlp, rows, 1);
         let training = Training::new(loss, Optimizer::sgd(0.02))
             .batch(batch)
-            .init(Init::Auto, 3)
+            .init(Init::Auto).seed(3)
             .strategy(Strategy::Resident);
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
-        let steps = gpu.plan().strides()[0].steps;
+        let steps = gpu.plan().groups()[0].steps;
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
         gpu.train(steps).unwrap();
         cpu.train(steps).unwrap();
-        let error = common::deviation(&gpu.losses().unwrap().values, cpu.loss_values());
+        let error = common::deviation(&gpu.losses().unwrap().values, &cpu.losses().unwrap().values);
         assert!(error <= 1e-5, "{mlp}, {steps} steps: losses off by {error}");
         let error = common::deviation(gpu.parameters().unwrap().values(), cpu.values());
         assert!(error <= 1e-4, "{mlp}, {steps} steps: parameters off by {error}");

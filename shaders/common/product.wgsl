@@ -1,38 +1,5 @@
 // What the forms of the matrix product share: the sizes, and what becomes of a sum. The buffers are
 // those of the files product_a, product_b and product_c, as words or as fours.
-struct Params {
-    rows: u32,
-    columns: u32,
-    models: u32,
-    inner_begin: u32,
-    inner_end: u32,
-    splits: u32,
-    chunk: u32,
-    first_tile: u32,
-    tiles: u32,
-    a_offset: u32,
-    a_model: u32,
-    a_row: u32,
-    a_inner: u32,
-    b_offset: u32,
-    b_model: u32,
-    b_inner: u32,
-    b_column: u32,
-    extra_offset: u32,
-    extra_model: u32,
-    extra_row: u32,
-    extra_column: u32,
-    c_offset: u32,
-    c_model: u32,
-    c_split: u32,
-    c_row: u32,
-    saved_offset: u32,
-    ones_column: u32,
-    ones_offset: u32,
-    accumulate: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 
 // 0: the sum itself. 1: activation(sum + bias). 2: sum · activation'(saved).
 override EPILOGUE: u32 = 0u;

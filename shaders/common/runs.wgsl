@@ -1,7 +1,7 @@
-// Several words an invocation, 64 apart. Needs LANES of words.wgsl or fours.wgsl.
+// Several words an invocation, 64 apart. Needs LANES of scalar.wgsl or vec4.wgsl.
 
 // Words of an invocation, at most 8, so that each element has a bit: on a CPU what an invocation
-// begins and ends with costs as much as a word.
+// begins and ends with costs as much as one.
 override RUNS: u32 = 1u;
 
 // One past the last word of the invocation whose first is `begin`.

@@ -8,35 +8,36 @@
 //! and read once, by the same workgroup. The chunks' sums are added by [`super::reduce`].
 //! What it computes is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
-use super::{
-    Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant, check_needs, kernel,
-    stride,
+use crate::error::{Error, Result};
+use crate::kernels::{
+    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant,
+    check_needs, stride,
 };
-use crate::activation::Saved;
-use crate::cast::{narrow, to_f32, to_u32, wide};
-use crate::{Activation, Error, Loss, Mlp, Result, Target};
+use crate::network::{Activation, Mlp, Saved};
+use crate::numeric::{narrow, to_f32, to_u32, wide};
+use crate::training::Loss;
+use crate::wgsl::shader_struct;
 use std::fmt::Write as _;
 
 /// `shaders/fused.wgsl`.
 pub const KERNEL: Kernel = kernel!(
-    "fused",
+    "fused" in "fused",
     Parameters,
     [LOSS_ROW],
     [
-        Slot::uniform("params"),
         Slot::read("inputs"),
         Slot::read("targets"),
         Slot::read("parameters"),
-        Slot::write("saved"),
+        Slot::write("saved").of("array<vec4<f32>>"),
         Slot::write("partial_gradient"),
         Slot::write("partial_loss"),
     ]
 );
 
-parameters! {
+shader_struct! {
     /// `inputs` is `[sets, rows, inputs]`, `partial_gradient` `[splits, models, parameters]`, each
     /// split filled up to a multiple of four elements, `partial_loss` `[models, splits]`.
-    Parameters {
+    pub Parameters {
         /// Models.
         models: u32,
         /// Rows of the batch.
@@ -93,7 +94,7 @@ impl Shape<'_> {
 
 /// What the dispatches of a step are cut into.
 #[derive(Debug, Clone, Copy)]
-pub struct Form {
+pub struct LaunchConfig {
     /// The widest layer, rounded up.
     width: usize,
     /// Rows of a workgroup.
@@ -104,8 +105,8 @@ pub struct Form {
     pub saved: usize,
 }
 
-/// The layers' places in `saved`, in elements of four.
-struct Places {
+/// The layers' layout in `saved`, in elements of four.
+struct SavedLayout {
     levels: Vec<usize>,
     slopes: Vec<usize>,
     deltas: Vec<usize>,
@@ -113,7 +114,7 @@ struct Places {
     end: usize,
 }
 
-impl Places {
+impl SavedLayout {
     fn new(shape: Shape<'_>) -> Self {
         let Shape { mlp, models, batch, .. } = shape;
         let rows = models.saturating_mul(batch);
@@ -144,32 +145,32 @@ impl Places {
 /// first, and from row to row.
 pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
     let width = shape.mlp.layer_inputs(0);
-    [4 * Places::new(shape).input_delta, width.next_multiple_of(4)]
+    [4 * SavedLayout::new(shape).input_delta, width.next_multiple_of(4)]
 }
 
-impl Form {
+impl LaunchConfig {
     /// # Errors
     /// What makes the strategy impossible.
-    pub fn new(shape: Shape<'_>, target: &Target) -> Result<Self> {
+    pub fn new(shape: Shape<'_>, capabilities: &Capabilities) -> Result<Self> {
         let Shape { mlp, models, batch, .. } = shape;
         let widest = mlp.widest();
-        let limits = &target.limits;
+        let limits = &capabilities.limits;
         let width = widest.next_power_of_two().max(16);
-        let saved = Places::new(shape).end.saturating_mul(4);
-        let mut form = Self { width, chunk: 0, splits: 1, saved };
+        let saved = SavedLayout::new(shape).end.saturating_mul(4);
+        let mut launch = Self { width, chunk: 0, splits: 1, saved };
         check_needs(
             "fused",
             [
                 ("the widest layer", wide(widest), wide(MAX_WIDTH)),
                 (
                     "the bytes of workgroup memory",
-                    form.shared(),
+                    launch.shared(),
                     limits.max_compute_workgroup_storage_size.into(),
                 ),
                 (
                     "the invocations of a workgroup",
-                    wide(form.workgroup()),
-                    target.max_workgroup().into(),
+                    wide(launch.workgroup()),
+                    capabilities.max_workgroup().into(),
                 ),
                 (
                     "the storage buffers of a kernel",
@@ -179,25 +180,25 @@ impl Form {
                 (
                     "the bytes kept for the weight gradients",
                     4_u64.saturating_mul(wide(saved)),
-                    target.max_binding(),
+                    capabilities.max_binding(),
                 ),
             ],
         )?;
-        let tile = form.tile_rows();
+        let tile = launch.tile_rows();
         let all = wide(shape.of_layers()).saturating_mul(wide(models));
-        let room = narrow(PARTIAL_BYTES.min(target.max_binding()) / (4 * all.max(1))).max(1);
+        let room = narrow(PARTIAL_BYTES.min(capabilities.max_binding()) / (4 * all.max(1))).max(1);
         let wanted = GROUPS.div_ceil(models).min(room);
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
-        while tiles > 1 && form.iterations(mlp, tiles) > MAX_ITERATIONS {
+        while tiles > 1 && launch.iterations(mlp, tiles) > MAX_ITERATIONS {
             tiles = tiles.div_ceil(2);
         }
-        form.chunk = tiles * tile;
-        form.splits = batch.div_ceil(form.chunk);
-        if form.splits > room {
+        launch.chunk = tiles * tile;
+        launch.splits = batch.div_ceil(launch.chunk);
+        if launch.splits > room {
             let what = "the partial gradients under the fused strategy";
-            return Err(Error::argument(what, form.splits, format!("at most {room}")));
+            return Err(Error::argument(what, launch.splits, format!("at most {room}")));
         }
-        Ok(form)
+        Ok(launch)
     }
 
     /// Rows that go through the network together: as many as leave room for a second workgroup.
@@ -246,16 +247,16 @@ impl Form {
 ///
 /// # Errors
 /// A size that a shader cannot count.
-pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
+pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatch>> {
     let Shape { mlp, loss, models, sets, batch } = shape;
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
-    let groups = wide(models) * wide(form.splits);
+    let groups = wide(models) * wide(launch.splits);
     let p = shape.of_layers();
-    let multiply_adds = 3 * wide(form.chunk) * wide(p);
+    let multiply_adds = 3 * wide(launch.chunk) * wide(p);
     let most = (MAX_WORK / multiply_adds.max(1)).max(1);
     let mut pieces = vec![loss.wgsl()];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
-    let glue = glue(shape, form)?;
+    let generated = generate(shape, launch)?;
     let mut first = 0;
     let mut result = Vec::new();
     while first < groups {
@@ -265,19 +266,19 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
             rows: n(batch)?,
             own_inputs: u32::from(shape.own_inputs()),
             own_targets: u32::from(sets > 1),
-            chunk: n(form.chunk)?,
-            splits: n(form.splits)?,
+            chunk: n(launch.chunk)?,
+            splits: n(launch.splits)?,
             split_stride: n(stride(models * p, true))?,
             first_group: to_u32("the workgroups of a fused step", first)?,
             scale: to_f32(loss.scale(batch, mlp.outputs())),
         };
         // Every workgroup reads the parameters; rows and what is kept pass once each way.
-        let rows = now * wide(form.chunk).min(wide(batch));
-        let kept = wide(form.saved) / (wide(models) * wide(batch)).max(1);
+        let rows = now * wide(launch.chunk).min(wide(batch));
+        let kept = wide(launch.saved) / (wide(models) * wide(batch)).max(1);
         let variant = Variant {
             pieces: pieces.clone(),
-            glue: glue.clone(),
-            workgroup: Some(n(form.workgroup())?),
+            generated: generated.clone(),
+            workgroup: Some(n(launch.workgroup())?),
             ..Variant::default()
         };
         result.push(Dispatch::new(&KERNEL, &parameters, now).with(variant).costing(
@@ -291,16 +292,16 @@ pub fn dispatches(shape: Shape<'_>, form: &Form) -> Result<Vec<Dispatch>> {
 }
 
 /// The sizes, the layers, and their activations.
-fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
+fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let mlp = shape.mlp;
     let mut text = String::new();
     for (name, value) in [
-        ("WORKGROUP", form.workgroup()),
-        ("TILE_ROWS", form.tile_rows()),
-        ("WIDTH4", form.width / 4),
-        ("TILE", form.tile_rows() * form.width / 4),
-        ("DEPTH", form.depth()),
-        ("BLOCK", form.depth() * form.width / 4),
+        ("WORKGROUP", launch.workgroup()),
+        ("TILE_ROWS", launch.tile_rows()),
+        ("WIDTH4", launch.width / 4),
+        ("TILE", launch.tile_rows() * launch.width / 4),
+        ("DEPTH", launch.depth()),
+        ("BLOCK", launch.depth() * launch.width / 4),
         ("LAYERS", mlp.layers.len()),
         ("PARAMETERS", mlp.parameters()),
         ("TABLES", mlp.encoding_parameters()),
@@ -310,8 +311,8 @@ fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
         let value = to_u32("a size of a fused step", wide(value))?;
         let _ = writeln!(text, "const {name}: u32 = {value}u;");
     }
-    let places = Places::new(shape);
-    let _ = writeln!(text, "const INPUT_DELTA: u32 = {}u;", places.input_delta);
+    let layout = SavedLayout::new(shape);
+    let _ = writeln!(text, "const INPUT_DELTA: u32 = {}u;", layout.input_delta);
     text.push_str("fn layer_of(l: u32) -> Layer {\n    switch l {\n");
     let last = mlp.layers.len() - 1;
     for (l, range) in mlp.ranges().iter().enumerate() {
@@ -322,10 +323,10 @@ fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
             "        {case}: {{ return Layer({inputs}u, {units}u, {}u, {}u, {}u, {}u, {}u, {}u); }}",
             range.weight.start,
             range.bias.start,
-            places.levels[l],
-            places.levels[l + 1],
-            places.slopes[l],
-            places.deltas[l],
+            layout.levels[l],
+            layout.levels[l + 1],
+            layout.slopes[l],
+            layout.deltas[l],
         );
     }
     text.push_str("    }\n}\n");
@@ -361,6 +362,6 @@ fn glue(shape: Shape<'_>, form: &Form) -> Result<String> {
         }
         text.push_str("    }\n}\n");
     }
-    text.push_str(&shape.loss.glue(mlp.last_activation()));
+    text.push_str(&shape.loss.splice(mlp.last_activation()));
     Ok(text)
 }

@@ -4,8 +4,8 @@
 use std::sync::OnceLock;
 use wgrad::encoding::{Encoding, Grid, Interpolation};
 use wgrad::kernels::saturation::Holds;
-use wgrad::kernels::{self, Access, Dispatch, Form, Matmul};
-use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Target, Training};
+use wgrad::kernels::{self, Access, Dispatch, Tiling, Matmul};
+use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Capabilities, Training};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -22,30 +22,30 @@ pub fn gpu() -> &'static Gpu {
 
 /// The device under test as it is, as if it were hardware or software instead, and without integers
 /// of 64 bits: each way that a kernel may be written for it.
-pub fn ways() -> Vec<Target> {
-    let own = gpu().target();
-    let mut all = vec![own.clone(), Target { software: !own.software, ..own.clone() }];
+pub fn ways() -> Vec<Capabilities> {
+    let own = gpu().capabilities();
+    let mut all = vec![own.clone(), Capabilities { software: !own.software, ..own.clone() }];
     if own.int64 {
-        all.push(Target { int64: false, ..own.clone() });
+        all.push(Capabilities { int64: false, ..own.clone() });
     }
     all
 }
 
 /// The device under test with each form of the matrix product that it can run, and once more without
 /// integers of 64 bits. All but the one for subgroups of 8 it must.
-pub fn targets() -> Vec<Target> {
-    let own = gpu().target();
-    let with = |form: &Form| Target { product: Some(*form), ..own.clone() };
-    let can = |form: &Form| form.runs_on(own);
-    let forms: Vec<_> = Form::ALL.iter().filter(|form| can(form)).collect();
+pub fn targets() -> Vec<Capabilities> {
+    let own = gpu().capabilities();
+    let with = |form: &Tiling| Capabilities { product: Some(*form), ..own.clone() };
+    let can = |form: &Tiling| form.runs_on(own);
+    let forms: Vec<_> = Tiling::ALL.iter().filter(|form| can(form)).collect();
     let missing = usize::from(own.subgroup != Some(8));
-    assert_eq!(forms.len(), Form::ALL.len() - missing, "{forms:?} on {own:?}");
+    assert_eq!(forms.len(), Tiling::ALL.len() - missing, "{forms:?} on {own:?}");
     if missing == 1 {
         println!("subgroups of {:?}: no products by subgroups of 8", own.subgroup);
     }
     let all = forms.into_iter().map(with);
     all.flat_map(|target| {
-        let plain = Target { int64: false, ..target.clone() };
+        let plain = Capabilities { int64: false, ..target.clone() };
         let also = target.int64.then_some(plain);
         std::iter::once(target).chain(also)
     })
@@ -323,16 +323,16 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::finite::dispatch(3, 2).unwrap(),
         kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
         kernels::perturb::dispatch(3, 2, 0).unwrap(),
-        kernels::average::dispatch(3, 0.9).unwrap(),
-        kernels::peak::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::settle::dispatch(2, [16, 0, 21], [24, 12], &Target::default()).unwrap(),
+        kernels::ema::dispatch(3, 0.9).unwrap(),
+        kernels::max_abs::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
+        kernels::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default()).unwrap(),
     ];
     all.extend(every_encoding());
     let texels = |format: &wgpu::TextureFormat| {
         kernels::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
     };
     all.extend(kernels::texture::FORMATS.iter().map(texels));
-    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Target| {
+    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
         let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
         let plan = Plan::new(&mlp, &training, [2, 100], target).unwrap();
@@ -340,17 +340,17 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     };
     let optimizers = Optimizer::all();
     let mut turn = optimizers.iter().cycle();
-    for batch in [Batch::Full, Batch::Mini { size: 10, seed: 1 }] {
+    for batch in [Batch::Full, Batch::Shuffled { size: 10, seed: 1 }] {
         for hidden in Activation::ALL {
             for (loss, last) in losses() {
                 let optimizer = turn.next().unwrap();
-                let target = Target::default();
+                let target = Capabilities::default();
                 step(*hidden, loss, last, optimizer, batch, Strategy::Layered, &target);
                 // Their forms follow from the whole network: each hidden activation and each loss.
                 if *hidden == Activation::Relu || loss == Loss::MeanSquaredError {
                     step(*hidden, loss, last, optimizer, batch, Strategy::Fused, &target);
                     for subgroup in [None, Some(8), Some(32)] {
-                        let target = Target { subgroup, ..Target::default() };
+                        let target = Capabilities { subgroup, ..Capabilities::default() };
                         step(*hidden, loss, last, optimizer, batch, Strategy::Resident, &target);
                     }
                 }
@@ -358,15 +358,15 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         }
     }
     // Software's own: the sum of an invocation, rows four by four, words as pairs.
-    let software = Target { software: true, int64: true, ..Target::default() };
+    let software = Capabilities { software: true, int64: true, ..Capabilities::default() };
     let shape = kernels::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
     let loss = |(loss, last)| kernels::loss::dispatch(loss, last, shape, &software).unwrap();
     all.extend(losses().into_iter().map(loss));
     let shape =
         kernels::gather::Shape { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
-    for target in [&Target::default(), &software] {
+    for target in [&Capabilities::default(), &software] {
         all.push(kernels::gather::dispatch(shape, target).unwrap());
-        all.push(kernels::settle::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
+        all.push(kernels::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
     }
     for activation in Activation::ALL {
         for holds in [Holds::Saved, Holds::PreActivation] {
@@ -386,12 +386,12 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 tables: 0,
                 padded: false,
             };
-            let target = Target { software, int64, ..Target::default() };
+            let target = Capabilities { software, int64, ..Capabilities::default() };
             all.push(kernels::reduce::dispatch(shape, &target).unwrap());
         }
         let ways = |o| [(o, 1, false), (o, 1, true), (o, 3, false)];
         for (optimizer, models, int64) in Optimizer::all().iter().flat_map(ways) {
-            let target = Target { software: models == 1, int64, ..Target::default() };
+            let target = Capabilities { software: models == 1, int64, ..Capabilities::default() };
             let shape = kernels::update::Shape {
                 parameters,
                 models,
@@ -404,7 +404,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             all.push(kernels::update::dispatch(optimizer, shape, &target).unwrap());
         }
     }
-    for form in Form::ALL {
+    for form in Tiling::ALL {
         all.extend(every_product(*form));
     }
     all
@@ -415,17 +415,17 @@ fn every_encoding() -> Vec<Dispatch> {
     let mut all = Vec::new();
     for encoding in Encoding::all() {
         if !matches!(encoding, Encoding::Grid(_)) {
-            all.push(kernels::encode::of(encoding, 3, 2, 5).unwrap());
-            all.push(kernels::encode_gradient::of(encoding, 3, 2, 5).unwrap());
+            all.push(kernels::encode_pointwise::of(encoding, 3, 2, 5).unwrap());
+            all.push(kernels::encode_pointwise_gradient::of(encoding, 3, 2, 5).unwrap());
         }
     }
     for features in [1, 2, 4, 8] {
         for interpolation in [Interpolation::Linear, Interpolation::Smoothstep] {
             let grid =
-                Grid { levels: 3, log2_table: 6, features, interpolation, ..Grid::default() };
+                Grid { levels: 3, log2_hashmap_size: 6, features, interpolation, ..Grid::default() };
             for inputs in [2, 3] {
-                all.push(kernels::grid::of(grid, inputs, 2, 5).unwrap());
-                all.push(kernels::grid_gradient::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::encode_grid::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::encode_grid_gradient::of(grid, inputs, 2, 5).unwrap());
                 all.push(kernels::scatter::of(grid, inputs, 2, 5).unwrap());
             }
         }
@@ -435,13 +435,13 @@ fn every_encoding() -> Vec<Dispatch> {
 
 /// The matrix products of a training step and of a prediction with every activation, and the bare
 /// ones in all directions; with buffers as words (sizes that are no multiples of four) and as fours.
-fn every_product(form: Form) -> Vec<Dispatch> {
+fn every_product(form: Tiling) -> Vec<Dispatch> {
     let mut all = Vec::new();
     for (size, int64) in [(2, false), (4, false), (4, true)] {
-        let software = form == Form::Subgroup;
+        let software = form == Tiling::Subgroup;
         let subgroup = Some(8);
         let product = Some(form);
-        let target = Target { product, subgroup, software, int64, ..Target::default() };
+        let target = Capabilities { product, subgroup, software, int64, ..Capabilities::default() };
         let product = Matmul::new(size, size, size);
         for product in [
             product,

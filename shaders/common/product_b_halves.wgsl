@@ -1,9 +1,0 @@
-// B of a matrix product in f16, as fours of halves; products and sums stay f32. Needs
-// halves_words.wgsl or halves_pairs.wgsl.
-@group(0) @binding(2) var<storage, read> b: array<Halves>;
-
-const B_ALIGNED: bool = true;
-
-fn four_of_b(at: vec4<u32>) -> vec4<f32> {
-    return four_of_halves(b[at.x / 4u]);
-}

@@ -1,0 +1,15 @@
+// What a matrix product reads beside its operands, and its result, as vectors of four words: for
+// offsets, strides and lengths that are multiples of four, which makes every count four.
+// The bias, or what the forward pass saved.
+
+fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
+    return unpacked(extra[first / 4u]);
+}
+
+fn four_of_c(first: u32, count: u32) -> vec4<f32> {
+    return unpacked(c[first / 4u]);
+}
+
+fn put_four(at: u32, count: u32, values: vec4<f32>) {
+    c[at / 4u] = packed(values);
+}

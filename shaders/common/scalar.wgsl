@@ -1,0 +1,25 @@
+// Elements one by one, as vec4.wgsl has them four by four.
+alias Lanes = f32;
+alias Stored = f32;
+const LANES: u32 = 1u;
+
+fn unpacked(stored: Stored) -> Lanes {
+    return stored;
+}
+
+fn packed(lanes: Lanes) -> Stored {
+    return lanes;
+}
+
+fn part(lanes: Lanes, lane: u32) -> f32 {
+    return lanes;
+}
+
+// A bit for each element that is not finite.
+fn not_finite(lanes: Lanes) -> u32 {
+    return select(1u, 0u, is_finite(lanes));
+}
+
+fn with_part(lanes: Lanes, lane: u32, value: f32) -> Lanes {
+    return value;
+}

@@ -1,0 +1,30 @@
+// The gradient of the inputs of a grid: an invocation a row. Definition: src/kernels/encoding/encode_grid_gradient.rs.
+
+@compute @workgroup_size(64)
+fn encode_grid_gradient(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    let model = index / params.rows;
+    if (model >= params.models) {
+        return;
+    }
+    let at = params.input_offset + model * params.input_model + index % params.rows * params.inputs;
+    let x = grid_point(at);
+    let of_level = GRID_FEATURES / GRID_CHUNK;
+    let tables = model * params.parameters + params.tables;
+    let begin = index * params.width + params.first;
+    var sum = vec3<f32>();
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+        let dy = delta_at(begin + chunk * GRID_CHUNK);
+        sum += grid_slope(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
+    }
+    let to = index * params.inputs + params.input_offset % params.inputs;
+    input_gradient[to] = sum.x;
+    input_gradient[to + 1u] = sum.y;
+    if (GRID_CORNERS == 8u) {
+        input_gradient[to + 2u] = sum.z;
+    }
+}

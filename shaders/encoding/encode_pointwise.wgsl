@@ -1,0 +1,26 @@
+// The outputs of an encoding without parameters: an invocation an output.
+// Definition: src/kernels/encoding/encode_pointwise.rs.
+
+@compute @workgroup_size(64)
+fn encode_pointwise(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    let outputs = params.points * params.of_point;
+    let row = index / outputs;
+    let model = row / params.rows;
+    if (model >= params.models) {
+        return;
+    }
+    let column = index % outputs;
+    let at = params.input_offset + model * params.input_model
+        + row % params.rows * params.inputs + column / params.of_point * DIMENSIONS;
+    var p = vec3<f32>(inputs[at], 0.0, 0.0);
+    if (DIMENSIONS == 3u) {
+        p = vec3<f32>(p.x, inputs[at + 1u], inputs[at + 2u]);
+    }
+    encoded[row * params.width + params.first + column] =
+        encoding_value(p, column % params.of_point, vec2<f32>(params.x, params.y));
+}

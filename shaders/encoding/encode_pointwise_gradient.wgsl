@@ -1,0 +1,36 @@
+// The gradient of the inputs of an encoding without parameters: an invocation a point.
+// Definition: src/kernels/encoding/encode_pointwise_gradient.rs.
+
+@compute @workgroup_size(64)
+fn encode_pointwise_gradient(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    let row = index / params.points;
+    let model = row / params.rows;
+    if (model >= params.models) {
+        return;
+    }
+    let place = index % params.points;
+    let column = params.input_offset % params.inputs + place * DIMENSIONS;
+    let at = params.input_offset + model * params.input_model
+        + row % params.rows * params.inputs + place * DIMENSIONS;
+    var p = vec3<f32>(inputs[at], 0.0, 0.0);
+    if (DIMENSIONS == 3u) {
+        p = vec3<f32>(p.x, inputs[at + 1u], inputs[at + 2u]);
+    }
+    let numbers = vec2<f32>(params.x, params.y);
+    let first = row * params.width + params.first + place * params.of_point;
+    var sum = vec3<f32>();
+    for (var k = 0u; k < params.of_point; k++) {
+        sum += delta[first + k] * encoding_slope(p, k, numbers);
+    }
+    let to = row * params.inputs + column;
+    input_gradient[to] = sum.x;
+    if (DIMENSIONS == 3u) {
+        input_gradient[to + 1u] = sum.y;
+        input_gradient[to + 2u] = sum.z;
+    }
+}

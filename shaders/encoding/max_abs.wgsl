@@ -1,0 +1,34 @@
+// The largest magnitude among some columns of a matrix, as bits, whose order is that of magnitudes
+// with what is not finite above all. Definition: src/kernels/encoding/max_abs.rs.
+
+var<workgroup> largest: array<u32, 64>;
+
+@compute @workgroup_size(64)
+fn max_abs(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models * params.groups) {
+        return;
+    }
+    let model = index / params.groups;
+    let elements = params.rows * params.columns;
+    var found = 0u;
+    for (var i = index % params.groups * 64u + local; i < elements; i += 64u * params.groups) {
+        let at = params.first + (model * params.rows + i / params.columns) * params.width + i % params.columns;
+        found = max(found, values[at] & 0x7fffffffu);
+    }
+    largest[local] = found;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            largest[local] = max(largest[local], largest[local + width]);
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        max_abs_bits[index] = largest[0];
+    }
+}

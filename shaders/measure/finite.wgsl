@@ -1,0 +1,17 @@
+// The index of the first element of each model's stretch that is NaN or infinite, told by its
+// bits; the slots hold 0xffffffff before. Definition: src/kernels/measure/finite.rs.
+
+@compute @workgroup_size(64)
+fn finite(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    if (index >= params.length * params.models) {
+        return;
+    }
+    if (!is_finite(values[index])) {
+        atomicMin(&first[index / params.length], index % params.length);
+    }
+}

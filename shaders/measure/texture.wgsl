@@ -1,0 +1,28 @@
+// Rows of outputs as texels, row after row of the texture, a model a layer. Definition:
+// src/kernels/texture.rs.
+
+@compute @workgroup_size(64)
+fn texture(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + local;
+    let model = index / params.rows;
+    if (model >= params.models) {
+        return;
+    }
+    let at = index * params.outputs;
+    var texel = vec4<f32>(values[at], 0.0, 0.0, 1.0);
+    if (params.outputs > 1u) {
+        texel.y = values[at + 1u];
+    }
+    if (params.outputs > 2u) {
+        texel.z = values[at + 2u];
+    }
+    if (params.outputs > 3u) {
+        texel.w = values[at + 3u];
+    }
+    let row = params.first + index % params.rows;
+    textureStore(texels, vec2<u32>(row % params.width, row / params.width), model, texel);
+}

@@ -1,0 +1,18 @@
+// The step counter and the cursor after a dispatch of many steps: a dispatch of its own, so that no
+// workgroup reads what another has moved already. Definition: src/kernels/step/advance.rs.
+
+@compute @workgroup_size(64)
+fn advance(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x > 0u) {
+        return;
+    }
+    var cursor = vec2<u32>(status.epoch, status.position);
+    for (var i = 0u; i < params.steps; i++) {
+        cursor = next_cursor(cursor, params.rows, params.batch);
+    }
+    let step = status.step + params.steps;
+    status.step = step;
+    status.updates = step;
+    status.epoch = cursor.x;
+    status.position = cursor.y;
+}

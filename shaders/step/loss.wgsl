@@ -1,0 +1,75 @@
+// Value and gradient of a loss from the last layer's pre-activations; a row an invocation and the
+// sum of 64 rows' values a workgroup, or some rows and their sum an invocation.
+// Definition: src/kernels/step/loss.rs.
+
+// Whether an invocation keeps the sum of its rows to itself, or a workgroup has one sum.
+override ALONE: bool = false;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn loss(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (ALONE) {
+        let part = index * 64u + local;
+        if (part < params.models * params.groups) {
+            let first = part % params.groups * params.run;
+            var sum = 0.0;
+            for (var row = first; row < min(first + params.run, params.rows); row++) {
+                sum += loss_of(part / params.groups, row);
+            }
+            partial[part] = sum * params.scale;
+        }
+        return;
+    }
+    if (index >= params.models * params.groups) {
+        return;
+    }
+    let row = (index % params.groups) * 64u + local;
+    var sum = 0.0;
+    if (row < params.rows) {
+        sum = loss_of(index / params.groups, row);
+    }
+    sums[local] = sum * params.scale;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        partial[index] = sums[0];
+    }
+}
+
+// The loss of a row, whose gradient it stores.
+fn loss_of(model: u32, row: u32) -> f32 {
+    var sum = 0.0;
+    let first = (model * params.rows + row) * params.width;
+    let shared_by_row = loss_row(first);
+    for (var i = first; i < first + params.width; i++) {
+        let value = loss_element(z[i], target_of(i), shared_by_row);
+        sum += value.x;
+        delta[i] = value.y * params.scale;
+    }
+    return sum;
+}
+
+fn row_width() -> u32 {
+    return params.width;
+}
+
+fn logit_of(i: u32) -> f32 {
+    return z[i];
+}
+
+// The target of element `i` of z: models may share their targets.
+fn target_of(i: u32) -> f32 {
+    let elements = params.rows * params.width;
+    return targets[(i / elements) * params.target_model + i % elements];
+}

@@ -1,0 +1,109 @@
+// The second stage of all sums of a step: the gradient from its splits, the loss of each model
+// from its workgroups, and the check that they are finite. Definition: src/kernels/step/reduce.rs.
+
+var<workgroup> sums: array<f32, 64>;
+
+// Whether the gradient comes in partial sums; else it is there already, and only checked.
+override SPLIT: bool = true;
+
+// Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
+override ALONE: bool = false;
+
+@compute @workgroup_size(64)
+fn reduce(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    if (index < params.gradient_groups) {
+        let begin = index * 64u * RUNS + local;
+        let elements = params.parameters * params.models;
+        let end = end_of_run(begin, elements);
+        var fails = 0u;
+        for (var i = begin; i < end; i += 64u) {
+            fails |= not_finite(reduced(i)) << first_bit(begin, i);
+        }
+        // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs
+        // all of it for nothing.
+        while (fails != 0u) {
+            let bit = firstTrailingBit(fails);
+            fails &= fails - 1u;
+            let element = min(element_of_bit(begin, bit), elements - 1u);
+            atomicMin(&status.diverged[element / params.parameters], status.step);
+        }
+        return;
+    }
+    let model = index - params.gradient_groups;
+    if (model >= params.models) {
+        return;
+    }
+    var sum = 0.0;
+    if (ALONE) {
+        // No turn for the others: on a CPU each would load for itself.
+        let end = select(0u, params.loss_groups, local == 0u);
+        var run = 0.0;
+        for (var i = 0u; i < end; i++) {
+            run += partial_loss[model * params.loss_groups + i];
+            if (i % 16u == 15u) {
+                sum += run;
+                run = 0.0;
+            }
+        }
+        sum += run;
+    } else {
+        sum = sum_of_workgroup(model, local);
+    }
+    if (local == 0u) {
+        let step = status.step;
+        losses[(step % params.history) * params.models + model] = sum;
+        if (!is_finite(sum)) {
+            atomicMin(&status.diverged[model], step);
+        }
+        if (model == 0u) {
+            // Read by the update, which is the one to move `step`: no invocation reads what
+            // another of its dispatch writes.
+            status.updates = step + 1u;
+        }
+    }
+}
+
+// Lanes `i` of the gradient, which is then in its place: behind the tables of its model.
+fn reduced(i: u32) -> Lanes {
+    var place = i;
+    if (params.tables > 0u) {
+        place += (i * LANES / params.parameters + 1u) * params.tables / LANES;
+    }
+    if (!SPLIT) {
+        return unpacked(gradient[place]);
+    }
+    // Sixteen at a time: a sum of sums loses less than one long sum.
+    var sum = Lanes();
+    var part_sum = Lanes();
+    for (var split = 0u; split < params.splits; split++) {
+        part_sum += unpacked(partial_gradient[split * (params.split_stride / LANES) + i]);
+        if (split % 16u == 15u) {
+            sum += part_sum;
+            part_sum = Lanes();
+        }
+    }
+    sum += part_sum;
+    gradient[place] = packed(sum);
+    return sum;
+}
+
+fn sum_of_workgroup(model: u32, local: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = local; i < params.loss_groups; i += 64u) {
+        sum += partial_loss[model * params.loss_groups + i];
+    }
+    sums[local] = sum;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width /= 2u) {
+        if (local < width) {
+            sums[local] += sums[local + width];
+        }
+        workgroupBarrier();
+    }
+    return sums[0];
+}

@@ -1,0 +1,113 @@
+// One optimizer step of every parameter, and the step counter. A model whose loss or gradient is
+// not finite keeps its parameters. Definition: src/kernels/step/update.rs.
+
+// Whether all elements are one model's, whose state is then read once.
+override ONE_MODEL: bool = false;
+
+// Whether the learning rate follows a schedule.
+override SCHEDULED: bool = false;
+
+// Read once, not once an element.
+var<private> hyper: Hyper;
+var<private> gradients: Lanes;
+var<private> values: Lanes;
+var<private> first: Lanes;
+var<private> second: Lanes;
+
+@compute @workgroup_size(64)
+fn update(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let begin = (group.y * groups.x + group.x) * 64u * RUNS + local;
+    let updates = status.updates;
+    hyper = hyperparameters;
+    if (SCHEDULED) {
+        hyper.rate = scheduled_rate(hyperparameters, updates - 1u);
+    }
+    if (begin == 0u) {
+        status.step = updates;
+        let cursor = vec2<u32>(status.epoch, status.position);
+        let next = next_cursor(cursor, params.rows, params.batch);
+        status.epoch = next.x;
+        status.position = next.y;
+    }
+    let elements = params.parameters * params.models;
+    var of_first = 0u;
+    if (ONE_MODEL) {
+        of_first = atomicLoad(&status.diverged[0]);
+    }
+    let end = end_of_run(begin, elements);
+    var fails = 0u;
+    for (var i = begin; i < end; i += 64u) {
+        fails |= update_word(i, elements, updates, of_first) << first_bit(begin, i);
+    }
+    // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs all
+    // of it for nothing.
+    while (fails != 0u) {
+        let bit = firstTrailingBit(fails);
+        fails &= fails - 1u;
+        let model = element_of_bit(begin, bit) / params.parameters;
+        atomicMin(&status.diverged[model], updates);
+    }
+}
+
+// The elements of word `i`: a bit for each that would stop being finite, and is left.
+fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
+    gradients = unpacked(gradient[i]);
+    values = unpacked(parameters[i]);
+    if (STATES > 0u) {
+        first = unpacked(states[i]);
+    }
+    if (STATES > 1u) {
+        second = unpacked(states[params.state_stride / LANES + i]);
+    }
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
+    if (LANES > 1u) {
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, of_first));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
+    }
+    parameters[i] = packed(values);
+    if (STATES > 0u) {
+        states[i] = packed(first);
+    }
+    if (STATES > 1u) {
+        states[params.state_stride / LANES + i] = packed(second);
+    }
+    return fails;
+}
+
+// The element of `lane` in word `i`: whether it would stop being finite, and is left.
+fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
+    let element = i * LANES + lane;
+    if (element >= elements) {
+        return false;
+    }
+    var diverged = of_first;
+    if (!ONE_MODEL) {
+        diverged = atomicLoad(&status.diverged[element / params.parameters]);
+    }
+    // A model that diverges here is marked with `updates`, the next step: what other invocations of
+    // this dispatch decide does not depend on which of them comes first.
+    if (diverged < updates) {
+        return false;
+    }
+    var state = vec2<f32>(part(first, lane), part(second, lane));
+    let parameter = part(values, lane);
+    var g = part(gradients, lane);
+    if (element % params.parameters >= params.tables) {
+        g += hyper.l2 * parameter;
+    } else if (hyper.skip_untouched != 0u && g == 0.0) {
+        return false;
+    }
+    let value = optimize(parameter, g, &state, f32(updates));
+    if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
+        return true;
+    }
+    values = with_part(values, lane, value);
+    first = with_part(first, lane, state.x);
+    second = with_part(second, lane, state.y);
+    return false;
+}

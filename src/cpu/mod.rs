@@ -1,0 +1,441 @@
+//! The same networks, trained on the CPU: the twin that the GPU is checked against and compared
+//! with, made of the kernels' references.
+
+use crate::error::{Error, Result};
+use crate::kernels::{
+    measure::saturation::{self, Holds},
+    step::{Status, ema, gather, loss, update},
+};
+use crate::network::{Activation, Mlp, Parameters, activation::Saved, encoding};
+use crate::numeric::{Matrix, Real, check_finite, check_shape, product, to_u32, wide};
+use crate::training::{
+    Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
+    TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
+};
+
+/// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
+///
+/// ```
+/// use wgrad::{Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Train, Training};
+/// let data = Dataset::Xor.sample(100, 0)?;
+/// let mlp = Mlp::new(2).layer(8, Activation::Tanh).layer(1, Activation::Sigmoid);
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.05));
+/// let mut trainer = CpuTrainer::<f32>::new(&mlp, &training, &data)?;
+/// trainer.train(200)?;
+/// assert!(trainer.losses()?.last()[0] < 0.3);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CpuTrainer<T = f32> {
+    mlp: Mlp,
+    training: Training,
+    data: Data<T>,
+    batch: usize,
+    parameters: Vec<T>,
+    states: Vec<Vec<T>>,
+    ema: Vec<T>,
+    step: u32,
+    cursor: Cursor,
+    diverged: Vec<u32>,
+    losses: Vec<T>,
+}
+
+/// What a forward pass leaves: the first layer's inputs, where an encoding makes them, and all layers.
+struct Pass<T> {
+    encoded: Option<Vec<T>>,
+    layers: Vec<Layer<T>>,
+}
+
+/// What a forward pass leaves of one layer: `[batch, units]`, and the pre-activations where the
+/// activation's derivative needs them.
+struct Layer<T> {
+    y: Vec<T>,
+    z: Option<Vec<T>>,
+}
+
+impl<T: Real> CpuTrainer<T> {
+    /// Draws the initial parameters and copies the data.
+    ///
+    /// # Errors
+    /// Those of [`Training::check`] and [`Batch::size`]; data that do not fit the network.
+    pub fn new(mlp: &Mlp, training: &Training, data: &Data<T>) -> Result<Self> {
+        training.check(mlp)?;
+        data.check(mlp, training.models)?;
+        to_u32("the number of rows", wide(data.rows()))?;
+        let batch = training.batch.size(data.rows())?;
+        let drawn = training.init.sample(mlp, training.models, training.seed)?.cast()?;
+        let mut trainer = Self {
+            mlp: mlp.clone(),
+            training: training.clone(),
+            data: data.clone(),
+            batch,
+            parameters: Vec::new(),
+            states: Vec::new(),
+            ema: Vec::new(),
+            step: 0,
+            cursor: Cursor::default(),
+            diverged: Vec::new(),
+            losses: Vec::new(),
+        };
+        trainer.restart(&drawn)?;
+        Ok(trainer)
+    }
+
+    /// Trains on other data from the next step on, whose epochs begin anew.
+    ///
+    /// # Errors
+    /// Data that do not fit the network, or of another number of rows or sets.
+    pub fn set_data(&mut self, data: &Data<T>) -> Result<()> {
+        data.check(&self.mlp, self.training.models)?;
+        for (what, found, now) in [
+            ("the data's number of rows", data.rows(), self.data.rows()),
+            ("the data's number of sets", data.sets(), self.data.sets()),
+        ] {
+            if found != now {
+                return Err(Error::argument(what, found, format!("{now}, as before")));
+            }
+        }
+        self.data.clone_from(data);
+        self.cursor = Cursor::default();
+        Ok(())
+    }
+
+    /// The rows of the next step, `[sets, batch, inputs]` and `[sets, batch, outputs]`.
+    fn rows(&self) -> Result<[std::borrow::Cow<'_, [T]>; 2]> {
+        if self.training.batch == Batch::Full {
+            return Ok([self.data.x().into(), self.data.t().into()]);
+        }
+        let shape = gather::Shape {
+            sets: self.data.sets(),
+            rows: self.data.rows(),
+            batch: self.batch,
+            inputs: self.mlp.inputs,
+            outputs: self.mlp.outputs(),
+            seed: self.training.batch.seed(),
+        };
+        let Cursor { epoch, position } = self.cursor;
+        let draw = |width, values| gather::reference(shape, epoch, position, width, values);
+        Ok([
+            draw(self.mlp.inputs, self.data.x())?.into(),
+            draw(self.mlp.outputs(), self.data.t())?.into(),
+        ])
+    }
+
+    /// `[x, t]` of model `m`.
+    fn set<'a>(&self, m: usize, [x, t]: [&'a [T]; 2]) -> [&'a [T]; 2] {
+        let set = if self.data.sets() == 1 { 0 } else { m };
+        let part = |values: &'a [T], width: usize| {
+            let size = self.batch * width;
+            &values[set * size..(set + 1) * size]
+        };
+        [part(x, self.mlp.inputs), part(t, self.mlp.outputs())]
+    }
+
+    /// Calls `f(m)` for every model, on all cores where there are several.
+    fn each_model<R: Send>(&self, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+        let models = self.training.models;
+        #[cfg(feature = "threads")]
+        if models > 1 {
+            use rayon::prelude::*;
+            return (0..models).into_par_iter().map(f).collect();
+        }
+        (0..models).map(f).collect()
+    }
+
+    /// The parameters, `[models, P]`.
+    pub(crate) fn values(&self) -> &[T] {
+        &self.parameters
+    }
+
+    fn model(&self, m: usize) -> &[T] {
+        let p = self.mlp.parameters();
+        &self.parameters[m * p..(m + 1) * p]
+    }
+
+    /// Loss and gradient on the batch of the next step, and where `inputs` is set the gradient of its
+    /// inputs, `[models, batch, inputs]`.
+    pub(crate) fn back_propagate(&self, inputs: bool) -> Result<(Gradients<T>, Vec<T>)> {
+        let [x, t] = self.rows()?;
+        let results = self.each_model(|m| {
+            let [x, t] = self.set(m, [&x, &t]);
+            let pass = forward(&self.mlp, self.model(m), x, true);
+            backward(&self.mlp, &self.training, self.model(m), x, t, &pass, inputs)
+        });
+        let mut gradients = Gradients { losses: Vec::new(), values: Vec::new() };
+        let mut of_inputs = Vec::new();
+        for (loss, gradient, inputs) in results {
+            gradients.losses.push(loss);
+            gradients.values.extend(gradient);
+            of_inputs.extend(inputs);
+        }
+        Ok((gradients, of_inputs))
+    }
+
+    /// The loss of one model with `parameters` on the batch of the next step, and the last
+    /// pre-activations. What the loss's gradient takes for a constant is made of `held`, where given.
+    pub(crate) fn loss_at(&self, parameters: &[T], held: Option<&[T]>) -> Result<(T, Vec<T>)> {
+        let [x, t] = self.rows()?;
+        let [x, t] = self.set(0, [&x, &t]);
+        let z =
+            forward(&self.mlp, parameters, x, false).layers.pop().map_or_else(Vec::new, |l| l.y);
+        let mut delta = vec![T::ZERO; t.len()];
+        let (loss, f) = (self.training.loss, self.mlp.last_activation());
+        let both = [&z[..], held.unwrap_or(&z)];
+        Ok((loss::held_reference(loss, f, self.mlp.outputs(), both, t, &mut delta), z))
+    }
+
+    fn one_step(&mut self) -> Result<()> {
+        let (gradients, _) = self.back_propagate(false)?;
+        let (p, t) = (self.mlp.parameters(), self.step + 1);
+        let tables = self.mlp.encoding_parameters();
+        let rate = self.training.optimizer.rate() * self.training.schedule.factor(self.step);
+        let optimizer = self.training.optimizer.at_rate(rate);
+        for m in 0..self.training.models {
+            let gradient = &gradients.values[m * p..(m + 1) * p];
+            let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
+            if !finite {
+                self.diverged[m] = self.diverged[m].min(self.step);
+            }
+            if self.diverged[m] > self.step {
+                let parameters = &mut self.parameters[m * p..(m + 1) * p];
+                let states = &mut self.states[m];
+                if !update::reference(&optimizer, t, tables, gradient, parameters, states) {
+                    self.diverged[m] = self.diverged[m].min(t);
+                }
+            }
+        }
+        if let Some(decay) = self.training.ema {
+            ema::reference(decay, t, &self.parameters, &mut self.ema);
+        }
+        self.losses.extend(gradients.losses);
+        self.step += 1;
+        let n = |value: usize| to_u32("a number of rows", wide(value));
+        self.cursor.advance(n(self.batch)?, n(self.data.rows())?);
+        Ok(())
+    }
+}
+
+/// All layers' activations; of the last layer the pre-activations alone. `keep` keeps what the
+/// backward pass needs.
+fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Pass<T> {
+    let mut layers: Vec<Layer<T>> = Vec::new();
+    let rows = x.len() / mlp.inputs;
+    let encoded = (!mlp.encoding.is_empty()).then(|| encoding::encode(mlp, parameters, x));
+    let x = encoded.as_deref().unwrap_or(x);
+    for (index, range) in mlp.ranges().into_iter().enumerate() {
+        let [units, inputs] = range.shape;
+        let input = layers.last().map_or(x, |layer| &layer.y);
+        let bias = &parameters[range.bias];
+        let mut z: Vec<T> = bias.iter().copied().cycle().take(rows * units).collect();
+        let x = Matrix::new(input, rows, inputs);
+        product(x, Matrix::transposed(&parameters[range.weight], units, inputs), true, &mut z);
+        let f = mlp.layers[index].activation;
+        let layer = if index + 1 == mlp.layers.len() || f == Activation::Identity {
+            Layer { y: z, z: None }
+        } else if keep && f.saves() == Saved::Input {
+            Layer { y: map(&z, |z| f.value(z)), z: Some(z) }
+        } else {
+            Layer { y: map(&z, |z| f.value(z)), z: None }
+        };
+        if !keep {
+            layers.clear();
+        }
+        layers.push(layer);
+    }
+    Pass { encoded, layers }
+}
+
+/// Loss, gradient, and the gradient of the inputs where asked for.
+fn backward<T: Real>(
+    mlp: &Mlp,
+    training: &Training,
+    parameters: &[T],
+    x: &[T],
+    t: &[T],
+    pass: &Pass<T>,
+    inputs_too: bool,
+) -> (T, Vec<T>, Vec<T>) {
+    let Pass { encoded, layers } = pass;
+    let raw = x;
+    let x = encoded.as_deref().unwrap_or(x);
+    let tables = mlp.encoding_parameters();
+    let rows = raw.len() / mlp.inputs;
+    let mut gradient = vec![T::ZERO; parameters.len()];
+    let mut delta = vec![T::ZERO; t.len()];
+    let z = layers.last().map_or(x, |layer| &layer.y);
+    let loss =
+        loss::reference(training.loss, mlp.last_activation(), mlp.outputs(), z, t, &mut delta);
+    for (index, range) in mlp.ranges().into_iter().enumerate().rev() {
+        let [units, inputs] = range.shape;
+        let below = if index == 0 { x } else { &layers[index - 1].y };
+        let d = Matrix::transposed(&delta, rows, units);
+        product(d, Matrix::new(below, rows, inputs), false, &mut gradient[range.weight.clone()]);
+        let bias = &mut gradient[range.bias];
+        for row in delta.chunks(units) {
+            for (sum, d) in bias.iter_mut().zip(row) {
+                *sum += *d;
+            }
+        }
+        if index == 0 && !inputs_too && tables == 0 {
+            break;
+        }
+        let mut next = vec![T::ZERO; rows * inputs];
+        let w = Matrix::new(&parameters[range.weight], units, inputs);
+        product(Matrix::new(&delta, rows, units), w, false, &mut next);
+        if index > 0 {
+            let f = mlp.layers[index - 1].activation;
+            let saved = layers[index - 1].z.as_ref().unwrap_or(&layers[index - 1].y);
+            for (d, saved) in next.iter_mut().zip(saved) {
+                *d *= f.gradient(*saved);
+            }
+        }
+        delta = next;
+    }
+    if encoded.is_some() && (inputs_too || tables > 0) {
+        let of_tables = &mut gradient[..tables];
+        delta = encoding::back_propagate(mlp, parameters, raw, &delta, of_tables, inputs_too);
+    }
+    (loss, gradient, if inputs_too { delta } else { Vec::new() })
+}
+
+/// Elements above which a function of each is worth several cores.
+#[cfg(feature = "threads")]
+const PARALLEL: usize = 1 << 14;
+
+fn map<T: Real>(values: &[T], f: impl Fn(T) -> T + Send + Sync) -> Vec<T> {
+    #[cfg(feature = "threads")]
+    if values.len() >= PARALLEL {
+        use rayon::prelude::*;
+        return values.par_iter().with_min_len(PARALLEL / 4).map(|v| f(*v)).collect();
+    }
+    values.iter().map(|v| f(*v)).collect()
+}
+
+impl<T> Sealed for CpuTrainer<T> {}
+
+impl<T: Real> TrainBase for CpuTrainer<T> {
+    type Scalar = T;
+
+    fn device(&self) -> String {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = if cfg!(feature = "threads") { cores } else { 1 };
+        let bits = 8 * size_of::<T>();
+        format!("CPU ({cores} core{}, f{bits})", if cores == 1 { "" } else { "s" })
+    }
+
+    fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters<T>) -> Result<()> {
+        check_same(&self.mlp, self.training.models, parameters)?;
+        self.parameters = parameters.values().to_vec();
+        self.diverged = vec![Status::NOT_DIVERGED; self.training.models];
+        Ok(())
+    }
+
+    fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
+        check_optimizer(self.training.optimizer, optimizer)?;
+        self.training.optimizer = optimizer;
+        Ok(())
+    }
+
+    fn restart(&mut self, parameters: &Parameters<T>) -> Result<()> {
+        self.set_parameters(parameters)?;
+        self.states = vec![vec![T::ZERO; 2 * self.mlp.parameters()]; self.training.models];
+        self.ema.clone_from(&self.parameters);
+        self.step = 0;
+        self.cursor = Cursor::default();
+        self.losses.clear();
+        Ok(())
+    }
+}
+
+impl<T: Real> Train for CpuTrainer<T> {
+    fn train(&mut self, steps: u32) -> Result<()> {
+        for _ in 0..steps {
+            self.one_step()?;
+        }
+        all_diverged(&self.diverged)
+    }
+
+    fn diverged(&mut self) -> Result<Vec<Option<u32>>> {
+        let steps = self.diverged.iter();
+        Ok(steps.map(|step| (*step != Status::NOT_DIVERGED).then_some(*step)).collect())
+    }
+
+    fn losses(&mut self) -> Result<Losses<T>> {
+        let models = self.training.models;
+        Ok(Losses { first_step: 0, models, values: self.losses.clone() })
+    }
+
+    fn parameters(&mut self) -> Result<Parameters<T>> {
+        Parameters::new(self.mlp.clone(), self.training.models, self.parameters.clone())
+    }
+
+    fn ema_parameters(&mut self) -> Result<Parameters<T>> {
+        check_ema(&self.training)?;
+        Parameters::new(self.mlp.clone(), self.training.models, self.ema.clone())
+    }
+
+    fn gradients(&mut self) -> Result<Gradients<T>> {
+        Ok(self.back_propagate(false)?.0)
+    }
+
+    fn input_gradient(&mut self) -> Result<Vec<T>> {
+        Ok(self.back_propagate(true)?.1)
+    }
+
+    fn predict(&mut self, x: &[T]) -> Result<Vec<T>> {
+        check_shape("x", x.len(), &[x.len() / self.mlp.inputs, self.mlp.inputs])?;
+        check_finite("x", x)?;
+        if x.is_empty() {
+            return Ok(Vec::new());
+        }
+        let f = self.mlp.last_activation();
+        let outputs = self.each_model(|m| {
+            let last = forward(&self.mlp, self.model(m), x, false).layers.pop();
+            let z = last.map_or_else(Vec::new, |l| l.y);
+            z.into_iter().map(|z| f.value(z)).collect::<Vec<_>>()
+        });
+        Ok(outputs.concat())
+    }
+
+    fn health(&mut self) -> Result<Health> {
+        let [x, _] = self.rows()?;
+        let (gradients, _) = self.back_propagate(false)?;
+        let p = self.mlp.parameters();
+        let layers_of = self.each_model(|m| {
+            let [x, _] = self.set(m, [&x, &x]);
+            forward(&self.mlp, self.model(m), x, true).layers
+        });
+        let mut layers = Vec::new();
+        for (m, kept) in layers_of.iter().enumerate() {
+            for (index, (layer, range)) in self.mlp.layers.iter().zip(self.mlp.ranges()).enumerate()
+            {
+                let stretch = &gradients.values[m * p + range.weight.start..m * p + range.bias.end];
+                let norm = stretch.iter().map(|g| g.to_f64().powi(2)).sum::<f64>().sqrt();
+                let last = index + 1 == self.mlp.layers.len();
+                let (holds, values) = if last {
+                    (Holds::PreActivation, &kept[index].y)
+                } else {
+                    (Holds::Saved, kept[index].z.as_ref().unwrap_or(&kept[index].y))
+                };
+                let counts = layer.activation.saturation_threshold().map(|threshold| {
+                    saturation::reference(layer.activation, holds, layer.units, threshold, values)
+                });
+                layers.push(LayerHealth::new(
+                    norm,
+                    layer.activation,
+                    self.batch,
+                    counts.as_deref(),
+                ));
+            }
+        }
+        Ok(Health { models: self.training.models, layers })
+    }
+}

@@ -1,0 +1,100 @@
+//! A plan bound to buffers.
+
+use crate::error::{Error, Result};
+use crate::gpu::{BufferRange, Gpu, Prepared};
+use crate::plan::{Buffer, Node, Stages, StepGroup};
+use std::collections::HashMap;
+
+/// The buffers of a plan, made.
+pub(crate) type Buffers = HashMap<Buffer, BufferRange>;
+
+/// Makes the buffers of `plan` that are not in `buffers` yet.
+pub(crate) fn make_buffers(gpu: &Gpu, plan: &[(Buffer, u64)], buffers: &mut Buffers) -> Result<()> {
+    for (name, bytes) in plan {
+        if !buffers.contains_key(name) {
+            let made = if *name == Buffer::Hyper {
+                gpu.uniform(&name.to_string(), &vec![0; crate::numeric::narrow(*bytes)])?
+            } else {
+                gpu.buffer(&name.to_string(), *bytes)?
+            };
+            buffers.insert(*name, made.into());
+        }
+    }
+    Ok(())
+}
+
+/// The buffer `name` among `buffers`.
+pub(crate) fn find(buffers: &Buffers, name: Buffer) -> Result<&BufferRange> {
+    buffers.get(&name).ok_or_else(|| Error::Internal(format!("the buffer `{name}` was not made")))
+}
+
+/// Makes the buffers of `stages` that are not in `buffers` yet, compiles its dispatches and binds
+/// them. `texels` is what [`Buffer::Texels`] stands for.
+pub(crate) fn bind(
+    gpu: &Gpu,
+    stages: &Stages,
+    buffers: &mut Buffers,
+    texels: Option<&wgpu::TextureView>,
+) -> Result<Vec<Prepared>> {
+    make_buffers(gpu, &stages.buffers, buffers)?;
+    prepare(gpu, &stages.nodes.iter().collect::<Vec<_>>(), buffers, texels)
+}
+
+/// Compiles dispatches and binds them to `buffers`.
+pub(crate) fn prepare(
+    gpu: &Gpu,
+    nodes: &[&Node],
+    buffers: &Buffers,
+    texels: Option<&wgpu::TextureView>,
+) -> Result<Vec<Prepared>> {
+    let bound = nodes.iter().map(|node| {
+        let bindings = node.buffers.iter().map(|name| match (name, texels) {
+            (Buffer::Texels, Some(view)) => Ok(wgpu::BindingResource::TextureView(view)),
+            _ => Ok(wgpu::BindingResource::Buffer(find(buffers, *name)?.binding())),
+        });
+        Ok((&node.dispatch, bindings.collect::<Result<Vec<_>>>()?))
+    });
+    gpu.prepare_all(&bound.collect::<Result<Vec<_>>>()?)
+}
+
+/// Records dispatches into one compute pass.
+pub(crate) fn record(encoder: &mut wgpu::CommandEncoder, prepared: &[Prepared], times: u32) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for _ in 0..times {
+        for dispatch in prepared {
+            dispatch.record(&mut pass);
+        }
+    }
+}
+
+/// Steps ready to be recorded: some at once, and by themselves.
+pub(crate) struct Program {
+    groups: Vec<(u32, Vec<Prepared>)>,
+}
+
+impl Program {
+    pub fn new(gpu: &Gpu, groups: &[StepGroup], buffers: &Buffers) -> Result<Self> {
+        let nodes: Vec<&Node> = groups.iter().flat_map(|stride| &stride.nodes).collect();
+        let mut all = prepare(gpu, &nodes, buffers, None)?.into_iter();
+        let groups = groups.iter().map(|s| (s.steps, all.by_ref().take(s.nodes.len()).collect()));
+        Ok(Self { groups: groups.collect() })
+    }
+
+    /// Records `steps` steps into one compute pass.
+    pub fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u32,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
+        let mut pass = encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        let mut left = steps;
+        for (steps, stride) in &self.groups {
+            while left >= *steps {
+                stride.iter().for_each(|dispatch| dispatch.record(&mut pass));
+                left -= steps;
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The device, and how work gets onto it and results off it.
+
+#[cfg(not(target_family = "wasm"))]
+mod blocking;
+mod bound;
+mod pipeline;
+mod range;
+mod readback;
+mod run;
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use blocking::blocking;
+pub(crate) use bound::{Buffers, Program, bind, find, make_buffers, prepare, record};
+pub use pipeline::Prepared;
+pub(crate) use range::{BufferRange, check_usage};
+
+use crate::error::{Error, Result};
+use crate::kernels::Capabilities;
+use crate::numeric::{narrow, wide};
+use pipeline::Pipeline;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A device and its queue: the application's, or ones made here.
+///
+/// A clone is the same device, and shares its compiled kernels. The crate never touches the
+/// device-lost callback or the uncaptured-error handler; what it creates is created inside an
+/// error scope of its own, so that a failure comes back as an [`Error`].
+#[derive(Clone)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    capabilities: Capabilities,
+    pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
+    cache: Option<wgpu::PipelineCache>,
+    lost: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({self})")
+    }
+}
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wgpu::AdapterInfo { name, driver, driver_info, backend, .. } = &self.info;
+        write!(f, "{name} ({backend:?}")?;
+        for part in [driver, driver_info] {
+            if !part.is_empty() {
+                write!(f, ", {part}")?;
+            }
+        }
+        write!(f, ")")
+    }
+}
+
+impl Gpu {
+    /// A device of one's own, on the adapter that is likely the fastest.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] where there is none.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn new() -> Result<Self> {
+        pollster::block_on(Self::new_async())
+    }
+
+    /// The same without blocking.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn new_async() -> Result<Self> {
+        if wgpu::Instance::enabled_backend_features().is_empty() {
+            return Err(Error::NoGpu("this build has no back end of wgpu".into()));
+        }
+        let instance = wgpu::Instance::default();
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance
+            .request_adapter(&options)
+            .await
+            .map_err(|error| Error::NoGpu(error.to_string()))?;
+        let offered = adapter.limits();
+        // More than the defaults only in what lets a network be larger.
+        let required_limits = wgpu::Limits {
+            max_buffer_size: offered.max_buffer_size,
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        }
+        .or_worse_values_from(&offered);
+        let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
+            wanted |= wgpu::Features::SHADER_INT64;
+        }
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_features: adapter.features() & wanted,
+            required_limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::NoGpu(error.to_string()))?;
+        Self::from_wgpu(&device, &queue)
+    }
+
+    /// The application's device and queue, whatever features and limits it asked for.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where the device allows less than a kernel needs: 5 storage buffers a
+    /// stage, and 64 invocations and 512 bytes of shared memory a workgroup.
+    pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self> {
+        let limits = device.limits();
+        for (limit, found, needed) in [
+            (
+                "max_storage_buffers_per_shader_stage",
+                limits.max_storage_buffers_per_shader_stage,
+                5,
+            ),
+            (
+                "max_uniform_buffers_per_shader_stage",
+                limits.max_uniform_buffers_per_shader_stage,
+                2,
+            ),
+            (
+                "max_compute_invocations_per_workgroup",
+                limits.max_compute_invocations_per_workgroup,
+                64,
+            ),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, 64),
+            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, 512),
+            (
+                "max_compute_workgroups_per_dimension",
+                limits.max_compute_workgroups_per_dimension,
+                1,
+            ),
+        ] {
+            if found < needed {
+                return Err(Error::Limit { limit, found: found.into(), needed: needed.into() });
+            }
+        }
+        let info = device.adapter_info();
+        let same = info.subgroup_min_size == info.subgroup_max_size;
+        let subgroup = (same && device.features().contains(wgpu::Features::SUBGROUP))
+            .then_some(info.subgroup_min_size);
+        Ok(Self {
+            device: device.clone(),
+            queue: queue.clone(),
+            capabilities: Capabilities {
+                limits,
+                software: info.device_type == wgpu::DeviceType::Cpu,
+                subgroup,
+                int64: device.features().contains(wgpu::Features::SHADER_INT64),
+                product: None,
+            },
+            info,
+            pipelines: Arc::default(),
+            cache: None,
+            lost: Arc::default(),
+        })
+    }
+
+    /// The device.
+    pub const fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    pub const fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// What the adapter says of itself.
+    pub const fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// What the device allows.
+    pub const fn limits(&self) -> &wgpu::Limits {
+        &self.capabilities.limits
+    }
+
+    /// What a plan has to know of the device.
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The same device, planned for as `target` says: as if it were hardware, or software, without
+    /// subgroup operations, with one form of all matrix products. To compare what is made for
+    /// other devices on this one. Its limits stay its own, and
+    /// subgroups and integers of 64 bits can only be given up.
+    #[must_use]
+    pub fn planned_for(&self, capabilities: &Capabilities) -> Self {
+        let own = &self.capabilities;
+        let subgroup = capabilities.subgroup.filter(|size| own.subgroup == Some(*size));
+        let int64 = capabilities.int64 && own.int64;
+        let capabilities =
+            Capabilities { limits: own.limits.clone(), subgroup, int64, ..capabilities.clone() };
+        Self { capabilities, ..self.clone() }
+    }
+
+    /// The same device, whose kernels are compiled through the application's pipeline cache: a
+    /// later start of the application finds them there.
+    #[must_use]
+    pub fn with_pipeline_cache(mut self, cache: &wgpu::PipelineCache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
+    /// Tells this and all its clones, trainers and models that the device is lost: from now on
+    /// their calls return [`Error::DeviceLost`] at once. To be called from the application's
+    /// device-lost callback; without it the first call that needs the device finds out.
+    ///
+    /// ```no_run
+    /// # fn on(gpu: &wgrad::Gpu, device: &wgpu::Device) {
+    /// let lost = gpu.clone();
+    /// device.set_device_lost_callback(move |_, _| lost.device_lost());
+    /// # }
+    /// ```
+    pub fn device_lost(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Kernels compiled until now.
+    pub fn compiled(&self) -> usize {
+        lock(&self.pipelines).len()
+    }
+
+    /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
+    pub fn is_software(&self) -> bool {
+        self.capabilities.software
+    }
+
+    /// The largest buffer that can be made and bound, in bytes.
+    pub fn max_binding(&self) -> u64 {
+        self.capabilities.max_binding()
+    }
+
+    /// A buffer for storage that can be copied from and to, and bound as a uniform one where it is
+    /// small enough, of at least four bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::OutOfMemory`].
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        self.make_buffer(label, bytes, usage, self.max_binding())
+    }
+
+    fn make_buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+        allowed: u64,
+    ) -> Result<wgpu::Buffer> {
+        let size = bytes.max(4).next_multiple_of(4);
+        if size > allowed {
+            return Err(Error::TooLarge { what: label.into(), bytes, allowed });
+        }
+        self.guarded(label, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// What `make` returns, or what wgpu reported while it ran.
+    pub(crate) fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Error::DeviceLost);
+        }
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = make();
+        let reported = [internal.pop(), validation.pop(), memory.pop()];
+        // On the web errors arrive later; there they go to the application's handler as always.
+        let now = |future| poll_once(future).flatten();
+        match reported.into_iter().find_map(now) {
+            None => Ok(made),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(what.into())),
+            Some(_) if self.is_lost() => Err(Error::DeviceLost),
+            Some(error) => Err(Error::Wgpu { what: what.into(), message: error.to_string() }),
+        }
+    }
+
+    /// Whether the device is lost. wgpu tells only the callback, which is the application's; but
+    /// what a lost device creates is invalid without a report of its creation.
+    fn is_lost(&self) -> bool {
+        let report = |work: &dyn Fn()| {
+            let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+            work();
+            poll_once(scope.pop()).flatten().is_some()
+        };
+        let probe = std::cell::OnceCell::new();
+        let refused = report(&|| {
+            probe.get_or_init(|| {
+                self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("probe"),
+                    size: 4,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                })
+            });
+        });
+        let invalid = report(&|| {
+            if let Some(probe) = probe.get() {
+                probe.map_async(wgpu::MapMode::Read, .., |_| ());
+            }
+        });
+        invalid && !refused
+    }
+
+    /// Writes `bytes` at `offset` before the next submission.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they do not fit.
+    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        let end = offset.saturating_add(wide(bytes.len()));
+        if end > buffer.size() || !bytes.len().is_multiple_of(4) || !offset.is_multiple_of(4) {
+            return Err(Error::Shape {
+                what: "what is written to a buffer".into(),
+                found: bytes.len(),
+                shape: vec![narrow(buffer.size().saturating_sub(offset))],
+            });
+        }
+        if !bytes.is_empty() {
+            self.guarded("a write", || self.queue.write_buffer(buffer, offset, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// A uniform buffer that holds `bytes`.
+    pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.make_buffer(
+            label,
+            wide(bytes.len()),
+            usage,
+            self.capabilities.limits.max_buffer_size,
+        )?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// A storage buffer that holds `bytes`.
+    pub(crate) fn buffer_with(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        let buffer = self.buffer(label, wide(bytes.len()))?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// Submits what `record` records.
+    pub(crate) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<()> {
+        self.guarded("a submission", || {
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            record(&mut encoder);
+            self.queue.submit([encoder.finish()]);
+        })
+    }
+}
+
+/// A poisoned lock still guards whole values: each is written in one assignment.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The future's result if it is ready now.
+fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}

@@ -1,0 +1,194 @@
+//! Kernels compiled for a device, and dispatches bound to buffers.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, lock};
+use crate::kernels::{Access, Dispatch};
+use crate::numeric::{narrow, wide};
+use std::num::NonZero;
+
+/// A compiled kernel.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A dispatch with its buffers, ready to be recorded any number of times.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    grid: [u32; 2],
+}
+
+impl Prepared {
+    /// Records the dispatch into a compute pass: no submit, no allocation.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+    }
+}
+
+impl Gpu {
+    /// The compiled form of a dispatch's kernel.
+    fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
+        let kernel = dispatch.kernel();
+        let pieces: Vec<_> = dispatch.variant.pieces.iter().map(|piece| piece.name).collect();
+        let (overrides, glue) = (dispatch.overrides(), &dispatch.variant.generated);
+        let key = format!("{} {overrides:?} {pieces:?}\n{glue}", kernel.name);
+        if let Some(pipeline) = lock(&self.pipelines).get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
+            let layout = self.layout(dispatch);
+            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(kernel.name),
+                source: wgpu::ShaderSource::Wgsl(dispatch.wgsl().into()),
+            });
+            let pipeline_layout =
+                self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label: Some(kernel.name),
+                    bind_group_layouts: &[Some(&layout)],
+                    immediate_size: 0,
+                });
+            let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(kernel.name),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(kernel.name),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: dispatch.overrides(),
+                    // Every element is written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: self.cache.as_ref(),
+            });
+            Pipeline { pipeline, layout }
+        })?;
+        lock(&self.pipelines).insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    fn layout(&self, dispatch: &Dispatch) -> wgpu::BindGroupLayout {
+        let kernel = dispatch.kernel();
+        let buffer = |ty| wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
+        let entries: Vec<_> = kernel
+            .slots
+            .iter()
+            .zip(0..)
+            .map(|(slot, binding)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: match slot.access {
+                    Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+                    Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+                    Access::ReadWrite => {
+                        buffer(wgpu::BufferBindingType::Storage { read_only: false })
+                    }
+                    Access::Texture => wgpu::BindingType::StorageTexture {
+                        access: wgpu::StorageTextureAccess::WriteOnly,
+                        format: dispatch.texture_format(),
+                        view_dimension: wgpu::TextureViewDimension::D2Array,
+                    },
+                },
+                count: None,
+            })
+            .collect();
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(kernel.name),
+            entries: &entries,
+        })
+    }
+
+    /// Compiles a dispatch's kernel and binds it to `buffers`, or slices of them: the kernel's slots
+    /// in their order, without the first, the parameters, which are uploaded here.
+    ///
+    /// # Errors
+    /// Too few or too many buffers, one that is bound for writing and used twice, a grid that the
+    /// device does not allow, or what wgpu refuses.
+    pub fn prepare(
+        &self,
+        dispatch: &Dispatch,
+        buffers: &[wgpu::BufferBinding<'_>],
+    ) -> Result<Prepared> {
+        let bindings = buffers.iter().cloned().map(wgpu::BindingResource::Buffer).collect();
+        let mut prepared = self.prepare_all(&[(dispatch, bindings)])?;
+        prepared.pop().ok_or(Error::DeviceLost)
+    }
+
+    /// [`Gpu::prepare`] for several dispatches, whose parameters share one buffer.
+    pub(crate) fn prepare_all(
+        &self,
+        dispatches: &[(&Dispatch, Vec<wgpu::BindingResource<'_>>)],
+    ) -> Result<Vec<Prepared>> {
+        let step = u64::from(self.capabilities.limits.min_uniform_buffer_offset_alignment).max(16);
+        let slot = |d: &Dispatch| wide(d.parameters.len()).next_multiple_of(step);
+        let mut bytes = Vec::new();
+        for (dispatch, _) in dispatches {
+            let end = wide(bytes.len()) + slot(dispatch);
+            bytes.extend_from_slice(&dispatch.parameters);
+            bytes.resize(narrow(end), 0);
+        }
+        let uniform = self.uniform("parameters of dispatches", &bytes)?;
+        let mut offset = 0;
+        dispatches
+            .iter()
+            .map(|(dispatch, buffers)| {
+                let kernel = dispatch.kernel();
+                if buffers.len() + 1 != kernel.slots.len() {
+                    return Err(Error::argument(
+                        format!("the number of buffers of {}", kernel.name),
+                        buffers.len(),
+                        (kernel.slots.len() - 1).to_string(),
+                    ));
+                }
+                for (i, slot) in kernel.slots[1..].iter().enumerate() {
+                    let buffer = |j: usize| match &buffers[j] {
+                        wgpu::BindingResource::Buffer(binding) => Some(binding.buffer),
+                        _ => None,
+                    };
+                    let twice = (0..buffers.len())
+                        .any(|j| i != j && buffer(i).is_some() && buffer(j) == buffer(i));
+                    if slot.access == Access::ReadWrite && twice {
+                        return Err(Error::argument(
+                            format!("the buffer `{}` of {}", slot.name, kernel.name),
+                            "bound twice",
+                            "a buffer that is written is bound once",
+                        ));
+                    }
+                }
+                let pipeline = self.pipeline(dispatch)?;
+                let parameters = wgpu::BufferBinding {
+                    buffer: &uniform,
+                    offset,
+                    size: NonZero::new(wide(dispatch.parameters.len())),
+                };
+                offset += slot(dispatch);
+                let mut entries = vec![wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: wgpu::BindingResource::Buffer(parameters),
+                }];
+                for (buffer, binding) in buffers.iter().zip(1..) {
+                    entries.push(wgpu::BindGroupEntry { binding, resource: buffer.clone() });
+                }
+                let group = self.guarded(kernel.name, || {
+                    self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                        label: Some(kernel.name),
+                        layout: &pipeline.layout,
+                        entries: &entries,
+                    })
+                })?;
+                Ok(Prepared {
+                    pipeline: pipeline.pipeline,
+                    group,
+                    grid: dispatch.grid(&self.capabilities.limits)?,
+                })
+            })
+            .collect()
+    }
+}

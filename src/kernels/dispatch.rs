@@ -1,0 +1,182 @@
+//! One dispatch of one kernel, as data.
+
+use crate::error::{Error, Result};
+use crate::kernels::{Access, Kernel, Slot, step::Status};
+use crate::numeric::to_u32;
+use crate::training::Hyper;
+use crate::wgsl::{self, Piece};
+
+/// What makes one compiled form of a kernel differ from another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variant {
+    /// Pieces of WGSL that the kernel or its generated text calls.
+    pub pieces: Vec<&'static Piece>,
+    /// Functions and constants that are written for this variant.
+    pub generated: String,
+    /// Values of the shader's overrides.
+    pub overrides: Vec<(&'static str, f64)>,
+    /// Types of slots that differ from the kernel's.
+    pub kinds: Vec<(&'static str, &'static str)>,
+    /// Invocations of a workgroup, where the variant decides and not the kernel.
+    pub workgroup: Option<u32>,
+    /// The format of the texture that is written.
+    pub texture: Option<wgpu::TextureFormat>,
+}
+
+/// One dispatch of one kernel: pure data.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    pub(crate) kernel: &'static Kernel,
+    pub(crate) variant: Variant,
+    pub(crate) parameters: Vec<u8>,
+    pub(crate) groups: u64,
+    pub(crate) work: Work,
+}
+
+/// What a dispatch costs by its formula.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Bytes read, each operand once.
+    pub read: u64,
+    /// Bytes written.
+    pub written: u64,
+    /// Floating-point operations. A multiply-add is two, a call of an activation or a loss one.
+    pub operations: u64,
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.written += other.written;
+        self.operations += other.operations;
+    }
+}
+
+impl Dispatch {
+    pub(crate) fn new(
+        kernel: &'static Kernel,
+        parameters: &impl bytemuck::NoUninit,
+        groups: u64,
+    ) -> Self {
+        Self {
+            kernel,
+            variant: Variant::default(),
+            parameters: bytemuck::bytes_of(parameters).to_vec(),
+            groups,
+            work: Work::default(),
+        }
+    }
+
+    /// A dispatch of an invocation for each of `elements`.
+    pub(crate) fn over(
+        kernel: &'static Kernel,
+        parameters: &impl bytemuck::NoUninit,
+        elements: u64,
+    ) -> Self {
+        Self::new(kernel, parameters, elements.div_ceil(u64::from(kernel.workgroup)))
+    }
+
+    pub(crate) fn with(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
+    }
+
+    /// Sets what it costs: elements read, elements written, operations.
+    pub(crate) const fn costing(mut self, read: u64, written: u64, operations: u64) -> Self {
+        self.work = Work { read: 4 * read, written: 4 * written, operations };
+        self
+    }
+
+    /// The kernel that runs.
+    pub const fn kernel(&self) -> &'static Kernel {
+        self.kernel
+    }
+
+    /// Invocations of a workgroup, along x.
+    pub fn workgroup(&self) -> u32 {
+        self.variant.workgroup.unwrap_or(self.kernel.workgroup)
+    }
+
+    /// The format of the texture that is written.
+    pub(crate) fn texture_format(&self) -> wgpu::TextureFormat {
+        self.variant.texture.unwrap_or(wgpu::TextureFormat::Rgba8Unorm)
+    }
+
+    /// The number of workgroups.
+    pub const fn workgroups(&self) -> u64 {
+        self.groups
+    }
+
+    /// What it costs by its formula.
+    pub const fn work(&self) -> Work {
+        self.work
+    }
+
+    /// The whole shader text: the kernel's file, its structs and bindings, and what it calls.
+    pub fn wgsl(&self) -> String {
+        let pieces = [self.kernel.needs, &self.variant.pieces].concat();
+        let generated = self.interface() + &self.variant.generated;
+        wgsl::compose(self.kernel.source, &generated, &pieces)
+    }
+
+    /// WGSL: the structs that the kernel's slots name, and its bindings.
+    fn interface(&self) -> String {
+        let mut text = wgsl::structure("Params", self.kernel.fields.iter().copied());
+        let mut bindings = String::new();
+        for (index, slot) in self.kernel.slots.iter().enumerate() {
+            let space = match slot.access {
+                Access::Uniform => Some("uniform"),
+                Access::Read => Some("storage, read"),
+                Access::ReadWrite => Some("storage, read_write"),
+                Access::Texture => None,
+            };
+            let kind = match slot.kind {
+                "Hyper" => {
+                    text += &wgsl::structure("Hyper", Hyper::FIELDS.iter().copied());
+                    "Hyper".to_owned()
+                }
+                "Status" => {
+                    text += &Status::wgsl("array<u32>");
+                    "Status".to_owned()
+                }
+                "AtomicStatus" => {
+                    text += &Status::wgsl("array<atomic<u32>>");
+                    "Status".to_owned()
+                }
+                _ => self.kind(slot),
+            };
+            bindings += &wgsl::binding(index, space, slot.name, &kind);
+        }
+        text + &bindings
+    }
+
+    /// The type of a slot in this variant.
+    fn kind(&self, slot: &Slot) -> String {
+        if slot.access == Access::Texture {
+            let format = format!("{:?}", self.texture_format()).to_lowercase();
+            return format!("texture_storage_2d_array<{format}, write>");
+        }
+        let own = self.variant.kinds.iter().find(|(name, _)| *name == slot.name);
+        own.map_or(slot.kind, |(_, kind)| kind).to_owned()
+    }
+
+    /// The values of the shader's overrides.
+    pub fn overrides(&self) -> &[(&'static str, f64)] {
+        &self.variant.overrides
+    }
+
+    /// The grid: workgroups along x and y, of which the last few may be idle.
+    pub(crate) fn grid(&self, limits: &wgpu::Limits) -> Result<[u32; 2]> {
+        let side = u64::from(limits.max_compute_workgroups_per_dimension);
+        let x = self.groups.clamp(1, side.max(1));
+        let y = self.groups.div_ceil(x).max(1);
+        if y > side {
+            return Err(Error::argument(
+                format!("the workgroups of {}", self.kernel.name),
+                self.groups,
+                format!("at most {}", side * side),
+            ));
+        }
+        Ok([to_u32("x", x)?, to_u32("y", y)?])
+    }
+}

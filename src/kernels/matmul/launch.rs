@@ -1,0 +1,98 @@
+//! The dispatches of one product: it is cut where a sum is long or the work is much.
+
+use super::parameters::Parameters;
+use super::{Epilogue, Tiling, registers};
+use crate::error::{Error, Result};
+use crate::kernels::{Capabilities, Dispatch, MAX_WORK};
+use crate::numeric::{to_u32, wide};
+
+/// Terms of a sum in one dispatch: llvmpipe ends an invocation's loops after 65,535 iterations.
+const MAX_INNER: usize = 32_768;
+
+/// The dispatches of one product: several where a sum is long or the work is much.
+///
+/// `p` gives the operands; the fields that say which part of the work a dispatch does are filled
+/// in here. `chunk` is 0 where the sums are not split.
+pub(crate) fn dispatches(
+    p: Parameters,
+    inner: usize,
+    epilogue: Epilogue,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    stored_dispatches(p, inner, epilogue, false, capabilities)
+}
+
+/// The same of operands in f16, where `half`: then in fours, both of them.
+pub(super) fn stored_dispatches(
+    p: Parameters,
+    inner: usize,
+    epilogue: Epilogue,
+    half: bool,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    let splits = p.splits.max(1);
+    let chunk = if splits == 1 { inner } else { p.chunk as usize };
+    let form = capabilities.product.unwrap_or_else(|| Tiling::of(&p, capabilities));
+    if !form.runs_on(capabilities) {
+        let why = "one that the device can run";
+        return Err(Error::argument("the form of a matrix product", format!("{form:?}"), why));
+    }
+    let tiles = form.tiles(&p);
+    to_u32("the number of tiles of a matrix product", tiles)?;
+    let area = u64::from(form.side() * form.side());
+    let mut result = Vec::new();
+    let mut begin = 0;
+    while begin < inner {
+        // A split sum is short enough already: the plan chooses its chunk.
+        let end = if splits == 1 { inner.min(begin + MAX_INNER) } else { inner };
+        let terms = wide(chunk.min(end - begin));
+        let most = (MAX_WORK / (area * terms)).max(1);
+        let last = end == inner;
+        let mut first_tile = 0;
+        while first_tile < tiles {
+            let part = Parameters {
+                inner_begin: to_u32("terms", wide(begin))?,
+                inner_end: to_u32("terms", wide(end))?,
+                splits,
+                chunk: to_u32("terms", wide(chunk))?,
+                first_tile: to_u32("tiles", first_tile)?,
+                tiles: to_u32("tiles", most.min(tiles - first_tile))?,
+                accumulate: u32::from(begin > 0),
+                ..p
+            };
+            let results = area * u64::from(part.tiles);
+            let share = |elements: u64| elements * u64::from(part.tiles) / tiles;
+            let (rows, columns) = (u64::from(p.rows), u64::from(p.columns));
+            let models = u64::from(p.models);
+            let operand = |model: u32, size: u64| if model == 0 { size } else { models * size };
+            let extra = match epilogue {
+                Epilogue::Sum => 0,
+                Epilogue::Activation(..) => models * columns,
+                Epilogue::Gradient(_) => models * rows * columns,
+            };
+            let operands = operand(p.a_model, rows * wide(end - begin))
+                + operand(p.b_model, columns * wide(end - begin));
+            let read = if half { operands / 2 } else { operands } + extra;
+            let copies = if matches!(epilogue, Epilogue::Activation(_, true)) { 2 } else { 1 };
+            let written = copies * models * u64::from(splits) * rows * columns;
+            let operations = 2 * models * rows * columns * wide(end - begin);
+            let ending = if last { epilogue } else { Epilogue::Sum };
+            let groups = match form {
+                Tiling::Registers => u64::from(part.tiles.div_ceil(registers::KERNEL.workgroup)),
+                Tiling::Subgroup | Tiling::Tiled => part.tiles.into(),
+            };
+            let dispatch = Dispatch::new(form.kernel(), &part, groups)
+                .with(ending.variant(form, &part, end - begin, half, capabilities))
+                .costing(share(read), share(written), share(operations).min(2 * results * terms));
+            result.push(dispatch);
+            first_tile += most;
+        }
+        begin = end;
+    }
+    Ok(result)
+}
+
+/// The most terms that a partial sum may have in one dispatch.
+pub(crate) const fn max_chunk() -> usize {
+    MAX_INNER
+}

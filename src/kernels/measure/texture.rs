@@ -1,0 +1,87 @@
+//! Outputs written into a storage texture: a row a texel, a model a layer.
+
+use crate::error::{Error, Result};
+use crate::kernels::{Dispatch, Kernel, Slot, Variant};
+use crate::numeric::{to_u32, wide};
+use crate::wgsl::shader_struct;
+
+/// `shaders/measure/texture.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "texture" in "measure/texture",
+    Parameters,
+    [],
+    [Slot::read("values"), Slot::texture("texels")]
+);
+
+shader_struct! {
+    /// `values` is `[models, rows, outputs]`.
+    pub Parameters {
+        /// Models, a layer of the texture each.
+        models: u32,
+        /// Rows of a model in this dispatch.
+        rows: u32,
+        /// Outputs of a row, at most 4.
+        outputs: u32,
+        /// Texels of a row of the texture.
+        width: u32,
+        /// The texel of the first row.
+        first: u32,
+    }
+}
+
+/// The formats that can be written.
+pub const FORMATS: &[wgpu::TextureFormat] = &[
+    wgpu::TextureFormat::Rgba8Unorm,
+    wgpu::TextureFormat::Rgba16Float,
+    wgpu::TextureFormat::R32Float,
+];
+
+fn check_format(format: wgpu::TextureFormat) -> Result<()> {
+    if FORMATS.contains(&format) {
+        return Ok(());
+    }
+    let allowed = format!("one of {FORMATS:?}");
+    Err(Error::argument("the format of the texture", format!("{format:?}"), allowed))
+}
+
+/// The dispatch for `[models, rows, outputs]` from texel `first` on of a texture of `width`.
+///
+/// # Errors
+/// Another format than [`FORMATS`], more than 4 outputs, a size that a shader cannot count.
+pub fn dispatch(
+    format: wgpu::TextureFormat,
+    [models, rows, outputs]: [usize; 3],
+    width: u32,
+    first: usize,
+) -> Result<Dispatch> {
+    check_format(format)?;
+    if outputs == 0 || outputs > 4 {
+        return Err(Error::argument("the outputs of a texel", outputs, "1 to 4"));
+    }
+    let elements = wide(models) * wide(rows);
+    to_u32("the number of values of a texture", elements * wide(outputs))?;
+    let n = |value: usize| to_u32("a size of a texture", wide(value));
+    let p = Parameters {
+        models: n(models)?,
+        rows: n(rows)?,
+        outputs: n(outputs)?,
+        width,
+        first: n(first)?,
+    };
+    let variant = Variant { texture: Some(format), ..Variant::default() };
+    let read = elements * wide(outputs);
+    Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(read, elements, 0))
+}
+
+/// The same on the CPU: the texel of row `row` of model `model`, of `values` `[models, rows,
+/// outputs]`; what a row lacks is 0, and the alpha 1.
+pub fn reference(
+    values: &[f32],
+    [rows, outputs]: [usize; 2],
+    [model, row]: [usize; 2],
+) -> [f32; 4] {
+    let at = (model * rows + row) * outputs;
+    let mut texel = [0.0, 0.0, 0.0, 1.0];
+    texel[..outputs].copy_from_slice(&values[at..at + outputs]);
+    texel
+}

@@ -1,0 +1,136 @@
+//! The GPU kernels: one WGSL file in `shaders/` and one Rust file here for each.
+//!
+//! A kernel's Rust file holds its formula, its [`Kernel`] constant, its parameters, the check of
+//! the shapes, its [`Dispatch`], and the same formula on the CPU. Everything that binds, runs or
+//! tests a kernel derives from that constant.
+//!
+//! Any kernel can be used by itself: describe the work, get its dispatch, and [`Dispatch::run`] it
+//! on slices, or [`Gpu::prepare`](crate::Gpu::prepare) it on buffers of your own and record it.
+//!
+//! ```no_run
+//! use wgrad::{Gpu, kernels::Matmul};
+//! let gpu = Gpu::new()?;
+//! let product = Matmul::new(2, 2, 3); // C [2, 2] = A [2, 3] · B [3, 2]
+//! let c = product.run(&gpu, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &[])?;
+//! assert_eq!(c, [4.0, 5.0, 10.0, 11.0]);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+
+use crate::error::{Error, Result};
+
+/// Makes a [`Kernel`] of 64 invocations a workgroup, or of as many as said, from the name of its
+/// entry point and its file's path in `shaders/`.
+macro_rules! kernel {
+    ($name:literal in $path:literal, $parameters:ty, [$($need:ident),*], [$($slot:expr),* $(,)?]) => {
+        kernel!(
+            $name in $path, 64, $parameters, [$($need),*],
+            &[crate::kernels::Slot::PARAMETERS, $($slot),*]
+        )
+    };
+    ($name:literal in $path:literal, $workgroup:literal, $parameters:ty, [$($need:ident),*], $slots:expr) => {
+        crate::kernels::Kernel {
+            name: $name,
+            path: $path,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl")),
+            workgroup: $workgroup,
+            slots: $slots,
+            fields: <$parameters>::FIELDS,
+            needs: &[$(&crate::wgsl::$need),*],
+        }
+    };
+}
+
+mod capabilities;
+mod definition;
+mod dispatch;
+pub mod encoding;
+pub mod fused;
+pub mod matmul;
+pub mod measure;
+pub mod resident;
+pub mod step;
+mod storage;
+
+pub use capabilities::Capabilities;
+pub use definition::{Access, Kernel, Slot};
+pub(crate) use dispatch::Variant;
+pub use dispatch::{Dispatch, Work};
+pub use matmul::{Matmul, Tiling};
+
+/// Every kernel.
+pub const ALL: &[&Kernel] = &[
+    &encoding::dequantize::KERNEL,
+    &encoding::encode_grid::KERNEL,
+    &encoding::encode_grid_gradient::KERNEL,
+    &encoding::encode_pointwise::KERNEL,
+    &encoding::encode_pointwise_gradient::KERNEL,
+    &encoding::max_abs::KERNEL,
+    &encoding::scatter::KERNEL,
+    &fused::KERNEL,
+    &matmul::registers::KERNEL,
+    &matmul::subgroup::KERNEL,
+    &matmul::tiled::KERNEL,
+    &measure::finite::KERNEL,
+    &measure::norm::KERNEL,
+    &measure::perturb::KERNEL,
+    &measure::saturation::KERNEL,
+    &measure::texture::KERNEL,
+    &resident::KERNEL,
+    &step::advance::KERNEL,
+    &step::ema::KERNEL,
+    &step::gather::KERNEL,
+    &step::loss::KERNEL,
+    &step::reduce::KERNEL,
+    &step::update::KERNEL,
+];
+
+/// Iterations of all loops of one invocation that a dispatch may plan for: llvmpipe ends them after
+/// 65,535, silently. The rest is for what happens once a dispatch.
+const MAX_ITERATIONS: usize = 60_000;
+
+/// Multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2 TFLOP/s, far from the two
+/// seconds after which drivers reset a GPU.
+const MAX_WORK: u64 = 1 << 33;
+
+/// Bytes of the partial gradients above which there are fewer of them.
+pub(crate) const PARTIAL_BYTES: u64 = 64 << 20;
+
+/// Words that an invocation of `reduce` and `update` takes, one after the other: on a CPU what comes
+/// before and after costs as much as a word, on a GPU more invocations hide each other's waiting.
+const fn runs(capabilities: &Capabilities) -> u32 {
+    if capabilities.software { 8 } else { 1 }
+}
+
+/// From one array of `elements` to the next in the same buffer.
+pub(crate) const fn stride(elements: usize, padded: bool) -> usize {
+    if padded { elements.next_multiple_of(4) } else { elements }
+}
+
+/// `Ok` if each of what a strategy needs, found and allowed, is there.
+fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> Result<()> {
+    for (what, found, allowed) in needs {
+        if found > allowed {
+            let what = format!("{what}, under the {strategy} strategy,");
+            return Err(Error::argument(what, found, format!("at most {allowed}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// Pseudo-random numbers in ±1 that need no seed of their own.
+    pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
+        let mut random = crate::numeric::Random::new(seed);
+        (0..count).map(|_| random.uniform(-1.0, 1.0)).collect()
+    }
+
+    pub fn assert_close(what: &str, found: &[f64], expected: &[f64], bound: f64) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let scale = expected.iter().fold(1e-300_f64, |scale, e| scale.max(e.abs()));
+        for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+            let error = (f - e).abs() / scale;
+            assert!(error <= bound, "{what} element {i}: {f} for {e}, off by {error}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The exponential moving average of the parameters, free of bias from the first step on:
+//! a ← a + (1 − d) / (1 − dᵗ) · (p − a), which is Σ dᵗ⁻ⁱ pᵢ / Σ dᵗ⁻ⁱ.
+
+use crate::error::Result;
+use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::numeric::{Real, to_f32, to_u32, wide};
+use crate::wgsl::shader_struct;
+
+/// `shaders/step/ema.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "ema" in "step/ema",
+    Parameters,
+    [EXP_MINUS_ONE],
+    [
+        Slot::read("parameters"),
+        Slot::STATUS_READ,
+        Slot::write("ema_parameters"),
+    ]
+);
+
+shader_struct! {
+    /// `parameters` and `ema_parameters` are `[models, parameters]`.
+    pub Parameters {
+        /// Elements of both.
+        elements: u32,
+        /// 1 − d.
+        one_minus_decay: f32,
+        /// ln d.
+        ln_decay: f32,
+    }
+}
+
+/// The dispatch, behind that of the update.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(elements: usize, decay: f64) -> Result<Dispatch> {
+    let p = Parameters {
+        elements: to_u32("the number of parameters of all models", wide(elements))?,
+        one_minus_decay: to_f32(1.0 - decay),
+        // d = 0 has no logarithm; e^-200 is 0 in f32 too.
+        ln_decay: to_f32(decay.ln().max(-200.0)),
+    };
+    let elements = wide(elements);
+    Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, elements, 3 * elements))
+}
+
+/// The same on the CPU, behind update `t`, counted from 1.
+pub fn reference<T: Real>(decay: f64, t: u32, parameters: &[T], ema_parameters: &mut [T]) {
+    let share = T::of((1.0 - decay) / (1.0 - decay.powf(f64::from(t))));
+    for (average, parameter) in ema_parameters.iter_mut().zip(parameters) {
+        *average += share * (*parameter - *average);
+    }
+}

@@ -1,0 +1,104 @@
+//! The rows of one mini-batch, drawn by the permutation of [`crate::Batch`].
+
+use crate::error::Result;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, storage::lanes};
+use crate::numeric::{to_u32, wide};
+use crate::training::{Cursor, half_bits};
+use crate::wgsl::shader_struct;
+
+/// `shaders/step/gather.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "gather" in "step/gather",
+    Parameters,
+    [PERMUTATION],
+    [
+        Slot::STATUS_READ,
+        Slot::read("inputs").of("array<Stored>"),
+        Slot::read("targets"),
+        Slot::write("batch_inputs").of("array<Stored>"),
+        Slot::write("batch_targets"),
+    ]
+);
+
+shader_struct! {
+    /// `inputs` is `[sets, rows, inputs]`, `batch_inputs` `[sets, batch, inputs]`; targets likewise.
+    pub Parameters {
+        /// 1, or one for each model.
+        sets: u32,
+        /// Rows of a set.
+        rows: u32,
+        /// Rows drawn, at most `rows`.
+        batch: u32,
+        /// Inputs of a row.
+        inputs: u32,
+        /// Targets of a row.
+        outputs: u32,
+        /// Half the bits of the permutation's network; 0: the rows stay in order.
+        half_bits: u32,
+        /// The permutations' seed.
+        seed: u32,
+    }
+}
+
+/// The sizes of a draw.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// 1, or one for each model.
+    pub sets: usize,
+    /// Rows of a set.
+    pub rows: usize,
+    /// Rows drawn, at most `rows`.
+    pub batch: usize,
+    /// Inputs of a row.
+    pub inputs: usize,
+    /// Targets of a row.
+    pub outputs: usize,
+    /// The permutations' seed; none where the rows stay in order.
+    pub seed: Option<u32>,
+}
+
+/// The dispatch.
+///
+/// # Errors
+/// More elements than a shader can count.
+pub fn dispatch(shape: Shape, capabilities: &Capabilities) -> Result<Dispatch> {
+    let Shape { sets, rows, batch, inputs, outputs, seed } = shape;
+    let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
+    let elements = wide(sets) * wide(batch) * wide(inputs + outputs);
+    to_u32("the number of elements of a mini-batch", elements)?;
+    let p = Parameters {
+        sets: n(sets)?,
+        rows: n(rows)?,
+        batch: n(batch)?,
+        inputs: n(inputs)?,
+        outputs: n(outputs)?,
+        half_bits: half_bits(n(rows)?, seed),
+        seed: seed.unwrap_or(0),
+    };
+    let vec4 = inputs.is_multiple_of(4);
+    let words = inputs / if vec4 { 4 } else { 1 } + outputs;
+    let variant = Variant { pieces: lanes(vec4, capabilities), ..Variant::default() };
+    Ok(Dispatch::over(&KERNEL, &p, wide(sets) * wide(batch) * wide(words))
+        .with(variant)
+        .costing(elements, elements, 0))
+}
+
+/// The same on the CPU: row after row of `values`, `[sets, rows, width]`, as drawn from `epoch`
+/// and `position` on.
+pub fn reference<T: Copy>(
+    shape: Shape,
+    epoch: u32,
+    position: u32,
+    width: usize,
+    values: &[T],
+) -> Result<Vec<T>> {
+    let rows = to_u32("rows", wide(shape.rows))?;
+    let batch = to_u32("batch", wide(shape.batch))?;
+    let cursor = Cursor { epoch, position };
+    let drawn: Vec<usize> = (0..batch).map(|i| cursor.row(i, rows, shape.seed) as usize).collect();
+    Ok(values
+        .chunks(shape.rows * width)
+        .flat_map(|set| drawn.iter().flat_map(move |row| &set[row * width..(row + 1) * width]))
+        .copied()
+        .collect())
+}

@@ -1,0 +1,136 @@
+//! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
+//! each in a fixed order, and the step at which one of them stopped being finite.
+
+use crate::error::Result;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes, stride};
+use crate::numeric::{Real, to_u32, wide};
+use crate::wgsl::shader_struct;
+
+/// `shaders/step/reduce.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "reduce" in "step/reduce",
+    Parameters,
+    [FINITE, RUNS],
+    [
+        Slot::read("partial_gradient").of("array<Stored>"),
+        Slot::read("partial_loss"),
+        Slot::write("gradient").of("array<Stored>"),
+        Slot::write("losses"),
+        Slot::STATUS_ATOMIC,
+    ]
+);
+
+shader_struct! {
+    /// `partial_gradient`, where there are splits, is `[splits, models, parameters]`, `gradient`
+    /// `[models, tables + parameters]`, of which the tables are left alone,
+    /// `partial_loss` `[models, loss_groups]`, `losses` `[history, models]`.
+    pub Parameters {
+        /// Parameters of a model; 0 where only the loss is wanted.
+        parameters: u32,
+        /// Models.
+        models: u32,
+        /// Partial sums of the gradient.
+        splits: u32,
+        /// From partial sum to partial sum.
+        split_stride: u32,
+        /// Workgroups that sum the gradient.
+        gradient_groups: u32,
+        /// Partial sums of a model's loss.
+        loss_groups: u32,
+        /// Slots of the loss history, a ring.
+        history: u32,
+        /// Elements before each model's gradient.
+        tables: u32,
+    }
+}
+
+/// The sizes of the sums.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Parameters of a model; 0 where only the loss is wanted.
+    pub parameters: usize,
+    /// Models.
+    pub models: usize,
+    /// Partial sums of the gradient; 0 where it is there already, and only checked.
+    pub splits: usize,
+    /// Partial sums of a model's loss.
+    pub loss_groups: usize,
+    /// Slots of the loss history.
+    pub history: usize,
+    /// Elements before each model's gradient, a multiple of four: an encoding's tables.
+    pub tables: usize,
+    /// Whether every buffer, and each partial gradient in its own, is filled up to a multiple of four
+    /// elements.
+    pub padded: bool,
+}
+
+impl Shape {
+    /// Elements from partial gradient to partial gradient.
+    pub fn split_stride(&self) -> usize {
+        stride(self.parameters.saturating_mul(self.models), self.padded)
+    }
+}
+
+/// The most partial losses that one invocation adds up: llvmpipe ends a loop after 65,535
+/// iterations.
+const ALONE: usize = 60_000;
+
+/// The dispatch.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(shape: Shape, capabilities: &Capabilities) -> Result<Dispatch> {
+    let n = |value: usize| to_u32("a size of a step's sums", wide(value));
+    let elements = shape.parameters * shape.models;
+    // Four elements of a model each, where something lies between the models.
+    let whole = shape.tables == 0
+        || (shape.tables.is_multiple_of(4)
+            && (shape.models == 1 || shape.parameters.is_multiple_of(4)));
+    let vec4 = whole && (shape.padded || elements.is_multiple_of(4));
+    let each = if vec4 { 4 } else { 1 };
+    let runs = runs(capabilities);
+    let gradient_groups = elements.div_ceil(each).div_ceil((runs * KERNEL.workgroup) as usize);
+    let alone = capabilities.software && shape.loss_groups <= ALONE;
+    let p = Parameters {
+        parameters: n(shape.parameters)?,
+        models: n(shape.models)?,
+        splits: n(shape.splits)?,
+        split_stride: n(shape.split_stride())?,
+        gradient_groups: n(gradient_groups)?,
+        loss_groups: n(shape.loss_groups)?,
+        history: n(shape.history)?,
+        tables: n(shape.tables)?,
+    };
+    let read = wide(elements * shape.splits.max(1)) + wide(shape.models * shape.loss_groups);
+    let written = if shape.splits > 0 { wide(elements) } else { 0 } + wide(shape.models);
+    Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models))
+        .with(Variant {
+            pieces: lanes(vec4, capabilities),
+            overrides: vec![
+                ("ALONE", f64::from(u8::from(alone))),
+                ("SPLIT", f64::from(u8::from(shape.splits > 0))),
+                ("RUNS", f64::from(runs)),
+            ],
+            ..Variant::default()
+        })
+        .costing(read, written, read))
+}
+
+/// The gradient's sum on the CPU, in the same order.
+pub fn reference<T: Real>(splits: usize, partial: &[T]) -> Vec<T> {
+    let elements = partial.len() / splits.max(1);
+    (0..elements)
+        .map(|i| {
+            let (mut sum, mut part) = (T::ZERO, T::ZERO);
+            for (split, value) in partial.iter().skip(i).step_by(elements).enumerate() {
+                part += *value;
+                if split % 16 == 15 {
+                    sum += part;
+                    part = T::ZERO;
+                }
+            }
+            sum += part;
+            sum
+        })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! One step of an [`Optimizer`] for every parameter, in one dispatch.
+
+use crate::error::Result;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes, stride};
+use crate::numeric::{Real, to_u32, wide};
+use crate::training::Optimizer;
+use crate::wgsl::shader_struct;
+
+/// `shaders/step/update.wgsl`.
+pub const KERNEL: Kernel = kernel!(
+    "update" in "step/update",
+    Parameters,
+    [CURSOR, FINITE, SCHEDULE, RUNS],
+    [
+        Slot::HYPER,
+        Slot::read("gradient").of("array<Stored>"),
+        Slot::write("parameters").of("array<Stored>"),
+        Slot::write("states").of("array<Stored>"),
+        Slot::STATUS_ATOMIC,
+    ]
+);
+
+shader_struct! {
+    /// `gradient` and `parameters` are `[models, parameters]`, `states` the same for each state,
+    /// `state_stride` apart.
+    pub Parameters {
+        /// Parameters of a model.
+        parameters: u32,
+        /// Models.
+        models: u32,
+        /// Rows of the data.
+        rows: u32,
+        /// Rows of a batch.
+        batch: u32,
+        /// From state to state.
+        state_stride: u32,
+        /// Those of a model's parameters, the first, that are an encoding's tables.
+        tables: u32,
+    }
+}
+
+/// The sizes of an update.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Parameters of a model.
+    pub parameters: usize,
+    /// Models.
+    pub models: usize,
+    /// Rows of the data.
+    pub rows: usize,
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Those of a model's parameters, the first, that are an encoding's tables.
+    pub tables: usize,
+    /// Whether the learning rate follows a schedule.
+    pub scheduled: bool,
+    /// Whether every buffer, and each state in its own, is filled up to a multiple of four elements.
+    pub padded: bool,
+}
+
+impl Shape {
+    /// Elements from state to state.
+    pub fn state_stride(&self) -> usize {
+        stride(self.parameters.saturating_mul(self.models), self.padded)
+    }
+}
+
+/// The dispatch.
+///
+/// # Errors
+/// A size that a shader cannot count.
+pub fn dispatch(
+    optimizer: &Optimizer,
+    shape: Shape,
+    capabilities: &Capabilities,
+) -> Result<Dispatch> {
+    let n = |value: usize| to_u32("a size of an update", wide(value));
+    let elements = wide(shape.parameters).saturating_mul(wide(shape.models));
+    to_u32("the number of parameters of all models", elements)?;
+    let p = Parameters {
+        parameters: n(shape.parameters)?,
+        models: n(shape.models)?,
+        rows: n(shape.rows)?,
+        batch: n(shape.batch)?,
+        state_stride: n(shape.state_stride())?,
+        tables: n(shape.tables)?,
+    };
+    let states = wide(optimizer.states());
+    let vec4 = shape.padded || elements.is_multiple_of(4);
+    let invocations = elements.div_ceil(if vec4 { 4 } else { 1 });
+    let runs = runs(capabilities);
+    Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()))
+        .with(Variant {
+            pieces: [vec![optimizer.wgsl()], lanes(vec4, capabilities)].concat(),
+            generated: optimizer.splice(),
+            overrides: vec![
+                ("ONE_MODEL", f64::from(u8::from(shape.models == 1))),
+                ("RUNS", f64::from(runs)),
+                ("SCHEDULED", f64::from(u8::from(shape.scheduled))),
+            ],
+            ..Variant::default()
+        })
+        .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))
+}
+
+/// The same on the CPU: whether everything stayed finite. An element that would not is left as it
+/// was. `states` is `[2, elements]`, `t` counts updates from 1; the first `tables` parameters are an
+/// encoding's tables.
+pub fn reference<T: Real>(
+    optimizer: &Optimizer,
+    t: u32,
+    tables: usize,
+    gradient: &[T],
+    parameters: &mut [T],
+    states: &mut [T],
+) -> bool {
+    let (first, second) = states.split_at_mut(parameters.len());
+    let by = optimizer.corrections(t).map(T::of);
+    let l2 = T::of(optimizer.l2());
+    // Some elements, the first of which is element `begin`.
+    let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
+        let [first, second] = states;
+        let mut finite = true;
+        let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
+        for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
+            let mut gradient = *gradient;
+            if begin + i >= tables {
+                gradient += l2 * *parameter;
+            } else if optimizer.is_lazy() && gradient == T::ZERO {
+                continue;
+            }
+            let mut state = [*m, *v];
+            let value = optimizer.update_by(by, *parameter, gradient, &mut state);
+            if value.is_finite() && state.iter().all(|s| s.is_finite()) {
+                *parameter = value;
+                [*m, *v] = state;
+            } else {
+                finite = false;
+            }
+        }
+        finite
+    };
+    #[cfg(feature = "threads")]
+    if parameters.len() >= PARALLEL {
+        use rayon::prelude::*;
+        let states = first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
+        let values = parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
+        let chunk = |(i, ((values, gradient), (first, second)))| {
+            some(i * (PARALLEL / 4), values, gradient, [first, second])
+        };
+        return values.zip(states).enumerate().map(chunk).reduce(|| true, |a, b| a && b);
+    }
+    some(0, parameters, gradient, [first, second])
+}
+
+/// Elements above which several cores pay.
+#[cfg(feature = "threads")]
+const PARALLEL: usize = 1 << 15;

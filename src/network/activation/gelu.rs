@@ -1,0 +1,32 @@
+//! y = ½ z (1 + tanh u), u = √(2/π) (z + 0.044715 z³): the tanh form of Hendrycks and Gimpel,
+//! "Gaussian Error Linear Units", 2016.
+
+use super::Saved;
+use crate::numeric::Real;
+
+pub const SAVES: Saved = Saved::Input;
+pub const SATURATION_THRESHOLD: Option<f64> = None;
+
+/// √(2/π).
+const ROOT: f64 = 0.797_884_560_802_865_4;
+const CUBE: f64 = 0.044_715;
+
+/// 2u, and its derivative.
+fn gate<T: Real>(z: T) -> (T, T) {
+    // Beyond ±20 the gate is 0 or 1 to the last bit, and z³ is kept from overflowing.
+    let c = z.max(T::of(-20.0)).min(T::of(20.0));
+    let u = T::of(2.0 * ROOT) * c * (T::ONE + T::of(CUBE) * c * c);
+    (u, T::of(2.0 * ROOT) * (T::ONE + T::of(3.0 * CUBE) * c * c))
+}
+
+/// Since ½ (1 + tanh u) = σ(2u).
+pub fn value<T: Real>(z: T) -> T {
+    z * crate::network::Activation::Sigmoid.value(gate(z).0)
+}
+
+pub fn gradient<T: Real>(z: T) -> T {
+    let (u, slope) = gate(z);
+    let [on, off] = [u, -u].map(|u| crate::network::Activation::Sigmoid.value(u));
+    // 1 − σ as σ(−·), which does not cancel; 0 before z is large enough for anything to overflow.
+    on + z * (on * off * slope)
+}

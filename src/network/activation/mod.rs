@@ -1,0 +1,170 @@
+//! Activation functions: one file each in `src/activation/` and `shaders/activations/`, one row here.
+
+use crate::numeric::Real;
+use crate::wgsl::{Piece, piece};
+
+/// What the forward pass keeps of a unit for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Saved {
+    /// The activation's value y: the derivative follows from it.
+    Output,
+    /// The pre-activation z, kept beside y.
+    Input,
+}
+
+mod gelu;
+mod identity;
+mod leaky_relu;
+mod relu;
+mod sigmoid;
+mod silu;
+mod sine;
+mod softplus;
+mod tanh;
+
+macro_rules! activations {
+    ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
+        /// The function that a layer applies to each of its units' pre-activations z.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Activation {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Activation {
+            /// Every activation.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in files, messages and shaders.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($module)),* }
+            }
+
+            /// The value y at the pre-activation `z`.
+            pub fn value<T: Real>(self, z: T) -> T {
+                match self { $(Self::$variant => $module::value(z)),* }
+            }
+
+            /// The derivative dy/dz, from what [`Activation::saves`] names.
+            pub fn gradient<T: Real>(self, saved: T) -> T {
+                match self { $(Self::$variant => $module::gradient(saved)),* }
+            }
+
+            /// What [`Activation::gradient`] takes.
+            pub const fn saves(self) -> Saved {
+                match self { $(Self::$variant => $module::SAVES),* }
+            }
+
+            /// The |dy/dz| at or below which a unit counts as saturated (1 % of the steepest
+            /// slope for the bounded functions) or, for ReLU, as switched off.
+            ///
+            /// `None` where neither word applies.
+            pub const fn saturation_threshold(self) -> Option<f64> {
+                match self { $(Self::$variant => $module::SATURATION_THRESHOLD),* }
+            }
+
+            /// The WGSL functions `NAME_value(z)` and `NAME_gradient(saved)`.
+            pub(crate) const fn wgsl(self) -> &'static Piece {
+                match self {
+                    $(Self::$variant => {
+                        const PIECE: &Piece =
+                            &piece!(concat!("activation/", stringify!($module)), [$(&crate::wgsl::$common),*]);
+                        PIECE
+                    })*
+                }
+            }
+        }
+    };
+}
+
+activations! {
+    /// y = z.
+    Identity => identity needs [],
+    /// y = 1 / (1 + e⁻ᶻ).
+    Sigmoid => sigmoid needs [LOGISTIC],
+    /// y = tanh z.
+    Tanh => tanh needs [],
+    /// y = max(z, 0).
+    Relu => relu needs [],
+    /// y = z where z > 0, else 0.01 z.
+    LeakyRelu => leaky_relu needs [],
+    /// y = ½ z (1 + tanh(√(2/π) (z + 0.044715 z³))).
+    Gelu => gelu needs [LOGISTIC],
+    /// y = z / (1 + e⁻ᶻ).
+    Silu => silu needs [LOGISTIC],
+    /// y = ln(1 + eᶻ).
+    Softplus => softplus needs [LOG_ONE_PLUS, LOGISTIC],
+    /// y = sin z. On the GPU right to 1e-6 for |z| up to 1e5; beyond 1e6, z counts as 0.
+    Sine => sine needs [QUARTER_TURNS],
+}
+
+impl Activation {
+    /// The derivative dy/dz at the pre-activation `z`.
+    pub fn derivative_at<T: Real>(self, z: T) -> T {
+        match self.saves() {
+            Saved::Output => self.gradient(self.value(z)),
+            Saved::Input => self.gradient(z),
+        }
+    }
+
+    /// The activation of that [`Activation::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|activation| activation.name() == name)
+    }
+
+    /// WGSL: `fn activation_value(z)` and `fn activation_gradient(saved)`, this one's.
+    pub(crate) fn splice(self) -> String {
+        let name = self.name();
+        format!(
+            "fn activation_value(z: f32) -> f32 {{ return {name}_value(z); }}\n\
+             fn activation_gradient(saved: f32) -> f32 {{ return {name}_gradient(saved); }}\n"
+        )
+    }
+
+    /// WGSL: `fn activation_slope(z)`, the derivative at the pre-activation.
+    pub(crate) fn splice_derivative(self) -> String {
+        let saved = match self.saves() {
+            Saved::Output => "activation_value(z)",
+            Saved::Input => "z",
+        };
+        format!("fn activation_slope(z: f32) -> f32 {{ return activation_gradient({saved}); }}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central differences in f64: an error of 1e-9 leaves no room for a wrong formula.
+    #[test]
+    fn gradients_match_central_differences() {
+        for activation in Activation::ALL {
+            for i in -400..=400 {
+                let z = f64::from(i) * 0.025 + 0.0031;
+                let h = 1e-5;
+                let difference = (activation.value(z + h) - activation.value(z - h)) / (2.0 * h);
+                let error = (activation.derivative_at(z) - difference).abs();
+                assert!(error <= 1e-9, "{} at {z}: {error}", activation.name());
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_gradients_are_finite_at_any_magnitude() {
+        for activation in Activation::ALL {
+            for z in [0.0_f32, -0.0, 1e-38, 1.0, 88.0, 89.0, 1e4, 1e19, 1e30, f32::MAX] {
+                for z in [z, -z] {
+                    let (y, slope) = (activation.value(z), activation.derivative_at(z));
+                    assert!(y.is_finite() && slope.is_finite(), "{} at {z}", activation.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for activation in Activation::ALL {
+            assert_eq!(Activation::from_name(activation.name()), Some(*activation));
+        }
+        assert_eq!(Activation::from_name("Sigmoid"), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! y = 1 / (1 + e⁻ᶻ), the logistic function; y′ = y (1 − y).
+
+use super::Saved;
+use crate::numeric::Real;
+
+pub const SAVES: Saved = Saved::Output;
+/// The steepest slope is ¼.
+pub const SATURATION_THRESHOLD: Option<f64> = Some(0.0025);
+
+/// Through e^−|z|, which cannot overflow.
+pub fn value<T: Real>(z: T) -> T {
+    let e = (-z.abs()).exp();
+    let q = T::ONE / (T::ONE + e);
+    if z < T::ZERO { e * q } else { q }
+}
+
+pub fn gradient<T: Real>(y: T) -> T {
+    y * (T::ONE - y)
+}

@@ -1,0 +1,17 @@
+//! y = z σ(z), also called swish; y′ = σ (1 + z (1 − σ)).
+
+use super::Saved;
+use crate::numeric::Real;
+
+pub const SAVES: Saved = Saved::Input;
+pub const SATURATION_THRESHOLD: Option<f64> = None;
+
+pub fn value<T: Real>(z: T) -> T {
+    z * crate::network::Activation::Sigmoid.value(z)
+}
+
+pub fn gradient<T: Real>(z: T) -> T {
+    let s = crate::network::Activation::Sigmoid.value(z);
+    // 1 − σ(z) as σ(−z): no cancellation where σ is near 1.
+    s + z * (s * crate::network::Activation::Sigmoid.value(-z))
+}

@@ -1,0 +1,16 @@
+//! y = tanh z; y′ = 1 − y².
+
+use super::Saved;
+use crate::numeric::Real;
+
+pub const SAVES: Saved = Saved::Output;
+/// The steepest slope is 1.
+pub const SATURATION_THRESHOLD: Option<f64> = Some(0.01);
+
+pub fn value<T: Real>(z: T) -> T {
+    z.tanh()
+}
+
+pub fn gradient<T: Real>(y: T) -> T {
+    (T::ONE - y) * (T::ONE + y)
+}

@@ -1,0 +1,67 @@
+//! sin(2ⁱ π x), cos(2ⁱ π x): Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields
+//! for View Synthesis", 2020.
+
+use super::{DIMENSIONS, Pointwise};
+use crate::error::{Error, Result};
+use crate::numeric::Real;
+
+/// sin(2ⁱ π x) and cos(2ⁱ π x) for i from 0: 2 · `frequencies` outputs an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frequency {
+    /// How many frequencies, 1 to 24: beyond that an f32 in [0, 1] has no digits left.
+    pub frequencies: u32,
+}
+
+impl Default for Frequency {
+    fn default() -> Self {
+        Self { frequencies: 12 }
+    }
+}
+
+/// `Ok` if a number of octaves is one that f32 can tell apart.
+pub(super) fn check_frequencies(name: &str, frequencies: u32) -> Result<()> {
+    if (1..=24).contains(&frequencies) {
+        return Ok(());
+    }
+    let what = format!("the frequencies of the encoding {name}");
+    Err(Error::argument(what, frequencies, "1 to 24"))
+}
+
+/// 2ⁱ.
+pub(super) fn octave<T: Real>(i: u32) -> T {
+    T::of(f64::from(1_u32 << i))
+}
+
+/// sin(π u) or cos(π u): the whole turns are taken off first, exactly.
+fn wave<T: Real>(u: T, cosine: bool) -> T {
+    let turns = T::of(2.0) * (u * T::of(0.5) + T::of(0.5)).floor();
+    let angle = T::of(std::f64::consts::PI) * (u - turns);
+    if cosine { angle.cos() } else { angle.sin() }
+}
+
+impl Pointwise for Frequency {
+    const DIMENSIONS: usize = 1;
+
+    fn outputs(&self) -> usize {
+        2 * self.frequencies as usize
+    }
+
+    fn numbers(&self) -> [f64; 2] {
+        [0.0; 2]
+    }
+
+    fn check(&self) -> Result<()> {
+        check_frequencies("frequency", self.frequencies)
+    }
+
+    fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T {
+        wave(p[0] * octave((k / 2) as u32), k % 2 == 1)
+    }
+
+    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+        let scale = octave::<T>((k / 2) as u32);
+        let other = wave(p[0] * scale, k.is_multiple_of(2));
+        let sign = if k.is_multiple_of(2) { T::ONE } else { -T::ONE };
+        [sign * T::of(std::f64::consts::PI) * scale * other, T::ZERO, T::ZERO]
+    }
+}

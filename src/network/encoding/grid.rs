@@ -1,0 +1,473 @@
+//! The multiresolution hash grid: Müller, Evans, Schied and Keller, "Instant Neural Graphics
+//! Primitives with a Multiresolution Hash Encoding", 2022.
+
+use crate::error::{Error, Result};
+use crate::numeric::{Real, to_f32, wide};
+use crate::wgsl::{FINITE, Piece, piece};
+use std::ops::Range;
+
+/// The most dimensions of a grid.
+const D: usize = super::DIMENSIONS;
+
+/// The functions of a grid in WGSL.
+pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
+
+/// How a grid's corners are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Interpolation {
+    /// By the distance f from the opposite sides.
+    #[default]
+    Linear,
+    /// By f² (3 − 2 f), whose derivative has no jumps.
+    Smoothstep,
+}
+
+/// Trained features on grids of growing resolution over [0, 1]² or [0, 1]³, interpolated: `levels` ·
+/// `features` outputs, the coarsest level first.
+///
+/// Level l has a cell's side of 1 / s with s = `base_resolution` · `growth`ˡ − 1, and ⌈s⌉ + 1 corners a side, the
+/// first half a cell outside. A level whose corners fit a table of 2^`log2_hashmap_size` entries has an entry
+/// for each; a finer one finds a corner's entry by a hash, (x · 1) ⊕ (y · 2654435761) ⊕
+/// (z · 805459861) mod 2^`log2_hashmap_size`, and lets collisions be. Inputs beyond [0, 1] count as 0 or 1.
+///
+/// The tables are parameters of the network, drawn from ±10⁻⁴, in front of the layers': level
+/// after level, entry after entry, rounded up to eight entries a level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    /// Levels, 1 to 32.
+    pub levels: u32,
+    /// Features of an entry: 1, 2, 4 or 8.
+    pub features_per_level: u32,
+    /// The logarithm to base 2 of a table's most entries, 3 to 24.
+    pub log2_hashmap_size: u32,
+    /// Corners of a side of the coarsest level, 2 or more.
+    pub base_resolution: u32,
+    /// From level to level, 1 or more.
+    pub per_level_scale: f64,
+    /// The corners' weights.
+    pub interpolation: Interpolation,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self {
+            levels: 16,
+            features_per_level: 2,
+            log2_hashmap_size: 19,
+            base_resolution: 16,
+            per_level_scale: 2.0,
+            interpolation: Interpolation::Linear,
+        }
+    }
+}
+
+/// Corners of a side that an f32 in [0, 1] can still tell apart, with two digits of a cell.
+const MAX_RESOLUTION: f64 = 1_048_576.0;
+
+/// One level, as shaders see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Level {
+    /// Cells of a side.
+    pub scale: f32,
+    /// Corners of a side.
+    pub resolution: u32,
+    /// Entries.
+    pub size: u32,
+    /// The first entry among those of all levels.
+    pub first: u32,
+    /// Whether corners are hashed.
+    pub hashed: bool,
+}
+
+impl From<Grid> for super::Encoding {
+    fn from(grid: Grid) -> Self {
+        Self::Grid(grid)
+    }
+}
+
+/// What multiplies a corner's coordinates before they are joined.
+const PRIMES: [u32; D] = [1, 2_654_435_761, 805_459_861];
+
+/// Where a point lies in a level: the lowest corner of its cell, and how far from it, in cells.
+struct Place<T> {
+    cell: [u32; D],
+    at: [T; D],
+    /// Whether the derivative is not 0: 0 or 1, as beyond [0, 1] it is.
+    inside: [T; D],
+}
+
+impl Level {
+    /// Twice the position is a single product, rounded alike by every device; the half that is added
+    /// and the floor are taken in integers. So an index has the same bits everywhere.
+    fn place<T: Real>(&self, x: &[T]) -> Place<T> {
+        let mut place = Place { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
+        let scale = T::of(f64::from(self.scale));
+        for (d, x) in x.iter().enumerate() {
+            let held = x.max(T::ZERO).min(T::ONE);
+            let doubled = ((scale * T::of(2.0)) * held).floor().to_f64();
+            place.cell[d] = (crate::numeric::whole(doubled) + 1) >> 1;
+            place.at[d] = scale * held + T::of(0.5) - T::of(f64::from(place.cell[d]));
+            place.inside[d] = if held == *x { T::ONE } else { T::ZERO };
+        }
+        place
+    }
+
+    /// The entry of a corner, counted from the level's first.
+    fn entry(&self, corner: [u32; D]) -> u32 {
+        let last = self.resolution - 1;
+        let [x, y, z] = corner.map(|c| c.min(last));
+        if self.hashed {
+            let mixed = x ^ y.wrapping_mul(PRIMES[1]) ^ z.wrapping_mul(PRIMES[2]);
+            mixed & (self.size - 1)
+        } else {
+            x + self.resolution * (y + self.resolution * z)
+        }
+    }
+}
+
+impl Grid {
+    /// Features of all levels.
+    pub(crate) const fn outputs(&self) -> usize {
+        self.levels as usize * self.features_per_level as usize
+    }
+
+    pub(super) fn check(&self, inputs: usize) -> Result<()> {
+        let what = |part: &str| format!("the {part} of the encoding grid");
+        let Self {
+            levels,
+            features_per_level,
+            log2_hashmap_size,
+            base_resolution,
+            per_level_scale,
+            ..
+        } = *self;
+        if !(1..=32).contains(&levels) {
+            return Err(Error::argument(what("levels"), levels, "1 to 32"));
+        }
+        if ![1, 2, 4, 8].contains(&features_per_level) {
+            return Err(Error::argument(
+                what("features_per_level"),
+                features_per_level,
+                "1, 2, 4 or 8",
+            ));
+        }
+        if !(3..=24).contains(&log2_hashmap_size) {
+            return Err(Error::argument(what("log2_hashmap_size"), log2_hashmap_size, "3 to 24"));
+        }
+        if base_resolution < 2 {
+            return Err(Error::argument(what("base_resolution"), base_resolution, "2 or more"));
+        }
+        if !(per_level_scale >= 1.0) {
+            return Err(Error::argument(what("growth"), per_level_scale, "1 or more"));
+        }
+        let finest = f64::from(base_resolution) * per_level_scale.powi(levels as i32 - 1);
+        if !(finest <= MAX_RESOLUTION) {
+            return Err(Error::argument(
+                what("finest resolution"),
+                finest,
+                format!("at most {MAX_RESOLUTION}"),
+            ));
+        }
+        crate::numeric::to_u32(
+            "the parameters of the encoding grid",
+            wide(self.parameters(inputs)),
+        )?;
+        Ok(())
+    }
+
+    /// The levels of a checked grid.
+    pub(crate) fn levels(&self, inputs: usize) -> Vec<Level> {
+        let most = 1_u32 << self.log2_hashmap_size;
+        let (mut first, mut side) = (0, f64::from(self.base_resolution));
+        (0..self.levels)
+            .map(|_| {
+                let resolution = crate::numeric::whole((side - 1.0).ceil()) + 1;
+                let corners = (0..inputs).fold(1_u64, |all, _| all * u64::from(resolution));
+                let hashed = corners > u64::from(most);
+                let size = if hashed { most } else { u32::try_from(corners).unwrap_or(most) };
+                let size = size.next_multiple_of(8).min(most);
+                let level = Level { scale: to_f32(side - 1.0), resolution, size, first, hashed };
+                first += size;
+                side *= self.per_level_scale;
+                level
+            })
+            .collect()
+    }
+
+    /// Features of all entries.
+    pub(crate) fn parameters(&self, inputs: usize) -> usize {
+        let entries: usize = self.levels(inputs).iter().map(|level| level.size as usize).sum();
+        entries * self.features_per_level as usize
+    }
+
+    /// Weight and derivative of a coordinate `f` in 0 to 1, towards the upper corner.
+    fn weight<T: Real>(&self, f: T) -> (T, T) {
+        match self.interpolation {
+            Interpolation::Linear => (f, T::ONE),
+            Interpolation::Smoothstep => {
+                (f * f * (T::of(3.0) - T::of(2.0) * f), T::of(6.0) * f * (T::ONE - f))
+            }
+        }
+    }
+
+    /// For each corner of a cell `f(entry, weight, its derivative with respect to each input)`; the
+    /// derivatives only where they are asked for.
+    fn corners<T: Real, const SLOPES: bool>(
+        &self,
+        level: &Level,
+        x: &[T],
+        mut f: impl FnMut(usize, T, [T; D]),
+    ) {
+        let place = level.place(x);
+        let scale = T::of(f64::from(level.scale));
+        let both = place.at.map(|at| self.weight(at));
+        for corner in 0..1_u32 << x.len() {
+            let mut cell = place.cell;
+            let (mut weight, mut slopes) = (T::ONE, [T::ONE; D]);
+            for d in 0..x.len() {
+                let up = corner >> d & 1;
+                cell[d] += up;
+                let (share, slope) = both[d];
+                let share = if up == 1 { share } else { T::ONE - share };
+                weight *= share;
+                if !SLOPES {
+                    continue;
+                }
+                let slope = if up == 1 { slope } else { -slope } * scale * place.inside[d];
+                for (other, product) in slopes.iter_mut().enumerate() {
+                    *product *= if other == d { slope } else { share };
+                }
+            }
+            f(level.entry(cell) as usize, weight, slopes);
+        }
+    }
+
+    /// The outputs of one row.
+    pub(super) fn value<T: Real>(&self, levels: &[Level], tables: &[T], x: &[T], y: &mut [T]) {
+        let features = self.features_per_level as usize;
+        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
+            let first = level.first as usize * features;
+            self.corners::<T, false>(level, x, |entry, weight, _| {
+                for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
+                    *y += weight * *value;
+                }
+            });
+        }
+    }
+
+    /// Adds the gradient of one row's inputs to `dx`.
+    pub(super) fn slope<T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+    ) {
+        let features = self.features_per_level as usize;
+        for (level, dy) in levels.iter().zip(dy.chunks(features)) {
+            let first = level.first as usize * features;
+            self.corners::<T, true>(level, x, |entry, _, slopes| {
+                let values = &tables[first + entry * features..];
+                let mut product = T::ZERO;
+                for (value, dy) in values.iter().zip(dy) {
+                    product += *value * *dy;
+                }
+                for (dx, slope) in dx.iter_mut().zip(slopes) {
+                    *dx += slope * product;
+                }
+            });
+        }
+    }
+
+    /// Adds the gradient of the tables, row after row: of `x` and `delta`, each with its width, the
+    /// columns `inputs` and `outputs` are this grid's.
+    pub(super) fn scatter<T: Real>(
+        &self,
+        levels: &[Level],
+        [(x, width_in), (delta, width_out)]: [(&[T], usize); 2],
+        [inputs, outputs]: [Range<usize>; 2],
+        tables: &mut [T],
+    ) {
+        let features = self.features_per_level as usize;
+        let mut rest = tables;
+        let mut parts = Vec::new();
+        for (l, level) in levels.iter().enumerate() {
+            let (part, later) = rest.split_at_mut(level.size as usize * features);
+            parts.push((l, level, part));
+            rest = later;
+        }
+        let one = |(l, level, part): (usize, &Level, &mut [T])| {
+            let first = outputs.start + l * features;
+            for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
+                let delta = &delta[first..first + features];
+                self.corners::<T, false>(level, &x[inputs.clone()], |entry, weight, _| {
+                    for (g, d) in part[entry * features..].iter_mut().zip(delta) {
+                        *g += weight * *d;
+                    }
+                });
+            }
+        };
+        // A level's sums are one core's, so that their order is fixed.
+        #[cfg(feature = "threads")]
+        {
+            use rayon::prelude::*;
+            parts.into_par_iter().for_each(one);
+        }
+        #[cfg(not(feature = "threads"))]
+        parts.into_iter().for_each(one);
+    }
+
+    /// For a point of 2 or 3 coordinates, level after level, the entries of its cell's corners among those of
+    /// all levels: corner c is on the upper side of coordinate d where bit d of c is set.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`](super::Encoding::check).
+    pub fn entries(&self, x: &[f32]) -> Result<Vec<u32>> {
+        super::Encoding::from(*self).check(x.len())?;
+        let mut entries = Vec::new();
+        for level in self.levels(x.len()) {
+            self.corners::<f32, false>(&level, x, |entry, _, _| {
+                entries.extend(u32::try_from(entry).map(|entry| level.first + entry));
+            });
+        }
+        Ok(entries)
+    }
+
+    /// How many features an invocation handles.
+    pub(crate) const fn chunk(&self) -> u32 {
+        if self.features_per_level > 4 { 4 } else { self.features_per_level }
+    }
+
+    /// WGSL: what the functions of a grid of `inputs` dimensions need.
+    pub(crate) fn constants(&self, inputs: usize) -> String {
+        let (chunk, smooth) = (self.chunk(), self.interpolation == Interpolation::Smoothstep);
+        let (ty, dot, part) = match chunk {
+            1 => ("f32".to_owned(), "a * b", "v"),
+            n => (format!("vec{n}<f32>"), "dot(a, b)", "v[i]"),
+        };
+        format!(
+            "alias GridFeatures = {ty};\n\
+             fn grid_dot(a: GridFeatures, b: GridFeatures) -> f32 {{ return {dot}; }}\n\
+             fn grid_feature(v: GridFeatures, i: u32) -> f32 {{ return {part}; }}\n\
+             const GRID_FEATURES: u32 = {}u;\n\
+             const GRID_CHUNK: u32 = {chunk}u;\n\
+             const GRID_CORNERS: u32 = {}u;\n\
+             const GRID_SMOOTH: bool = {smooth};\n",
+            self.features_per_level,
+            1_u32 << inputs,
+        )
+    }
+
+    /// WGSL: `grid_level(l)`.
+    pub(crate) fn splice_levels(&self, inputs: usize) -> String {
+        let levels = self.levels(inputs);
+        let mut text = String::from("fn grid_level(l: u32) -> GridLevel {\n    switch l {\n");
+        for (l, level) in levels.iter().enumerate() {
+            let case = if l + 1 == levels.len() { "default".into() } else { format!("case {l}u") };
+            text.push_str(&format!("        {case}: {{ return {}; }}\n", level.literal()));
+        }
+        text.push_str("    }\n}\n");
+        text
+    }
+
+    /// The mean entries that a point touches times features: operations of a row.
+    pub(crate) fn work(&self, inputs: usize) -> u64 {
+        wide(self.outputs()) << (inputs + 1)
+    }
+}
+
+impl Level {
+    /// WGSL: the level as a value.
+    pub fn literal(&self) -> String {
+        let Self { scale, resolution, size, first, hashed } = self;
+        format!("GridLevel({scale:?}f, {resolution}u, {size}u, {first}u, {hashed})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid() -> Grid {
+        Grid {
+            levels: 8,
+            log2_hashmap_size: 10,
+            per_level_scale: 1.5,
+            base_resolution: 4,
+            ..Grid::default()
+        }
+    }
+
+    #[test]
+    fn coarse_levels_have_an_entry_a_corner_and_fine_ones_a_full_table() {
+        let levels = grid().levels(2);
+        assert_eq!(levels[0].resolution, 4);
+        assert_eq!((levels[0].size, levels[0].hashed), (16, false));
+        // 4 · 1.5² = 9, exactly.
+        assert_eq!((levels[2].resolution, levels[2].size), (9, 88));
+        assert!(levels.iter().all(|l| l.hashed == (l.resolution.pow(2) > 1024)), "{levels:?}");
+        assert!(levels[7].hashed && levels[7].size == 1024);
+        let firsts: Vec<u32> = levels
+            .iter()
+            .scan(0, |sum, l| {
+                let first = *sum;
+                *sum += l.size;
+                Some(first)
+            })
+            .collect();
+        assert_eq!(levels.iter().map(|l| l.first).collect::<Vec<_>>(), firsts);
+        assert_eq!(grid().parameters(2), 2 * levels.iter().map(|l| l.size as usize).sum::<usize>());
+    }
+
+    #[test]
+    fn every_entry_is_in_its_level_at_the_edges_too() {
+        for inputs in [2, 3] {
+            let levels = grid().levels(inputs);
+            for x in [0.0, 1e-30, 0.5, 1.0 - 6e-8, 1.0, -3.0, 7.0, f32::MAX, f32::NEG_INFINITY] {
+                let entries = grid().entries(&vec![x; inputs]).unwrap();
+                for (level, corners) in levels.iter().zip(entries.chunks(1 << inputs)) {
+                    let range = level.first..level.first + level.size;
+                    assert!(corners.iter().all(|e| range.contains(e)), "{x}: {corners:?}");
+                }
+            }
+        }
+    }
+
+    /// On a corner the value is that corner's entry.
+    #[test]
+    fn a_corner_has_its_entrys_features() {
+        let grid = Grid { levels: 1, base_resolution: 5, ..grid() };
+        let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
+        // Four cells a side, the first corner half a cell outside: corners at (i − ½) / 4.
+        let mut y = [0.0; 2];
+        grid.value(&grid.levels(2), &tables, &[0.375, 0.625], &mut y);
+        assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let of = |grid: Grid| grid.check(2).unwrap_err().to_string();
+        for (grid, words) in [
+            (Grid { levels: 0, ..grid() }, "the levels of the encoding grid is 0"),
+            (Grid { levels: 33, ..grid() }, "the levels of the encoding grid is 33"),
+            (Grid { features_per_level: 3, ..grid() }, "the features of the encoding grid is 3"),
+            (
+                Grid { log2_hashmap_size: 25, ..grid() },
+                "the log2_hashmap_size of the encoding grid is 25",
+            ),
+            (Grid { base_resolution: 1, ..grid() }, "the base_resolution of the encoding grid"),
+            (
+                Grid { per_level_scale: f64::NAN, ..grid() },
+                "the growth of the encoding grid is NaN",
+            ),
+            (
+                Grid { per_level_scale: 9.0, ..grid() },
+                "the finest resolution of the encoding grid is",
+            ),
+        ] {
+            let message = of(grid);
+            assert!(message.starts_with(words), "{message}");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! Input encodings: one file each in `src/encoding/` and `shaders/encodings/`, one row here.
+//!
+//! An encoding stands between the inputs and the first layer. Names, numbers and order of the
+//! outputs are those of tiny-cuda-nn's documentation, without its padding.
+
+use crate::error::{Error, Result};
+use crate::network::Mlp;
+use crate::numeric::Real;
+use crate::wgsl::{Piece, piece};
+use std::ops::Range;
+
+mod grid;
+pub(crate) use grid::GRID;
+use grid::Level;
+pub use grid::{Grid, Interpolation};
+
+/// The most inputs that one point of an encoding has.
+pub(crate) const DIMENSIONS: usize = 3;
+
+/// What the file of an encoding without parameters gives. It maps points of one or three inputs,
+/// each by itself, to some outputs each.
+trait Pointwise {
+    /// Inputs of a point.
+    const DIMENSIONS: usize;
+    /// Outputs of a point.
+    fn outputs(&self) -> usize;
+    /// What the shader has to know besides.
+    fn numbers(&self) -> [f64; 2];
+    /// `Ok` if the numbers are in range.
+    fn check(&self) -> Result<()>;
+    /// Output `k` at the point `p`.
+    fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T;
+    /// Its derivatives with respect to `p`.
+    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
+}
+
+mod frequency;
+mod identity;
+mod one_blob;
+mod spherical_harmonics;
+mod triangle_wave;
+
+pub use frequency::Frequency;
+pub use identity::Identity;
+pub use one_blob::OneBlob;
+pub use spherical_harmonics::SphericalHarmonics;
+pub use triangle_wave::TriangleWave;
+
+macro_rules! encodings {
+    ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
+        /// What stands between inputs and the first layer.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub enum Encoding {
+            $($(#[$doc])* $variant($variant),)*
+            /// See [`Grid`].
+            Grid(Grid),
+        }
+
+        $(impl From<$variant> for Encoding {
+            fn from(encoding: $variant) -> Self {
+                Self::$variant(encoding)
+            }
+        })*
+
+        impl Encoding {
+            /// One of each, with its default numbers.
+            pub fn all() -> Vec<Self> {
+                vec![$($variant::default().into(),)* Grid::default().into()]
+            }
+
+            /// The name in messages and shaders.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => stringify!($module),)*
+                    Self::Grid(_) => "grid",
+                }
+            }
+
+            /// Inputs of a point; a grid's are those that it encodes, 2 or 3.
+            pub(crate) const fn dimensions(&self) -> Option<usize> {
+                match self {
+                    $(Self::$variant(_) => Some(<$variant as Pointwise>::DIMENSIONS),)*
+                    Self::Grid(_) => None,
+                }
+            }
+
+            /// Outputs of a point.
+            pub(crate) fn of_point(&self) -> usize {
+                match self {
+                    $(Self::$variant(encoding) => encoding.outputs(),)*
+                    Self::Grid(grid) => grid.outputs(),
+                }
+            }
+
+            /// What the shader has to know besides.
+            pub(crate) fn numbers(&self) -> [f64; 2] {
+                match self {
+                    $(Self::$variant(encoding) => encoding.numbers(),)*
+                    Self::Grid(_) => [0.0; 2],
+                }
+            }
+
+            fn check_numbers(&self, inputs: usize) -> Result<()> {
+                match self {
+                    $(Self::$variant(encoding) => encoding.check(),)*
+                    Self::Grid(grid) => grid.check(inputs),
+                }
+            }
+
+            /// Output `k` of a point; 0 for a grid, whose outputs depend on its tables.
+            fn value_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T {
+                match self {
+                    $(Self::$variant(encoding) => encoding.value(p, k),)*
+                    Self::Grid(_) => T::ZERO,
+                }
+            }
+
+            /// Its derivatives.
+            fn slope_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+                match self {
+                    $(Self::$variant(encoding) => encoding.slope(p, k),)*
+                    Self::Grid(_) => [T::ZERO; DIMENSIONS],
+                }
+            }
+
+            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_slope(p, k, numbers)`; a
+            /// grid's own.
+            pub(crate) const fn wgsl(&self) -> &'static Piece {
+                match self {
+                    $(Self::$variant(_) => {
+                        const PIECE: &Piece =
+                            &piece!(concat!("encoding/", stringify!($module)), [$(&crate::wgsl::$common),*]);
+                        PIECE
+                    })*
+                    Self::Grid(_) => &GRID,
+                }
+            }
+        }
+    };
+}
+
+encodings! {
+    /// See [`Identity`].
+    Identity => identity needs [],
+    /// See [`Frequency`].
+    Frequency => frequency needs [QUARTER_TURNS],
+    /// See [`TriangleWave`].
+    TriangleWave => triangle_wave needs [],
+    /// See [`OneBlob`].
+    OneBlob => one_blob needs [FINITE],
+    /// See [`SphericalHarmonics`].
+    SphericalHarmonics => spherical_harmonics needs [],
+}
+
+/// The most outputs of one encoding.
+pub const MAX_OUTPUTS: usize = 4096;
+
+impl Encoding {
+    /// How many outputs it makes of `inputs` inputs.
+    ///
+    /// ```
+    /// use wgrad::encoding::{Encoding, Frequency, Grid, SphericalHarmonics};
+    /// assert_eq!(Encoding::from(Frequency { frequencies: 12 }).outputs(2), 48);
+    /// assert_eq!(Encoding::from(SphericalHarmonics { degree: 4 }).outputs(3), 16);
+    /// assert_eq!(Encoding::from(Grid { levels: 16, features_per_level: 2, ..Grid::default() }).outputs(2), 32);
+    /// ```
+    pub fn outputs(&self, inputs: usize) -> usize {
+        let points = self.dimensions().map_or(1, |dimensions| inputs / dimensions);
+        points.saturating_mul(self.of_point())
+    }
+
+    /// How many parameters it has: a grid's tables, 0 else.
+    pub fn parameters(&self, inputs: usize) -> usize {
+        match self {
+            Self::Grid(grid) => grid.parameters(inputs),
+            _ => 0,
+        }
+    }
+
+    /// `Ok` if it can encode `inputs` inputs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`]: a number out of range, a number of inputs that it does not take.
+    pub fn check(&self, inputs: usize) -> Result<()> {
+        let what = format!("the inputs of the encoding {}", self.name());
+        match self.dimensions() {
+            Some(dimensions) if inputs == 0 || !inputs.is_multiple_of(dimensions) => {
+                let allowed = match dimensions {
+                    1 => "1 or more".to_owned(),
+                    _ => format!("a multiple of {dimensions}"),
+                };
+                return Err(Error::argument(what, inputs, allowed));
+            }
+            None if !(2..=3).contains(&inputs) => {
+                return Err(Error::argument(what, inputs, "2 or 3"));
+            }
+            _ => {}
+        }
+        self.check_numbers(inputs)?;
+        let outputs = self.outputs(inputs);
+        if outputs > MAX_OUTPUTS {
+            let what = format!("the outputs of the encoding {}", self.name());
+            return Err(Error::argument(what, outputs, format!("at most {MAX_OUTPUTS}")));
+        }
+        Ok(())
+    }
+
+    /// WGSL: `encoding_value` and `encoding_slope`, this one's.
+    pub(crate) fn splice(&self) -> String {
+        let name = self.name();
+        format!(
+            "fn encoding_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {{ \
+             return {name}_value(p, k, numbers); }}\n\
+             fn encoding_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {{ \
+             return {name}_slope(p, k, numbers); }}\n\
+             const DIMENSIONS: u32 = {}u;\n",
+            self.dimensions().unwrap_or(1),
+        )
+    }
+}
+
+/// An encoding of some of a network's inputs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// How many inputs it takes, those that follow the part before.
+    pub inputs: usize,
+    /// What it makes of them.
+    pub encoding: Encoding,
+}
+
+/// Where a part's numbers lie.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    pub encoding: Encoding,
+    /// Columns of the inputs.
+    pub inputs: Range<usize>,
+    /// Columns of the first layer's inputs.
+    pub outputs: Range<usize>,
+    /// Elements of a model's parameters.
+    pub tables: Range<usize>,
+}
+
+/// The places of a network's encodings, in their order.
+pub(crate) fn places(mlp: &Mlp) -> Vec<Place> {
+    let (mut input, mut output, mut table) = (0_usize, 0_usize, 0_usize);
+    let next = |at: &mut usize, count: usize| {
+        let first = *at;
+        *at = first.saturating_add(count);
+        first..*at
+    };
+    mlp.encoding
+        .iter()
+        .map(|part| Place {
+            encoding: part.encoding,
+            inputs: next(&mut input, part.inputs),
+            outputs: next(&mut output, part.encoding.outputs(part.inputs)),
+            tables: next(&mut table, part.encoding.parameters(part.inputs)),
+        })
+        .collect()
+}
+
+/// The places, each with a grid's levels.
+fn with_levels(mlp: &Mlp) -> Vec<(Place, Vec<Level>)> {
+    let levels = |place: &Place| match place.encoding {
+        Encoding::Grid(grid) => grid.levels(place.inputs.len()),
+        _ => Vec::new(),
+    };
+    places(mlp).into_iter().map(|place| (place.clone(), levels(&place))).collect()
+}
+
+/// A point of a row, zeros behind it.
+fn point<T: Real>(row: &[T]) -> [T; DIMENSIONS] {
+    let mut p = [T::ZERO; DIMENSIONS];
+    p[..row.len()].copy_from_slice(row);
+    p
+}
+
+/// `f(row, y)` for each row of `x` of `inputs` and of `y` of `outputs`, on all cores where there
+/// are many rows.
+fn each_row<T: Real>(
+    x: &[T],
+    inputs: usize,
+    y: &mut [T],
+    outputs: usize,
+    f: impl Fn(usize, &[T], &mut [T]) + Sync,
+) {
+    #[cfg(feature = "threads")]
+    if y.len() >= 1 << 14 {
+        use rayon::prelude::*;
+        let rows = 256;
+        let chunks = y.par_chunks_mut(rows * outputs).zip(x.par_chunks(rows * inputs));
+        return chunks.enumerate().for_each(|(i, (y, x))| {
+            let parts = x.chunks(inputs).zip(y.chunks_mut(outputs)).enumerate();
+            parts.for_each(|(row, (x, y))| f(i * rows + row, x, y));
+        });
+    }
+    let parts = x.chunks(inputs).zip(y.chunks_mut(outputs)).enumerate();
+    parts.for_each(|(row, (x, y))| f(row, x, y));
+}
+
+/// The first layer's inputs `[rows, width]` from `x` `[rows, inputs]` and a model's parameters.
+pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
+    let mut encoded = vec![T::ZERO; x.len() / inputs * width];
+    each_row(x, inputs, &mut encoded, width, |_, x, y| {
+        for (place, levels) in &places {
+            let (x, y) = (&x[place.inputs.clone()], &mut y[place.outputs.clone()]);
+            match &place.encoding {
+                Encoding::Grid(grid) => grid.value(levels, &parameters[place.tables.clone()], x, y),
+                encoding => {
+                    let (dimensions, of_point) = (x.len().min(DIMENSIONS), encoding.of_point());
+                    let dimensions = encoding.dimensions().unwrap_or(dimensions);
+                    for (p, y) in x.chunks(dimensions).zip(y.chunks_mut(of_point)) {
+                        for (k, y) in y.iter_mut().enumerate() {
+                            *y = encoding.value_at(point(p), k);
+                        }
+                    }
+                }
+            }
+        }
+    });
+    encoded
+}
+
+/// From the gradient `delta` `[rows, width]` of the first layer's inputs: that of the tables, which
+/// is added to `tables`, and where `inputs_too` that of `x`.
+pub(crate) fn back_propagate<T: Real>(
+    mlp: &Mlp,
+    parameters: &[T],
+    x: &[T],
+    delta: &[T],
+    tables: &mut [T],
+    inputs_too: bool,
+) -> Vec<T> {
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
+    for (place, levels) in &places {
+        if let Encoding::Grid(grid) = &place.encoding {
+            let of = [place.inputs.clone(), place.outputs.clone()];
+            grid.scatter(
+                levels,
+                [(x, inputs), (delta, width)],
+                of,
+                &mut tables[place.tables.clone()],
+            );
+        }
+    }
+    if !inputs_too {
+        return Vec::new();
+    }
+    let mut gradient = vec![T::ZERO; x.len()];
+    each_row(x, inputs, &mut gradient, inputs, |row, x, gradient| {
+        let delta = &delta[row * width..(row + 1) * width];
+        for (place, levels) in &places {
+            let (x, dy) = (&x[place.inputs.clone()], &delta[place.outputs.clone()]);
+            let dx = &mut gradient[place.inputs.clone()];
+            match &place.encoding {
+                Encoding::Grid(grid) => {
+                    grid.slope(levels, &parameters[place.tables.clone()], x, dy, dx);
+                }
+                encoding => {
+                    let dimensions = encoding.dimensions().unwrap_or(1);
+                    let points = x.chunks(dimensions).zip(dx.chunks_mut(dimensions));
+                    for ((p, dx), dy) in points.zip(dy.chunks(encoding.of_point())) {
+                        for (k, dy) in dy.iter().enumerate() {
+                            for (dx, slope) in dx.iter_mut().zip(encoding.slope_at(point(p), k)) {
+                                *dx += *dy * slope;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    });
+    gradient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central differences in f64, away from the kinks of the piecewise ones.
+    #[test]
+    fn slopes_match_central_differences() {
+        for encoding in Encoding::all() {
+            let Some(dimensions) = encoding.dimensions() else { continue };
+            for i in 0..200 {
+                let p: [f64; 3] =
+                    std::array::from_fn(|d| (f64::from(i) + 0.317 * d as f64) / 201.0 + 1.3e-3);
+                for k in 0..encoding.of_point() {
+                    let slope = encoding.slope_at(p, k);
+                    for d in 0..dimensions {
+                        let h = 1e-7;
+                        let (mut up, mut down) = (p, p);
+                        up[d] += h;
+                        down[d] -= h;
+                        let difference =
+                            (encoding.value_at(up, k) - encoding.value_at(down, k)) / (2.0 * h);
+                        let error = (slope[d] - difference).abs() / slope[d].abs().max(1.0);
+                        assert!(error <= 1e-4, "{encoding:?} at {p:?}, output {k}, input {d}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_that_an_encoding_does_not_take_are_refused() {
+        for (encoding, inputs, words) in [
+            (SphericalHarmonics::default().into(), 4, "the inputs of the encoding spherical"),
+            (Frequency::default().into(), 0, "the inputs of the encoding frequency is 0"),
+            (Grid::default().into(), 1, "the inputs of the encoding grid is 1; allowed: 2 or 3"),
+            (Grid::default().into(), 4, "the inputs of the encoding grid is 4"),
+            (OneBlob { bins: 1000 }.into(), 5, "the outputs of the encoding one_blob is 5000"),
+        ] {
+            let encoding: Encoding = encoding;
+            let message = encoding.check(inputs).unwrap_err().to_string();
+            assert!(message.starts_with(words), "{message}");
+        }
+    }
+}

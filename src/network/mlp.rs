@@ -1,0 +1,233 @@
+//! The description of a network.
+
+use crate::error::{Error, Result};
+use crate::network::{
+    Activation,
+    encoding::{Encoding, Part},
+};
+use crate::numeric::check_shape;
+use std::ops::Range;
+
+/// One layer: Y = f(X Wᵀ + 1 bᵀ).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Layer {
+    /// How many units, 1 or more.
+    pub units: usize,
+    /// The function f.
+    pub activation: Activation,
+}
+
+/// A multilayer perceptron: how many inputs, how they are encoded, and its layers. Pure data.
+///
+/// ```
+/// use wgrad::{Activation, Mlp};
+/// // The article's network: two inputs, three hidden units, one output.
+/// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+/// assert_eq!(mlp.parameters(), 13);
+/// assert_eq!(mlp.to_string(), "2-3-1, sigmoid, sigmoid");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mlp {
+    /// The number of inputs, 1 or more.
+    pub inputs: usize,
+    /// What stands between them and the first layer: an encoding of all inputs, several of some
+    /// each, one after the other, or nothing.
+    pub encoding: Vec<Part>,
+    /// The layers in the order of the forward pass, 1 or more.
+    pub layers: Vec<Layer>,
+}
+
+/// Where a layer's parameters lie in a model's flat buffer, in elements.
+///
+/// The weight is `[units, inputs of the layer]`, row-major; the bias `[units]` follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerRange {
+    /// The weight's elements.
+    pub weight: Range<usize>,
+    /// The bias's elements.
+    pub bias: Range<usize>,
+    /// The weight's shape: units, inputs of the layer.
+    pub shape: [usize; 2],
+}
+
+impl Mlp {
+    /// A network of no layers yet.
+    pub fn new(inputs: usize) -> Self {
+        Self { inputs, encoding: Vec::new(), layers: Vec::new() }
+    }
+
+    /// The same network with the next `inputs` of its inputs encoded. In the end, all are, or none.
+    ///
+    /// ```
+    /// use wgrad::encoding::{Grid, Identity, OneBlob, TriangleWave};
+    /// use wgrad::{Activation, Mlp};
+    /// let picture = Mlp::new(2)
+    ///     .encode(2, Grid { log2_hashmap_size: 15, per_level_scale: 1.5, ..Grid::default() })
+    ///     .layer(64, Activation::Relu)
+    ///     .layer(3, Activation::Identity);
+    /// assert_eq!(picture.layer_inputs(0), 32);
+    /// // Radiance at a position, of a surface, with something as it is.
+    /// let composite = Mlp::new(9)
+    ///     .encode(3, TriangleWave { frequencies: 12 })
+    ///     .encode(5, OneBlob { bins: 4 })
+    ///     .encode(1, Identity::default())
+    ///     .layer(3, Activation::Identity);
+    /// assert_eq!(composite.layer_inputs(0), 36 + 20 + 1);
+    /// ```
+    #[must_use]
+    pub fn encode(mut self, inputs: usize, encoding: impl Into<Encoding>) -> Self {
+        self.encoding.push(Part { inputs, encoding: encoding.into() });
+        self
+    }
+
+    /// The same network with one more layer at its end.
+    #[must_use]
+    pub fn layer(mut self, units: usize, activation: Activation) -> Self {
+        self.layers.push(Layer { units, activation });
+        self
+    }
+
+    /// The number of outputs: the last layer's units.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(self.inputs, |layer| layer.units)
+    }
+
+    /// The last layer's activation.
+    pub fn last_activation(&self) -> Activation {
+        self.layers.last().map_or(Activation::Identity, |layer| layer.activation)
+    }
+
+    /// How many inputs layer `index` has: of the first, those that the encoding makes.
+    pub fn layer_inputs(&self, index: usize) -> usize {
+        match index.checked_sub(1) {
+            Some(below) => self.layers[below].units,
+            None if self.encoding.is_empty() => self.inputs,
+            None => {
+                let outputs = self.encoding.iter().map(|part| part.encoding.outputs(part.inputs));
+                outputs.fold(0, usize::saturating_add)
+            }
+        }
+    }
+
+    /// The widest layer, its inputs and outputs included.
+    pub(crate) fn widest(&self) -> usize {
+        self.layers.iter().map(|layer| layer.units).fold(self.layer_inputs(0), usize::max)
+    }
+
+    /// Parameters of the encoding: its tables, which come first.
+    pub fn encoding_parameters(&self) -> usize {
+        let tables = self.encoding.iter().map(|part| part.encoding.parameters(part.inputs));
+        tables.fold(0, usize::saturating_add)
+    }
+
+    /// The number of parameters P of one model.
+    pub fn parameters(&self) -> usize {
+        self.ranges().last().map_or(0, |range| range.bias.end)
+    }
+
+    /// Where each layer's parameters lie: behind those of the encoding, layer after layer, weight
+    /// before bias.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Mlp};
+    /// let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Identity);
+    /// let ranges = mlp.ranges();
+    /// assert_eq!((ranges[0].weight.clone(), ranges[0].bias.clone()), (0..6, 6..9));
+    /// assert_eq!((ranges[1].weight.clone(), ranges[1].bias.clone()), (9..12, 12..13));
+    /// ```
+    pub fn ranges(&self) -> Vec<LayerRange> {
+        let mut start = self.encoding_parameters();
+        (0..self.layers.len())
+            .map(|index| {
+                let shape = [self.layers[index].units, self.layer_inputs(index)];
+                let weight = start..start.saturating_add(shape[0].saturating_mul(shape[1]));
+                let bias = weight.end..weight.end.saturating_add(shape[0]);
+                start = bias.end;
+                LayerRange { weight, bias, shape }
+            })
+            .collect()
+    }
+
+    /// `Ok` if the network can be built.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there is no layer, a width is 0, a model has more parameters
+    /// than a shader can count, or the encoding is not one of all inputs; those of
+    /// [`Encoding::check`].
+    pub fn check(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(Error::argument("the number of layers", 0, "1 or more"));
+        }
+        if self.inputs == 0 {
+            return Err(Error::argument("the number of inputs", 0, "1 or more"));
+        }
+        if let Some(index) = self.layers.iter().position(|layer| layer.units == 0) {
+            return Err(Error::argument(format!("layer {index}'s units"), 0, "1 or more"));
+        }
+        for part in &self.encoding {
+            part.encoding.check(part.inputs)?;
+        }
+        let encoded = self.encoding.iter().fold(0, |sum: usize, p| sum.saturating_add(p.inputs));
+        if !self.encoding.is_empty() && encoded != self.inputs {
+            let allowed = format!("all {} or none", self.inputs);
+            return Err(Error::argument("the number of encoded inputs", encoded, allowed));
+        }
+        crate::numeric::to_u32(
+            "the number of parameters",
+            crate::numeric::wide(self.parameters()),
+        )?;
+        Ok(())
+    }
+
+    /// `Ok` if `found` is the number of elements of the parameters of `models` models.
+    pub(crate) fn check_parameters(&self, found: usize, models: usize) -> Result<()> {
+        check_shape("the parameters", found, &[models, self.parameters()])
+    }
+}
+
+impl std::fmt::Display for Mlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.inputs)?;
+        if !self.encoding.is_empty() {
+            let names: Vec<_> = self.encoding.iter().map(|part| part.encoding.name()).collect();
+            write!(f, " ({}) {}", names.join(", "), self.layer_inputs(0))?;
+        }
+        for layer in &self.layers {
+            write!(f, "-{}", layer.units)?;
+        }
+        for layer in &self.layers {
+            write!(f, ", {}", layer.activation.name())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::encoding::OneBlob;
+
+    #[test]
+    fn networks_that_cannot_be_are_refused() {
+        let layer = Mlp::new(2).layer(3, Activation::Relu);
+        assert_eq!(layer.check(), Ok(()));
+        for (mlp, words) in [
+            (Mlp::new(2), "the number of layers is 0"),
+            (Mlp::new(0).layer(1, Activation::Relu), "the number of inputs is 0"),
+            (layer.clone().layer(0, Activation::Relu), "layer 1's units is 0"),
+            (Mlp::new(1 << 20).layer(1 << 20, Activation::Relu), "the number of parameters is"),
+            (Mlp::new(usize::MAX).layer(9, Activation::Relu), "the number of parameters is"),
+            (
+                Mlp::new(3).encode(2, OneBlob::default()).layer(1, Activation::Relu),
+                "the number of encoded inputs is 2; allowed: all 3 or none",
+            ),
+            (
+                Mlp::new(2).encode(2, OneBlob { bins: 0 }).layer(1, Activation::Relu),
+                "the bins of the encoding one_blob is 0",
+            ),
+        ] {
+            let message = mlp.check().unwrap_err().to_string();
+            assert!(message.starts_with(words), "{message}");
+        }
+    }
+}

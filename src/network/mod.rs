@@ -1,0 +1,17 @@
+//! What is computed: a multilayer perceptron, its encodings and activations, its parameters, and
+//! files of them. Pure data.
+
+pub(crate) mod activation;
+pub mod encoding;
+#[cfg(feature = "safetensors")]
+mod files;
+mod init;
+mod mlp;
+mod parameters;
+
+pub use activation::{Activation, Saved};
+pub use encoding::Encoding;
+pub use init::Init;
+pub use mlp::{Layer, LayerRange, Mlp};
+pub use parameters::Parameters;
+pub(crate) use parameters::check_models;

@@ -1,0 +1,22 @@
+//! Checks of slices that every room makes.
+
+use crate::error::{Error, Result};
+
+/// `Ok` if `values` has exactly the elements of `shape`.
+pub(crate) fn check_shape(what: &str, found: usize, shape: &[usize]) -> Result<()> {
+    let expected = shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
+    if expected == Some(found) {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), found, shape: shape.to_vec() })
+}
+
+/// `Ok` if every value is finite.
+pub(crate) fn check_finite<T: crate::Real>(what: &str, values: &[T]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::NotFinite { what: what.into(), index, value: values[index].to_f64() })
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The gradient of a step by the fused kernel.
+
+use super::Buffer;
+use super::builder::Builder;
+use super::encoding::Rows;
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::kernels::{fused, step::reduce, stride};
+
+impl Builder<'_> {
+    /// The gradient of a step, in [`Buffer::Gradient`], and its loss: two dispatches, whatever the
+    /// depth, besides those of an encoding.
+    pub fn fused_gradient(&mut self, sizes: &Sizes) -> Result<()> {
+        use Buffer::{Parameters, PartialGradient, PartialLoss, Saved};
+        let [x, t] = sizes.batch_buffers();
+        let (shape, launch) = (sizes.fused(), sizes.fused_launch()?);
+        let tables = self.mlp.encoding_parameters();
+        let (p, splits) = (self.mlp.parameters() - tables, launch.splits);
+        self.buffer(Saved, &[launch.saved])?;
+        self.buffer(PartialGradient, &[splits, stride(self.models * p, true)])?;
+        self.buffer(PartialLoss, &[self.models, splits])?;
+        self.encode(x)?;
+        let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
+        for dispatch in fused::dispatches(shape, &launch)? {
+            self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss]);
+        }
+        let [first, width] = fused::input_delta(shape);
+        self.table_gradients(x, Rows { buffer: Saved, first, width })?;
+        let shape = reduce::Shape {
+            parameters: p,
+            models: self.models,
+            splits,
+            loss_groups: splits,
+            history: sizes.history,
+            tables,
+            padded: true,
+        };
+        self.reduce(shape, PartialGradient)
+    }
+}

@@ -1,0 +1,257 @@
+//! The gradient layer by layer: each layer is one matrix product with its epilogue.
+
+use super::Buffer;
+use super::builder::{Builder, Slice, n};
+use super::encoding::Rows;
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::kernels::{
+    PARTIAL_BYTES,
+    matmul::{self, Epilogue, Parameters},
+    step::{loss, reduce},
+    stride,
+};
+use crate::network::{Activation, Saved};
+use crate::numeric::{narrow, wide};
+use crate::training::Loss;
+
+/// What a forward pass is for: what it keeps, and how it ends.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    /// Keeps what the backward pass needs; ends at the last pre-activations.
+    Training,
+    /// Keeps nothing; ends at the last pre-activations.
+    Loss,
+    /// Keeps nothing; ends at the outputs.
+    Prediction,
+}
+
+impl Builder<'_> {
+    /// The gradient of a step, in [`Buffer::Gradient`], and its loss.
+    pub fn layered_gradient(&mut self, sizes: &Sizes) -> Result<()> {
+        let [x, t] = sizes.batch_buffers();
+        let tables = self.mlp.encoding_parameters();
+        let of_layers = self.mlp.parameters() - tables;
+        let splits = self.splits();
+        // A gradient of one part needs no second buffer, and no sum.
+        let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
+        let elements =
+            if splits > 1 { stride(of_layers.saturating_mul(self.models), true) } else { 1 };
+        self.buffer(partial, &[splits, elements])?;
+        self.forward(x, Purpose::Training)?;
+        let loss_groups = self.loss(sizes.training.loss, t)?;
+        for layer in (0..self.ranges.len()).rev() {
+            self.weight_gradient(layer, x, splits)?;
+            if layer > 0 || tables > 0 {
+                self.layer_gradient(layer)?;
+            }
+        }
+        let width = self.mlp.layer_inputs(0);
+        self.table_gradients(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })?;
+        let shape = reduce::Shape {
+            parameters: of_layers,
+            models: self.models,
+            splits: if splits > 1 { splits } else { 0 },
+            loss_groups,
+            history: sizes.history,
+            tables,
+            padded: true,
+        };
+        self.reduce(shape, partial)
+    }
+
+    /// The gradient of the inputs, from what [`Builder::layered_gradient`] leaves.
+    pub fn input_gradient(&mut self, sizes: &Sizes) -> Result<()> {
+        if self.mlp.encoding_parameters() == 0 {
+            self.layer_gradient(0)?;
+        }
+        let [x, _] = sizes.batch_buffers();
+        self.encoding_gradient(x)
+    }
+
+    pub fn forward(&mut self, x: Buffer, purpose: Purpose) -> Result<()> {
+        self.encode(x)?;
+        let p = n(self.mlp.parameters())?;
+        let last = self.mlp.layers.len() - 1;
+        for (index, range) in self.ranges.clone().into_iter().enumerate() {
+            let [units, inputs] = range.shape;
+            let activation = match (index == last, purpose) {
+                (true, Purpose::Training | Purpose::Loss) => Activation::Identity,
+                _ => self.mlp.layers[index].activation,
+            };
+            let save =
+                purpose == Purpose::Training && index != last && activation.saves() == Saved::Input;
+            let copies = if save { 2 } else { 1 };
+            self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
+            let plain = index == 0 && self.mlp.encoding.is_empty();
+            let first = if plain { self.read_from * inputs } else { 0 };
+            let all = Slice { first: 0, of: self.batch };
+            let Slice { first: at, of } = self.written.filter(|_| index == last).unwrap_or(all);
+            let parameters = Parameters {
+                rows: n(self.batch)?,
+                columns: n(units)?,
+                models: n(self.models)?,
+                a_offset: n(first)?,
+                a_model: self.input_model(index)?,
+                a_row: n(inputs)?,
+                a_inner: 1,
+                b_offset: n(range.weight.start)?,
+                b_model: p,
+                b_inner: 1,
+                b_column: n(inputs)?,
+                extra_offset: n(range.bias.start)?,
+                extra_model: p,
+                extra_column: 1,
+                c_offset: n(at * units)?,
+                c_model: n(of * units)?,
+                c_row: n(units)?,
+                saved_offset: self.saved_offset(index)?,
+                ..Parameters::default()
+            };
+            let epilogue = Epilogue::Activation(activation, save);
+            let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
+            for dispatch in matmul::dispatches(parameters, inputs, epilogue, self.capabilities)? {
+                let output = Buffer::Activation(index);
+                self.push(dispatch, &[self.input(index, x), weight, bias, output]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends with the loss's partial sums and the last layer's delta; how many sums there are.
+    pub fn loss(&mut self, which: Loss, t: Buffer) -> Result<usize> {
+        let outputs = self.mlp.outputs();
+        let shape = loss::Shape {
+            models: self.models,
+            own_targets: self.sets > 1,
+            batch: self.batch,
+            outputs,
+        };
+        let groups = shape.groups(which, self.capabilities);
+        self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
+        let widest = self.mlp.layers.iter().map(|layer| layer.units).max().unwrap_or(0);
+        for i in 0..2 {
+            self.buffer(Buffer::Delta(i), &[self.models, self.batch, widest])?;
+        }
+        let dispatch = loss::dispatch(which, self.mlp.last_activation(), shape, self.capabilities)?;
+        let z = Buffer::Activation(self.mlp.layers.len() - 1);
+        self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss]);
+        Ok(groups)
+    }
+
+    /// The delta of layer `layer`: the two buffers take turns from the last layer down.
+    fn delta(&self, layer: usize) -> Buffer {
+        Buffer::Delta((self.mlp.layers.len() - 1 - layer) % 2)
+    }
+
+    /// Into how many parts the batch is cut for the weight gradients: enough invocations to fill
+    /// a GPU, sums short enough to be accurate, and no more memory than pays. A CPU has few cores to
+    /// fill: from 8 tiles of a subgroup on, longer sums only save memory.
+    fn splits(&self) -> usize {
+        let of_layers = self.mlp.parameters() - self.mlp.encoding_parameters();
+        let all = wide(of_layers).saturating_mul(wide(self.models));
+        let filled = if self.capabilities.software { 512 } else { 16_384 };
+        let chunk = if all / 16 >= filled { 1024 } else { 128 };
+        let room = PARTIAL_BYTES.min(self.capabilities.max_binding()) / (4 * all.max(1));
+        let wanted = self.batch.div_ceil(chunk).min(narrow(room).max(1));
+        wanted.max(self.batch.div_ceil(matmul::max_chunk()))
+    }
+
+    /// From model to model of what layer `layer` reads.
+    fn input_model(&self, layer: usize) -> Result<u32> {
+        let shared = layer == 0 && self.encoded_sets() == 1;
+        if shared { Ok(0) } else { n(self.batch * self.mlp.layer_inputs(layer)) }
+    }
+
+    /// What layer `layer` reads.
+    fn input(&self, layer: usize, x: Buffer) -> Buffer {
+        match layer.checked_sub(1) {
+            Some(below) => Buffer::Activation(below),
+            None if self.mlp.encoding.is_empty() => x,
+            None => Buffer::Encoded,
+        }
+    }
+
+    /// Where the pre-activations of layer `layer` lie behind its activations.
+    fn saved_offset(&self, layer: usize) -> Result<u32> {
+        n(self.models * self.batch * self.mlp.layers[layer].units)
+    }
+
+    /// dW = Δᵀ X and db = Δᵀ 1, in one product: X has a column of ones behind its own.
+    fn weight_gradient(&mut self, layer: usize, x: Buffer, splits: usize) -> Result<()> {
+        let range = self.ranges[layer].clone();
+        let [units, inputs] = range.shape;
+        // Partial sums have no place for tables.
+        let tables = self.mlp.encoding_parameters();
+        let of_layers = self.mlp.parameters() - tables;
+        let (start, p) = if splits > 1 { (tables, of_layers) } else { (0, self.mlp.parameters()) };
+        let parameters = Parameters {
+            rows: n(units)?,
+            columns: n(inputs + 1)?,
+            models: n(self.models)?,
+            splits: n(splits)?,
+            chunk: n(self.batch.div_ceil(splits))?,
+            a_model: n(self.batch * units)?,
+            a_row: 1,
+            a_inner: n(units)?,
+            b_model: self.input_model(layer)?,
+            b_inner: n(inputs)?,
+            b_column: 1,
+            c_offset: n(range.weight.start - start)?,
+            c_model: n(p)?,
+            c_split: n(stride(self.models * of_layers, true))?,
+            c_row: n(inputs)?,
+            ones_column: 1,
+            ones_offset: n(range.bias.start - range.weight.start)?,
+            ..Parameters::default()
+        };
+        let b = self.input(layer, x);
+        for dispatch in
+            matmul::dispatches(parameters, self.batch, Epilogue::Sum, self.capabilities)?
+        {
+            let c = if splits > 1 { Buffer::PartialGradient } else { Buffer::Gradient };
+            self.push(dispatch, &[self.delta(layer), b, b, c]);
+        }
+        Ok(())
+    }
+
+    /// The delta of the layer below: Δ W ⊙ f′; below layer 0, the gradient of its inputs: Δ W.
+    fn layer_gradient(&mut self, layer: usize) -> Result<()> {
+        let range = self.ranges[layer].clone();
+        let [units, inputs] = range.shape;
+        let mut parameters = Parameters {
+            rows: n(self.batch)?,
+            columns: n(inputs)?,
+            models: n(self.models)?,
+            a_model: n(self.batch * units)?,
+            a_row: n(units)?,
+            a_inner: 1,
+            b_offset: n(range.weight.start)?,
+            b_model: n(self.mlp.parameters())?,
+            b_inner: n(inputs)?,
+            b_column: 1,
+            c_model: n(self.batch * inputs)?,
+            c_row: n(inputs)?,
+            ..Parameters::default()
+        };
+        let (epilogue, extra, c) = if layer == 0 {
+            let encoded = !self.mlp.encoding.is_empty();
+            let c = if encoded { Buffer::EncodedGradient } else { Buffer::InputGradient };
+            self.buffer(c, &[self.models, self.batch, inputs])?;
+            (Epilogue::Sum, Buffer::Parameters, c)
+        } else {
+            let activation = self.mlp.layers[layer - 1].activation;
+            if activation.saves() == Saved::Input {
+                parameters.extra_offset = self.saved_offset(layer - 1)?;
+            }
+            parameters.extra_model = n(self.batch * inputs)?;
+            parameters.extra_row = n(inputs)?;
+            parameters.extra_column = 1;
+            (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
+        };
+        for dispatch in matmul::dispatches(parameters, units, epilogue, self.capabilities)? {
+            self.push(dispatch, &[self.delta(layer), Buffer::Parameters, extra, c]);
+        }
+        Ok(())
+    }
+}

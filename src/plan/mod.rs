@@ -1,0 +1,301 @@
+//! What a training step, a loss or a prediction does: buffers, their sizes, and every dispatch.
+//!
+//! Pure data, computed from the description and the device's limits; no GPU is needed to make a
+//! plan or to test one. There are three strategies ([`Strategy`]): `resident` is one dispatch of many
+//! steps, and for a population one of `advance`, which moves the step counter; `fused` has one dispatch
+//! for forward, loss and backward, then `reduce` and `update`; `layered` runs the layers one after
+//! another, each as one matrix product with its epilogue:
+//!
+//! | stage of `layered` | dispatches |
+//! | --- | --- |
+//! | `gather`: the mini-batch (not for full batches) | 1 |
+//! | `encode_pointwise`, `encode_grid`: the first layer's inputs, where an encoding makes them | 1 a part |
+//! | forward: `matmul` with bias and activation | 1 a layer |
+//! | `loss`: value, and gradient of the last pre-activations | 1 |
+//! | weight and bias gradient: `matmul`, split over the batch | 1 a layer |
+//! | gradient of the layer below: `matmul` with the activation's derivative | 1 a layer but the first |
+//! | gradient of a grid's tables: `max_abs`, `scatter`, `dequantize` (after that of the first layer's inputs) | 4 a grid |
+//! | `reduce`: sums the splits, the loss, checks both | 1 |
+//! | `update`: the optimizer and the step counter | 1 |
+//! | `ema`, where one is kept | 1 |
+
+mod buffer;
+mod builder;
+mod encoding;
+mod finite_difference;
+mod fused;
+mod layered;
+mod prediction;
+mod resident;
+mod sizes;
+mod step;
+
+pub use buffer::Buffer;
+pub(crate) use finite_difference::FiniteDifferencePlan;
+pub(crate) use prediction::Prediction;
+
+use crate::error::Result;
+use crate::kernels::{Access, Capabilities, Dispatch, Work};
+use crate::network::Mlp;
+use crate::training::{DataShape, Strategy, Training};
+use builder::Builder;
+use sizes::Sizes;
+use std::fmt;
+
+/// One dispatch and the buffers of its kernel's slots.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The dispatch.
+    pub dispatch: Dispatch,
+    /// The buffers, in the order of the kernel's slots without the first.
+    pub buffers: Vec<Buffer>,
+}
+
+/// The plan of a training: pure data.
+///
+/// ```
+/// use wgrad::{Activation, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan, Strategy, Training};
+/// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
+/// let plan = Plan::new(&mlp, &training, DataShape::shared(1000), &Capabilities::default())?;
+/// assert_eq!(plan.strategy(), Strategy::Resident);
+/// assert!(plan.dispatches(10_000) < 500); // many steps each
+/// println!("{plan}");
+/// let layered = training.strategy(Strategy::Layered);
+/// let layered = Plan::new(&mlp, &layered, DataShape::shared(1000), &Capabilities::default())?;
+/// assert_eq!(layered.step().len(), 8); // 3 a layer and 2
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    sizes: Sizes,
+    strategy: Strategy,
+    groups: Vec<StepGroup>,
+    buffers: Vec<(Buffer, u64)>,
+}
+
+/// Some dispatches and the buffers that they need.
+#[derive(Debug, Clone)]
+pub(crate) struct Stages {
+    /// The dispatches, in order.
+    pub nodes: Vec<Node>,
+    /// The buffers and their sizes in bytes.
+    pub buffers: Vec<(Buffer, u64)>,
+}
+
+/// Dispatches that together take one step, or several at once.
+#[derive(Debug, Clone)]
+pub struct StepGroup {
+    /// How many steps.
+    pub steps: u32,
+    /// The dispatches, in order.
+    pub nodes: Vec<Node>,
+}
+
+impl StepGroup {
+    /// What one of its steps costs by its formulas.
+    pub fn work(&self) -> Work {
+        let mut work = Work::default();
+        self.nodes.iter().for_each(|node| work += node.dispatch.work());
+        let steps = u64::from(self.steps.max(1));
+        Work {
+            read: work.read / steps,
+            written: work.written / steps,
+            operations: work.operations / steps,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of training `mlp` on data of the shape `data` on a device of `capabilities`.
+    ///
+    /// # Errors
+    /// Those of [`Training::check`] and [`Batch::size`](crate::Batch::size);
+    /// [`Error::TooLarge`](crate::Error::TooLarge) where a buffer would not fit;
+    /// [`Error::Argument`](crate::Error::Argument) where the strategy that was asked for is not
+    /// possible.
+    pub fn new(
+        mlp: &Mlp,
+        training: &Training,
+        data: DataShape,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        let sizes = Sizes::new(mlp, training, data, capabilities)?;
+        let strategy = sizes.strategy();
+        let mut b = sizes.builder();
+        b.state(&sizes)?;
+        let mut groups = Vec::new();
+        if strategy == Strategy::Resident {
+            groups = b.resident_groups(&sizes)?;
+            for node in groups.iter().flat_map(|group| &group.nodes) {
+                node.dispatch.grid(&capabilities.limits)?;
+            }
+        } else {
+            b.gather(&sizes)?;
+            own_gradient(&mut b, &sizes, strategy)?;
+            b.update(&sizes)?;
+        }
+        let Stages { nodes, buffers } = b.finish()?;
+        if groups.is_empty() {
+            groups.push(StepGroup { steps: 1, nodes });
+        }
+        Ok(Self { sizes, strategy, groups, buffers })
+    }
+
+    /// How the steps are put on the GPU: what was asked for, or what the plan has chosen.
+    pub const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// The ways to take some steps, those of the most steps first; the last takes one.
+    pub fn groups(&self) -> &[StepGroup] {
+        &self.groups
+    }
+
+    /// Dispatches that `steps` steps take.
+    pub fn dispatches(&self, steps: u32) -> usize {
+        let mut left = steps;
+        self.groups.iter().fold(0, |count, group| {
+            let times = left / group.steps;
+            left -= times * group.steps;
+            count + times as usize * group.nodes.len()
+        })
+    }
+
+    /// Rows of a step.
+    pub const fn batch(&self) -> usize {
+        self.sizes.batch
+    }
+
+    /// Steps whose losses the GPU keeps.
+    pub const fn history(&self) -> usize {
+        self.sizes.history
+    }
+
+    /// The buffers of its steps and their sizes in bytes. Those that only a gradient outside of a
+    /// step needs are made when it is asked for.
+    pub fn buffers(&self) -> &[(Buffer, u64)] {
+        &self.buffers
+    }
+
+    /// The dispatches of one step taken by itself, in order.
+    pub fn step(&self) -> Vec<&Node> {
+        self.groups.iter().flat_map(|g| g.nodes.iter().filter(|_| g.steps == 1)).collect()
+    }
+
+    /// Inputs and targets of a step, after [`Plan::gather`].
+    pub(crate) fn batch_buffers(&self) -> [Buffer; 2] {
+        self.sizes.batch_buffers()
+    }
+
+    /// What samples the mini-batch of the next step; nothing where a step takes all rows.
+    pub(crate) fn gather(&self) -> Result<Stages> {
+        self.stages(|_| Ok(()))
+    }
+
+    /// What leaves the gradient of the next step's batch in [`Buffer::Gradient`].
+    pub(crate) fn gradient(&self) -> Result<Stages> {
+        self.stages(|b| own_gradient(b, &self.sizes, self.strategy))
+    }
+
+    /// What leaves that gradient layer by layer, every activation in a buffer of its own.
+    pub(crate) fn layered(&self) -> Result<Stages> {
+        self.stages(|b| b.layered_gradient(&self.sizes))
+    }
+
+    /// What leaves the gradient of the inputs in [`Buffer::InputGradient`].
+    pub(crate) fn input_gradient(&self) -> Result<Stages> {
+        self.stages(|b| {
+            b.layered_gradient(&self.sizes)?;
+            b.input_gradient(&self.sizes)
+        })
+    }
+
+    /// The mini-batch, and what follows it.
+    fn stages(&self, rest: impl FnOnce(&mut Builder<'_>) -> Result<()>) -> Result<Stages> {
+        let mut b = self.sizes.builder();
+        b.state(&self.sizes)?;
+        b.gather(&self.sizes)?;
+        rest(&mut b)?;
+        b.finish()
+    }
+
+    /// What a step costs by its formulas, where many are taken.
+    pub fn work(&self) -> Work {
+        self.groups.first().map_or_else(Work::default, StepGroup::work)
+    }
+
+    /// The bytes of all buffers of its steps.
+    pub fn memory(&self) -> u64 {
+        self.buffers.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What is trained, in a line.
+    fn title(&self) -> String {
+        let Sizes { mlp, training, batch, .. } = &self.sizes;
+        let models = training.models;
+        format!(
+            "{mlp}; {} parameters{}, {batch} rows a step, {}, {}; {}",
+            models * mlp.parameters(),
+            if models == 1 { String::new() } else { format!(" of {models} models") },
+            training.loss.name(),
+            training.optimizer.name(),
+            self.strategy.name(),
+        )
+    }
+}
+
+/// The gradient of a step as the strategy takes it; the resident one, whose steps have none outside
+/// of their kernel, layer by layer.
+fn own_gradient(b: &mut Builder<'_>, sizes: &Sizes, strategy: Strategy) -> Result<()> {
+    match strategy {
+        Strategy::Fused => b.fused_gradient(sizes),
+        _ => b.layered_gradient(sizes),
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title())?;
+        let Some(group) = self.groups.first() else { return Ok(()) };
+        let work = group.work();
+        write!(f, "a step: ")?;
+        match group.steps {
+            1 => write!(f, "{} dispatches", group.nodes.len())?,
+            steps => write!(f, "{} dispatches for up to {steps} steps", group.nodes.len())?,
+        }
+        writeln!(
+            f,
+            ", {} bytes read, {} written, {} operations",
+            work.read, work.written, work.operations
+        )?;
+        writeln!(
+            f,
+            "{:12} {:>10} {:>12} {:>12} {:>14}  writes",
+            "kernel", "workgroups", "read", "written", "operations"
+        )?;
+        for Node { dispatch, buffers } in &group.nodes {
+            let work = dispatch.work();
+            let slots = dispatch.kernel().slots[1..].iter().zip(buffers);
+            let written: Vec<_> = slots
+                .filter(|(slot, _)| slot.access == Access::ReadWrite)
+                .map(|(_, buffer)| buffer.to_string())
+                .collect();
+            writeln!(
+                f,
+                "{:12} {:>10} {:>12} {:>12} {:>14}  {}",
+                dispatch.kernel().name,
+                dispatch.workgroups(),
+                work.read,
+                work.written,
+                work.operations,
+                written.join(", ")
+            )?;
+        }
+        writeln!(f, "buffers: {} bytes", self.memory())?;
+        for (buffer, bytes) in self.buffers() {
+            writeln!(f, "{:20} {bytes:>12}", buffer.to_string())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! The forward pass alone.
+
+use super::builder::{Builder, Slice};
+use super::layered::Purpose;
+use super::{Buffer, Stages};
+use crate::error::Result;
+use crate::kernels::{Capabilities, measure::texture};
+use crate::network::Mlp;
+use crate::numeric::narrow;
+
+/// The forward pass alone, on `rows` rows at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Prediction {
+    pub rows: usize,
+    pub stages: Stages,
+}
+
+/// Rows that a prediction takes at a time, where the device has room for them.
+const PREDICTION_ROWS: usize = 16_384;
+
+impl Prediction {
+    /// How many rows a slice of a prediction of `rows` rows has.
+    pub fn slice(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> usize {
+        let encoded = mlp.layer_inputs(0) * if mlp.encoding_parameters() > 0 { models } else { 1 };
+        let widest = mlp.inputs.max(encoded);
+        let widest = mlp.layers.iter().map(|l| l.units * models).fold(widest, usize::max);
+        let room = narrow(capabilities.max_binding() / 4) / widest.max(1);
+        rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
+    }
+
+    /// The plan for `rows` rows in slices as large as `target` allows.
+    pub fn new(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> Result<Self> {
+        mlp.check()?;
+        let rows = Self::slice(mlp, models, rows, capabilities);
+        Self::in_slices(mlp, models, [rows, rows], None, capabilities)
+    }
+
+    /// The plan that leaves the outputs of all `rows` rows, slice after slice, in one buffer or in
+    /// a texture of a format and a width.
+    pub fn whole(
+        mlp: &Mlp,
+        models: usize,
+        rows: usize,
+        texture: Option<(wgpu::TextureFormat, u32)>,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        mlp.check()?;
+        let slice = Self::slice(mlp, models, rows, capabilities);
+        Self::in_slices(mlp, models, [rows, slice], texture, capabilities)
+    }
+
+    fn in_slices(
+        mlp: &Mlp,
+        models: usize,
+        [rows, slice]: [usize; 2],
+        texture: Option<(wgpu::TextureFormat, u32)>,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        let mut b = Builder::new(mlp, capabilities, models, 1, slice.min(rows));
+        b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
+        b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
+        let outputs = Buffer::Activation(mlp.layers.len() - 1);
+        for first in (0..rows).step_by(slice) {
+            b.batch = slice.min(rows - first);
+            b.read_from = first;
+            b.written = texture.is_none().then_some(Slice { first, of: rows });
+            b.forward(Buffer::Inputs, Purpose::Prediction)?;
+            if let Some((format, width)) = texture {
+                let shape = [models, b.batch, mlp.outputs()];
+                let dispatch = texture::dispatch(format, shape, width, first)?;
+                b.push(dispatch, &[outputs, Buffer::Texels]);
+            }
+        }
+        if texture.is_none() {
+            b.buffer(outputs, &[models, rows, mlp.outputs()])?;
+        }
+        Ok(Self { rows: slice, stages: b.finish()? })
+    }
+}

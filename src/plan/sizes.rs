@@ -1,0 +1,127 @@
+//! The sizes that every part of a training's plan follows from.
+
+use super::builder::Builder;
+use crate::error::Result;
+use crate::kernels::{
+    Capabilities, fused, resident,
+    step::{gather, update},
+};
+use crate::network::Mlp;
+use crate::training::{Batch, DataShape, Schedule, Strategy, Training};
+
+/// Bytes of the loss history above which it holds fewer steps.
+const HISTORY_BYTES: usize = 16 << 20;
+
+/// A training on data of a shape, on a device.
+#[derive(Debug, Clone)]
+pub(super) struct Sizes {
+    pub mlp: Mlp,
+    pub training: Training,
+    pub data: DataShape,
+    pub capabilities: Capabilities,
+    /// Rows of a step.
+    pub batch: usize,
+    /// Steps whose losses the GPU keeps.
+    pub history: usize,
+}
+
+impl Sizes {
+    pub fn new(
+        mlp: &Mlp,
+        training: &Training,
+        data: DataShape,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        training.check(mlp)?;
+        Ok(Self {
+            mlp: mlp.clone(),
+            training: training.clone(),
+            data,
+            capabilities: capabilities.clone(),
+            batch: training.batch.size(data.rows)?,
+            history: training.history.min((HISTORY_BYTES / 4 / training.models).max(1)),
+        })
+    }
+
+    /// The strategy that was asked for, or the one that is likely the fastest.
+    pub fn strategy(&self) -> Strategy {
+        match self.training.strategy {
+            Strategy::Auto if resident::pays(self.resident(), &self.capabilities) => {
+                Strategy::Resident
+            }
+            // On a CPU the layers' own products are faster than tiles in workgroup memory.
+            Strategy::Auto if !self.capabilities.software && self.fused_launch().is_ok() => {
+                Strategy::Fused
+            }
+            Strategy::Auto => Strategy::Layered,
+            asked => asked,
+        }
+    }
+
+    pub fn builder(&self) -> Builder<'_> {
+        let Self { mlp, capabilities, training, data, batch, .. } = self;
+        Builder::new(mlp, capabilities, training.models, data.sets, *batch)
+    }
+
+    /// Whether a step takes some of the rows only.
+    pub fn is_mini_batch(&self) -> bool {
+        self.training.batch != Batch::Full
+    }
+
+    /// Whether the learning rate follows a schedule.
+    fn is_scheduled(&self) -> bool {
+        self.training.schedule != Schedule::Constant
+    }
+
+    pub fn gather(&self) -> gather::Shape {
+        gather::Shape {
+            sets: self.data.sets,
+            rows: self.data.rows,
+            batch: self.batch,
+            inputs: self.mlp.inputs,
+            outputs: self.mlp.outputs(),
+            seed: self.training.batch.seed(),
+        }
+    }
+
+    pub fn update(&self) -> update::Shape {
+        update::Shape {
+            parameters: self.mlp.parameters(),
+            models: self.training.models,
+            rows: self.data.rows,
+            batch: self.batch,
+            tables: self.mlp.encoding_parameters(),
+            scheduled: self.is_scheduled(),
+            padded: true,
+        }
+    }
+
+    pub fn resident(&self) -> resident::Shape<'_> {
+        resident::Shape {
+            mlp: &self.mlp,
+            loss: self.training.loss,
+            optimizer: self.training.optimizer,
+            models: self.training.models,
+            sets: self.data.sets,
+            rows: self.data.rows,
+            batch: self.training.batch,
+            history: self.history,
+            scheduled: self.is_scheduled(),
+            averaged: self.training.ema.is_some(),
+        }
+    }
+
+    pub fn fused(&self) -> fused::Shape<'_> {
+        fused::Shape {
+            mlp: &self.mlp,
+            loss: self.training.loss,
+            models: self.training.models,
+            sets: self.data.sets,
+            batch: self.batch,
+        }
+    }
+
+    pub fn fused_launch(&self) -> Result<fused::LaunchConfig> {
+        fused::LaunchConfig::new(self.fused(), &self.capabilities)
+    }
+}

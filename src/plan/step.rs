@@ -1,0 +1,75 @@
+//! What every step begins and ends with, whatever the strategy: the mini-batch, the sums, the
+//! update, the moving average.
+
+use super::Buffer;
+use super::builder::Builder;
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::kernels::step::{Status, ema, gather, reduce, update};
+use crate::numeric::wide;
+use crate::training::Hyper;
+
+impl Sizes {
+    /// Inputs and targets of a step.
+    pub fn batch_buffers(&self) -> [Buffer; 2] {
+        if self.is_mini_batch() {
+            [Buffer::BatchInputs, Buffer::BatchTargets]
+        } else {
+            [Buffer::Inputs, Buffer::Targets]
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// The buffers that a training keeps from step to step.
+    pub fn state(&mut self, sizes: &Sizes) -> Result<()> {
+        let (mlp, training, data) = (&sizes.mlp, &sizes.training, sizes.data);
+        let each = [training.models, mlp.parameters()];
+        self.buffer(Buffer::Inputs, &[data.sets, data.rows, mlp.inputs])?;
+        self.buffer(Buffer::Targets, &[data.sets, data.rows, mlp.outputs()])?;
+        self.buffer(Buffer::Parameters, &each)?;
+        if training.ema.is_some() {
+            self.buffer(Buffer::EmaParameters, &each)?;
+        }
+        let states = training.optimizer.states();
+        self.buffer(Buffer::States, &[states, sizes.update().state_stride()])?;
+        self.bytes(Buffer::Hyper, wide(size_of::<Hyper>()));
+        self.bytes(Buffer::Status, Status::bytes(training.models)?);
+        self.buffer(Buffer::Losses, &[sizes.history, training.models])
+    }
+
+    /// The mini-batch; nothing where a step takes all rows.
+    pub fn gather(&mut self, sizes: &Sizes) -> Result<()> {
+        if !sizes.is_mini_batch() {
+            return Ok(());
+        }
+        use Buffer::{BatchInputs, BatchTargets, Inputs, Status, Targets};
+        self.buffer(BatchInputs, &[self.sets, self.batch, self.mlp.inputs])?;
+        self.buffer(BatchTargets, &[self.sets, self.batch, self.mlp.outputs()])?;
+        let dispatch = gather::dispatch(sizes.gather(), self.capabilities)?;
+        self.push(dispatch, &[Status, Inputs, Targets, BatchInputs, BatchTargets]);
+        Ok(())
+    }
+
+    /// The sums of a step's partial results.
+    pub fn reduce(&mut self, shape: reduce::Shape, partial: Buffer) -> Result<()> {
+        use Buffer::{Gradient, Losses, PartialLoss, Status};
+        self.buffer(Gradient, &[self.models, self.mlp.parameters()])?;
+        let dispatch = reduce::dispatch(shape, self.capabilities)?;
+        self.push(dispatch, &[partial, PartialLoss, Gradient, Losses, Status]);
+        Ok(())
+    }
+
+    /// The optimizer, the step counter, and the moving average where one is kept.
+    pub fn update(&mut self, sizes: &Sizes) -> Result<()> {
+        use Buffer::{EmaParameters, Gradient, Hyper, Parameters, States, Status};
+        let optimizer = &sizes.training.optimizer;
+        let dispatch = update::dispatch(optimizer, sizes.update(), self.capabilities)?;
+        self.push(dispatch, &[Hyper, Gradient, Parameters, States, Status]);
+        if let Some(decay) = sizes.training.ema {
+            let dispatch = ema::dispatch(self.models * self.mlp.parameters(), decay)?;
+            self.push(dispatch, &[Parameters, Status, EmaParameters]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! What blocks until the GPU is done: outside of a browser.
+
+use crate::error::Result;
+use crate::gpu::blocking;
+use crate::network::Parameters;
+use crate::run::{Model, Trainer, WarmUp};
+use crate::training::{Gradients, Health, Losses, Train};
+
+blocking! { impl Train for Trainer {
+    fn train(&mut self, steps: u32) -> Result<()> = train_async;
+    fn diverged(&mut self) -> Result<Vec<Option<u32>>> = diverged_async;
+    fn losses(&mut self) -> Result<Losses> = losses_async;
+    fn parameters(&mut self) -> Result<Parameters> = parameters_async;
+    fn ema_parameters(&mut self) -> Result<Parameters> = ema_parameters_async;
+    fn gradients(&mut self) -> Result<Gradients> = gradients_async;
+    fn input_gradient(&mut self) -> Result<Vec<f32>> = input_gradient_async;
+    fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
+    fn health(&mut self) -> Result<Health> = health_async;
+} }
+
+blocking! { impl Trainer {
+    /// Compiles the kernels that a later call of [`Train::gradients`] or [`Train::predict`] needs
+    /// and runs each once with those of a step, whose effects are taken back: so that the first frame
+    /// waits for no compiler. Waits for the GPU.
+    ///
+    /// # Errors
+    /// A lost device, no memory.
+    pub fn warm_up(&mut self) -> Result<WarmUp> = warm_up_async;
+} }
+
+blocking! { impl Model {
+    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, any number of rows.
+    ///
+    /// # Errors
+    /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
+    pub fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
+} }

@@ -1,0 +1,20 @@
+//! What a user holds: a trainer that records steps, a model, an inference, a frame budget, a snapshot.
+
+#[cfg(not(target_family = "wasm"))]
+mod blocking;
+mod budget;
+pub(crate) mod clock;
+mod health;
+mod inference;
+mod model;
+mod predictor;
+mod snapshot;
+mod trainer;
+mod waiting;
+
+pub use budget::{FrameBudget, FrameReport};
+pub use inference::{Inference, Output};
+pub use model::Model;
+pub use snapshot::Snapshot;
+pub use trainer::{DataBuffers, Trainer};
+pub use waiting::WarmUp;

@@ -1,0 +1,392 @@
+//! Training on the GPU, and the trait that it shares with the CPU.
+
+use crate::error::{Error, Result};
+use crate::export::WgslFunction;
+use crate::gpu::{
+    BufferRange, Buffers, Gpu, Prepared, Program, check_usage, find, make_buffers, prepare, record,
+};
+use crate::kernels::step::Status;
+use crate::network::{Mlp, Parameters};
+use crate::numeric::wide;
+use crate::plan::{Buffer, Plan, Stages};
+use crate::run::{Inference, Output, Snapshot, predictor::Predictor};
+use crate::training::{
+    Data, DataShape, Losses, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
+    check_sets,
+};
+
+/// Trains a population of one or more networks on the GPU.
+///
+/// ```no_run
+/// use wgrad::{Activation, Dataset, Gpu, Init, Loss, Mlp, Optimizer, Train, Trainer, Training};
+/// // The article: two rings, a 2-3-1 network, gradient descent.
+/// let data = Dataset::Circles.sample(1000, 0)?;
+/// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+/// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0))
+///     .init(Init::StandardNormal).seed(0);
+/// let mut trainer = Trainer::new(&Gpu::new()?, &mlp, &training, &data)?;
+/// trainer.train(2000)?;
+/// println!("loss {:?}", trainer.losses()?.last());
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+pub struct Trainer {
+    pub(super) gpu: Gpu,
+    pub(super) mlp: Mlp,
+    pub(super) training: Training,
+    pub(super) plan: Plan,
+    buffers: Buffers,
+    pub(super) program: Program,
+    pub(super) parameters: wgpu::Buffer,
+    pub(super) gradient: Option<Vec<Prepared>>,
+    pub(super) layered: Option<Vec<Prepared>>,
+    pub(super) input_gradient: Option<Vec<Prepared>>,
+    pub(super) predictor: Option<Predictor>,
+    /// Marks of models that have not diverged, to be copied from.
+    not_diverged: Option<wgpu::Buffer>,
+    /// The losses that were read, and the step that follows them.
+    pub(super) log: Losses,
+    pub(super) next: u32,
+    /// Steps recorded since: at most so many losses are unread.
+    pub(super) unread: u32,
+}
+
+/// Training data in buffers of the application's: f32, row after row.
+#[derive(Debug, Clone, Copy)]
+pub struct DataBuffers<'a> {
+    /// How many rows there are.
+    pub shape: DataShape,
+    /// `[sets, rows, inputs]`.
+    pub inputs: wgpu::BufferSlice<'a>,
+    /// `[sets, rows, outputs]`.
+    pub targets: wgpu::BufferSlice<'a>,
+}
+
+impl Trainer {
+    /// Plans, compiles, uploads the data, and samples the initial parameters.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`]; data that do not fit the network; what the device refuses.
+    pub fn new(gpu: &Gpu, mlp: &Mlp, training: &Training, data: &Data) -> Result<Self> {
+        training.check(mlp)?;
+        data.check(mlp, training.models)?;
+        let trainer = Self::build(gpu, mlp, training, data.shape(), Buffers::new())?;
+        trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
+        trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
+        Ok(trainer)
+    }
+
+    /// A trainer on data in buffers of the application's. Its shaders may fill them in the same
+    /// encoder as the steps, and change them between the steps. A NaN among them shows as a divergence.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`]; a slice that is too short, at an offset that cannot be bound, or
+    /// of a buffer that was not made for `STORAGE`.
+    pub fn with_buffers(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        training: &Training,
+        data: DataBuffers<'_>,
+    ) -> Result<Self> {
+        training.check(mlp)?;
+        let DataBuffers { shape, inputs, targets } = data;
+        let DataShape { sets, rows } = shape;
+        check_sets(sets, training.models)?;
+        if rows == 0 {
+            return Err(Error::argument("the data's number of rows", 0, "1 or more"));
+        }
+        let range = |what, slice, width| BufferRange::new(gpu, what, slice, [sets, rows, width]);
+        let buffers = Buffers::from([
+            (Buffer::Inputs, range("the inputs", inputs, mlp.inputs)?),
+            (Buffer::Targets, range("the targets", targets, mlp.outputs())?),
+        ]);
+        Self::build(gpu, mlp, training, shape, buffers)
+    }
+
+    fn build(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        training: &Training,
+        data: DataShape,
+        mut buffers: Buffers,
+    ) -> Result<Self> {
+        let initial = training.init.sample(mlp, training.models, training.seed)?;
+        let plan = Plan::new(mlp, training, data, gpu.capabilities())?;
+        make_buffers(gpu, plan.buffers(), &mut buffers)?;
+        let program = Program::new(gpu, plan.groups(), &buffers)?;
+        let parameters = find(&buffers, Buffer::Parameters)?.buffer.clone();
+        let mut trainer = Self {
+            gpu: gpu.clone(),
+            mlp: mlp.clone(),
+            training: training.clone(),
+            plan,
+            buffers,
+            program,
+            parameters,
+            gradient: None,
+            layered: None,
+            input_gradient: None,
+            predictor: None,
+            not_diverged: None,
+            log: Losses { first_step: 0, models: training.models, values: Vec::new() },
+            next: 0,
+            unread: 0,
+        };
+        trainer.upload_hyperparameters(training.optimizer)?;
+        trainer.restart(&initial)?;
+        Ok(trainer)
+    }
+
+    /// The network.
+    pub const fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    /// How it is trained.
+    pub const fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// [`TrainBase::set_parameters`].
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.upload_parameters(parameters)
+    }
+
+    /// [`TrainBase::set_optimizer`].
+    ///
+    /// # Errors
+    /// Hyperparameters out of range, or an optimizer of another kind.
+    pub fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
+        check_optimizer(self.training.optimizer, optimizer)?;
+        self.upload_hyperparameters(optimizer)?;
+        self.training.optimizer = optimizer;
+        Ok(())
+    }
+
+    /// The plan.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The device.
+    pub const fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// One of the plan's buffers, for a shader of the application's own: the layouts are those of
+    /// [`Buffer`]. `None` for one that this training does not have.
+    pub fn buffer(&self, name: Buffer) -> Option<&wgpu::Buffer> {
+        self.buffers.get(&name).map(|range| &range.buffer)
+    }
+
+    pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
+        find(&self.buffers, name).map(|range| &range.buffer)
+    }
+
+    fn upload_hyperparameters(&self, optimizer: Optimizer) -> Result<()> {
+        let hyper = self.training.schedule.among(optimizer.hyper());
+        self.upload(Buffer::Hyper, bytemuck::bytes_of(&hyper))
+    }
+
+    fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
+        self.gpu.write(self.get(name)?, 0, bytes)
+    }
+
+    /// Records `steps` steps: no submit, no poll, no allocation, and
+    /// `trainer.plan().dispatches(steps)` dispatches in one compute pass.
+    ///
+    /// The recorded steps run when the encoder's commands are submitted, in the order of the
+    /// submissions.
+    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u32) {
+        self.record_timed(encoder, steps, None);
+    }
+
+    /// [`Trainer::record`] with a timestamp before and one after.
+    pub(crate) fn record_timed(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u32,
+        timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
+        self.unread = self.unread.saturating_add(steps);
+        self.program.record(encoder, steps, timestamps);
+    }
+
+    /// The buffer of the parameters, `[models, P]`, as [`Mlp::ranges`] lays them out: what
+    /// [`Trainer::wgsl`] reads, live while the training goes on.
+    pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
+        &self.parameters
+    }
+
+    /// The network as a WGSL function of the name `name` for the application's own shaders, which
+    /// bind [`Trainer::parameter_buffer`], or that of a [`Snapshot`].
+    pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
+        self.mlp.wgsl(name).models(self.training.models)
+    }
+
+    /// A forward pass over `rows` rows of the application's own buffer, `[rows, inputs]` of f32 from
+    /// the slice's offset on, into its buffer or texture; to be recorded any number of times.
+    ///
+    /// # Errors
+    /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
+    /// made for `STORAGE`; input and output of a single layer in one buffer; a texture of another
+    /// size, format or use; [`Error::TooLarge`].
+    pub fn inference(
+        &self,
+        rows: usize,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
+        let models = self.training.models;
+        Inference::new(&self.gpu, &self.mlp, models, &self.parameters, (rows, x, to))
+    }
+
+    /// A copy of the parameters for the application to draw with while the next are trained.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], a lost device.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let source = self.parameters.clone();
+        let copy = self.gpu.buffer("a snapshot of the parameters", source.size())?;
+        let snapshot = Snapshot { source, copy };
+        self.gpu.submit(|encoder| snapshot.record(encoder))?;
+        Ok(snapshot)
+    }
+
+    /// Records a copy of `[models, P]` parameters from the application's buffer; step counter and
+    /// optimizer state stay, and models that had diverged are trained again. Its first call makes
+    /// a small buffer, later ones allocate nothing.
+    ///
+    /// # Errors
+    /// A slice that is too short, at an offset that is no multiple of 4, of the trainer's own buffer,
+    /// or of one that was not made for `COPY_SRC`.
+    pub fn record_parameters(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        from: wgpu::BufferSlice<'_>,
+    ) -> Result<()> {
+        let models = self.training.models;
+        let bytes = 4 * wide(models) * wide(self.mlp.parameters());
+        check_usage("the parameters' source", from.buffer(), wgpu::BufferUsages::COPY_SRC)?;
+        if from.size() < bytes || !from.offset().is_multiple_of(4) {
+            return Err(Error::argument(
+                "the parameters' source",
+                format!("{} bytes at {}", from.size(), from.offset()),
+                format!("{bytes} or more, at a multiple of 4"),
+            ));
+        }
+        if *from.buffer() == self.parameters {
+            return Err(Error::argument(
+                "the parameters' source",
+                "the trainer's own buffer",
+                "another one",
+            ));
+        }
+        let not_diverged = match self.not_diverged.take() {
+            Some(not_diverged) => not_diverged,
+            None => {
+                let marks = vec![Status::NOT_DIVERGED; models];
+                self.gpu.buffer_with(
+                    "marks of models that have not diverged",
+                    bytemuck::cast_slice(&marks),
+                )?
+            }
+        };
+        encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), &self.parameters, 0, bytes);
+        let status = self.get(Buffer::Status)?;
+        encoder.copy_buffer_to_buffer(&not_diverged, 0, status, Status::BYTES, 4 * wide(models));
+        self.not_diverged = Some(not_diverged);
+        Ok(())
+    }
+
+    /// [`TrainBase::restart`].
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
+        self.upload_parameters(parameters)?;
+        let (status, states) = (self.get(Buffer::Status)?, self.get(Buffer::States)?);
+        self.gpu.submit(|encoder| {
+            encoder.clear_buffer(states, 0, None);
+            encoder.clear_buffer(status, 0, Some(Status::BYTES));
+            if let Some(ema) = self.buffer(Buffer::EmaParameters) {
+                encoder.copy_buffer_to_buffer(&self.parameters, 0, ema, 0, ema.size());
+            }
+        })?;
+        self.log.values.clear();
+        self.log.first_step = 0;
+        (self.next, self.unread) = (0, 0);
+        Ok(())
+    }
+
+    fn upload_parameters(&self, parameters: &Parameters) -> Result<()> {
+        check_same(&self.mlp, self.training.models, parameters)?;
+        self.upload(Buffer::Parameters, bytemuck::cast_slice(parameters.values()))?;
+        let diverged = vec![Status::NOT_DIVERGED; self.training.models];
+        self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&diverged))
+    }
+
+    /// Compiles some of the plan's dispatches and makes the buffers that they need and no step does.
+    pub(super) fn prepare(&mut self, stages: &Stages) -> Result<Vec<Prepared>> {
+        let mut buffers = self.buffers.clone();
+        // A step's scratch that is too small for these stages is not theirs.
+        buffers.retain(|name, range| {
+            let needed = stages.buffers.iter().find(|(needed, _)| needed == name);
+            needed.is_none_or(|(_, bytes)| !name.is_scratch() || range.buffer.size() >= *bytes)
+        });
+        let used = |name: &Buffer| stages.nodes.iter().any(|node| node.buffers.contains(name));
+        let needed: Vec<_> =
+            stages.buffers.iter().filter(|(name, _)| used(name)).copied().collect();
+        make_buffers(&self.gpu, &needed, &mut buffers)?;
+        let prepared =
+            prepare(&self.gpu, &stages.nodes.iter().collect::<Vec<_>>(), &buffers, None)?;
+        for (name, range) in buffers {
+            self.buffers.entry(name).or_insert(range);
+        }
+        Ok(prepared)
+    }
+
+    /// Samples the next step's mini-batch into its buffers, which are returned; for full batches
+    /// they are the data's own.
+    pub(crate) fn batch_buffers(&mut self) -> Result<[BufferRange; 2]> {
+        let stages = self.plan.gather()?;
+        if !stages.nodes.is_empty() {
+            let program = self.prepare(&stages)?;
+            self.gpu.submit(|encoder| record(encoder, &program, 1))?;
+        }
+        let [inputs, targets] = self.plan.batch_buffers();
+        Ok([find(&self.buffers, inputs)?.clone(), find(&self.buffers, targets)?.clone()])
+    }
+}
+
+impl Sealed for Trainer {}
+
+impl TrainBase for Trainer {
+    type Scalar = f32;
+
+    fn device(&self) -> String {
+        self.gpu.to_string()
+    }
+
+    fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        Self::set_parameters(self, parameters)
+    }
+
+    fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
+        Self::set_optimizer(self, optimizer)
+    }
+
+    fn restart(&mut self, parameters: &Parameters) -> Result<()> {
+        Self::restart(self, parameters)
+    }
+}

@@ -1,0 +1,249 @@
+//! What waits for the GPU: each function has a blocking form, and this one that does not block.
+
+use super::health;
+use super::predictor::{Predictor, predict};
+use crate::error::Result;
+use crate::gpu::record;
+use crate::kernels::step::Status;
+use crate::network::Parameters;
+use crate::numeric::{to_u32, wide};
+use crate::plan::Buffer;
+use crate::run::{Trainer, clock::Instant};
+use crate::training::{Gradients, Health, Losses, all_diverged, check_ema};
+
+/// What [`Trainer::warm_up`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WarmUp {
+    /// Kernels that it compiled.
+    pub kernels: usize,
+    /// How long it took, the first run of all of them included.
+    pub time: std::time::Duration,
+}
+
+/// Dispatches of one submission of a training.
+const SUBMIT_DISPATCHES: usize = 1024;
+
+/// Operations of one submission: a driver that counts a submission as one piece of work should
+/// not take it for a hang.
+const SUBMIT_OPERATIONS: u64 = 1 << 35;
+
+impl Trainer {
+    /// Compiles the kernels that a later call of [`Train::gradients`] or [`Train::predict`] needs
+    /// and runs each once with those of a step, whose effects are taken back: so that the first frame
+    /// waits for no compiler. Waits for the GPU.
+    ///
+    /// # Errors
+    /// A lost device, no memory.
+    pub async fn warm_up_async(&mut self) -> Result<WarmUp> {
+        let start = Instant::now();
+        let known = self.gpu.compiled();
+        self.drain().await?;
+        if self.gradient.is_none() {
+            self.gradient = Some(self.prepare(&self.plan.gradient()?)?);
+        }
+        let predictor = match self.predictor.take() {
+            Some(predictor) => predictor,
+            None => {
+                let (rows, models) = (self.plan.batch(), self.training.models);
+                Predictor::new(&self.gpu, &self.mlp, models, rows, &self.parameters)?
+            }
+        };
+        // Drivers compile at a kernel's first run: what a run changes is kept and put back.
+        use Buffer::{EmaParameters, Losses, Parameters, States, Status};
+        let changed = [Parameters, States, Status, Losses, EmaParameters];
+        let kept = changed
+            .into_iter()
+            .filter_map(|name| self.buffer(name))
+            .map(|buffer| Ok((buffer, self.gpu.buffer("what a warm-up changes", buffer.size())?)))
+            .collect::<Result<Vec<_>>>()?;
+        self.gpu.submit(|encoder| {
+            for (buffer, copy) in &kept {
+                encoder.copy_buffer_to_buffer(buffer, 0, copy, 0, buffer.size());
+            }
+            record(encoder, self.gradient.as_deref().unwrap_or_default(), 1);
+            // One step: groups of more run the same kernels.
+            self.program.record(encoder, 1, None);
+            for (buffer, copy) in &kept {
+                encoder.copy_buffer_to_buffer(copy, 0, buffer, 0, buffer.size());
+            }
+        })?;
+        predictor.submit(&self.gpu)?;
+        self.predictor = Some(predictor);
+        self.status().await?;
+        Ok(WarmUp { kernels: self.gpu.compiled() - known, time: start.elapsed() })
+    }
+
+    async fn read<T: bytemuck::Pod>(
+        &self,
+        name: Buffer,
+        first: usize,
+        count: usize,
+    ) -> Result<Vec<T>> {
+        let size = wide(size_of::<T>());
+        let bytes = self.gpu.read(self.get(name)?, size * wide(first), size * wide(count))?.await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// The next step, and each model's mark of divergence.
+    async fn status(&self) -> Result<(u32, Vec<u32>)> {
+        let models = self.training.models;
+        let bytes = self.gpu.read(self.get(Buffer::Status)?, 0, Status::bytes(models)?)?.await?;
+        let (counters, marks) = bytes.split_at(size_of::<Status>());
+        let counters: Status = bytemuck::pod_read_unaligned(counters);
+        Ok((counters.step, bytemuck::pod_collect_to_vec(marks)))
+    }
+
+    /// Moves the losses that were not read yet from the GPU to the log. Returns the next step.
+    async fn drain(&mut self) -> Result<u32> {
+        let (step, _) = self.status().await?;
+        let models = self.training.models;
+        let history = to_u32("the history", wide(self.plan.history()))?;
+        let new = step.wrapping_sub(self.next);
+        if new > 0 {
+            let ring = self.read::<f32>(Buffer::Losses, 0, self.plan.history() * models).await?;
+            if new > history {
+                self.log.values.clear();
+                self.log.first_step = step - history;
+            }
+            for logged in step - new.min(history)..step {
+                let row = (logged % history) as usize * models;
+                self.log.values.extend_from_slice(&ring[row..row + models]);
+            }
+        }
+        self.next = step;
+        self.unread = 0;
+        Ok(step)
+    }
+
+    /// [`Train::train`](crate::Train::train) without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    pub async fn train_async(&mut self, steps: u32) -> Result<()> {
+        let history = to_u32("the history", wide(self.plan.history()))?;
+        let group = self.plan.groups().first();
+        let (steps_each, dispatches) = group.map_or((1, 1), |g| (g.steps, g.nodes.len()));
+        let by_dispatches = wide(SUBMIT_DISPATCHES / dispatches.max(1)) * u64::from(steps_each);
+        let by_operations = SUBMIT_OPERATIONS / self.plan.work().operations.max(1);
+        let most = by_dispatches.min(by_operations).clamp(1, u64::from(history));
+        let most = to_u32("steps of a submission", most)?;
+        let mut left = steps;
+        while left > 0 {
+            if self.unread >= history {
+                self.drain().await?;
+            }
+            let now = left.min(most).min(history - self.unread);
+            self.unread += now;
+            self.gpu.submit(|encoder| self.program.record(encoder, now, None))?;
+            left -= now;
+        }
+        all_diverged(&self.status().await?.1)
+    }
+
+    /// [`Train::diverged`](crate::Train::diverged) without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn diverged_async(&mut self) -> Result<Vec<Option<u32>>> {
+        let (_, marks) = self.status().await?;
+        let step = |mark| (mark != Status::NOT_DIVERGED).then_some(mark);
+        Ok(marks.into_iter().map(step).collect())
+    }
+
+    /// [`Train::losses`](crate::Train::losses) without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn losses_async(&mut self) -> Result<Losses> {
+        self.drain().await?;
+        Ok(self.log.clone())
+    }
+
+    /// [`Train::parameters`](crate::Train::parameters) without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn parameters_async(&self) -> Result<Parameters> {
+        let count = self.training.models * self.mlp.parameters();
+        let values = self.read(Buffer::Parameters, 0, count).await?;
+        Parameters::new(self.mlp.clone(), self.training.models, values)
+    }
+
+    /// [`Train::ema_parameters`](crate::Train::ema_parameters) without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    pub async fn ema_parameters_async(&self) -> Result<Parameters> {
+        check_ema(&self.training)?;
+        let count = self.training.models * self.mlp.parameters();
+        let values = self.read(Buffer::EmaParameters, 0, count).await?;
+        Parameters::new(self.mlp.clone(), self.training.models, values)
+    }
+
+    /// Runs the gradient of the next step's batch, layer by layer.
+    async fn run_layered(&mut self) -> Result<()> {
+        self.drain().await?;
+        if self.layered.is_none() {
+            self.layered = Some(self.prepare(&self.plan.layered()?)?);
+        }
+        let program = self.layered.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))
+    }
+
+    /// [`Train::gradients`](crate::Train::gradients) without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn gradients_async(&mut self) -> Result<Gradients> {
+        // The loss takes the next step's place in the history: what is there is read before.
+        let step = self.drain().await?;
+        if self.gradient.is_none() {
+            self.gradient = Some(self.prepare(&self.plan.gradient()?)?);
+        }
+        let program = self.gradient.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))?;
+        let models = self.training.models;
+        let slot = step as usize % self.plan.history();
+        let losses = self.read(Buffer::Losses, slot * models, models).await?;
+        let values = self.read(Buffer::Gradient, 0, models * self.mlp.parameters()).await?;
+        Ok(Gradients { losses, values })
+    }
+
+    /// [`Train::input_gradient`](crate::Train::input_gradient) without blocking.
+    ///
+    /// # Errors
+    /// A lost device; [`Error::TooLarge`].
+    pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
+        self.drain().await?;
+        if self.input_gradient.is_none() {
+            self.input_gradient = Some(self.prepare(&self.plan.input_gradient()?)?);
+        }
+        let program = self.input_gradient.as_deref().unwrap_or_default();
+        self.gpu.submit(|encoder| record(encoder, program, 1))?;
+        let count = self.training.models * self.plan.batch() * self.mlp.inputs;
+        self.read(Buffer::InputGradient, 0, count).await
+    }
+
+    /// [`Train::predict`](crate::Train::predict) without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        let mut kept = self.predictor.take();
+        let models = self.training.models;
+        let parameters = &self.parameters;
+        let y = predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
+        self.predictor = kept;
+        y
+    }
+
+    /// [`Train::health`](crate::Train::health) without blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub async fn health_async(&mut self) -> Result<Health> {
+        self.run_layered().await?;
+        health::on_gpu(self).await
+    }
+}

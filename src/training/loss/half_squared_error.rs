@@ -1,0 +1,14 @@
+//! ½ (y − t)², summed over the outputs, mean over the batch; derivative y − t. The article's loss
+//! of section 1.
+
+use super::{Argument, Mean, elementwise};
+use crate::numeric::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Rows;
+pub const HOLDS: bool = false;
+
+pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
+    elementwise(y, t, gradient, |y, t| (T::of(0.5) * (y - t) * (y - t), y - t))
+}

@@ -1,0 +1,17 @@
+//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, held to ±1. Huber, "Robust
+//! Estimation of a Location Parameter", 1964, with δ = 1. Mean over batch and outputs.
+
+use super::{Argument, Mean, elementwise, sign};
+use crate::numeric::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = false;
+
+pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
+    elementwise(y, t, gradient, |y, t| {
+        let d = y - t;
+        if d.abs() > T::ONE { (d.abs() - T::of(0.5), sign(d)) } else { (T::of(0.5) * d * d, d) }
+    })
+}

@@ -1,0 +1,13 @@
+//! |y − t|, mean over batch and outputs; derivative sign(y − t), 0 where they are equal.
+
+use super::{Argument, Mean, elementwise, sign};
+use crate::numeric::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = false;
+
+pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
+    elementwise(y, t, gradient, |y, t| ((y - t).abs(), sign(y - t)))
+}

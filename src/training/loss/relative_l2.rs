@@ -1,0 +1,21 @@
+//! (y − t)² / (y² + 0.01), mean over batch and outputs; derivative 2 (y − t) / (y² + 0.01): the
+//! divisor counts as a constant. Lehtinen et al., "Noise2Noise: Learning Image Restoration without
+//! Clean Data", 2018, section 3.3.
+
+use super::{Argument, Mean, held_elementwise};
+use crate::numeric::Real;
+
+pub const ARGUMENT: Argument = Argument::Output;
+pub const ROW: bool = false;
+pub const MEAN: Mean = Mean::Elements;
+pub const HOLDS: bool = true;
+
+pub fn row<T: Real>(y: &[T], held: &[T], t: &[T], gradient: &mut [T]) -> T {
+    held_elementwise(y, held, t, gradient, |y, h, t| {
+        // Halves, and a root that is not taken of a square too large: nothing overflows.
+        let large = h.abs() > T::of(1e9);
+        let root = if large { h.abs() } else { (h * h + T::of(0.01)).sqrt() };
+        let ratio = T::of(2.0) * ((T::of(0.5) * y - T::of(0.5) * t) / root);
+        (ratio * ratio, T::of(2.0) * ratio / root)
+    })
+}

@@ -1,0 +1,31 @@
+//! −Σ t ln softmax(z) over a row of logits, mean over the batch.
+//!
+//! With s = Σ t, m = max z and ln Σ e^(z − m) as l: value Σ t (l + m − z), derivative s p − t. The
+//! row maximum taken off keeps every exponent at or below 0.
+
+use super::{Argument, Mean};
+use crate::network::Activation;
+use crate::numeric::Real;
+
+pub const ARGUMENT: Argument = Argument::Logit(Activation::Identity);
+pub const ROW: bool = true;
+pub const MEAN: Mean = Mean::Rows;
+pub const HOLDS: bool = false;
+
+pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
+    let max = z.iter().fold(-T::MAX, |max, z| if *z <= max { max } else { *z });
+    let (mut sum, mut targets) = (T::ZERO, T::ZERO);
+    for ((z, t), g) in z.iter().zip(t).zip(gradient.iter_mut()) {
+        *g = (*z - max).exp();
+        sum += *g;
+        targets += *t;
+    }
+    let (log, weight) = (sum.ln(), targets / sum);
+    let mut value = T::ZERO;
+    for ((z, t), g) in z.iter().zip(t).zip(gradient) {
+        *g = *g * weight - *t;
+        // The difference of two finite logits can be infinite, and 0 · ∞ is NaN.
+        value += *t * (log + if max - *z > T::MAX { T::MAX } else { max - *z });
+    }
+    value
+}

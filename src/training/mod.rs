@@ -1,0 +1,28 @@
+//! How a network learns: loss, optimizer, schedule, batches and data, the trait of all trainers and
+//! what they return. Pure data.
+
+mod batch;
+#[cfg(feature = "json")]
+mod config;
+mod data;
+mod description;
+mod health;
+pub(crate) mod loss;
+pub(crate) mod optimizer;
+mod schedule;
+mod train;
+
+pub use batch::Batch;
+pub(crate) use batch::{Cursor, half_bits};
+#[cfg(feature = "json")]
+pub use config::Config;
+pub(crate) use data::check_sets;
+pub use data::{Data, DataShape, Dataset};
+pub use description::{Strategy, Training};
+pub use health::{Health, LayerHealth};
+pub use loss::{Argument, Loss, Mean};
+pub(crate) use optimizer::Hyper;
+pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
+pub use schedule::Schedule;
+pub use train::{Gradients, Losses, Train, TrainBase};
+pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same};

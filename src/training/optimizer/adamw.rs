@@ -1,0 +1,59 @@
+//! AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019).
+
+use super::{Adam, Hyper, Range, Rule, moments};
+use crate::numeric::Real;
+
+/// [`Adam`] with the weights pulled to zero beside it: p ← p − rate · (m / (√v + ε) + decay · p).
+///
+/// The decay takes in every parameter, biases too, as optax and PyTorch do by default.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// The learning rate.
+    pub rate: f64,
+    /// β₁, 0 or more and less than 1.
+    pub beta1: f64,
+    /// β₂, 0 or more and less than 1.
+    pub beta2: f64,
+    /// ε, added to the root.
+    pub epsilon: f64,
+    /// The decay.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        let Adam { rate, beta1, beta2, epsilon, .. } = Adam::default();
+        Self { rate, beta1, beta2, epsilon, weight_decay: 0.01 }
+    }
+}
+
+impl AdamW {
+    fn adam(&self) -> Adam {
+        let Self { rate, beta1, beta2, epsilon, .. } = *self;
+        Adam { rate, beta1, beta2, epsilon, ..Adam::default() }
+    }
+}
+
+impl Rule for AdamW {
+    const STATES: usize = 2;
+
+    fn fields(&self) -> Vec<(&'static str, f64, Range)> {
+        let mut fields = self.adam().fields();
+        fields.retain(|(name, ..)| *name != "l2");
+        fields.push(("weight_decay", self.weight_decay, Range::NonNegative));
+        fields
+    }
+
+    fn hyper(&self) -> Hyper {
+        moments(self.rate, self.beta1, self.beta2, self.epsilon, self.weight_decay)
+    }
+
+    fn corrections(&self, t: f64) -> [f64; 2] {
+        self.adam().corrections(t)
+    }
+
+    fn update<T: Real>(&self, by: [T; 2], p: T, g: T, state: &mut [T; 2]) -> T {
+        let direction = self.adam().direction(by, g, state);
+        p - T::of(self.rate) * (direction + T::of(self.weight_decay) * p)
+    }
+}

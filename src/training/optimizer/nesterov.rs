@@ -1,0 +1,37 @@
+//! Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v) (Sutskever et al., 2013, as PyTorch and optax write it).
+
+use super::{Hyper, Range, Rule};
+use crate::numeric::Real;
+
+/// Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v) (Sutskever et al., 2013, as PyTorch and optax write it).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Nesterov {
+    /// The learning rate.
+    pub rate: f64,
+    /// The share of the last step that is kept, 0 or more and less than 1.
+    pub momentum: f64,
+}
+
+impl Default for Nesterov {
+    fn default() -> Self {
+        Self { rate: 0.05, momentum: 0.9 }
+    }
+}
+
+impl Rule for Nesterov {
+    const STATES: usize = 1;
+
+    fn fields(&self) -> Vec<(&'static str, f64, Range)> {
+        vec![("rate", self.rate, Range::NonNegative), ("momentum", self.momentum, Range::Fraction)]
+    }
+
+    fn hyper(&self) -> Hyper {
+        let f = crate::numeric::to_f32;
+        Hyper { rate: f(self.rate), momentum: f(self.momentum), ..Hyper::default() }
+    }
+
+    fn update<T: Real>(&self, _: [T; 2], p: T, g: T, [v, _]: &mut [T; 2]) -> T {
+        *v = T::of(self.momentum) * *v + g;
+        p - T::of(self.rate) * (g + T::of(self.momentum) * *v)
+    }
+}

@@ -1,0 +1,96 @@
+//! How the learning rate changes with the steps.
+
+use crate::error::{Error, Result};
+use crate::training::optimizer::Hyper;
+
+/// The learning rate of each step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Schedule {
+    /// The optimizer's own.
+    #[default]
+    Constant,
+    /// The optimizer's own times `base` once at step `start`, counted from 0, and once more each
+    /// `interval` steps, until step `end` has passed.
+    ///
+    /// ```
+    /// use wgrad::Schedule;
+    /// let schedule = Schedule::Exponential { base: 0.5, start: 100, interval: 10, end: 115 };
+    /// assert_eq!([99, 100, 109, 110, 500].map(|s| schedule.factor(s)), [1.0, 0.5, 0.5, 0.25, 0.25]);
+    /// ```
+    Exponential {
+        /// The factor of one decay, above 0 and at most 1.
+        base: f64,
+        /// The first step with it.
+        start: u32,
+        /// Steps from decay to decay, 1 or more.
+        interval: u32,
+        /// The last step that may bring one, `start` or later.
+        end: u32,
+    },
+}
+
+impl Schedule {
+    /// What the learning rate of step `step`, counted from 0, is multiplied by.
+    pub fn factor(self, step: u32) -> f64 {
+        match self {
+            Self::Exponential { base, start, interval, end } if step >= start => {
+                base.powf(f64::from((step.min(end) - start) / interval.max(1) + 1))
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// `Ok` if its numbers are in range.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that names the number.
+    pub fn check(self) -> Result<()> {
+        let Self::Exponential { base, start, interval, end } = self else { return Ok(()) };
+        if !(base > 0.0 && base <= 1.0) {
+            return Err(Error::argument("the base of the decay", base, "above 0 and at most 1"));
+        }
+        if interval == 0 {
+            return Err(Error::argument("the interval of the decay", 0, "1 or more"));
+        }
+        if end < start {
+            let allowed = format!("{start}, its start, or later");
+            return Err(Error::argument("the end of the decay", end, allowed));
+        }
+        Ok(())
+    }
+
+    /// The optimizer's numbers with this schedule's among them.
+    pub(crate) fn among(self, numbers: Hyper) -> Hyper {
+        match self {
+            Self::Constant => numbers,
+            Self::Exponential { base, start, interval, end } => Hyper {
+                ln_base: crate::numeric::to_f32(base.ln()),
+                decay_start: start,
+                decay_interval: interval,
+                decay_end: end,
+                ..numbers
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let decay = |base, interval, end| Schedule::Exponential { base, start: 5, interval, end };
+        assert_eq!(decay(1.0, 1, 5).check(), Ok(()));
+        for (schedule, words) in [
+            (decay(0.0, 1, 9), "the base of the decay is 0"),
+            (decay(1.1, 1, 9), "the base of the decay is 1.1"),
+            (decay(f64::NAN, 1, 9), "the base of the decay is NaN"),
+            (decay(0.5, 0, 9), "the interval of the decay is 0"),
+            (decay(0.5, 1, 4), "the end of the decay is 4; allowed: 5"),
+        ] {
+            let message = schedule.check().unwrap_err().to_string();
+            assert!(message.starts_with(words), "{message}");
+        }
+    }
+}

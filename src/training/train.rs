@@ -1,0 +1,189 @@
+//! What a trainer does on whatever device, and what it returns.
+
+use crate::error::{Error, Result};
+use crate::network::{Mlp, Parameters};
+use crate::numeric::Real;
+use crate::training::{Health, Optimizer, Training};
+
+/// The losses of training steps, each before its update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Losses<T = f32> {
+    /// The step of the first row: 0 unless recorded steps have overwritten the history.
+    pub first_step: u32,
+    /// The number of models.
+    pub models: usize,
+    /// The losses, `[steps, models]`.
+    pub values: Vec<T>,
+}
+
+impl<T: Real> Losses<T> {
+    /// One model's losses.
+    pub fn of_model(&self, model: usize) -> impl Iterator<Item = T> {
+        self.values.iter().skip(model).step_by(self.models.max(1)).copied()
+    }
+
+    /// The losses of the last step, one a model; empty before the first.
+    pub fn last(&self) -> &[T] {
+        &self.values[self.values.len().saturating_sub(self.models)..]
+    }
+}
+
+/// What every trainer has that needs no waiting: in a browser too, where nothing may block.
+///
+/// The trait is sealed: [`Trainer`](crate::Trainer) and [`CpuTrainer`](crate::CpuTrainer) have it.
+pub trait TrainBase: Sealed {
+    /// The numbers that it returns: `f32` on the GPU, `f32` or `f64` on the CPU.
+    type Scalar: Real;
+
+    /// The device's name.
+    fn device(&self) -> String;
+
+    /// The network.
+    fn mlp(&self) -> &Mlp;
+
+    /// How it is trained.
+    fn training(&self) -> &Training;
+
+    /// Replaces the parameters. Step counter and optimizer state stay, and models that had diverged
+    /// are trained again.
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    fn set_parameters(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
+
+    /// Replaces the optimizer's hyperparameters from the next step on.
+    ///
+    /// # Errors
+    /// Hyperparameters out of range, or an optimizer of another kind.
+    fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
+
+    /// Starts again from `parameters`: optimizer state, step counter and losses are at 0.
+    ///
+    /// # Errors
+    /// Parameters of another network or number of models.
+    fn restart(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
+}
+
+/// Trains a population, and waits for what it returns.
+///
+/// [`Trainer`](crate::Trainer) is the GPU's, [`CpuTrainer`](crate::CpuTrainer) the CPU's. One
+/// description, one data set and one seed give the same training on either, up to rounding. In a
+/// browser, where nothing may block, the GPU's trainer has the `_async` forms alone.
+pub trait Train: TrainBase {
+    /// Runs `steps` steps and waits for them.
+    ///
+    /// A model whose loss, gradient or parameters stop being finite keeps the last finite
+    /// parameters and is not trained on; the others of its population are.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] once no model is left to train; a lost device.
+    fn train(&mut self, steps: u32) -> Result<()>;
+
+    /// For each model the step, counted from 0, at which it diverged.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn diverged(&mut self) -> Result<Vec<Option<u32>>>;
+
+    /// The losses of the steps until now.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn losses(&mut self) -> Result<Losses<Self::Scalar>>;
+
+    /// The parameters.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// The exponential moving average of the parameters, [`Training::ema`]. Before the first step
+    /// they are the parameters themselves.
+    ///
+    /// # Errors
+    /// A training without one; a lost device.
+    fn ema_parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// Loss and gradient on the batch of the next step, which is not taken.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn gradients(&mut self) -> Result<Gradients<Self::Scalar>>;
+
+    /// The gradient of the loss with respect to the batch's inputs, `[models, batch, inputs]`.
+    ///
+    /// # Errors
+    /// A lost device; [`Error::TooLarge`].
+    fn input_gradient(&mut self) -> Result<Vec<Self::Scalar>>;
+
+    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
+    fn predict(&mut self, x: &[Self::Scalar]) -> Result<Vec<Self::Scalar>>;
+
+    /// The state of each layer's gradient and units on the batch of the next step.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn health(&mut self) -> Result<Health>;
+}
+
+/// Keeps [`TrainBase`] to this crate's trainers.
+pub trait Sealed {}
+
+/// The losses of a population and their gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients<T = f32> {
+    /// One loss a model.
+    pub losses: Vec<T>,
+    /// `[models, P]`, laid out as the parameters.
+    pub values: Vec<T>,
+}
+
+/// `Err` if every model has diverged: with the first one to do so.
+pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
+    match diverged.iter().enumerate().min_by_key(|(_, step)| **step) {
+        Some((model, step)) if diverged.iter().all(|step| *step != u32::MAX) => {
+            Err(Error::Diverged { model, step: *step })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `Ok` if `parameters` are those of `models` models of `mlp`.
+pub(crate) fn check_same<T: Real>(
+    mlp: &Mlp,
+    models: usize,
+    parameters: &Parameters<T>,
+) -> Result<()> {
+    if parameters.mlp() != mlp {
+        return Err(Error::argument("the parameters' network", parameters.mlp(), mlp.to_string()));
+    }
+    if parameters.models() != models {
+        return Err(Error::argument(
+            "the parameters' number of models",
+            parameters.models(),
+            models.to_string(),
+        ));
+    }
+    Ok(())
+}
+
+/// `Ok` if an average of the parameters is kept.
+pub(crate) fn check_ema(training: &Training) -> Result<()> {
+    if training.ema.is_none() {
+        let what = "the moving average of the parameters";
+        return Err(Error::argument(what, "none", "a training with one, by `Training::ema`"));
+    }
+    Ok(())
+}
+
+/// `Ok` if `next` is valid and of the same kind as `now`.
+pub(crate) fn check_optimizer(now: Optimizer, next: Optimizer) -> Result<()> {
+    next.check()?;
+    if std::mem::discriminant(&now) != std::mem::discriminant(&next) {
+        return Err(Error::argument("the optimizer", next.name(), now.name()));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! How a shader's text is made: pieces of WGSL in files, structs and bindings from their Rust
+//! definitions, and one writer for what is generated.
+
+mod interface;
+mod pieces;
+mod writer;
+
+pub(crate) use interface::{Field, binding, shader_struct, structure};
+pub(crate) use pieces::*;
+pub(crate) use writer::Writer;
+
+/// Functions, mostly without bindings, and the pieces that they call.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub name: &'static str,
+    pub text: &'static str,
+    pub needs: &'static [&'static Piece],
+}
+
+/// Makes a [`Piece`] from its file in `shaders/`.
+macro_rules! piece {
+    ($name:expr, [$($need:expr),*]) => {
+        $crate::wgsl::Piece {
+            name: $name,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+            needs: &[$($need),*],
+        }
+    };
+}
+pub(crate) use piece;
+
+/// Joins `source`, `generated`, and every piece once. The kernel's file stands first, so that an
+/// error's line number is the file's own.
+pub(crate) fn compose(source: &str, generated: &str, pieces: &[&'static Piece]) -> String {
+    let mut text = format!("{source}\n{generated}");
+    let mut seen = Vec::new();
+    let mut open = pieces.to_vec();
+    while let Some(piece) = open.pop() {
+        if seen.contains(&piece.name) {
+            continue;
+        }
+        seen.push(piece.name);
+        text.push('\n');
+        text.push_str(piece.text);
+        open.extend(piece.needs);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_needed_twice_appears_once() {
+        static LEAF: Piece = Piece { name: "leaf", text: "leaf", needs: &[] };
+        static LEFT: Piece = Piece { name: "left", text: "left", needs: &[&LEAF] };
+        static RIGHT: Piece = Piece { name: "right", text: "right", needs: &[&LEAF] };
+        let text = compose("kernel", "glue", &[&LEFT, &RIGHT, &LEAF]);
+        assert_eq!(text, "kernel\nglue\nleaf\nright\nleft");
+    }
+}
