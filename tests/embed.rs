@@ -332,7 +332,7 @@ fn outputs_go_where_the_application_wants_them() {
         assert!(values == expected, "{models} models of {outputs} outputs");
 
         let size = [277, 65, models as u32];
-        for format in wgrad::kernels::texture::FORMATS {
+        for format in wgrad::kernels::measure::texture::FORMATS {
             let texture = texture(&device, *format, size);
             let to = Output::Texture(&texture);
             run(&model.inference(ROWS, input.slice(512..), to).unwrap());
@@ -361,7 +361,7 @@ fn outputs_go_where_the_application_wants_them() {
                 for row in 0..ROWS {
                     let y = (model * 65 + row / 277) * line as usize;
                     let at = &bytes[y + row % 277 * texel as usize..][..texel as usize];
-                    let all = wgrad::kernels::texture::reference(
+                    let all = wgrad::kernels::measure::texture::reference(
                         &expected,
                         [ROWS, outputs],
                         [model, row],

@@ -108,7 +108,7 @@ fn refused_parameters_leave_the_trainer_as_it_was(strategy: Strategy) {
     let training = training.strategy(strategy);
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
-    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+    for trainer in [&mut gpu as &mut dyn Train<Scalar = f32>, &mut cpu] {
         trainer.train(3).unwrap();
         let (before, losses) = (trainer.parameters().unwrap(), trainer.losses().unwrap());
         let other = Mlp::new(2).layer(4, Activation::Sigmoid).layer(1, Activation::Sigmoid);
@@ -138,7 +138,7 @@ fn the_rate_can_change_between_steps(strategy: Strategy) {
     let training = training.strategy(strategy);
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
-    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+    for trainer in [&mut gpu as &mut dyn Train<Scalar = f32>, &mut cpu] {
         trainer.train(5).unwrap();
         trainer.set_optimizer(Optimizer::sgd(0.0)).unwrap();
         let before = trainer.parameters().unwrap();
@@ -165,7 +165,7 @@ fn divergence_is_named_and_kept_apart(strategy: Strategy) {
     let mut alone = Vec::new();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
-    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+    for trainer in [&mut gpu as &mut dyn Train<Scalar = f32>, &mut cpu] {
         trainer.train(50).unwrap();
         let diverged = trainer.diverged().unwrap();
         assert!(diverged[0].is_none() && diverged[2].is_none(), "{diverged:?}");
@@ -186,7 +186,7 @@ fn a_lone_model_that_diverges_is_an_error(strategy: Strategy) {
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
     let mut found = Vec::new();
-    for trainer in [&mut gpu as &mut dyn Train, &mut cpu] {
+    for trainer in [&mut gpu as &mut dyn Train<Scalar = f32>, &mut cpu] {
         match trainer.train(20) {
             Err(Error::Diverged { model: 0, step }) => found.push(step),
             other => panic!("{other:?}"),

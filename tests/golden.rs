@@ -185,7 +185,7 @@ fn f32_bounds() -> Bounds {
     Bounds { output: 1e-5, losses: 1e-5, last: 1e-4 }
 }
 
-fn train(case: &Case, trainer: &mut dyn Train) -> Found {
+fn train(case: &Case, trainer: &mut dyn Train<Scalar = f32>) -> Found {
     trainer.set_parameters(&case.init.cast().unwrap()).unwrap();
     let x: Vec<f32> = case.data.x().iter().map(|v| *v as f32).collect();
     let gradients = trainer.gradients().unwrap();

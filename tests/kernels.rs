@@ -11,7 +11,7 @@ mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
 use wgrad::kernels::Matmul;
-use wgrad::kernels::saturation::Holds;
+use wgrad::kernels::measure::saturation::Holds;
 use wgrad::kernels::{
     Dispatch, advance, finite, gather, loss, norm, perturb, reduce, saturation, update,
 };

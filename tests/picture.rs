@@ -117,7 +117,7 @@ fn data(picture: &[f32]) -> Data {
     Data::new(2, 3, x, t).unwrap()
 }
 
-fn psnr(picture: &[f32], trainer: &mut dyn Train) -> f64 {
+fn psnr(picture: &[f32], trainer: &mut dyn Train<Scalar = f32>) -> f64 {
     let middle = |i: usize, side: usize| ((i as f64 + 0.5) / side as f64) as f32;
     let row = |y| (0..WIDTH).flat_map(move |x| [middle(x, WIDTH), middle(y, HEIGHT)]);
     let middles: Vec<f32> = (0..HEIGHT).flat_map(row).collect();
@@ -127,7 +127,7 @@ fn psnr(picture: &[f32], trainer: &mut dyn Train) -> f64 {
     10.0 * (255.0_f64.powi(2) * picture.len() as f64 / sum).log10()
 }
 
-fn follow(golden: &Golden, trainer: &mut dyn Train, name: &str) {
+fn follow(golden: &Golden, trainer: &mut dyn Train<Scalar = f32>, name: &str) {
     let mut done = 0;
     for (step, expected) in &golden.curve {
         trainer.train(step - done).unwrap();

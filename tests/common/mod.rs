@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 use wgrad::encoding::{Encoding, Grid, Interpolation};
-use wgrad::kernels::saturation::Holds;
+use wgrad::kernels::measure::saturation::Holds;
 use wgrad::kernels::{self, Access, Dispatch, Tiling, Matmul};
 use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Capabilities, Training};
 
@@ -320,18 +320,18 @@ pub fn losses() -> Vec<(Loss, Activation)> {
 /// A dispatch of every kernel in every form that the crate can make.
 pub fn every_dispatch() -> Vec<Dispatch> {
     let mut all = vec![
-        kernels::finite::dispatch(3, 2).unwrap(),
-        kernels::norm::dispatch(3, 2, 0, 3).unwrap(),
-        kernels::perturb::dispatch(3, 2, 0).unwrap(),
-        kernels::ema::dispatch(3, 0.9).unwrap(),
-        kernels::max_abs::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default()).unwrap(),
+        kernels::measure::finite::dispatch(3, 2).unwrap(),
+        kernels::measure::norm::dispatch(3, 2, 0, 3).unwrap(),
+        kernels::measure::perturb::dispatch(3, 2, 0).unwrap(),
+        kernels::step::ema::dispatch(3, 0.9).unwrap(),
+        kernels::encoding::max_abs::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
+        kernels::encoding::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default()).unwrap(),
     ];
     all.extend(every_encoding());
     let texels = |format: &wgpu::TextureFormat| {
-        kernels::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
+        kernels::measure::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
     };
-    all.extend(kernels::texture::FORMATS.iter().map(texels));
+    all.extend(kernels::measure::texture::FORMATS.iter().map(texels));
     let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
         let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
         let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
@@ -359,25 +359,25 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     }
     // Software's own: the sum of an invocation, rows four by four, words as pairs.
     let software = Capabilities { software: true, int64: true, ..Capabilities::default() };
-    let shape = kernels::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
-    let loss = |(loss, last)| kernels::loss::dispatch(loss, last, shape, &software).unwrap();
+    let shape = kernels::step::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
+    let loss = |(loss, last)| kernels::step::loss::dispatch(loss, last, shape, &software).unwrap();
     all.extend(losses().into_iter().map(loss));
     let shape =
-        kernels::gather::Shape { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
+        kernels::step::gather::Shape { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
     for target in [&Capabilities::default(), &software] {
-        all.push(kernels::gather::dispatch(shape, target).unwrap());
-        all.push(kernels::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
+        all.push(kernels::step::gather::dispatch(shape, target).unwrap());
+        all.push(kernels::encoding::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
     }
     for activation in Activation::ALL {
         for holds in [Holds::Saved, Holds::PreActivation] {
-            all.push(kernels::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
+            all.push(kernels::measure::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
         }
     }
     // Elements one by one and four by four; one model and several; sums, and checks alone.
     for parameters in [3, 4] {
         let ways = [[false, false], [true, false], [true, true]];
         for (splits, [software, int64]) in ways.iter().flat_map(|way| [(0, *way), (2, *way)]) {
-            let shape = kernels::reduce::Shape {
+            let shape = kernels::step::reduce::Shape {
                 parameters,
                 models: 2 * parameters - 5,
                 splits,
@@ -387,12 +387,12 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 padded: false,
             };
             let target = Capabilities { software, int64, ..Capabilities::default() };
-            all.push(kernels::reduce::dispatch(shape, &target).unwrap());
+            all.push(kernels::step::reduce::dispatch(shape, &target).unwrap());
         }
         let ways = |o| [(o, 1, false), (o, 1, true), (o, 3, false)];
         for (optimizer, models, int64) in Optimizer::all().iter().flat_map(ways) {
             let target = Capabilities { software: models == 1, int64, ..Capabilities::default() };
-            let shape = kernels::update::Shape {
+            let shape = kernels::step::update::Shape {
                 parameters,
                 models,
                 rows: 1,
@@ -401,7 +401,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 scheduled: false,
                 padded: false,
             };
-            all.push(kernels::update::dispatch(optimizer, shape, &target).unwrap());
+            all.push(kernels::step::update::dispatch(optimizer, shape, &target).unwrap());
         }
     }
     for form in Tiling::ALL {
@@ -415,8 +415,8 @@ fn every_encoding() -> Vec<Dispatch> {
     let mut all = Vec::new();
     for encoding in Encoding::all() {
         if !matches!(encoding, Encoding::Grid(_)) {
-            all.push(kernels::encode_pointwise::of(encoding, 3, 2, 5).unwrap());
-            all.push(kernels::encode_pointwise_gradient::of(encoding, 3, 2, 5).unwrap());
+            all.push(kernels::encoding::encode_pointwise::of(encoding, 3, 2, 5).unwrap());
+            all.push(kernels::encoding::encode_pointwise_gradient::of(encoding, 3, 2, 5).unwrap());
         }
     }
     for features in [1, 2, 4, 8] {
@@ -424,9 +424,9 @@ fn every_encoding() -> Vec<Dispatch> {
             let grid =
                 Grid { levels: 3, log2_hashmap_size: 6, features, interpolation, ..Grid::default() };
             for inputs in [2, 3] {
-                all.push(kernels::encode_grid::of(grid, inputs, 2, 5).unwrap());
-                all.push(kernels::encode_grid_gradient::of(grid, inputs, 2, 5).unwrap());
-                all.push(kernels::scatter::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::encoding::encode_grid::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::encoding::encode_grid_gradient::of(grid, inputs, 2, 5).unwrap());
+                all.push(kernels::encoding::scatter::of(grid, inputs, 2, 5).unwrap());
             }
         }
     }
