@@ -19,6 +19,10 @@ use wgrad::{CpuTrainer, Gpu, Strategy, Train, Trainer, Training};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
 use wgrad_bench::{Outcome, floor, profile, submit};
 
+const USAGE: &str = "\
+peer [OPTIONS] WORKLOAD [REPETITIONS] [STEPS]
+       peer [OPTIONS] COMMAND";
+
 const HELP: &str = "\
 Trainings (seconds of the whole run; the check is the last step's loss of the first model):
   w1     2-3-1, sigmoid, cross-entropy, SGD, 1,000 rows, 2,000 steps
@@ -40,7 +44,7 @@ Example: PEER_MODELS=256 peer w1 5 200";
 /// Times a workload and prints a row for each repetition: name, repetition, seconds, check.
 /// Repetition 0 is the warm-up.
 #[derive(Parser)]
-#[command(name = "peer", after_help = HELP)]
+#[command(name = "peer", override_usage = USAGE, after_help = HELP)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
 struct Options {
     /// A training or a product
