@@ -1,5 +1,5 @@
-//! What a device itself can do, by kernels of a line or two: multiply-adds, bandwidth, dispatches,
-//! submissions, the way from nothing to a first result.
+//! What a device itself can do, measured by kernels of a line or two: multiply-adds, bandwidth,
+//! dispatches, submissions, the time from nothing to a first result.
 
 use crate::Outcome;
 use crate::submit::{read, wait};

@@ -10,7 +10,7 @@ const SAMPLES: u32 = 3;
 const SAMPLE: f64 = 0.01;
 
 /// Each dispatch of a step, or of as many steps as the plan takes at once, and its seconds in a pass
-/// of nothing else: the least of some.
+/// of nothing else: the least of three samples.
 pub fn profile<'a>(gpu: &Gpu, trainer: &'a Trainer) -> Result<Vec<(&'a Node, f64)>> {
     let bind = |name: &Buffer| match trainer.buffer(*name) {
         Some(buffer) => Ok(buffer.as_entire_buffer_binding()),

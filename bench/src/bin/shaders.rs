@@ -4,10 +4,11 @@
 //! cargo run -p wgrad-bench --bin shaders -- DIRECTORY
 //! ```
 //!
-//! `DIRECTORY/manifest.json` is a list of objects: the shader's `file`, its `entry` point and
-//! `overrides`, the `workgroups` of a dispatch and the invocations of a `workgroup`, the `steps` that
-//! one dispatch takes, bytes `read` and `written` and floating-point `operations` by its formula, and
-//! as `label` what it belongs to.
+//! `DIRECTORY/manifest.json` is a list of objects, one a shader:
+//!
+//! - `label`: what it belongs to; `file`, `entry`: where it is; `overrides`: their values by name
+//! - `workgroups` of a dispatch, invocations of a `workgroup`, `steps` that one dispatch takes
+//! - bytes `read` and `written` and floating-point `operations`, by the dispatch's formula
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
