@@ -3,19 +3,15 @@
 //! (everything else), by the dispatches' own formulas.
 //!
 //! ```text
-//! cargo bench --bench kernels
+//! cargo bench -p wgrad-bench --bench kernels
 //! ```
-
-#[path = "../examples/common/submit.rs"]
-mod submit;
-#[path = "../examples/common/workloads.rs"]
-mod workloads;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use std::time::{Duration, Instant};
 use wgrad::kernels::{Dispatch, loss, reduce, update};
 use wgrad::{Activation, Adam, Gpu, Loss, Prepared, Result, Sgd};
-use workloads::{OnGpu, PRODUCTS};
+use wgrad_bench::submit::submit;
+use wgrad_bench::workloads::{OnGpu, PRODUCTS};
 
 /// Dispatches of a submission.
 const MOST: u64 = 1000;
@@ -45,7 +41,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, gpu: &Gpu, prepar
             let mut left = count;
             while left > 0 {
                 let now = left.min(MOST);
-                if let Err(error) = submit::submit(gpu, prepared, now as u32) {
+                if let Err(error) = submit(gpu, prepared, now as u32) {
                     panic!("{error}");
                 }
                 left -= now;
