@@ -46,7 +46,8 @@ fn everything_works_on_the_applications_device() {
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
         .batch(Batch::Shuffled { size: 64, seed: 1 })
         .models(4)
-        .init(Init::Auto).seed(3);
+        .init(Init::Auto)
+        .seed(3);
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
     let before = trainer.gradients().unwrap();
 

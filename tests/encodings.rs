@@ -13,15 +13,22 @@ use wgrad::kernels::{
 };
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, FiniteDifference, Encoding, Error, Loss, Mlp,
-    Optimizer, Schedule, Strategy, Train, Trainer, Training,
+    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, Encoding, Error, FiniteDifference,
+    Loss, Mlp, Optimizer, Schedule, Strategy, Train, Trainer, Training,
 };
 
 const SIZES: [usize; 7] = [1, 2, 3, 31, 64, 65, 200];
 
 /// A small grid with levels of both kinds.
 fn small(features: u32, interpolation: Interpolation) -> Grid {
-    Grid { levels: 5, features_per_level: features, log2_hashmap_size: 6, base_resolution: 3, per_level_scale: 1.6, interpolation }
+    Grid {
+        levels: 5,
+        features_per_level: features,
+        log2_hashmap_size: 6,
+        base_resolution: 3,
+        per_level_scale: 1.6,
+        interpolation,
+    }
 }
 
 fn grids() -> Vec<Grid> {
@@ -152,15 +159,21 @@ fn input_gradients_of_all_sizes() {
                 let values: Vec<f64> = parts
                     .zip(tables.chunks(size))
                     .flat_map(|((x, delta), tables)| {
-                        let [_, dx] =
-                            encode_grid_gradient::reference(of, inputs, &wide(tables), x, &wide(delta));
+                        let [_, dx] = encode_grid_gradient::reference(
+                            of,
+                            inputs,
+                            &wide(tables),
+                            x,
+                            &wide(delta),
+                        );
                         dx
                     })
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), floats(&delta), gradient];
                 (slots, encode_grid_gradient::of(of, inputs, models, rows), values)
             } else {
-                let values = encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
+                let values =
+                    encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
                 let slots = vec![floats(&single(&x)), floats(&delta), gradient];
                 (slots, encode_pointwise_gradient::of(encoding, inputs, models, rows), values)
             };
@@ -186,7 +199,13 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
         per_level_scale: 1.5,
         interpolation: Interpolation::Linear,
     };
-    let steep = Grid { levels: 20, base_resolution: 2, per_level_scale: 1.9, log2_hashmap_size: 19, ..fine };
+    let steep = Grid {
+        levels: 20,
+        base_resolution: 2,
+        per_level_scale: 1.9,
+        log2_hashmap_size: 19,
+        ..fine
+    };
     for grid in [fine, steep, small(4, Interpolation::Linear)] {
         for inputs in [2, 3] {
             let rows = 20_000;
@@ -194,7 +213,8 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             // On corners and halfway between them, and the neighbours of those in f32.
             for (i, x) in x.iter_mut().enumerate().take(rows * inputs / 2) {
                 let level = i as u32 % grid.levels;
-                let side = f64::from(grid.base_resolution) * grid.per_level_scale.powi(level as i32) - 1.0;
+                let side =
+                    f64::from(grid.base_resolution) * grid.per_level_scale.powi(level as i32) - 1.0;
                 let edge = (0.5 * (2.0 * side * f64::from(*x)).round() / side) as f32;
                 let bits = edge.to_bits().wrapping_add(i as u32 / 7 % 3).wrapping_sub(1);
                 *x = if edge > 0.0 { f32::from_bits(bits) } else { 0.0 };
@@ -357,9 +377,13 @@ fn table_gradients_of_all_sizes() {
                 let sums = run(&[job])[0][3].clone();
 
                 let bits = scatter::precision(rows, inputs).unwrap();
-                let dispatch =
-                    dequantize::dispatch(models, [tables, 8, all], bits, common::gpu().capabilities())
-                        .unwrap();
+                let dispatch = dequantize::dispatch(
+                    models,
+                    [tables, 8, all],
+                    bits,
+                    common::gpu().capabilities(),
+                )
+                .unwrap();
                 let mut status = vec![7, 8, 0, 0];
                 status.resize(4 + models, u32::MAX);
                 let slots = vec![
@@ -404,8 +428,13 @@ fn table_gradients_of_all_sizes() {
 #[test]
 fn sums_in_one_entry_do_not_overflow() {
     for inputs in [2, 3] {
-        let grid =
-            Grid { levels: 1, features_per_level: 1, log2_hashmap_size: 3, base_resolution: 2, ..Grid::default() };
+        let grid = Grid {
+            levels: 1,
+            features_per_level: 1,
+            log2_hashmap_size: 3,
+            base_resolution: 2,
+            ..Grid::default()
+        };
         for rows in [4096_usize, 70_000] {
             for sign in [1.0_f32, -1.0] {
                 // One corner takes all of it.
@@ -480,7 +509,8 @@ fn updates_of_tables() {
                 scheduled: true,
                 padded,
             };
-            let dispatch = update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
+            let dispatch =
+                update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
             let mut gradient = numbers_f32(all, 1);
             gradient.iter_mut().step_by(3).for_each(|g| *g = 0.0);
             let values = numbers_f32(all, 2);
@@ -719,14 +749,8 @@ fn a_numerical_gradient_moves_tables_too() {
 
 /// The whole of tiny-cuda-nn's recipe: lazy Adam with L2, decay, average, mini-batches.
 fn recipe(strategy: Strategy) -> Training {
-    let adam = Adam {
-        rate: 1e-2,
-        beta2: 0.99,
-        epsilon: 1e-15,
-        l2: 1e-4,
-        lazy: true,
-        ..Adam::default()
-    };
+    let adam =
+        Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-4, lazy: true, ..Adam::default() };
     Training::new(Loss::RelativeL2, adam)
         .schedule(Schedule::Exponential { base: 0.7, start: 5, interval: 4, end: 20 })
         .average(0.9)
@@ -736,8 +760,13 @@ fn recipe(strategy: Strategy) -> Training {
 
 #[test]
 fn trainings_are_the_cpus() {
-    let grid =
-        Grid { levels: 4, log2_hashmap_size: 8, base_resolution: 4, per_level_scale: 1.7, ..Grid::default() };
+    let grid = Grid {
+        levels: 4,
+        log2_hashmap_size: 8,
+        base_resolution: 4,
+        per_level_scale: 1.7,
+        ..Grid::default()
+    };
     let mlp =
         Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
     for strategy in [Strategy::Layered, Strategy::Fused] {
@@ -788,7 +817,10 @@ fn a_schedule_is_followed_by_every_strategy() {
 #[test]
 fn two_trainings_of_a_grid_have_the_same_bits() {
     let mlp = Mlp::new(3)
-        .encode(3, Grid { log2_hashmap_size: 10, levels: 6, per_level_scale: 1.8, ..Grid::default() })
+        .encode(
+            3,
+            Grid { log2_hashmap_size: 10, levels: 6, per_level_scale: 1.8, ..Grid::default() },
+        )
         .layer(32, Activation::Relu)
         .layer(3, Activation::Identity);
     let data = data(&mlp, 3000, 1).cast().unwrap();

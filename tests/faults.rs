@@ -160,7 +160,8 @@ fn divergence_is_named_and_kept_apart(strategy: Strategy) {
     let data = Data::for_each_model(3, 1, 1, x, vec![1.0; 24]).unwrap();
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.05))
         .models(3)
-        .init(Init::HeNormal).seed(3)
+        .init(Init::HeNormal)
+        .seed(3)
         .strategy(strategy);
     let mut alone = Vec::new();
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();

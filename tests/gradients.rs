@@ -92,7 +92,8 @@ fn gpu_back_propagation_is_the_cpus() {
         let training = Training::new(loss, Optimizer::sgd(0.1))
             .models(models)
             .batch(batch)
-            .init(Init::GlorotUniform).seed(4);
+            .init(Init::GlorotUniform)
+            .seed(4);
         let data = data(33, sets);
         let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
@@ -155,7 +156,9 @@ fn gpu_differences_are_the_gradient() {
             let (exact, _) = cpu.exact_gradients().unwrap();
             let mut trainer = Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
             // In f32 a difference keeps about the square root of the digits.
-            for (difference, bound) in [(FiniteDifference::Central, 2e-3), (FiniteDifference::Forward, 2e-2)] {
+            for (difference, bound) in
+                [(FiniteDifference::Central, 2e-3), (FiniteDifference::Forward, 2e-2)]
+            {
                 let found = trainer.numerical_gradient(difference).unwrap();
                 let error = common::deviation(&found, &exact.values);
                 assert!(error <= bound, "{} {difference:?}: {error:e}", loss.name());

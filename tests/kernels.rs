@@ -17,8 +17,8 @@ use wgrad::kernels::{
 };
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, AdamW, Argument, Loss, Mlp, Momentum, Nesterov, Optimizer, Plan, Saved, Sgd,
-    Strategy, Capabilities, Training,
+    Activation, Adam, AdamW, Argument, Capabilities, Loss, Mlp, Momentum, Nesterov, Optimizer,
+    Plan, Saved, Sgd, Strategy, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.

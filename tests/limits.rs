@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters, Plan, Strategy,
-    Capabilities, Trainer, Training,
+    Activation, Batch, Capabilities, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters,
+    Plan, Strategy, Trainer, Training,
 };
 
 /// A device of the default limits, changed by `change`, that counts uncaptured errors.

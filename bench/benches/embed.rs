@@ -32,7 +32,7 @@ fn main() -> Result<()> {
             }
             let frame = Frame::new(&gpu, mlp.as_ref(), source)?;
             group.throughput(Throughput::Elements((2 * weights * pixels).max(1)));
-            group.bench_function(BenchmarkId::new(name, source), |b| b.iter(|| frame.draw(&gpu)));
+            group.bench_function(BenchmarkId::new(name, source), |b| b.iter(|| frame.sample(&gpu)));
         }
     }
     group.finish();
@@ -57,7 +57,7 @@ impl Frame {
                 "fn net(x: array<f32, 2>) -> array<f32, 1> { return array<f32, 1>(x[0]); }".into()
             }
             Some(mlp) => {
-                let parameters = Init::Auto.draw(mlp, 1, 1)?;
+                let parameters = Init::Auto.sample(mlp, 1, 1)?;
                 if source == "constants" {
                     parameters.wgsl("net").text()?
                 } else {
@@ -121,7 +121,7 @@ impl Frame {
     }
 
     /// Draws and waits.
-    fn draw(&self, gpu: &Gpu) {
+    fn sample(&self, gpu: &Gpu) {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
@@ -137,7 +137,7 @@ impl Frame {
             if let Some(group) = &self.group {
                 pass.set_bind_group(0, group, &[]);
             }
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
         }
         gpu.queue().submit([encoder.finish()]);
         let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());

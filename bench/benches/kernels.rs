@@ -93,7 +93,7 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 scheduled: false,
                 padded: false,
             };
-            let dispatch = update::dispatch(&optimizer, shape, gpu.target())?;
+            let dispatch = update::dispatch(&optimizer, shape, gpu.capabilities())?;
             let states = (optimizer.states() * parameters).max(1);
             let lengths = [12, parameters, parameters, states, 5];
             let name = format!("{}/{parameters}", optimizer.name());
@@ -130,9 +130,9 @@ fn losses(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
         for batch in [1 << 10, 1 << 16] {
             let outputs = 10;
             let shape = loss::Shape { models: 1, own_targets: false, batch, outputs };
-            let dispatch = loss::dispatch(which, activation, shape, gpu.target())?;
+            let dispatch = loss::dispatch(which, activation, shape, gpu.capabilities())?;
             let size = batch * outputs;
-            let lengths = [size, size, size, shape.groups(which, gpu.target())];
+            let lengths = [size, size, size, shape.groups(which, gpu.capabilities())];
             alone(&mut group, &format!("{}/{batch}", which.name()), gpu, &dispatch, &lengths)?;
         }
     }
@@ -153,7 +153,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 tables: 0,
                 padded: false,
             };
-            let dispatch = reduce::dispatch(shape, gpu.target())?;
+            let dispatch = reduce::dispatch(shape, gpu.capabilities())?;
             let lengths = [splits * parameters, 16, parameters, 1, 5];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;
         }

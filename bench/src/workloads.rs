@@ -77,9 +77,9 @@ impl Workload {
             let mlp = hidden.iter().fold(Mlp::new(inputs), |mlp, units| mlp.layer(*units, f));
             mlp.layer(outputs, last)
         };
-        let grid = Grid { log2_table: 15, growth: 1.5, ..Grid::default() };
+        let grid = Grid { log2_hashmap_size: 15, per_level_scale: 1.5, ..Grid::default() };
         let lazy = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
-        let lazy = Optimizer::from(Adam { l2: 1e-6, skip_untouched: true, ..lazy });
+        let lazy = Optimizer::from(Adam { l2: 1e-6, lazy: true, ..lazy });
         // The playground's loss is half of this one, its rate 0.03.
         let (playground, signs) = (dense(2, &[8, 8], Tanh, 1, Tanh), Disc { outside: -1.0 });
         // Of each: network, loss, targets, rule, rows of a batch, batches, steps.
@@ -118,7 +118,7 @@ impl Workload {
         let x = uniform(1, all * mlp.inputs, low, 1.0);
         let t = targets.of(&x, all, mlp.outputs());
         let data = Data::new(mlp.inputs, mlp.outputs(), x, t)?;
-        let batch = if batches == 1 { Batch::Full } else { Batch::Consecutive { size: rows } };
+        let batch = if batches == 1 { Batch::Full } else { Batch::Sequential { size: rows } };
         let training =
             Training::new(loss, optimizer).models(models).batch(batch).history(steps as usize);
         let parameters = parameters(&mlp, models)?;
@@ -242,7 +242,7 @@ impl OnGpu {
         }
         // There is no bias: its slot takes any buffer that is not written.
         let slots = [&on_a, &on_b, &on_a, &c].map(|buffer| buffer.as_entire_buffer_binding());
-        let dispatches = product.matmul().dispatches(gpu.target())?;
+        let dispatches = product.matmul().dispatches(gpu.capabilities())?;
         let dispatches = dispatches.iter().map(|dispatch| gpu.prepare(dispatch, &slots));
         Ok(Self { dispatches: dispatches.collect::<Result<_>>()?, c })
     }

@@ -21,7 +21,7 @@ pub fn profile<'a>(gpu: &Gpu, trainer: &'a Trainer) -> Result<Vec<(&'a Node, f64
         }),
     };
     let mut rows = Vec::new();
-    for node in trainer.plan().strides().first().map_or(&[][..], |stride| &stride.nodes) {
+    for node in trainer.plan().groups().first().map_or(&[][..], |stride| &stride.nodes) {
         let buffers = node.buffers.iter().map(bind).collect::<Result<Vec<_>>>()?;
         let prepared = [gpu.prepare(&node.dispatch, &buffers)?];
         let run = |count| {

@@ -14,8 +14,8 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wgrad::kernels::{Dispatch, Form, Work};
-use wgrad::{Batch, Init, Mlp, Plan, Strategy, Target};
+use wgrad::kernels::{Dispatch, Tiling, Work};
+use wgrad::{Batch, Capabilities, Init, Mlp, Plan, Strategy};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
 use wgrad_bench::{Outcome, fragment};
 
@@ -58,7 +58,7 @@ impl Manifest {
 
     /// The dispatches of as many steps as the plan takes at once.
     fn plan(&mut self, label: &str, plan: &Plan) -> Outcome {
-        for group in plan.strides().iter().take(1) {
+        for group in plan.groups().iter().take(1) {
             for (i, node) in group.nodes.iter().enumerate() {
                 self.dispatch(label, i, group.steps, &node.dispatch)?;
             }
@@ -86,16 +86,16 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
     for (name, models) in all {
         let Some(work) = Workload::new(name, models)? else { continue };
         let name = if models == 1 { name.into() } else { format!("{name}x{models}") };
-        let plan = |strategy, target: &Target| {
+        let plan = |strategy, target: &Capabilities| {
             let training = work.training.clone().strategy(strategy);
             Plan::new(&work.mlp, &training, [1, work.data.rows()], target)
         };
         // The strategy that the plan chooses: without subgroup operations, with those of NVIDIA's
         // GPUs, and with those of AMD's older ones. Only resident has such operations.
-        let chosen = plan(Strategy::Auto, &Target::default())?;
+        let chosen = plan(Strategy::Auto, &Capabilities::default())?;
         manifest.plan(&format!("{name}-none"), &chosen)?;
         for size in [32, 64] {
-            let target = Target { subgroup: Some(size), ..Target::default() };
+            let target = Capabilities { subgroup: Some(size), ..Capabilities::default() };
             let on_subgroups = plan(Strategy::Auto, &target)?;
             if on_subgroups.strategy() == Strategy::Resident {
                 manifest.plan(&format!("{name}-sg{size}"), &on_subgroups)?;
@@ -103,7 +103,7 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
         }
         // Other strategies that the network has a plan of.
         for strategy in Strategy::ALL.iter().filter(|other| **other != chosen.strategy()) {
-            if let Ok(other) = plan(*strategy, &Target::default()) {
+            if let Ok(other) = plan(*strategy, &Capabilities::default()) {
                 manifest.plan(&format!("{name}-{}", strategy.name()), &other)?;
             }
         }
@@ -131,8 +131,9 @@ fn picture(manifest: &mut Manifest) -> Outcome {
 /// Products by each kernel.
 fn products(manifest: &mut Manifest) -> Outcome {
     for product in PRODUCTS.iter().chain(&MORE) {
-        for form in Form::ALL {
-            let target = Target { product: Some(*form), subgroup: Some(8), ..Target::default() };
+        for form in Tiling::ALL {
+            let target =
+                Capabilities { product: Some(*form), subgroup: Some(8), ..Capabilities::default() };
             for (i, dispatch) in product.matmul().dispatches(&target)?.iter().enumerate() {
                 manifest.dispatch(product.name, i, 1, dispatch)?;
             }
@@ -145,7 +146,7 @@ fn products(manifest: &mut Manifest) -> Outcome {
 /// written out or as loops, in f32 and f16.
 fn functions(manifest: &mut Manifest) -> Outcome {
     for (name, mlp) in fragment::networks() {
-        let baked = Init::Auto.draw(&mlp, 1, 0)?;
+        let baked = Init::Auto.sample(&mlp, 1, 0)?;
         for (variant, function) in [
             ("storage", mlp.wgsl("net")),
             ("uniform", mlp.wgsl("net").uniform()),
