@@ -94,7 +94,8 @@ fn the_loss_history_is_a_ring(strategy: Strategy) {
     let gpu = common::gpu();
     let data = Dataset::Moons.sample(40, 1).unwrap();
     let long = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1))
-        .init(Init::HeNormal).seed(7)
+        .init(Init::HeNormal)
+        .seed(7)
         .strategy(strategy);
     let short = long.clone().history(7);
     let mut reference = Trainer::new(gpu, &mlp(), &long, &data).unwrap();

@@ -8,20 +8,30 @@ use common::{Content, Job, as_floats, deviation, floats, numbers, numbers_f32, r
 use wgrad::encoding::{
     Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
 };
-use wgrad::kernels::{
-    average, encode, encode_gradient, grid, grid_gradient, peak, scatter, settle, update,
+use wgrad::kernels::encoding::{
+    dequantize, encode_grid, encode_grid_gradient, encode_pointwise, encode_pointwise_gradient,
+    max_abs, scatter,
 };
+use wgrad::kernels::step::{ema, update};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, FiniteDifference, Encoding, Error, Loss, Mlp,
-    Optimizer, Schedule, Strategy, Train, Trainer, Training,
+    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, DataShape, Encoding, Error,
+    FiniteDifference, Loss, Mlp, Optimizer, Schedule, Strategy, Train, TrainBase, Trainer,
+    Training,
 };
 
 const SIZES: [usize; 7] = [1, 2, 3, 31, 64, 65, 200];
 
 /// A small grid with levels of both kinds.
 fn small(features: u32, interpolation: Interpolation) -> Grid {
-    Grid { levels: 5, features_per_level: features, log2_hashmap_size: 6, base_resolution: 3, per_level_scale: 1.6, interpolation }
+    Grid {
+        levels: 5,
+        features_per_level: features,
+        log2_hashmap_size: 6,
+        base_resolution: 3,
+        per_level_scale: 1.6,
+        interpolation,
+    }
 }
 
 fn grids() -> Vec<Grid> {
@@ -152,15 +162,21 @@ fn input_gradients_of_all_sizes() {
                 let values: Vec<f64> = parts
                     .zip(tables.chunks(size))
                     .flat_map(|((x, delta), tables)| {
-                        let [_, dx] =
-                            encode_grid_gradient::reference(of, inputs, &wide(tables), x, &wide(delta));
+                        let [_, dx] = encode_grid_gradient::reference(
+                            of,
+                            inputs,
+                            &wide(tables),
+                            x,
+                            &wide(delta),
+                        );
                         dx
                     })
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), floats(&delta), gradient];
                 (slots, encode_grid_gradient::of(of, inputs, models, rows), values)
             } else {
-                let values = encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
+                let values =
+                    encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
                 let slots = vec![floats(&single(&x)), floats(&delta), gradient];
                 (slots, encode_pointwise_gradient::of(encoding, inputs, models, rows), values)
             };
@@ -186,7 +202,13 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
         per_level_scale: 1.5,
         interpolation: Interpolation::Linear,
     };
-    let steep = Grid { levels: 20, base_resolution: 2, per_level_scale: 1.9, log2_hashmap_size: 19, ..fine };
+    let steep = Grid {
+        levels: 20,
+        base_resolution: 2,
+        per_level_scale: 1.9,
+        log2_hashmap_size: 19,
+        ..fine
+    };
     for grid in [fine, steep, small(4, Interpolation::Linear)] {
         for inputs in [2, 3] {
             let rows = 20_000;
@@ -194,7 +216,8 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             // On corners and halfway between them, and the neighbours of those in f32.
             for (i, x) in x.iter_mut().enumerate().take(rows * inputs / 2) {
                 let level = i as u32 % grid.levels;
-                let side = f64::from(grid.base_resolution) * grid.per_level_scale.powi(level as i32) - 1.0;
+                let side =
+                    f64::from(grid.base_resolution) * grid.per_level_scale.powi(level as i32) - 1.0;
                 let edge = (0.5 * (2.0 * side * f64::from(*x)).round() / side) as f32;
                 let bits = edge.to_bits().wrapping_add(i as u32 / 7 % 3).wrapping_sub(1);
                 *x = if edge > 0.0 { f32::from_bits(bits) } else { 0.0 };
@@ -331,7 +354,7 @@ fn peaks_of_all_sizes() {
     }
 }
 
-/// Scatter and settle against the tables' gradient in f64, off by half a quantum a contribution.
+/// Scatter and dequantize against the tables' gradient in f64, off by half a quantum a contribution.
 #[test]
 fn table_gradients_of_all_sizes() {
     for (i, grid) in grids().into_iter().enumerate() {
@@ -339,7 +362,7 @@ fn table_gradients_of_all_sizes() {
             for (rows, scale) in [(1, 1.0), (3, 1e-30), (65, 1e30), (1000, 1.0), (4097, 1e-12)] {
                 let models = 1 + (i + rows) % 3;
                 let (width, tables) = (
-                    grid.levels as usize * grid.features as usize,
+                    grid.levels as usize * grid.features_per_level as usize,
                     Encoding::from(grid).parameters(inputs),
                 );
                 let mut x = places(models * rows * inputs, 5);
@@ -357,9 +380,13 @@ fn table_gradients_of_all_sizes() {
                 let sums = run(&[job])[0][3].clone();
 
                 let bits = scatter::precision(rows, inputs).unwrap();
-                let dispatch =
-                    dequantize::dispatch(models, [tables, 8, all], bits, common::gpu().capabilities())
-                        .unwrap();
+                let dispatch = dequantize::dispatch(
+                    models,
+                    [tables, 8, all],
+                    bits,
+                    common::gpu().capabilities(),
+                )
+                .unwrap();
                 let mut status = vec![7, 8, 0, 0];
                 status.resize(4 + models, u32::MAX);
                 let slots = vec![
@@ -404,8 +431,13 @@ fn table_gradients_of_all_sizes() {
 #[test]
 fn sums_in_one_entry_do_not_overflow() {
     for inputs in [2, 3] {
-        let grid =
-            Grid { levels: 1, features_per_level: 1, log2_hashmap_size: 3, base_resolution: 2, ..Grid::default() };
+        let grid = Grid {
+            levels: 1,
+            features_per_level: 1,
+            log2_hashmap_size: 3,
+            base_resolution: 2,
+            ..Grid::default()
+        };
         for rows in [4096_usize, 70_000] {
             for sign in [1.0_f32, -1.0] {
                 // One corner takes all of it.
@@ -480,7 +512,8 @@ fn updates_of_tables() {
                 scheduled: true,
                 padded,
             };
-            let dispatch = update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
+            let dispatch =
+                update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
             let mut gradient = numbers_f32(all, 1);
             gradient.iter_mut().step_by(3).for_each(|g| *g = 0.0);
             let values = numbers_f32(all, 2);
@@ -605,7 +638,7 @@ fn cpu_gradients_are_central_differences() {
             let data = data(&mlp, 4, 1);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
             cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
-            let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+            let (exact, of_inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
             let tables = mlp.encoding_parameters();
             let central = cpu.numerical_gradient(FiniteDifference::Central).unwrap();
             let error = deviation(&central, &exact.values);
@@ -622,7 +655,7 @@ fn cpu_gradients_are_central_differences() {
                 let moved = Data::new(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
                 let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &moved).unwrap();
                 cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
-                cpu.exact_gradients().unwrap().0.losses[0]
+                cpu.gradients().unwrap().losses[0]
             };
             let central: Vec<f64> = (0..data.x().len())
                 .map(|i| {
@@ -661,7 +694,7 @@ fn gpu_gradients_are_the_cpus() {
                 let mut trainer =
                     Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
                 trainer.set_parameters(&start).unwrap();
-                let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+                let (exact, of_inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
                 let what = format!("{mlp}, {}, {models} of {sets} × {rows}", strategy.name());
                 // Twice: the sums in fixed point begin at 0 again.
                 for _ in 0..2 {
@@ -707,7 +740,7 @@ fn a_numerical_gradient_moves_tables_too() {
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
     gpu.set_parameters(&start).unwrap();
     let found = gpu.numerical_gradient(FiniteDifference::Central).unwrap();
-    let error = deviation(&found, &cpu.exact_gradients().unwrap().0.values);
+    let error = deviation(&found, &cpu.gradients().unwrap().values);
     assert!(error <= 1e-2, "{error:e}");
     // Layers alone have health; tables do not hide it.
     let (of_gpu, of_cpu) = (gpu.health().unwrap(), cpu.health().unwrap());
@@ -719,25 +752,24 @@ fn a_numerical_gradient_moves_tables_too() {
 
 /// The whole of tiny-cuda-nn's recipe: lazy Adam with L2, decay, average, mini-batches.
 fn recipe(strategy: Strategy) -> Training {
-    let adam = Adam {
-        rate: 1e-2,
-        beta2: 0.99,
-        epsilon: 1e-15,
-        l2: 1e-4,
-        lazy: true,
-        ..Adam::default()
-    };
+    let adam =
+        Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-4, lazy: true, ..Adam::default() };
     Training::new(Loss::RelativeL2, adam)
         .schedule(Schedule::Exponential { base: 0.7, start: 5, interval: 4, end: 20 })
-        .average(0.9)
+        .ema(0.9)
         .batch(Batch::Shuffled { size: 24, seed: 3 })
         .strategy(strategy)
 }
 
 #[test]
 fn trainings_are_the_cpus() {
-    let grid =
-        Grid { levels: 4, log2_hashmap_size: 8, base_resolution: 4, per_level_scale: 1.7, ..Grid::default() };
+    let grid = Grid {
+        levels: 4,
+        log2_hashmap_size: 8,
+        base_resolution: 4,
+        per_level_scale: 1.7,
+        ..Grid::default()
+    };
     let mlp =
         Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(3, Activation::Identity);
     for strategy in [Strategy::Layered, Strategy::Fused] {
@@ -757,10 +789,11 @@ fn trainings_are_the_cpus() {
             let error = deviation(&gpu.losses().unwrap().values, &cpu.losses().unwrap().values);
             assert!(error <= 1e-4, "{what}: losses {error:e}");
             // Adam divides by a root of what is nearly 0 where a gradient is: no closer.
-            let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+            let error =
+                deviation(gpu.parameters().unwrap().values(), cpu.parameters().unwrap().values());
             assert!(error <= 1e-3, "{what}: parameters {error:e}");
-            let averages = wide(cpu.ema_parameters().unwrap().values());
-            let error = deviation(gpu.ema_parameters().unwrap().values(), &averages);
+            let averages = cpu.ema_parameters().unwrap();
+            let error = deviation(gpu.ema_parameters().unwrap().values(), averages.values());
             assert!(error <= 1e-3, "{what}: averages {error:e}");
             assert_ne!(gpu.ema_parameters().unwrap(), gpu.parameters().unwrap());
         }
@@ -780,7 +813,8 @@ fn a_schedule_is_followed_by_every_strategy() {
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         gpu.train(40).unwrap();
         cpu.train(40).unwrap();
-        let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+        let error =
+            deviation(gpu.parameters().unwrap().values(), cpu.parameters().unwrap().values());
         assert!(error <= 1e-5, "{}: {error:e}", strategy.name());
     }
 }
@@ -788,7 +822,10 @@ fn a_schedule_is_followed_by_every_strategy() {
 #[test]
 fn two_trainings_of_a_grid_have_the_same_bits() {
     let mlp = Mlp::new(3)
-        .encode(3, Grid { log2_hashmap_size: 10, levels: 6, per_level_scale: 1.8, ..Grid::default() })
+        .encode(
+            3,
+            Grid { log2_hashmap_size: 10, levels: 6, per_level_scale: 1.8, ..Grid::default() },
+        )
         .layer(32, Activation::Relu)
         .layer(3, Activation::Identity);
     let data = data(&mlp, 3000, 1).cast().unwrap();
@@ -831,7 +868,11 @@ fn a_model_that_diverges_before_its_grid_is_named() {
             };
             let (x, t) = (buffer(&x), buffer(&t));
             let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01));
-            let data = DataBuffers { sets: 1, rows: 10, inputs: x.slice(..), targets: t.slice(..) };
+            let data = DataBuffers {
+                shape: DataShape::shared(10),
+                inputs: x.slice(..),
+                targets: t.slice(..),
+            };
             let mut trainer = Trainer::with_buffers(gpu, &mlp, &training, data).unwrap();
             let before = trainer.parameters().unwrap();
             let error = trainer.train(3).unwrap_err();
@@ -849,9 +890,9 @@ fn what_a_strategy_cannot_do_is_refused() {
         Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).strategy(Strategy::Resident);
     for (mlp, training, words) in [
         (&encoded, resident.clone(), "resident, with an encoding"),
-        (&plain, resident.clone().average(0.9), "resident, with an average"),
-        (&plain, resident.clone().average(1.0), "the decay of the parameters' average is 1"),
-        (&plain, resident.average(f64::NAN), "the decay of the parameters' average is NaN"),
+        (&plain, resident.clone().ema(0.9), "resident, with an average"),
+        (&plain, resident.clone().ema(1.0), "the decay of the parameters' average is 1"),
+        (&plain, resident.ema(f64::NAN), "the decay of the parameters' average is NaN"),
     ] {
         let data = data(mlp, 10, 1).cast().unwrap();
         let result = Trainer::new(common::gpu(), mlp, &training, &data);
@@ -883,7 +924,8 @@ fn a_step_of_a_grid_is_known_before_and_allocates_nothing() {
     let own: Vec<_> = names.iter().filter(|name| !name.starts_with("matmul")).copied().collect();
     #[rustfmt::skip]
     assert_eq!(own, [
-        "gather", "grid", "loss", "peak", "peak", "scatter", "settle", "reduce", "update", "average",
+        "gather", "encode_grid", "loss", "max_abs", "max_abs", "scatter", "dequantize", "reduce", "update",
+        "ema",
     ], "{matmul}");
     assert!(trainer.buffer(Buffer::TableSums).is_some());
     let mut counts = |steps: u32| {

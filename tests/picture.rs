@@ -9,8 +9,8 @@ use safetensors::SafeTensors;
 use std::path::PathBuf;
 use wgrad::encoding::Grid;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, Loss, Mlp, Parameters, Strategy, Train, Trainer,
-    Training,
+    Activation, Adam, Batch, CpuTrainer, Data, Loss, Mlp, Parameters, Strategy, Train, TrainBase,
+    Trainer, Training,
 };
 
 const WIDTH: usize = 96;
@@ -27,8 +27,13 @@ struct Golden {
 }
 
 fn mlp() -> Mlp {
-    let grid =
-        Grid { levels: 8, log2_hashmap_size: 10, base_resolution: 8, per_level_scale: 1.5, ..Grid::default() };
+    let grid = Grid {
+        levels: 8,
+        log2_hashmap_size: 10,
+        base_resolution: 8,
+        per_level_scale: 1.5,
+        ..Grid::default()
+    };
     Mlp::new(2)
         .encode(2, grid)
         .layer(32, Activation::Relu)
@@ -37,14 +42,8 @@ fn mlp() -> Mlp {
 }
 
 fn training() -> Training {
-    let adam = Adam {
-        rate: 1e-2,
-        beta2: 0.99,
-        epsilon: 1e-15,
-        l2: 1e-6,
-        lazy: true,
-        ..Adam::default()
-    };
+    let adam =
+        Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-6, lazy: true, ..Adam::default() };
     Training::new(Loss::RelativeL2, adam).batch(Batch::Sequential { size: BATCH })
 }
 

@@ -4,8 +4,11 @@
 use std::sync::OnceLock;
 use wgrad::encoding::{Encoding, Grid, Interpolation};
 use wgrad::kernels::measure::saturation::Holds;
-use wgrad::kernels::{self, Access, Dispatch, Tiling, Matmul};
-use wgrad::{Activation, Batch, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Capabilities, Training};
+use wgrad::kernels::{self, Access, Dispatch, Matmul, Tiling};
+use wgrad::{
+    Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy,
+    Training,
+};
 
 /// The device under test. Its absence fails the test that asks for it.
 pub fn gpu() -> &'static Gpu {
@@ -325,19 +328,23 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         kernels::measure::perturb::dispatch(3, 2, 0).unwrap(),
         kernels::step::ema::dispatch(3, 0.9).unwrap(),
         kernels::encoding::max_abs::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::encoding::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default()).unwrap(),
+        kernels::encoding::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default())
+            .unwrap(),
     ];
     all.extend(every_encoding());
     let texels = |format: &wgpu::TextureFormat| {
         kernels::measure::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
     };
     all.extend(kernels::measure::texture::FORMATS.iter().map(texels));
-    let mut step = |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
-        let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
-        let training = Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
-        let plan = Plan::new(&mlp, &training, [2, 100], target).unwrap();
-        all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
-    };
+    let mut step =
+        |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
+            let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
+            let training =
+                Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
+            let plan =
+                Plan::new(&mlp, &training, DataShape { sets: 2, rows: 100 }, target).unwrap();
+            all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
+        };
     let optimizers = Optimizer::all();
     let mut turn = optimizers.iter().cycle();
     for batch in [Batch::Full, Batch::Shuffled { size: 10, seed: 1 }] {
@@ -362,15 +369,26 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     let shape = kernels::step::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
     let loss = |(loss, last)| kernels::step::loss::dispatch(loss, last, shape, &software).unwrap();
     all.extend(losses().into_iter().map(loss));
-    let shape =
-        kernels::step::gather::Shape { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
+    let shape = kernels::step::gather::Shape {
+        sets: 1,
+        rows: 5,
+        batch: 4,
+        inputs: 4,
+        outputs: 3,
+        seed: Some(1),
+    };
     for target in [&Capabilities::default(), &software] {
         all.push(kernels::step::gather::dispatch(shape, target).unwrap());
-        all.push(kernels::encoding::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap());
+        all.push(
+            kernels::encoding::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap(),
+        );
     }
     for activation in Activation::ALL {
         for holds in [Holds::Saved, Holds::PreActivation] {
-            all.push(kernels::measure::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1).unwrap());
+            all.push(
+                kernels::measure::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1)
+                    .unwrap(),
+            );
         }
     }
     // Elements one by one and four by four; one model and several; sums, and checks alone.
@@ -421,8 +439,13 @@ fn every_encoding() -> Vec<Dispatch> {
     }
     for features in [1, 2, 4, 8] {
         for interpolation in [Interpolation::Linear, Interpolation::Smoothstep] {
-            let grid =
-                Grid { levels: 3, log2_hashmap_size: 6, features, interpolation, ..Grid::default() };
+            let grid = Grid {
+                levels: 3,
+                log2_hashmap_size: 6,
+                features_per_level: features,
+                interpolation,
+                ..Grid::default()
+            };
             for inputs in [2, 3] {
                 all.push(kernels::encoding::encode_grid::of(grid, inputs, 2, 5).unwrap());
                 all.push(kernels::encoding::encode_grid_gradient::of(grid, inputs, 2, 5).unwrap());
@@ -460,7 +483,7 @@ fn every_product(form: Tiling) -> Vec<Dispatch> {
             let mlp = Mlp::new(size).layer(size, *activation).layer(size, Activation::Identity);
             let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
                 .strategy(Strategy::Layered);
-            let plan = Plan::new(&mlp, &training, [1, 100], &target).unwrap();
+            let plan = Plan::new(&mlp, &training, DataShape::shared(100), &target).unwrap();
             let products = plan.step().into_iter().map(|node| node.dispatch.clone());
             all.extend(products.filter(|d| d.kernel().name == form.kernel().name));
         }
