@@ -9,8 +9,8 @@ use common::{deviation, numbers_f32};
 use std::time::Duration;
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Data, DataBuffers, Dataset, Error, FrameBudget, Gpu, Init, Loss, Mlp, Model,
-    Optimizer, Output, Strategy, Train, Trainer, Training, kernels::Matmul,
+    Activation, Batch, Data, DataBuffers, DataShape, Dataset, Error, FrameBudget, Gpu, Init, Loss,
+    Mlp, Model, Optimizer, Output, Strategy, Train, Trainer, Training, kernels::Matmul,
 };
 
 /// A device without features, with WebGPU's default limits, whose every uncaptured error fails.
@@ -232,8 +232,7 @@ fn a_shader_of_the_application_makes_the_data() {
             uploaded.train(25).unwrap();
             queue.write_buffer(&own, 0, &[0xff; 4096]);
             let buffers = DataBuffers {
-                sets: 1,
-                rows: ROWS,
+                shape: DataShape::shared(ROWS),
                 inputs: own.slice(1024..),
                 targets: own.slice(2048..2048 + 4 * ROWS as u64),
             };
@@ -274,11 +273,15 @@ fn a_shader_of_the_application_makes_the_data() {
         (usize::MAX, own.slice(..), own.slice(..), "bytes"),
         (ROWS, uniform.slice(..), own.slice(..), "usage"),
     ] {
-        let buffers = DataBuffers { sets: 1, rows, inputs, targets };
+        let buffers = DataBuffers { shape: DataShape::shared(rows), inputs, targets };
         let error = Trainer::with_buffers(&gpu, &mlp, &training, buffers).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
     }
-    let buffers = DataBuffers { sets: 2, rows: 1, inputs: own.slice(..), targets: own.slice(..) };
+    let buffers = DataBuffers {
+        shape: DataShape { sets: 2, rows: 1 },
+        inputs: own.slice(..),
+        targets: own.slice(..),
+    };
     assert!(Trainer::with_buffers(&gpu, &mlp, &training, buffers).is_err());
 }
 
@@ -551,7 +554,7 @@ fn a_frame_budget_counts_its_steps() {
             }
             if frame == 40 {
                 budget.resume();
-                budget.set(Duration::from_micros(100));
+                budget.set_time(Duration::from_micros(100));
                 budget.set_max_steps(3);
             }
             record(&gpu, |encoder| {

@@ -8,13 +8,16 @@ use common::{Content, Job, as_floats, deviation, floats, numbers, numbers_f32, r
 use wgrad::encoding::{
     Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
 };
-use wgrad::kernels::{
-    average, encode, encode_gradient, grid, grid_gradient, peak, scatter, settle, update,
+use wgrad::kernels::encoding::{
+    dequantize, encode_grid, encode_grid_gradient, encode_pointwise, encode_pointwise_gradient,
+    max_abs, scatter,
 };
+use wgrad::kernels::step::{ema, update};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, Encoding, Error, FiniteDifference,
-    Loss, Mlp, Optimizer, Schedule, Strategy, Train, Trainer, Training,
+    Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, DataShape, Encoding, Error,
+    FiniteDifference, Loss, Mlp, Optimizer, Schedule, Strategy, Train, TrainBase, Trainer,
+    Training,
 };
 
 const SIZES: [usize; 7] = [1, 2, 3, 31, 64, 65, 200];
@@ -351,7 +354,7 @@ fn peaks_of_all_sizes() {
     }
 }
 
-/// Scatter and settle against the tables' gradient in f64, off by half a quantum a contribution.
+/// Scatter and dequantize against the tables' gradient in f64, off by half a quantum a contribution.
 #[test]
 fn table_gradients_of_all_sizes() {
     for (i, grid) in grids().into_iter().enumerate() {
@@ -359,7 +362,7 @@ fn table_gradients_of_all_sizes() {
             for (rows, scale) in [(1, 1.0), (3, 1e-30), (65, 1e30), (1000, 1.0), (4097, 1e-12)] {
                 let models = 1 + (i + rows) % 3;
                 let (width, tables) = (
-                    grid.levels as usize * grid.features as usize,
+                    grid.levels as usize * grid.features_per_level as usize,
                     Encoding::from(grid).parameters(inputs),
                 );
                 let mut x = places(models * rows * inputs, 5);
@@ -635,7 +638,7 @@ fn cpu_gradients_are_central_differences() {
             let data = data(&mlp, 4, 1);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
             cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
-            let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+            let (exact, of_inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
             let tables = mlp.encoding_parameters();
             let central = cpu.numerical_gradient(FiniteDifference::Central).unwrap();
             let error = deviation(&central, &exact.values);
@@ -652,7 +655,7 @@ fn cpu_gradients_are_central_differences() {
                 let moved = Data::new(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
                 let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &moved).unwrap();
                 cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
-                cpu.exact_gradients().unwrap().0.losses[0]
+                cpu.gradients().unwrap().losses[0]
             };
             let central: Vec<f64> = (0..data.x().len())
                 .map(|i| {
@@ -691,7 +694,7 @@ fn gpu_gradients_are_the_cpus() {
                 let mut trainer =
                     Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
                 trainer.set_parameters(&start).unwrap();
-                let (exact, of_inputs) = cpu.exact_gradients().unwrap();
+                let (exact, of_inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
                 let what = format!("{mlp}, {}, {models} of {sets} × {rows}", strategy.name());
                 // Twice: the sums in fixed point begin at 0 again.
                 for _ in 0..2 {
@@ -737,7 +740,7 @@ fn a_numerical_gradient_moves_tables_too() {
     let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
     gpu.set_parameters(&start).unwrap();
     let found = gpu.numerical_gradient(FiniteDifference::Central).unwrap();
-    let error = deviation(&found, &cpu.exact_gradients().unwrap().0.values);
+    let error = deviation(&found, &cpu.gradients().unwrap().values);
     assert!(error <= 1e-2, "{error:e}");
     // Layers alone have health; tables do not hide it.
     let (of_gpu, of_cpu) = (gpu.health().unwrap(), cpu.health().unwrap());
@@ -753,7 +756,7 @@ fn recipe(strategy: Strategy) -> Training {
         Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-4, lazy: true, ..Adam::default() };
     Training::new(Loss::RelativeL2, adam)
         .schedule(Schedule::Exponential { base: 0.7, start: 5, interval: 4, end: 20 })
-        .average(0.9)
+        .ema(0.9)
         .batch(Batch::Shuffled { size: 24, seed: 3 })
         .strategy(strategy)
 }
@@ -786,10 +789,11 @@ fn trainings_are_the_cpus() {
             let error = deviation(&gpu.losses().unwrap().values, &cpu.losses().unwrap().values);
             assert!(error <= 1e-4, "{what}: losses {error:e}");
             // Adam divides by a root of what is nearly 0 where a gradient is: no closer.
-            let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+            let error =
+                deviation(gpu.parameters().unwrap().values(), cpu.parameters().unwrap().values());
             assert!(error <= 1e-3, "{what}: parameters {error:e}");
-            let averages = wide(cpu.ema_parameters().unwrap().values());
-            let error = deviation(gpu.ema_parameters().unwrap().values(), &averages);
+            let averages = cpu.ema_parameters().unwrap();
+            let error = deviation(gpu.ema_parameters().unwrap().values(), averages.values());
             assert!(error <= 1e-3, "{what}: averages {error:e}");
             assert_ne!(gpu.ema_parameters().unwrap(), gpu.parameters().unwrap());
         }
@@ -809,7 +813,8 @@ fn a_schedule_is_followed_by_every_strategy() {
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         gpu.train(40).unwrap();
         cpu.train(40).unwrap();
-        let error = deviation(gpu.parameters().unwrap().values(), cpu.values());
+        let error =
+            deviation(gpu.parameters().unwrap().values(), cpu.parameters().unwrap().values());
         assert!(error <= 1e-5, "{}: {error:e}", strategy.name());
     }
 }
@@ -863,7 +868,11 @@ fn a_model_that_diverges_before_its_grid_is_named() {
             };
             let (x, t) = (buffer(&x), buffer(&t));
             let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01));
-            let data = DataBuffers { sets: 1, rows: 10, inputs: x.slice(..), targets: t.slice(..) };
+            let data = DataBuffers {
+                shape: DataShape::shared(10),
+                inputs: x.slice(..),
+                targets: t.slice(..),
+            };
             let mut trainer = Trainer::with_buffers(gpu, &mlp, &training, data).unwrap();
             let before = trainer.parameters().unwrap();
             let error = trainer.train(3).unwrap_err();
@@ -881,9 +890,9 @@ fn what_a_strategy_cannot_do_is_refused() {
         Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).strategy(Strategy::Resident);
     for (mlp, training, words) in [
         (&encoded, resident.clone(), "resident, with an encoding"),
-        (&plain, resident.clone().average(0.9), "resident, with an average"),
-        (&plain, resident.clone().average(1.0), "the decay of the parameters' average is 1"),
-        (&plain, resident.average(f64::NAN), "the decay of the parameters' average is NaN"),
+        (&plain, resident.clone().ema(0.9), "resident, with an average"),
+        (&plain, resident.clone().ema(1.0), "the decay of the parameters' average is 1"),
+        (&plain, resident.ema(f64::NAN), "the decay of the parameters' average is NaN"),
     ] {
         let data = data(mlp, 10, 1).cast().unwrap();
         let result = Trainer::new(common::gpu(), mlp, &training, &data);
@@ -915,7 +924,8 @@ fn a_step_of_a_grid_is_known_before_and_allocates_nothing() {
     let own: Vec<_> = names.iter().filter(|name| !name.starts_with("matmul")).copied().collect();
     #[rustfmt::skip]
     assert_eq!(own, [
-        "gather", "grid", "loss", "peak", "peak", "scatter", "settle", "reduce", "update", "average",
+        "gather", "encode_grid", "loss", "max_abs", "max_abs", "scatter", "dequantize", "reduce", "update",
+        "ema",
     ], "{matmul}");
     assert!(trainer.buffer(Buffer::TableSums).is_some());
     let mut counts = |steps: u32| {

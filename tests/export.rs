@@ -17,7 +17,7 @@ use wgrad::encoding::{
 };
 use wgrad::{
     Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
-    Parameters, Training, WgslFunction,
+    Parameters, Train, TrainBase, Training, WgslFunction,
 };
 
 /// Rows of a case.
@@ -284,7 +284,7 @@ impl Case<'_> {
             });
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &group, &[]);
-            pass.sample(0..3, 0..1);
+            pass.draw(0..3, 0..1);
         }
         let line = (16 * wide).next_multiple_of(256);
         let texels = read(gpu, encoder, |encoder, staging| {
@@ -405,7 +405,7 @@ fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Ve
     let data = Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap();
     let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
     cpu.restart(&one).unwrap();
-    let gradient = cpu.exact_gradients().unwrap().1;
+    let gradient = cpu.input_gradient().unwrap();
     [y, gradient.into_iter().map(|g| g * ROWS as f64).collect()]
 }
 
@@ -530,7 +530,7 @@ fn encodings_are_part_of_the_function() {
     let gpu = common::gpu();
     let grid = |features, interpolation| Grid {
         levels: 4,
-        features,
+        features_per_level: features,
         log2_hashmap_size: 5,
         base_resolution: 3,
         per_level_scale: 1.6,

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use wgrad::{
     Activation, Adam, AdamW, CpuTrainer, Data, Loss, Mlp, Momentum, Nesterov, Optimizer,
-    Parameters, Sgd, Strategy, Train, Trainer, Training,
+    Parameters, Sgd, Strategy, Train, TrainBase, Trainer, Training,
 };
 
 struct Case {
@@ -167,16 +167,17 @@ fn cpu_f64() {
     check("cpu f64", &Bounds { output: 1e-9, losses: 1e-9, last: 1e-9 }, |case| {
         let mut trainer = CpuTrainer::<f64>::new(&case.mlp, &case.training, &case.data).unwrap();
         trainer.restart(&case.init).unwrap();
-        let (gradients, input_gradient) = trainer.exact_gradients().unwrap();
-        let output = trainer.outputs(case.data.x()).unwrap();
+        let (gradients, input_gradient) =
+            (trainer.gradients().unwrap(), trainer.input_gradient().unwrap());
+        let output = trainer.predict(case.data.x()).unwrap();
         trainer.train(case.steps).unwrap();
         Found {
             output,
             loss: gradients.losses[0],
             gradient: gradients.values,
             input_gradient,
-            losses: trainer.loss_values().to_vec(),
-            last: trainer.values().to_vec(),
+            losses: trainer.losses().unwrap().values,
+            last: trainer.parameters().unwrap().values().to_vec(),
         }
     });
 }

@@ -6,7 +6,7 @@ mod common;
 
 use wgrad::{
     Activation, Argument, Batch, CpuTrainer, Data, FiniteDifference, Init, Loss, Mlp, Optimizer,
-    Parameters, SingleUnit, Train, Trainer, Training, compare_gradients,
+    Parameters, SingleUnit, Train, TrainBase, Trainer, Training, compare_gradients,
 };
 
 /// Every activation × loss that fits × depth 1 to 4: the last layer has the activation too, where
@@ -40,8 +40,8 @@ fn cpu_back_propagation_is_the_central_difference() {
     let mut count = 0;
     for (mlp, loss) in networks() {
         let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
-        let trainer = CpuTrainer::<f64>::new(&mlp, &training, &data(5, 1)).unwrap();
-        let (exact, _) = trainer.exact_gradients().unwrap();
+        let mut trainer = CpuTrainer::<f64>::new(&mlp, &training, &data(5, 1)).unwrap();
+        let exact = trainer.gradients().unwrap();
         let central = trainer.numerical_gradient(FiniteDifference::Central).unwrap();
         let error = common::deviation(&central, &exact.values);
         assert!(error <= 1e-7, "{mlp}, {}: {error:e}", loss.name());
@@ -58,17 +58,16 @@ fn input_gradient_is_the_central_difference() {
     // Of a loss that holds a divisor, no difference gives it.
     for (mlp, loss) in networks().filter(|(_, loss)| !loss.detaches_denominator()) {
         let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
-        let at = |data: &Data<f64>| {
-            CpuTrainer::<f64>::new(&mlp, &training, data).unwrap().exact_gradients().unwrap()
-        };
+        let at = |data: &Data<f64>| CpuTrainer::<f64>::new(&mlp, &training, data).unwrap();
         let data = data(2, 1);
-        let (_, exact) = at(&data);
+        let exact = at(&data).input_gradient().unwrap();
         let difference: Vec<f64> = (0..data.x().len())
             .map(|i| {
                 let loss = |h: f64| {
                     let mut x = data.x().to_vec();
                     x[i] += h;
-                    at(&Data::new(3, 2, x, data.t().to_vec()).unwrap()).0.losses[0]
+                    let moved = Data::new(3, 2, x, data.t().to_vec()).unwrap();
+                    at(&moved).gradients().unwrap().losses[0]
                 };
                 (loss(6e-6) - loss(-6e-6)) / 1.2e-5
             })
@@ -95,9 +94,9 @@ fn gpu_back_propagation_is_the_cpus() {
             .init(Init::GlorotUniform)
             .seed(4);
         let data = data(33, sets);
-        let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
-        let (exact, inputs) = cpu.exact_gradients().unwrap();
+        let (exact, inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
         let found = gpu.gradients().unwrap();
         for (what, error) in [
             ("losses", common::deviation(&found.losses, &exact.losses)),
@@ -152,8 +151,8 @@ fn gpu_differences_are_the_gradient() {
         for batch in [Batch::Full, Batch::Shuffled { size: 16, seed: 1 }] {
             let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
             let data = data(40, 1);
-            let cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
-            let (exact, _) = cpu.exact_gradients().unwrap();
+            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
+            let exact = cpu.gradients().unwrap();
             let mut trainer = Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
             // In f32 a difference keeps about the square root of the digits.
             for (difference, bound) in

@@ -131,14 +131,37 @@ fn parameters_have_the_same_fields_on_both_sides() {
 #[test]
 fn parameters_have_four_bytes_a_field() {
     macro_rules! sizes {
-        ($($module:ident)*) => {
-            [$((kernels::$module::KERNEL.name, size_of::<kernels::$module::Parameters>())),*]
+        ($($($part:ident)::+),*) => {
+            [$((
+                kernels::$($part)::+::KERNEL.name,
+                size_of::<kernels::$($part)::+::Parameters>(),
+            )),*]
         };
     }
     let sizes = sizes!(
-        advance average encode encode_gradient finite fused gather grid grid_gradient loss matmul
-        matmul_subgroup matmul_tiled norm peak perturb reduce resident saturation scatter settle
-        texture update
+        encoding::dequantize,
+        encoding::encode_grid,
+        encoding::encode_grid_gradient,
+        encoding::encode_pointwise,
+        encoding::encode_pointwise_gradient,
+        encoding::max_abs,
+        encoding::scatter,
+        fused,
+        matmul::registers,
+        matmul::subgroup,
+        matmul::tiled,
+        measure::finite,
+        measure::norm,
+        measure::perturb,
+        measure::saturation,
+        measure::texture,
+        resident,
+        step::advance,
+        step::ema,
+        step::gather,
+        step::loss,
+        step::reduce,
+        step::update
     );
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
@@ -268,26 +291,40 @@ fn files(folder: &str) -> Vec<(String, String)> {
 #[test]
 fn every_file_is_in_use_under_its_name() {
     let texts: Vec<_> = forms().iter().map(Dispatch::wgsl).collect();
-    let kernels = kernels::ALL.iter().map(|k| k.name).collect();
-    let activations = Activation::ALL.iter().map(|a| a.name()).collect();
-    let losses = Loss::ALL.iter().map(|l| l.name()).collect();
+    let activations: Vec<_> = Activation::ALL.iter().map(|a| a.name()).collect();
+    let losses: Vec<_> = Loss::ALL.iter().map(|l| l.name()).collect();
     let optimizers = Optimizer::all();
-    let optimizers = optimizers.iter().map(Optimizer::name).collect();
+    let optimizers: Vec<_> = optimizers.iter().map(Optimizer::name).collect();
     let encodings = wgrad::Encoding::all();
-    let encodings = encodings.iter().map(wgrad::Encoding::name).collect();
-    for (folder, names) in [
-        ("shaders", Some::<BTreeSet<&str>>(kernels)),
-        ("shaders/activations", Some(activations)),
-        ("shaders/encodings", Some(encodings)),
-        ("shaders/losses", Some(losses)),
-        ("shaders/optimizers", Some(optimizers)),
+    let encodings: Vec<_> = encodings.iter().map(wgrad::Encoding::name).collect();
+    // Each folder's files: the kernels that lie there, and what they call by name.
+    let rooms = [
+        ("shaders", Some(vec![])),
+        ("shaders/activation", Some(activations)),
+        ("shaders/encoding", Some(encodings)),
+        ("shaders/loss", Some(losses)),
+        ("shaders/matmul", Some(vec![])),
+        ("shaders/measure", Some(vec![])),
+        ("shaders/optimizer", Some(optimizers)),
+        ("shaders/step", Some(vec![])),
         ("shaders/common", None),
-    ] {
+    ];
+    let known = rooms.each_ref().map(|(folder, _)| *folder);
+    for (folder, called) in rooms {
         let files = files(folder);
         assert!(!files.is_empty(), "{folder}");
-        if let Some(names) = names {
+        let here: Vec<_> = kernels::ALL.iter().filter(|k| in_folder(k.path).0 == folder).collect();
+        for kernel in &here {
+            let file = files.iter().find(|(name, _)| name == in_folder(kernel.path).1);
+            let (_, text) = file.unwrap_or_else(|| panic!("no file {}", kernel.path));
+            assert_eq!(text, kernel.source, "{}", kernel.path);
+        }
+        if let Some(called) = called {
             let found: BTreeSet<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(found, names, "{folder}");
+            let kernels = here.iter().map(|k| in_folder(k.path).1);
+            assert_eq!(found, kernels.chain(called).collect(), "{folder}");
+        } else {
+            assert!(here.is_empty(), "{folder}");
         }
         for (name, text) in files {
             // The texts are those compiled in: a file changed since shows here, too.
@@ -301,8 +338,27 @@ fn every_file_is_in_use_under_its_name() {
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
-    let known = ["activations", "common", "encodings", "losses", "optimizers"].map(String::from);
-    assert_eq!(folders, BTreeSet::from(known));
+    let known = known.iter().filter_map(|folder| folder.strip_prefix("shaders/"));
+    assert_eq!(folders, known.map(String::from).collect());
+}
+
+/// The folder and the name of the file at `path` in `shaders/`.
+fn in_folder(path: &'static str) -> (String, &'static str) {
+    match path.rsplit_once('/') {
+        Some((folder, name)) => (format!("shaders/{folder}"), name),
+        None => ("shaders".into(), path),
+    }
+}
+
+/// A kernel is named as its file; where a folder holds one kernel in several ways, as both.
+#[test]
+fn every_kernel_lies_under_its_name() {
+    for kernel in kernels::ALL {
+        let (_, file) = in_folder(kernel.path);
+        let both = kernel.path.replace('/', "_");
+        let own = if kernel.path.starts_with("matmul/") { both.as_str() } else { file };
+        assert_eq!(kernel.name, own);
+    }
 }
 
 /// A variant's glue is what the names promise: each kernel file's own text stands first.

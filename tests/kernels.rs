@@ -10,15 +10,14 @@
 mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
-use wgrad::kernels::Matmul;
 use wgrad::kernels::measure::saturation::Holds;
-use wgrad::kernels::{
-    Dispatch, advance, finite, gather, loss, norm, perturb, reduce, saturation, update,
-};
+use wgrad::kernels::measure::{finite, norm, perturb, saturation};
+use wgrad::kernels::step::{advance, gather, loss, reduce, update};
+use wgrad::kernels::{Dispatch, Matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, AdamW, Argument, Capabilities, Loss, Mlp, Momentum, Nesterov, Optimizer,
-    Plan, Saved, Sgd, Strategy, Training,
+    Activation, Adam, AdamW, Argument, Capabilities, DataShape, Loss, Mlp, Momentum, Nesterov,
+    Optimizer, Plan, Saved, Sgd, Strategy, Training,
 };
 
 /// Around powers of two, the tile's side of 4 and the workgroup's 64.
@@ -61,7 +60,7 @@ fn same_bits(found: &[u32], expected: &[f32]) -> bool {
 }
 
 /// A number that looks random, below `end`.
-fn sample(seed: usize, end: usize) -> usize {
+fn draw(seed: usize, end: usize) -> usize {
     let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize % end
 }
@@ -464,11 +463,11 @@ fn products_of_a_training_step() {
         let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
             .models(models)
             .strategy(Strategy::Layered);
-        let plan = Plan::new(&mlp, &training, [sets, rows], &target).unwrap();
+        let plan = Plan::new(&mlp, &training, DataShape { sets, rows }, &target).unwrap();
         let kernel = target.product.unwrap().kernel().name;
         let p = mlp.parameters();
         let size = |buffer: Buffer| {
-            let found = plan.buffers().into_iter().find(|(b, _)| *b == buffer);
+            let found = plan.buffers().iter().find(|(b, _)| *b == buffer);
             (found.unwrap_or_else(|| panic!("no buffer {buffer}")).1 / 4) as usize
         };
         let content = |buffer: Buffer| {
@@ -1542,7 +1541,7 @@ fn batches_use_each_row_once_an_epoch() {
     assert!(orders[0] != orders[1] && orders[0] != orders[2] && orders[0] != numbers);
 }
 
-// FiniteDifferencePlan with one parameter replaced.
+// Copies with one parameter replaced.
 
 #[test]
 fn copies_of_all_sizes() {

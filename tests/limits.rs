@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, Capabilities, Data, Error, Gpu, Loss, Mlp, Model, Optimizer, Parameters,
-    Plan, Strategy, Trainer, Training,
+    Activation, Batch, Capabilities, Data, DataShape, Error, Gpu, Loss, Mlp, Model, Optimizer,
+    Parameters, Plan, Strategy, Trainer, Training,
 };
 
 /// A device of the default limits, changed by `change`, that counts uncaptured errors.
@@ -159,7 +159,7 @@ fn plans_of_impossible_sizes_are_refused() {
         (mlp(), training().models(usize::MAX), 1),
         (Mlp::new(usize::MAX).layer(1, Activation::Relu), training(), 1),
     ] {
-        let error = Plan::new(&mlp, &training, [1, rows], &target).unwrap_err();
+        let error = Plan::new(&mlp, &training, DataShape::shared(rows), &target).unwrap_err();
         assert!(matches!(error, Error::TooLarge { .. } | Error::Argument { .. }), "{error}");
     }
 }
@@ -176,7 +176,8 @@ fn a_step_is_counted_before_it_runs() {
             let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1))
                 .batch(batch)
                 .strategy(Strategy::Layered);
-            let plan = Plan::new(&mlp, &training, [1, 100], &Capabilities::default()).unwrap();
+            let plan = Plan::new(&mlp, &training, DataShape::shared(100), &Capabilities::default())
+                .unwrap();
             assert_eq!(plan.step().len(), 3 * depth + more);
             let text = plan.to_string();
             assert!(text.contains(&format!("a step: {} dispatches", 3 * depth + more)), "{text}");
@@ -196,7 +197,7 @@ fn launches_of_each_strategy() {
         let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
             .models(models)
             .strategy(strategy);
-        let plan = Plan::new(mlp, &training, [1, rows], target).unwrap();
+        let plan = Plan::new(mlp, &training, DataShape::shared(rows), target).unwrap();
         assert_eq!(plan.strategy(), strategy);
         assert_eq!(plan.dispatches(0), 0);
         assert_eq!(plan.dispatches(1), plan.step().len());
@@ -242,17 +243,19 @@ fn each_strategy_is_chosen_where_it_suits() {
     ] {
         for (target, expected) in [(&hardware, on_hardware), (&software, on_software)] {
             let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1));
-            let plan = Plan::new(mlp, &training, [1, rows], target).unwrap();
+            let plan = Plan::new(mlp, &training, DataShape::shared(rows), target).unwrap();
             assert_eq!(plan.strategy(), expected, "{mlp} on {rows} rows, {}", target.software);
             let forced = training.strategy(Layered);
-            let plan = Plan::new(mlp, &forced, [1, rows], target).unwrap();
+            let plan = Plan::new(mlp, &forced, DataShape::shared(rows), target).unwrap();
             assert_eq!(plan.strategy(), Layered);
         }
     }
     for strategy in [Resident, Fused] {
         let training =
             Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1)).strategy(strategy);
-        let error = Plan::new(&large, &training, [1, 128], &hardware).unwrap_err().to_string();
+        let error = Plan::new(&large, &training, DataShape::shared(128), &hardware)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&format!("under the {} strategy", strategy.name())), "{error}");
     }
 }

@@ -9,8 +9,8 @@ use safetensors::SafeTensors;
 use std::path::PathBuf;
 use wgrad::encoding::Grid;
 use wgrad::{
-    Activation, Adam, Batch, CpuTrainer, Data, Loss, Mlp, Parameters, Strategy, Train, Trainer,
-    Training,
+    Activation, Adam, Batch, CpuTrainer, Data, Loss, Mlp, Parameters, Strategy, Train, TrainBase,
+    Trainer, Training,
 };
 
 const WIDTH: usize = 96;

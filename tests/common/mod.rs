@@ -6,7 +6,8 @@ use wgrad::encoding::{Encoding, Grid, Interpolation};
 use wgrad::kernels::measure::saturation::Holds;
 use wgrad::kernels::{self, Access, Dispatch, Matmul, Tiling};
 use wgrad::{
-    Activation, Batch, Capabilities, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy, Training,
+    Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy,
+    Training,
 };
 
 /// The device under test. Its absence fails the test that asks for it.
@@ -340,7 +341,8 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
             let training =
                 Training::new(loss, *optimizer).models(2).batch(batch).strategy(strategy);
-            let plan = Plan::new(&mlp, &training, [2, 100], target).unwrap();
+            let plan =
+                Plan::new(&mlp, &training, DataShape { sets: 2, rows: 100 }, target).unwrap();
             all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
         };
     let optimizers = Optimizer::all();
@@ -440,7 +442,7 @@ fn every_encoding() -> Vec<Dispatch> {
             let grid = Grid {
                 levels: 3,
                 log2_hashmap_size: 6,
-                features,
+                features_per_level: features,
                 interpolation,
                 ..Grid::default()
             };
@@ -481,7 +483,7 @@ fn every_product(form: Tiling) -> Vec<Dispatch> {
             let mlp = Mlp::new(size).layer(size, *activation).layer(size, Activation::Identity);
             let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
                 .strategy(Strategy::Layered);
-            let plan = Plan::new(&mlp, &training, [1, 100], &target).unwrap();
+            let plan = Plan::new(&mlp, &training, DataShape::shared(100), &target).unwrap();
             let products = plan.step().into_iter().map(|node| node.dispatch.clone());
             all.extend(products.filter(|d| d.kernel().name == form.kernel().name));
         }

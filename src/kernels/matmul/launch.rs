@@ -7,7 +7,7 @@ use crate::kernels::{Capabilities, Dispatch, MAX_WORK};
 use crate::numeric::{to_u32, wide};
 
 /// Terms of a sum in one dispatch: llvmpipe ends an invocation's loops after 65,535 iterations.
-const MAX_INNER: usize = 32_768;
+pub(super) const MAX_INNER: usize = 32_768;
 
 /// The dispatches of one product: several where a sum is long or the work is much.
 ///

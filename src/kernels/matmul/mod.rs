@@ -244,6 +244,7 @@ impl Matmul {
 mod tests {
     use super::*;
     use crate::kernels::tests::{assert_close, numbers};
+    use launch::MAX_INNER;
 
     /// The library's product against three loops.
     #[test]
@@ -300,13 +301,13 @@ mod tests {
         let gpu = Capabilities::default();
         let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
         for (rows, columns, models, on_gpu, on_cpu) in [
-            (1, 1, 1, "matmul", "matmul"),
-            (16_384, 3, 1, "matmul", "matmul"),
-            (16_384, 10, 1, "matmul", "matmul_subgroup"),
-            (12, 12, 64, "matmul", "matmul"),
-            (16, 17, 1, "matmul", "matmul_subgroup"),
+            (1, 1, 1, "matmul_registers", "matmul_registers"),
+            (16_384, 3, 1, "matmul_registers", "matmul_registers"),
+            (16_384, 10, 1, "matmul_registers", "matmul_subgroup"),
+            (12, 12, 64, "matmul_registers", "matmul_registers"),
+            (16, 17, 1, "matmul_registers", "matmul_subgroup"),
             (128, 256, 1, "matmul_tiled", "matmul_subgroup"),
-            (128, 128, 1, "matmul", "matmul_subgroup"),
+            (128, 128, 1, "matmul_registers", "matmul_subgroup"),
             (128, 128, 2, "matmul_tiled", "matmul_subgroup"),
             (512, 512, 1, "matmul_tiled", "matmul_subgroup"),
         ] {
@@ -316,10 +317,10 @@ mod tests {
         }
         // Other subgroups, or less than WebGPU's defaults: the form that runs anywhere.
         let mut other = Capabilities { subgroup: Some(4), ..cpu };
-        assert_eq!(chosen(512, 512, 1, &other), "matmul");
+        assert_eq!(chosen(512, 512, 1, &other), "matmul_registers");
         other = gpu;
         other.limits.max_compute_invocations_per_workgroup = 64;
-        assert_eq!(chosen(512, 512, 1, &other), "matmul");
+        assert_eq!(chosen(512, 512, 1, &other), "matmul_registers");
         other.product = Some(Tiling::Tiled);
         assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
         other.product = Some(Tiling::Subgroup);
@@ -336,8 +337,8 @@ mod tests {
         };
         let fours = |product: Matmul, form| {
             let variant = &product.dispatches(&capabilities(form)).unwrap()[0].variant;
-            let has = |wanted: &Piece| variant.pieces.iter().any(|piece| piece.name == wanted.name);
-            BUFFERS.map(|[_, fours]| has(fours))
+            let kind = |slot| variant.kinds.iter().find(|(name, _)| *name == slot).unwrap().1;
+            ["a", "b", "c"].map(|slot| kind(slot) == "array<Stored>")
         };
         for form in [Tiling::Subgroup, Tiling::Tiled] {
             let all = Matmul::new(5, 8, 12);
