@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::network::{
     Activation, Mlp, Parameters,
     activation::Saved,
-    encoding::{Encoding, Grid, Place, places},
+    encoding::{Encoding, Grid, EncodingRange, encoding_ranges},
 };
 use crate::numeric::{to_f32, to_u32, wide};
 use crate::wgsl::Piece;
@@ -638,7 +638,7 @@ impl Writer<'_> {
     }
 
     /// What `value` or `slope` of a pointwise encoding takes, for one output.
-    fn arguments(&self, place: &Place, j: usize) -> String {
+    fn arguments(&self, place: &EncodingRange, j: usize) -> String {
         let (of_point, dimensions) = (place.encoding.of_point(), place.encoding.dimensions());
         let dimensions = dimensions.unwrap_or(1);
         let point = self.point(place.inputs.start + j / of_point * dimensions, dimensions);
@@ -653,7 +653,7 @@ impl Writer<'_> {
 
     /// The function `which` of a grid for each chunk of a level's features: what it is called with, and
     /// the first output.
-    fn grid_calls(&self, part: usize, place: &Place, grid: &Grid) -> Vec<(String, usize)> {
+    fn grid_calls(&self, part: usize, place: &EncodingRange, grid: &Grid) -> Vec<(String, usize)> {
         let f = self.function;
         let prefix = self.grid_prefix(part);
         let point = self.point(place.inputs.start, place.inputs.len());
@@ -681,7 +681,7 @@ impl Writer<'_> {
             return;
         }
         let mut words = Vec::new();
-        for (part, place) in places(f.mlp).iter().enumerate() {
+        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             if let Encoding::Grid(grid) = &place.encoding {
                 let prefix = self.grid_prefix(part);
                 let chunk = grid.chunk() as usize;
@@ -710,7 +710,7 @@ impl Writer<'_> {
         let f = self.function;
         self.line(format!("    var dx = array<f32, {}>();", f.mlp.inputs));
         let delta = |j| if f.f16 { format!("f32({})", delta(j)) } else { delta(j) };
-        for (part, place) in places(f.mlp).iter().enumerate() {
+        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let (calls, dimensions) = if let Encoding::Grid(grid) = &place.encoding {
                 let (prefix, chunk) = (self.grid_prefix(part), grid.chunk() as usize);
                 let call = |(call, first): (String, usize)| {
@@ -840,7 +840,7 @@ impl Writer<'_> {
     /// The functions of each grid, with its own constants and its own way to the tables.
     fn grids(&mut self) {
         let f = self.function;
-        for (part, place) in places(f.mlp).iter().enumerate() {
+        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let Encoding::Grid(grid) = &place.encoding else { continue };
             let prefix = self.grid_prefix(part);
             let piece = place.encoding.wgsl();

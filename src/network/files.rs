@@ -101,7 +101,7 @@ impl<T: Real> Parameters<T> {
 /// The tensors of a model: name, elements, shape.
 fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
     let mut tensors = Vec::new();
-    for (index, place) in crate::network::encoding::places(mlp).into_iter().enumerate() {
+    for (index, place) in crate::network::encoding::encoding_ranges(mlp).into_iter().enumerate() {
         if let Encoding::Grid(grid) = place.encoding {
             let features = grid.features_per_level as usize;
             let shape = vec![place.tables.len() / features, features];

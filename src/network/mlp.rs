@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::network::{
     Activation,
-    encoding::{Encoding, Part},
+    encoding::{Encoding, EncodingPart},
 };
 use crate::numeric::check_shape;
 use std::ops::Range;
@@ -32,7 +32,7 @@ pub struct Mlp {
     pub inputs: usize,
     /// What stands between them and the first layer: an encoding of all inputs, several of some
     /// each, one after the other, or nothing.
-    pub encoding: Vec<Part>,
+    pub encoding: Vec<EncodingPart>,
     /// The layers in the order of the forward pass, 1 or more.
     pub layers: Vec<Layer>,
 }
@@ -76,7 +76,7 @@ impl Mlp {
     /// ```
     #[must_use]
     pub fn encode(mut self, inputs: usize, encoding: impl Into<Encoding>) -> Self {
-        self.encoding.push(Part { inputs, encoding: encoding.into() });
+        self.encoding.push(EncodingPart { inputs, encoding: encoding.into() });
         self
     }
 

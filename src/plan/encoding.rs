@@ -9,7 +9,7 @@ use crate::kernels::encoding::{
 };
 use crate::network::{
     Encoding,
-    encoding::{self, Place},
+    encoding::{self, EncodingRange},
 };
 
 /// Rows of a buffer.
@@ -44,7 +44,7 @@ impl Builder<'_> {
     pub fn encode(&mut self, x: Buffer) -> Result<()> {
         let (models, width) = (self.encoded_sets(), self.mlp.layer_inputs(0));
         let shape = self.encoded_shape(models);
-        for place in encoding::places(self.mlp) {
+        for place in encoding::encoding_ranges(self.mlp) {
             self.buffer(Buffer::Encoded, &[models, self.batch, width])?;
             if let Encoding::Grid(_) = place.encoding {
                 let dispatch = encode_grid::dispatch(&place, shape, self.mlp.parameters())?;
@@ -62,8 +62,8 @@ impl Builder<'_> {
         let Rows { buffer: delta, first, width } = delta;
         let (models, rows) = (self.models, self.batch);
         let shape = encode_pointwise::Shape { width, ..self.encoded_shape(models) };
-        for place in encoding::places(self.mlp) {
-            let Place { outputs, tables, .. } = &place;
+        for place in encoding::encoding_ranges(self.mlp) {
+            let EncodingRange { outputs, tables, .. } = &place;
             if tables.is_empty() {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Builder<'_> {
         use Buffer::{EncodedGradient, InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
         let shape = self.encoded_shape(self.models);
-        for place in encoding::places(self.mlp) {
+        for place in encoding::encoding_ranges(self.mlp) {
             if let Encoding::Grid(_) = place.encoding {
                 let dispatch =
                     encode_grid_gradient::dispatch(&place, shape, self.mlp.parameters())?;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::network::{
     Activation, Init, Mlp,
     encoding::{
-        Encoding, Frequency, Grid, Identity, Interpolation, OneBlob, Part, SphericalHarmonics,
+        Encoding, Frequency, Grid, Identity, Interpolation, OneBlob, EncodingPart, SphericalHarmonics,
         TriangleWave,
     },
 };
@@ -189,7 +189,7 @@ impl<'a> Object<'a> {
 }
 
 /// The parts of an encoding of `inputs` inputs.
-fn encoding(path: &str, value: &Value, inputs: usize) -> Result<Vec<Part>> {
+fn encoding(path: &str, value: &Value, inputs: usize) -> Result<Vec<EncodingPart>> {
     let mut of = Object::new(path, value)?;
     // Of a nested one these say what it encodes.
     of.known.push("n_dims_to_encode");
@@ -222,7 +222,7 @@ fn encoding(path: &str, value: &Value, inputs: usize) -> Result<Vec<Part>> {
     };
     of.end()?;
     one.check(inputs)?;
-    Ok(vec![Part { inputs, encoding: one }])
+    Ok(vec![EncodingPart { inputs, encoding: one }])
 }
 
 fn grid(of: &mut Object<'_>) -> Result<Grid> {
@@ -244,7 +244,7 @@ fn grid(of: &mut Object<'_>) -> Result<Grid> {
 
 /// The nested encodings one after the other; the one that does not say how many inputs it takes
 /// has those that are left.
-fn composite(of: &mut Object<'_>, inputs: usize) -> Result<Vec<Part>> {
+fn composite(of: &mut Object<'_>, inputs: usize) -> Result<Vec<EncodingPart>> {
     let what = of.what("nested");
     let nested = of.take("nested").and_then(Value::as_array);
     let nested = nested.filter(|nested| !nested.is_empty());
@@ -351,7 +351,7 @@ mod tests {
         let grid = of(r#"{"encoding": {"otype": "Grid"}}"#, 3);
         assert_eq!(grid[0].encoding, Grid::default().into());
         let blob = of(r#"{"encoding": {"otype": "oneblob"}}"#, 3);
-        assert_eq!(blob, [Part { inputs: 3, encoding: OneBlob { bins: 16 }.into() }]);
+        assert_eq!(blob, [EncodingPart { inputs: 3, encoding: OneBlob { bins: 16 }.into() }]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The sums of [`super::scatter`] as a gradient in f32, and 0 in their place for the next step.
 
+use super::scatter::Precision;
 use crate::error::Result;
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes};
 use crate::numeric::{to_u32, wide};
@@ -36,50 +37,60 @@ shader_struct! {
     }
 }
 
-/// The dispatch for `tables` elements a model, from `first` on of its `parameters`, of sums with the
-/// `[bits, low]` of [`super::scatter`].
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(
-    models: usize,
-    [tables, first, parameters]: [usize; 3],
-    [bits, low]: [u32; 2],
-    capabilities: &Capabilities,
-) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
-    n(models.saturating_mul(parameters.max(2 * tables)))?;
-    let p = Parameters {
-        models: n(models)?,
-        tables: n(tables)?,
-        parameters: n(parameters)?,
-        first: n(first)?,
-        bits,
-        low,
-    };
-    let elements = wide(models) * wide(tables);
-    // Four elements at a time, where every model's lie so.
-    let vec4 = tables.is_multiple_of(4)
-        && first.is_multiple_of(4)
-        && (models == 1 || parameters.is_multiple_of(4));
-    let runs = runs(capabilities);
-    let invocations = elements.div_ceil(if vec4 { 4 } else { 1 }).div_ceil(runs.into());
-    let variant = Variant {
-        pieces: [lanes(vec4, capabilities), vec![if vec4 { &SUMS_VEC4 } else { &SUMS_SCALAR }]]
-            .concat(),
-        overrides: vec![("RUNS", f64::from(runs))],
-        kinds: vec![("sums", if vec4 { "array<vec4<i32>>" } else { "array<vec2<i32>>" })],
-        ..Variant::default()
-    };
-    Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(
-        2 * elements,
-        3 * elements,
-        elements,
-    ))
+/// The gradient of a grid's tables. Its reference is [`Precision::dequantize`].
+#[derive(Debug, Clone, Copy)]
+pub struct Dequantize {
+    /// Models.
+    pub models: usize,
+    /// Elements of a model's tables.
+    pub tables: usize,
+    /// The first of them among a model's parameters.
+    pub first: usize,
+    /// Parameters of a model.
+    pub parameters: usize,
+    /// The precision of the sums.
+    pub precision: Precision,
 }
 
-/// The same on the CPU: of one element's sums.
-pub fn reference([lower, upper]: [i64; 2], peak: u32, [bits, low]: [u32; 2]) -> f64 {
-    let sum = (upper << low) + lower;
-    sum as f64 * 2_f64.powi(-super::scatter::exponent(peak, bits))
+impl Dequantize {
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let Self { models, tables, first, parameters, precision } = *self;
+        let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
+        n(models.saturating_mul(parameters.max(2 * tables)))?;
+        let p = Parameters {
+            models: n(models)?,
+            tables: n(tables)?,
+            parameters: n(parameters)?,
+            first: n(first)?,
+            bits: precision.bits,
+            low: precision.low,
+        };
+        let elements = wide(models) * wide(tables);
+        // Four elements at a time, where every model's lie so.
+        let vec4 = tables.is_multiple_of(4)
+            && first.is_multiple_of(4)
+            && (models == 1 || parameters.is_multiple_of(4));
+        let (sums, kind) = if vec4 {
+            (&SUMS_VEC4, "array<vec4<i32>>")
+        } else {
+            (&SUMS_SCALAR, "array<vec2<i32>>")
+        };
+        let runs = runs(capabilities);
+        let invocations = elements.div_ceil(if vec4 { 4 } else { 1 }).div_ceil(runs.into());
+        let variant = Variant {
+            pieces: [lanes(vec4, capabilities), vec![sums]].concat(),
+            overrides: vec![("RUNS", f64::from(runs))],
+            kinds: vec![("sums", kind)],
+            ..Variant::default()
+        };
+        Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(
+            2 * elements,
+            3 * elements,
+            elements,
+        ))
+    }
 }

@@ -1,17 +1,13 @@
 //! The outputs of a [`Grid`]: an invocation a row and level, or half a level where it has eight
 //! features.
 
+use super::{EncodedPart, EncodedRows, n};
 use crate::error::{Error, Result};
-use crate::kernels::{
-    Dispatch, Kernel, Slot, Variant,
-    encoding::encode_pointwise::{Shape, n},
-};
-use crate::network::{
-    Encoding,
-    encoding::{GRID, Grid, Place},
-};
-use crate::numeric::wide;
-use crate::wgsl::shader_struct;
+use crate::kernels::{Dispatch, Kernel, Slot, Variant};
+use crate::network::Encoding;
+use crate::network::encoding::{self, EncodingRange, GRID, Grid};
+use crate::numeric::{Real, wide};
+use crate::wgsl::{Writer, shader_struct};
 
 /// `shaders/encoding/encode_grid.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -52,91 +48,97 @@ shader_struct! {
     }
 }
 
+/// A grid's outputs of some rows.
+#[derive(Debug, Clone)]
+pub struct EncodeGrid {
+    pub(crate) part: EncodedPart,
+    /// Parameters of a model.
+    pub(crate) parameters: usize,
+}
+
+impl EncodeGrid {
+    /// A grid over all inputs, whose tables are all parameters.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`].
+    pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
+        let part = EncodedPart::whole(grid.into(), inputs, models, rows)?;
+        let parameters = part.range.tables.len();
+        Ok(Self { part, parameters })
+    }
+
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let range = &self.part.range;
+        let p = parameters(&self.part, self.parameters)?;
+        let mut variant = variant(range)?;
+        variant.generated += &fetch("grid_features", "parameters", range)?;
+        let rows = self.part.all_rows();
+        let work = rows * grid_of(range)?.work(range.inputs.len());
+        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(p.chunks)).with(variant).costing(
+            rows * wide(range.inputs.len()) + work / 2,
+            rows * wide(range.outputs.len()),
+            work,
+        ))
+    }
+
+    /// The outputs of `x` on the CPU, `[rows, inputs]`, from one model's tables.
+    pub fn reference<T: Real>(&self, tables: &[T], x: &[T]) -> Vec<T> {
+        encoding::encode(&self.part.network(), tables, x)
+    }
+}
+
 /// The grid of a part, if it is one.
-pub(super) fn grid_of(place: &Place) -> Result<Grid> {
-    match place.encoding {
+pub(super) fn grid_of(range: &EncodingRange) -> Result<Grid> {
+    match range.encoding {
         Encoding::Grid(grid) => Ok(grid),
         other => Err(Error::argument("the encoding", other.name(), "a grid")),
     }
 }
 
-/// What all kernels of a grid have in common.
-pub(super) fn parameters(place: &Place, shape: Shape, all: usize) -> Result<Parameters> {
-    let Shape { models, rows, input_model, first_row, inputs, width } = shape;
-    let grid = grid_of(place)?;
+/// What all kernels of a grid have in common, where a model has `all` parameters.
+pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
+    let EncodedPart { range, rows } = part;
+    let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
+    let grid = grid_of(range)?;
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
     Ok(Parameters {
         models: n(models)?,
         rows: n(rows)?,
         input_model: n(input_model)?,
-        input_offset: n(first_row * inputs + place.inputs.start)?,
+        input_offset: n(first_row * inputs + range.inputs.start)?,
         inputs: n(inputs)?,
         chunks: n(grid.outputs())? / grid.chunk(),
         width: n(width)?,
-        first: n(place.outputs.start)?,
+        first: n(range.outputs.start)?,
         parameters: n(all)?,
-        tables: n(place.tables.start)?,
+        tables: n(range.tables.start)?,
     })
 }
 
 /// What all kernels of a grid are made of: its numbers, its levels, and a point of the inputs.
-pub(super) fn variant(place: &Place) -> Result<Variant> {
-    let (grid, inputs) = (grid_of(place)?, place.inputs.len());
+pub(super) fn variant(range: &EncodingRange) -> Result<Variant> {
+    let (grid, inputs) = (grid_of(range)?, range.inputs.len());
     let third = if inputs == 3 { "inputs[at + 2u]" } else { "0.0" };
-    let point = format!(
-        "fn grid_point(at: u32) -> vec3<f32> {{ \
-         return vec3<f32>(inputs[at], inputs[at + 1u], {third}); }}\n"
-    );
-    Ok(Variant {
-        pieces: vec![&GRID],
-        generated: [grid.constants(inputs), grid.splice_levels(inputs), point].concat(),
-        ..Variant::default()
-    })
+    let mut w = Writer::default();
+    w.push(&grid.constants(inputs));
+    w.push(&grid.splice_levels(inputs));
+    w.function("grid_point(at: u32) -> vec3<f32>", |w| {
+        w.line(format_args!("return vec3<f32>(inputs[at], inputs[at + 1u], {third});"));
+    });
+    Ok(Variant { pieces: vec![&GRID], generated: w.finish(), ..Variant::default() })
 }
 
-/// The dispatch of one part of a network's encoding, where a model has `all` parameters.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub(crate) fn dispatch(place: &Place, shape: Shape, all: usize) -> Result<Dispatch> {
-    let p = parameters(place, shape, all)?;
-    let mut variant = variant(place)?;
-    variant.generated.push_str(&fetch("grid_features", "parameters", place)?);
-    let rows = wide(shape.models) * wide(shape.rows);
-    let outputs = rows * wide(place.outputs.len());
-    let inputs = rows * wide(place.inputs.len());
-    let work = rows * grid_of(place)?.work(place.inputs.len());
-    Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(p.chunks)).with(variant).costing(
-        inputs + work / 2,
-        outputs,
-        work,
-    ))
-}
-
-/// WGSL: a chunk of features that begins at an element of a buffer.
-pub(super) fn fetch(function: &str, buffer: &str, place: &Place) -> Result<String> {
-    let words: Vec<_> =
-        (0..grid_of(place)?.chunk()).map(|i| format!("{buffer}[at + {i}u]")).collect();
-    let words = words.join(", ");
-    Ok(format!("fn {function}(at: u32) -> GridFeatures {{ return GridFeatures({words}); }}\n"))
-}
-
-/// The dispatch of a grid over all inputs.
-///
-/// # Errors
-/// Those of [`Encoding::check`]; a size that a shader cannot count.
-pub fn of(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
-    let (place, shape) = super::encode_pointwise::whole(grid.into(), inputs, models, rows)?;
-    dispatch(&place, shape, place.tables.len())
-}
-
-/// The same on the CPU: of `x`, `[rows, inputs]`, and one model's tables.
-pub fn reference<T: crate::numeric::Real>(
-    grid: Grid,
-    inputs: usize,
-    tables: &[T],
-    x: &[T],
-) -> Vec<T> {
-    let mlp = super::encode_pointwise::alone(grid.into(), inputs);
-    crate::network::encoding::encode(&mlp, tables, x)
+/// WGSL: a function that loads a chunk of features from an element of a buffer on.
+pub(super) fn fetch(function: &str, buffer: &str, range: &EncodingRange) -> Result<String> {
+    let elements: Vec<_> =
+        (0..grid_of(range)?.chunk()).map(|i| format!("{buffer}[at + {i}u]")).collect();
+    let mut w = Writer::default();
+    w.function(format_args!("{function}(at: u32) -> GridFeatures"), |w| {
+        w.line(format_args!("return GridFeatures({});", elements.join(", ")));
+    });
+    Ok(w.finish())
 }

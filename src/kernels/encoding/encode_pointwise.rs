@@ -1,9 +1,10 @@
 //! The outputs of an [`Encoding`] without parameters: an invocation an output.
 
+use super::{EncodedPart, EncodedRows, n};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
-use crate::network::{Activation, Encoding, Mlp, encoding::Place};
-use crate::numeric::{Real, to_f32, to_u32, wide};
+use crate::network::{Encoding, encoding};
+use crate::numeric::{Real, to_f32, wide};
 use crate::wgsl::shader_struct;
 
 /// `shaders/encoding/encode_pointwise.wgsl`.
@@ -42,43 +43,55 @@ shader_struct! {
     }
 }
 
-/// The sizes of what is encoded.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    /// Models.
-    pub models: usize,
-    /// Rows of a model.
-    pub rows: usize,
-    /// From model to model of the inputs; 0 shares them.
-    pub input_model: usize,
-    /// The first row of the inputs.
-    pub first_row: usize,
-    /// Columns of the inputs.
-    pub inputs: usize,
-    /// Columns of the encoded rows.
-    pub width: usize,
-}
+/// A pointwise encoding of some rows.
+#[derive(Debug, Clone)]
+pub struct EncodePointwise(pub(crate) EncodedPart);
 
-pub(crate) fn n(value: usize) -> Result<u32> {
-    to_u32("a size of an encoding", wide(value))
+impl EncodePointwise {
+    /// An encoding of all inputs.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`].
+    pub fn new(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
+        Ok(Self(EncodedPart::whole(encoding, inputs, models, rows)?))
+    }
+
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let range = &self.0.range;
+        let outputs = self.0.all_rows() * wide(range.outputs.len());
+        let read = self.0.all_rows() * wide(range.inputs.len());
+        Ok(Dispatch::over(&KERNEL, &parameters(&self.0)?, outputs)
+            .with(variant(&range.encoding))
+            .costing(read, outputs, outputs))
+    }
+
+    /// The outputs of `x` on the CPU, `[…, inputs]`, all of which are encoded.
+    pub fn reference<T: Real>(&self, x: &[T]) -> Vec<T> {
+        encoding::encode(&self.0.network(), &[], x)
+    }
 }
 
 /// What both directions have in common.
-pub(super) fn parameters(place: &Place, shape: Shape) -> Result<Parameters> {
-    let Shape { models, rows, input_model, first_row, inputs, width } = shape;
-    let dimensions = place.encoding.dimensions().unwrap_or(place.inputs.len());
-    let [x, y] = place.encoding.numbers().map(to_f32);
+pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
+    let EncodedPart { range, rows } = part;
+    let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
+    let dimensions = range.encoding.dimensions().unwrap_or(range.inputs.len());
+    let [x, y] = range.encoding.numbers().map(to_f32);
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
     Ok(Parameters {
         models: n(models)?,
         rows: n(rows)?,
         input_model: n(input_model)?,
-        input_offset: n(first_row * inputs + place.inputs.start)?,
+        input_offset: n(first_row * inputs + range.inputs.start)?,
         inputs: n(inputs)?,
-        points: n(place.inputs.len() / dimensions.max(1))?,
-        of_point: n(place.encoding.of_point())?,
+        points: n(range.inputs.len() / dimensions.max(1))?,
+        of_point: n(range.encoding.of_point())?,
         width: n(width)?,
-        first: n(place.outputs.start)?,
+        first: n(range.outputs.start)?,
         x,
         y,
     })
@@ -86,52 +99,4 @@ pub(super) fn parameters(place: &Place, shape: Shape) -> Result<Parameters> {
 
 pub(super) fn variant(encoding: &Encoding) -> Variant {
     Variant { pieces: vec![encoding.wgsl()], generated: encoding.splice(), ..Variant::default() }
-}
-
-/// The dispatch of one part of a network's encoding.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub(crate) fn dispatch(place: &Place, shape: Shape) -> Result<Dispatch> {
-    let p = parameters(place, shape)?;
-    let rows = wide(shape.models) * wide(shape.rows);
-    let outputs = rows * wide(place.outputs.len());
-    let read = rows * wide(place.inputs.len());
-    Ok(Dispatch::over(&KERNEL, &p, outputs)
-        .with(variant(&place.encoding))
-        .costing(read, outputs, outputs))
-}
-
-/// The dispatch of an encoding of all inputs.
-///
-/// # Errors
-/// Those of [`Encoding::check`]; a grid, which has a kernel of its own; a size that a shader cannot
-/// count.
-pub fn of(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
-    let (place, shape) = whole(encoding, inputs, models, rows)?;
-    dispatch(&place, shape)
-}
-
-pub(super) fn whole(
-    encoding: Encoding,
-    inputs: usize,
-    models: usize,
-    rows: usize,
-) -> Result<(Place, Shape)> {
-    encoding.check(inputs)?;
-    let width = encoding.outputs(inputs);
-    let tables = 0..encoding.parameters(inputs);
-    let place = Place { encoding, inputs: 0..inputs, outputs: 0..width, tables };
-    let shape = Shape { models, rows, input_model: rows * inputs, first_row: 0, inputs, width };
-    Ok((place, shape))
-}
-
-/// A network of an encoding of all inputs, for the references.
-pub(super) fn alone(encoding: Encoding, inputs: usize) -> Mlp {
-    Mlp::new(inputs).encode(inputs, encoding).layer(1, Activation::Identity)
-}
-
-/// The same on the CPU: the outputs of `x`, `[…, inputs]`, all of which are encoded.
-pub fn reference<T: Real>(encoding: &Encoding, inputs: usize, x: &[T]) -> Vec<T> {
-    crate::network::encoding::encode(&alone(*encoding, inputs), &[], x)
 }

@@ -1,12 +1,11 @@
 //! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
 
+pub use super::encode_pointwise::Parameters;
+use super::EncodedPart;
+use super::encode_pointwise::{parameters, variant};
 use crate::error::Result;
-pub use crate::kernels::encoding::encode_pointwise::Parameters;
-use crate::kernels::{
-    Dispatch, Kernel, Slot,
-    encoding::encode_pointwise::{Shape, alone, parameters, variant, whole},
-};
-use crate::network::{Encoding, encoding::Place};
+use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
 
 /// `shaders/encoding/encode_pointwise_gradient.wgsl`.
@@ -21,40 +20,34 @@ pub const KERNEL: Kernel = kernel!(
     ]
 );
 
-/// The dispatch of one part of a network's encoding: `delta` is `[models, rows, width]`,
+/// The way back through a pointwise encoding of some rows: `delta` is `[models, rows, width]`,
 /// `input_gradient` `[models, rows, inputs]`.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub(crate) fn dispatch(place: &Place, shape: Shape) -> Result<Dispatch> {
-    let p = parameters(place, shape)?;
-    let points = wide(shape.models) * wide(shape.rows) * u64::from(p.points);
-    let rows = wide(shape.models) * wide(shape.rows);
-    let (inputs, outputs) = (rows * wide(place.inputs.len()), rows * wide(place.outputs.len()));
-    Ok(Dispatch::over(&KERNEL, &p, points).with(variant(&place.encoding)).costing(
-        inputs + outputs,
-        inputs,
-        3 * outputs,
-    ))
-}
+#[derive(Debug, Clone)]
+pub struct EncodePointwiseGradient(pub(crate) EncodedPart);
 
-/// The dispatch of an encoding of all inputs.
-///
-/// # Errors
-/// Those of [`super::encode::of`].
-pub fn of(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
-    let (place, shape) = whole(encoding, inputs, models, rows)?;
-    dispatch(&place, shape)
-}
+impl EncodePointwiseGradient {
+    /// An encoding of all inputs.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`].
+    pub fn new(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
+        Ok(Self(EncodedPart::whole(encoding, inputs, models, rows)?))
+    }
 
-/// The same on the CPU: of `x`, `[…, inputs]`, under the gradient `delta` of all outputs.
-pub fn reference<T: Real>(encoding: &Encoding, inputs: usize, x: &[T], delta: &[T]) -> Vec<T> {
-    crate::network::encoding::back_propagate(
-        &alone(*encoding, inputs),
-        &[],
-        x,
-        delta,
-        &mut [],
-        true,
-    )
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let (p, range, rows) = (parameters(&self.0)?, &self.0.range, self.0.all_rows());
+        let (inputs, outputs) = (rows * wide(range.inputs.len()), rows * wide(range.outputs.len()));
+        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(p.points))
+            .with(variant(&range.encoding))
+            .costing(inputs + outputs, inputs, 3 * outputs))
+    }
+
+    /// The gradient of `x` on the CPU, `[…, inputs]`, under the gradient `delta` of all outputs.
+    pub fn reference<T: Real>(&self, x: &[T], delta: &[T]) -> Vec<T> {
+        encoding::back_propagate(&self.0.network(), &[], x, delta, &mut [], true)
+    }
 }

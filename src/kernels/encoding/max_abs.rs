@@ -36,42 +36,62 @@ shader_struct! {
 /// Elements of an invocation.
 const TERMS: usize = 64;
 
-/// Workgroups that a model's matrix is cut into before the second dispatch joins them.
-pub fn groups(rows: usize, columns: usize) -> usize {
-    let invocations =
-        |terms| rows.saturating_mul(columns).div_ceil(terms * KERNEL.workgroup as usize);
-    // More where the loop of an invocation would be too long.
-    invocations(TERMS).clamp(1, 256).max(invocations(MAX_ITERATIONS / 2))
+/// A search through some columns of each of `models` matrices of `[rows, width]`.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxAbs {
+    /// Models.
+    pub models: usize,
+    /// Rows of a model.
+    pub rows: usize,
+    /// From row to row.
+    pub width: usize,
+    /// The first element.
+    pub first: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Workgroups of a model, each with a result of its own.
+    pub groups: usize,
 }
 
-/// The dispatch for `[rows, width]` a model, of whose elements from `first` on `columns` a row count.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(
-    models: usize,
-    rows: usize,
-    [width, first, columns]: [usize; 3],
-    groups: usize,
-) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a search for the largest", wide(value));
-    n(models.saturating_mul(rows).saturating_mul(width))?;
-    let p = Parameters {
-        models: n(models)?,
-        rows: n(rows)?,
-        width: n(width)?,
-        first: n(first)?,
-        columns: n(columns)?,
-        groups: n(groups)?,
-    };
-    let read = wide(models) * wide(rows) * wide(columns);
-    let all = wide(models) * wide(groups);
-    Ok(Dispatch::new(&KERNEL, &p, all).costing(read, all, read))
-}
+impl MaxAbs {
+    /// Workgroups that a model's matrix is cut into before a second dispatch joins them.
+    pub fn groups_of(rows: usize, columns: usize) -> usize {
+        let invocations =
+            |terms| rows.saturating_mul(columns).div_ceil(terms * KERNEL.workgroup as usize);
+        // More where the loop of an invocation would be too long.
+        invocations(TERMS).clamp(1, 256).max(invocations(MAX_ITERATIONS / 2))
+    }
 
-/// The same on the CPU, of one model's elements: the largest magnitude, as bits.
-pub fn reference(values: &[f32]) -> u32 {
-    values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0)
+    /// The second dispatch, which joins `groups` results of each model.
+    pub const fn joining(models: usize, groups: usize) -> Self {
+        Self { models, rows: groups, width: 1, first: 0, columns: 1, groups: 1 }
+    }
+
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let Self { models, rows, width, first, columns, groups } = *self;
+        let n = |value: usize| to_u32("a size of a search for the largest", wide(value));
+        n(models.saturating_mul(rows).saturating_mul(width))?;
+        let p = Parameters {
+            models: n(models)?,
+            rows: n(rows)?,
+            width: n(width)?,
+            first: n(first)?,
+            columns: n(columns)?,
+            groups: n(groups)?,
+        };
+        let read = wide(models) * wide(rows) * wide(columns);
+        let all = wide(models) * wide(groups);
+        Ok(Dispatch::new(&KERNEL, &p, all).costing(read, all, read))
+    }
+
+    /// The largest magnitude of one model's elements on the CPU, as bits.
+    pub fn reference(values: &[f32]) -> u32 {
+        values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +101,7 @@ mod tests {
     #[test]
     fn no_invocation_looks_at_more_than_a_loop_may() {
         for (rows, columns) in [(1_usize, 1), (1 << 14, 32), (1 << 22, 32), (1 << 22, 256)] {
-            let each = (rows * columns).div_ceil(64 * groups(rows, columns));
+            let each = (rows * columns).div_ceil(64 * MaxAbs::groups_of(rows, columns));
             assert!(each <= MAX_ITERATIONS / 2, "{rows} {columns}: {each}");
         }
     }

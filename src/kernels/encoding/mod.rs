@@ -1,5 +1,5 @@
-//! The kernels of encodings: pointwise ones and grids, forward and back, and the gradient of a
-//! grid's tables in fixed point.
+//! The kernels of encodings: pointwise ones and grids, forward and back, and the gradient of a grid's
+//! tables in fixed point.
 
 pub mod dequantize;
 pub mod encode_grid;
@@ -8,3 +8,64 @@ pub mod encode_pointwise;
 pub mod encode_pointwise_gradient;
 pub mod max_abs;
 pub mod scatter;
+
+use crate::error::Result;
+use crate::network::encoding::EncodingRange;
+use crate::network::{Activation, Encoding, Mlp};
+use crate::numeric::{to_u32, wide};
+
+/// The rows that a kernel of an encoding works on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EncodedRows {
+    /// Models.
+    pub models: usize,
+    /// Rows of a model.
+    pub rows: usize,
+    /// From model to model of the inputs; 0 shares them.
+    pub input_model: usize,
+    /// The first row of the inputs.
+    pub first_row: usize,
+    /// Columns of the inputs.
+    pub inputs: usize,
+    /// Columns of the encoded rows.
+    pub width: usize,
+}
+
+/// A part of a network's encoding, and the rows that it encodes.
+#[derive(Debug, Clone)]
+pub(crate) struct EncodedPart {
+    pub range: EncodingRange,
+    pub rows: EncodedRows,
+}
+
+impl EncodedPart {
+    /// An encoding of all inputs.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`].
+    fn whole(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
+        encoding.check(inputs)?;
+        let width = encoding.outputs(inputs);
+        let tables = 0..encoding.parameters(inputs);
+        let range = EncodingRange { encoding, inputs: 0..inputs, outputs: 0..width, tables };
+        let input_model = rows * inputs;
+        let rows = EncodedRows { models, rows, input_model, first_row: 0, inputs, width };
+        Ok(Self { range, rows })
+    }
+
+    /// Rows of all models.
+    fn all_rows(&self) -> u64 {
+        wide(self.rows.models) * wide(self.rows.rows)
+    }
+
+    /// A network of this encoding alone, for the references.
+    fn network(&self) -> Mlp {
+        let inputs = self.range.inputs.len();
+        Mlp::new(inputs).encode(inputs, self.range.encoding).layer(1, Activation::Identity)
+    }
+}
+
+/// A size as a shader counts it.
+fn n(value: usize) -> Result<u32> {
+    to_u32("a size of an encoding", wide(value))
+}

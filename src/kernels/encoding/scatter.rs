@@ -3,21 +3,17 @@
 //!
 //! With p the largest magnitude of that gradient, a contribution c of a corner is rounded to
 //! v = c · 2ⁿ, the largest n at which |p| · 2ⁿ < 2^bits; v's lower `low` bits, with their sign, and the
-//! rest are added to a word each, so that no sum over the step's rows overflows (see [`precision`]). A table's
-//! gradient is off by at most half a quantum, p · 2^−bits, for each contribution; [`super::settle`] makes it
+//! rest are added to a word each, so that no sum over the step's rows overflows (see [`Precision`]). A table's
+//! gradient is off by at most half a quantum, p · 2^−bits, for each contribution; [`super::dequantize`] makes it
 //! f32 again.
 
+use super::encode_grid::{self, fetch, grid_of, variant};
+use super::{EncodedPart, n};
 use crate::error::{Error, Result};
-use crate::kernels::{
-    Dispatch, Kernel, Slot,
-    encoding::{
-        encode_grid::{self, fetch, grid_of, variant},
-        encode_pointwise::{Shape, n},
-    },
-};
-use crate::network::encoding::{Grid, Place};
+use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::network::encoding::Grid;
 use crate::numeric::wide;
-use crate::wgsl::shader_struct;
+use crate::wgsl::{Writer, shader_struct};
 
 /// `shaders/encoding/scatter.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -61,84 +57,108 @@ shader_struct! {
     }
 }
 
-/// The dispatch of one part of a network's encoding. In `shape`, the width is that of the rows of
-/// `delta`, whose element `first` is this grid's first.
-///
-/// # Errors
-/// More rows than the sums have room for; a size that a shader cannot count.
-pub(crate) fn dispatch(place: &Place, shape: Shape, first: usize) -> Result<Dispatch> {
-    let [bits, low] = precision(shape.rows, place.inputs.len())?;
-    let of = encode_grid::parameters(place, shape, 0)?;
-    n(first)?;
-    n(shape.models.saturating_mul(place.tables.len()).saturating_mul(2))?;
-    let p = Parameters {
-        models: of.models,
-        rows: of.rows,
-        input_model: of.input_model,
-        input_offset: of.input_offset,
-        inputs: of.inputs,
-        chunks: of.chunks,
-        width: of.width,
-        first: n(first)?,
-        tables: n(place.tables.len())?,
-        bits,
-        low,
-    };
-    let mut variant = variant(place)?;
-    variant.generated.push_str(&fetch("delta_at", "delta", place)?);
-    // The encoding's own functions ask for features, which a scatter has no use for.
-    variant
-        .generated
-        .push_str("fn grid_features(at: u32) -> GridFeatures { return GridFeatures(); }\n");
-    let rows = wide(shape.models) * wide(shape.rows);
-    let work = rows * grid_of(place)?.work(place.inputs.len());
-    Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(of.chunks)).with(variant).costing(
-        rows * wide(place.inputs.len() + place.outputs.len()) + work,
-        work,
-        work,
-    ))
+/// The gradient of a grid's tables, added up over some rows.
+#[derive(Debug, Clone)]
+pub struct Scatter {
+    /// The width of its rows is that of the rows of `delta`.
+    pub(crate) part: EncodedPart,
+    /// This grid's first element of `delta`.
+    pub(crate) first: usize,
 }
 
-/// The dispatch of a grid over all inputs.
-///
-/// # Errors
-/// Those of [`super::grid::of`], and more rows than the sums have room for.
-pub fn of(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Dispatch> {
-    let (place, shape) = super::encode_pointwise::whole(grid.into(), inputs, models, rows)?;
-    dispatch(&place, shape, 0)
-}
-
-/// The n of a largest magnitude, given by its bits.
-pub const fn exponent(peak: u32, bits: u32) -> i32 {
-    bits as i32 + 126 - (peak >> 23) as i32
-}
-
-/// A contribution on the CPU: its lower and its upper word.
-pub fn reference(contribution: f64, peak: u32, [bits, low]: [u32; 2]) -> [i64; 2] {
-    let v = (contribution * 2_f64.powi(exponent(peak, bits))).round_ties_even() as i64;
-    let lower = v << (64 - low) >> (64 - low);
-    [lower, (v - lower) >> low]
-}
-
-/// Bits below the largest gradient of an output that a table's gradient keeps, in a sum over
-/// `rows` rows of at most so many contributions that 64 bits in two words never overflow:
-/// `[bits of a contribution, those of them that are summed in the lower word]`.
-///
-/// # Errors
-/// More rows than leave a contribution of 12 bits.
-pub fn precision(rows: usize, inputs: usize) -> Result<[u32; 2]> {
-    let log = rows.next_power_of_two().trailing_zeros();
-    let contributions = log + u32::try_from(inputs).unwrap_or(3);
-    // No more than an f32 has: then the upper word of most contributions is 0, and is not added.
-    let bits = 62_u32.saturating_sub(log + contributions).min(24);
-    if contributions > 28 || bits < 12 {
-        return Err(Error::argument(
-            "the rows of a step in front of a grid",
-            rows,
-            format!("at most {}", 1_u64 << ((50 - inputs) / 2)),
-        ));
+impl Scatter {
+    /// A grid over all inputs.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::check`](crate::Encoding::check).
+    pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
+        Ok(Self { part: EncodedPart::whole(grid.into(), inputs, models, rows)?, first: 0 })
     }
-    Ok([bits, 32 - contributions])
+
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// More rows than the sums have room for; a size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let EncodedPart { range, rows } = &self.part;
+        let Precision { bits, low } = Precision::of(rows.rows, range.inputs.len())?;
+        let of = encode_grid::parameters(&self.part, 0)?;
+        n(rows.models.saturating_mul(range.tables.len()).saturating_mul(2))?;
+        let p = Parameters {
+            models: of.models,
+            rows: of.rows,
+            input_model: of.input_model,
+            input_offset: of.input_offset,
+            inputs: of.inputs,
+            chunks: of.chunks,
+            width: of.width,
+            first: n(self.first)?,
+            tables: n(range.tables.len())?,
+            bits,
+            low,
+        };
+        let mut variant = variant(range)?;
+        variant.generated += &fetch("delta_at", "delta", range)?;
+        // The encoding's own functions ask for features, which a scatter has no use for.
+        let mut w = Writer::default();
+        w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
+        variant.generated += &w.finish();
+        let rows = self.part.all_rows();
+        let work = rows * grid_of(range)?.work(range.inputs.len());
+        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(of.chunks)).with(variant).costing(
+            rows * wide(range.inputs.len() + range.outputs.len()) + work,
+            work,
+            work,
+        ))
+    }
+}
+
+/// The precision of a table's gradient in fixed point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precision {
+    /// Bits of a contribution, below the largest gradient of an output.
+    pub bits: u32,
+    /// Those of them that are summed in the lower word.
+    pub low: u32,
+}
+
+impl Precision {
+    /// As many bits as a sum over `rows` rows has room for: two words of 32 bits never overflow.
+    ///
+    /// # Errors
+    /// More rows than leave a contribution of 12 bits.
+    pub fn of(rows: usize, inputs: usize) -> Result<Self> {
+        let log = rows.next_power_of_two().trailing_zeros();
+        let contributions = log + u32::try_from(inputs).unwrap_or(3);
+        // No more than an f32 has: then the upper word of most contributions is 0, and not added.
+        let bits = 62_u32.saturating_sub(log + contributions).min(24);
+        if contributions > 28 || bits < 12 {
+            return Err(Error::argument(
+                "the rows of a step in front of a grid",
+                rows,
+                format!("at most {}", 1_u64 << ((50 - inputs) / 2)),
+            ));
+        }
+        Ok(Self { bits, low: 32 - contributions })
+    }
+
+    /// The n of a largest magnitude, given by its bits: a contribution counts in units of 2⁻ⁿ.
+    pub const fn exponent(&self, max_bits: u32) -> i32 {
+        self.bits as i32 + 126 - (max_bits >> 23) as i32
+    }
+
+    /// A contribution on the CPU: its lower and its upper word.
+    pub fn quantize(&self, contribution: f64, max_bits: u32) -> [i64; 2] {
+        let v = (contribution * 2_f64.powi(self.exponent(max_bits))).round_ties_even() as i64;
+        let lower = v << (64 - self.low) >> (64 - self.low);
+        [lower, (v - lower) >> self.low]
+    }
+
+    /// One element's sums on the CPU, as a gradient.
+    pub fn dequantize(&self, [lower, upper]: [i64; 2], max_bits: u32) -> f64 {
+        let sum = (upper << self.low) + lower;
+        sum as f64 * 2_f64.powi(-self.exponent(max_bits))
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +169,7 @@ mod tests {
     fn a_sum_of_all_rows_in_one_entry_does_not_overflow() {
         for inputs in [2, 3] {
             for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
-                let [bits, low] = precision(rows, inputs).unwrap();
+                let Precision { bits, low } = Precision::of(rows, inputs).unwrap();
                 let (rows, corners) = (rows as f64, f64::from(1 << inputs));
                 // The upper word: every corner's quantum rounded up, and one more where the lower is
                 // negative. The lower: half of what it counts, either way.
@@ -159,8 +179,8 @@ mod tests {
                 assert!(bits >= 12);
             }
             let most = 1 << ((50 - inputs) / 2);
-            assert!(precision(most, inputs).is_ok());
-            let message = precision(most + 1, inputs).unwrap_err().to_string();
+            assert!(Precision::of(most, inputs).is_ok());
+            let message = Precision::of(most + 1, inputs).unwrap_err().to_string();
             assert!(message.ends_with(&format!("at most {most}")), "{message}");
         }
     }

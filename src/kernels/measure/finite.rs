@@ -26,27 +26,38 @@ shader_struct! {
 /// What `first` holds, before and where every element is finite.
 pub const NONE: u32 = u32::MAX;
 
-/// The dispatch; slot `first` holds [`NONE`] before.
-///
-/// # Errors
-/// More elements than a shader can count.
-pub fn dispatch(length: usize, models: usize) -> Result<Dispatch> {
-    let elements = wide(length).saturating_mul(wide(models));
-    to_u32("the number of elements", elements)?;
-    let p = Parameters {
-        length: to_u32("the length", wide(length))?,
-        models: to_u32("models", wide(models))?,
-    };
-    Ok(Dispatch::over(&KERNEL, &p, elements).costing(elements, 0, elements))
+/// A search through `length` elements of each of `models` models.
+#[derive(Debug, Clone, Copy)]
+pub struct Finite {
+    /// Elements of a model.
+    pub length: usize,
+    /// Models.
+    pub models: usize,
 }
 
-/// The same on the CPU.
-pub fn reference<T: Real>(length: usize, values: &[T]) -> Vec<u32> {
-    values
-        .chunks(length.max(1))
-        .map(|model| {
-            let index = model.iter().position(|v| !v.is_finite());
-            index.and_then(|i| u32::try_from(i).ok()).unwrap_or(NONE)
-        })
-        .collect()
+impl Finite {
+    /// The dispatch. Slot `first` holds [`NONE`] before.
+    ///
+    /// # Errors
+    /// More elements than a shader can count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let elements = wide(self.length).saturating_mul(wide(self.models));
+        to_u32("the number of elements", elements)?;
+        let p = Parameters {
+            length: to_u32("the length", wide(self.length))?,
+            models: to_u32("models", wide(self.models))?,
+        };
+        Ok(Dispatch::over(&KERNEL, &p, elements).costing(elements, 0, elements))
+    }
+
+    /// The search on the CPU.
+    pub fn reference<T: Real>(&self, values: &[T]) -> Vec<u32> {
+        values
+            .chunks(self.length.max(1))
+            .map(|model| {
+                let index = model.iter().position(|v| !v.is_finite());
+                index.and_then(|i| u32::try_from(i).ok()).unwrap_or(NONE)
+            })
+            .collect()
+    }
 }

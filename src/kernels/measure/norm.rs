@@ -35,57 +35,66 @@ shader_struct! {
 /// Elements of a workgroup.
 const CHUNK: usize = 4096;
 
-/// Partial results of a model's stretch of `length`.
-pub const fn groups(length: usize) -> usize {
-    length.div_ceil(CHUNK)
+/// The norm of a stretch of `length` elements of each of `models` models.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm {
+    /// Elements of the stretch.
+    pub length: usize,
+    /// Models.
+    pub models: usize,
+    /// The first model's first element.
+    pub offset: usize,
+    /// From model to model.
+    pub stride: usize,
 }
 
-/// The dispatch.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(length: usize, models: usize, offset: usize, stride: usize) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a norm", wide(value));
-    let p = Parameters {
-        length: n(length)?,
-        models: n(models)?,
-        offset: n(offset)?,
-        stride: n(stride)?,
-        groups: n(groups(length))?,
-    };
-    let all = wide(models) * wide(groups(length));
-    let elements = wide(models) * wide(length);
-    Ok(Dispatch::new(&KERNEL, &p, all).costing(elements, 2 * all, 2 * elements))
-}
+impl Norm {
+    /// Partial results of a model.
+    pub const fn groups(&self) -> usize {
+        self.length.div_ceil(CHUNK)
+    }
 
-/// The second stage: the norm of each model from its partial results, each a largest magnitude
-/// and a sum of squares of shares of it.
-pub fn finish(partial: &[[f32; 2]], groups: usize) -> Vec<f64> {
-    partial
-        .chunks(groups.max(1))
-        .map(|model| {
-            // ∞ · 0 would be NaN.
-            let square = |[top, sum]: &[f32; 2]| {
-                let share = if top.is_finite() { f64::from(*sum) } else { 1.0 };
-                f64::from(*top).powi(2) * share
-            };
-            model.iter().map(square).sum::<f64>().sqrt()
-        })
-        .collect()
-}
+    /// The dispatch, whose partial results [`Norm::finish`] joins.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let n = |value: usize| to_u32("a size of a norm", wide(value));
+        let p = Parameters {
+            length: n(self.length)?,
+            models: n(self.models)?,
+            offset: n(self.offset)?,
+            stride: n(self.stride)?,
+            groups: n(self.groups())?,
+        };
+        let all = wide(self.models) * wide(self.groups());
+        let elements = wide(self.models) * wide(self.length);
+        Ok(Dispatch::new(&KERNEL, &p, all).costing(elements, 2 * all, 2 * elements))
+    }
 
-/// The same on the CPU.
-pub fn reference(
-    length: usize,
-    models: usize,
-    offset: usize,
-    stride: usize,
-    values: &[f64],
-) -> Vec<f64> {
-    (0..models)
-        .map(|m| {
-            let stretch = &values[offset + m * stride..][..length];
-            stretch.iter().map(|v| v * v).sum::<f64>().sqrt()
-        })
-        .collect()
+    /// The norm of each model from its partial results: each is a largest magnitude, and a sum of
+    /// squares of shares of it.
+    pub fn finish(&self, partial: &[[f32; 2]]) -> Vec<f64> {
+        partial
+            .chunks(self.groups().max(1))
+            .map(|model| {
+                // ∞ · 0 would be NaN.
+                let square = |[top, sum]: &[f32; 2]| {
+                    let share = if top.is_finite() { f64::from(*sum) } else { 1.0 };
+                    f64::from(*top).powi(2) * share
+                };
+                model.iter().map(square).sum::<f64>().sqrt()
+            })
+            .collect()
+    }
+
+    /// The norms on the CPU.
+    pub fn reference(&self, values: &[f64]) -> Vec<f64> {
+        (0..self.models)
+            .map(|m| {
+                let stretch = &values[self.offset + m * self.stride..][..self.length];
+                stretch.iter().map(|v| v * v).sum::<f64>().sqrt()
+            })
+            .collect()
+    }
 }

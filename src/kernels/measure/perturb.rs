@@ -1,5 +1,5 @@
-//! FiniteDifferencePlan of one model's parameters, each with another parameter replaced: model m of the copies
-//! is w with element `first + m` taken from `replaced`.
+//! Copies of one model's parameters, each with another parameter replaced: copy m is w with element
+//! `first + m` taken from `replaced`.
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
@@ -19,34 +19,48 @@ shader_struct! {
     pub Parameters {
         /// Parameters of a model.
         parameters: u32,
-        /// FiniteDifferencePlan.
+        /// Copies.
         models: u32,
         /// The parameter that the first copy replaces.
         first: u32,
     }
 }
 
-/// The dispatch.
-///
-/// # Errors
-/// More elements than a shader can count.
-pub fn dispatch(parameters: usize, models: usize, first: usize) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a population of copies", wide(value));
-    let elements = wide(parameters).saturating_mul(wide(models));
-    to_u32("the number of parameters of all copies", elements)?;
-    let p = Parameters { parameters: n(parameters)?, models: n(models)?, first: n(first)? };
-    Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * wide(parameters), elements, 0))
+/// `models` copies of a model of `parameters` parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Perturb {
+    /// Parameters of a model.
+    pub parameters: usize,
+    /// Copies.
+    pub models: usize,
+    /// The parameter that the first copy replaces.
+    pub first: usize,
 }
 
-/// The same on the CPU.
-pub fn reference<T: Copy>(models: usize, first: usize, base: &[T], replaced: &[T]) -> Vec<T> {
-    (0..models)
-        .flat_map(|m| {
-            let mut copy = base.to_vec();
-            if let Some(value) = replaced.get(first + m) {
-                copy[first + m] = *value;
-            }
-            copy
-        })
-        .collect()
+impl Perturb {
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// More elements than a shader can count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let Self { parameters, models, first } = *self;
+        let n = |value: usize| to_u32("a size of a population of copies", wide(value));
+        let elements = wide(parameters).saturating_mul(wide(models));
+        to_u32("the number of parameters of all copies", elements)?;
+        let p = Parameters { parameters: n(parameters)?, models: n(models)?, first: n(first)? };
+        Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * wide(parameters), elements, 0))
+    }
+
+    /// The copies on the CPU.
+    pub fn reference<T: Copy>(&self, base: &[T], replaced: &[T]) -> Vec<T> {
+        (self.first..self.first + self.models)
+            .flat_map(|i| {
+                let mut copy = base.to_vec();
+                if let Some(value) = replaced.get(i) {
+                    copy[i] = *value;
+                }
+                copy
+            })
+            .collect()
+    }
 }

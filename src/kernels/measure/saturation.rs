@@ -44,59 +44,69 @@ pub enum Holds {
     PreActivation,
 }
 
-/// The dispatch; `counts` holds zeros before.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(
-    activation: Activation,
-    holds: Holds,
-    [models, rows, units]: [usize; 3],
-    offset: usize,
-    threshold: f64,
-) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a count of units", wide(value));
-    let chunks = rows.div_ceil(ROWS);
-    let p = Parameters {
-        rows: n(rows)?,
-        units: n(units)?,
-        models: n(models)?,
-        offset: n(offset)?,
-        chunks: n(chunks)?,
-        threshold: to_f32(threshold),
-    };
-    let call = match holds {
-        Holds::Saved => "activation_derivative",
-        Holds::PreActivation => "activation_derivative_at",
-    };
-    let generated = format!(
-        "{}{}fn derivative_of(value: f32) -> f32 {{ return {call}(value); }}\n",
-        activation.splice(),
-        activation.splice_derivative()
-    );
-    let elements = wide(models) * wide(rows) * wide(units);
-    Ok(Dispatch::over(&KERNEL, &p, wide(models) * wide(chunks) * wide(units))
-        .with(Variant { pieces: vec![activation.wgsl()], generated, ..Variant::default() })
-        .costing(elements, wide(models) * wide(units), elements))
+/// A count over the units of a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Saturation {
+    /// The layer's activation.
+    pub activation: Activation,
+    /// What the buffer `saved` holds.
+    pub holds: Holds,
+    /// Models.
+    pub models: usize,
+    /// Rows of a model.
+    pub rows: usize,
+    /// Units of the layer.
+    pub units: usize,
+    /// The first element of `saved`.
+    pub offset: usize,
+    /// The |derivative| at or below which a unit counts.
+    pub threshold: f64,
 }
 
-/// The same on the CPU, for one model: counts of `[units]` from `[rows, units]`.
-pub fn reference<T: Real>(
-    activation: Activation,
-    holds: Holds,
-    units: usize,
-    threshold: f64,
-    values: &[T],
-) -> Vec<u32> {
-    let mut counts = vec![0; units];
-    for row in values.chunks(units) {
-        for (count, value) in counts.iter_mut().zip(row) {
-            let derivative = match holds {
-                Holds::Saved => activation.derivative(*value),
-                Holds::PreActivation => activation.derivative_at(*value),
-            };
-            *count += u32::from(derivative.abs() <= T::of(threshold));
-        }
+impl Saturation {
+    /// The dispatch. `counts` holds zeros before.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let Self { activation, models, rows, units, .. } = *self;
+        let n = |value: usize| to_u32("a size of a count of units", wide(value));
+        let chunks = rows.div_ceil(ROWS);
+        let p = Parameters {
+            rows: n(rows)?,
+            units: n(units)?,
+            models: n(models)?,
+            offset: n(self.offset)?,
+            chunks: n(chunks)?,
+            threshold: to_f32(self.threshold),
+        };
+        let call = match self.holds {
+            Holds::Saved => "activation_derivative",
+            Holds::PreActivation => "activation_derivative_at",
+        };
+        let generated = format!(
+            "{}{}fn derivative_of(value: f32) -> f32 {{ return {call}(value); }}\n",
+            activation.splice(),
+            activation.splice_derivative()
+        );
+        let elements = wide(models) * wide(rows) * wide(units);
+        Ok(Dispatch::over(&KERNEL, &p, wide(models) * wide(chunks) * wide(units))
+            .with(Variant { pieces: vec![activation.wgsl()], generated, ..Variant::default() })
+            .costing(elements, wide(models) * wide(units), elements))
     }
-    counts
+
+    /// The counts of one model's units on the CPU, from `[rows, units]`.
+    pub fn reference<T: Real>(&self, values: &[T]) -> Vec<u32> {
+        let mut counts = vec![0; self.units];
+        for row in values.chunks(self.units) {
+            for (count, value) in counts.iter_mut().zip(row) {
+                let derivative = match self.holds {
+                    Holds::Saved => self.activation.derivative(*value),
+                    Holds::PreActivation => self.activation.derivative_at(*value),
+                };
+                *count += u32::from(derivative.abs() <= T::of(self.threshold));
+            }
+        }
+        counts
+    }
 }

@@ -44,44 +44,55 @@ fn check_format(format: wgpu::TextureFormat) -> Result<()> {
     Err(Error::argument("the format of the texture", format!("{format:?}"), allowed))
 }
 
-/// The dispatch for `[models, rows, outputs]` from texel `first` on of a texture of `width`.
-///
-/// # Errors
-/// Another format than [`FORMATS`], more than 4 outputs, a size that a shader cannot count.
-pub fn dispatch(
-    format: wgpu::TextureFormat,
-    [models, rows, outputs]: [usize; 3],
-    width: u32,
-    first: usize,
-) -> Result<Dispatch> {
-    check_format(format)?;
-    if outputs == 0 || outputs > 4 {
-        return Err(Error::argument("the outputs of a texel", outputs, "1 to 4"));
-    }
-    let elements = wide(models) * wide(rows);
-    to_u32("the number of values of a texture", elements * wide(outputs))?;
-    let n = |value: usize| to_u32("a size of a texture", wide(value));
-    let p = Parameters {
-        models: n(models)?,
-        rows: n(rows)?,
-        outputs: n(outputs)?,
-        width,
-        first: n(first)?,
-    };
-    let variant = Variant { texture: Some(format), ..Variant::default() };
-    let read = elements * wide(outputs);
-    Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(read, elements, 0))
+/// Outputs of `models` models, written from a texel on.
+#[derive(Debug, Clone, Copy)]
+pub struct Texture {
+    /// One of [`FORMATS`].
+    pub format: wgpu::TextureFormat,
+    /// Models, a layer of the texture each.
+    pub models: usize,
+    /// Rows of a model.
+    pub rows: usize,
+    /// Outputs of a row, at most 4.
+    pub outputs: usize,
+    /// Texels of a row of the texture.
+    pub width: u32,
+    /// The texel of the first row.
+    pub first: usize,
 }
 
-/// The same on the CPU: the texel of row `row` of model `model`, of `values` `[models, rows,
-/// outputs]`; what a row lacks is 0, and the alpha 1.
-pub fn reference(
-    values: &[f32],
-    [rows, outputs]: [usize; 2],
-    [model, row]: [usize; 2],
-) -> [f32; 4] {
-    let at = (model * rows + row) * outputs;
-    let mut texel = [0.0, 0.0, 0.0, 1.0];
-    texel[..outputs].copy_from_slice(&values[at..at + outputs]);
-    texel
+impl Texture {
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// Another format than [`FORMATS`], more than 4 outputs, a size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let Self { format, models, rows, outputs, width, first } = *self;
+        check_format(format)?;
+        if outputs == 0 || outputs > 4 {
+            return Err(Error::argument("the outputs of a texel", outputs, "1 to 4"));
+        }
+        let elements = wide(models) * wide(rows);
+        to_u32("the number of values of a texture", elements * wide(outputs))?;
+        let n = |value: usize| to_u32("a size of a texture", wide(value));
+        let p = Parameters {
+            models: n(models)?,
+            rows: n(rows)?,
+            outputs: n(outputs)?,
+            width,
+            first: n(first)?,
+        };
+        let variant = Variant { texture: Some(format), ..Variant::default() };
+        let read = elements * wide(outputs);
+        Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(read, elements, 0))
+    }
+
+    /// The texel of row `row` of model `model` on the CPU, of `values` `[models, rows, outputs]`.
+    /// What a row lacks is 0, and the alpha 1.
+    pub fn reference(&self, values: &[f32], model: usize, row: usize) -> [f32; 4] {
+        let at = (model * self.rows + row) * self.outputs;
+        let mut texel = [0.0, 0.0, 0.0, 1.0];
+        texel[..self.outputs].copy_from_slice(&values[at..at + self.outputs]);
+        texel
+    }
 }

@@ -1,8 +1,10 @@
 //! The step counter and the mini-batches' cursor, moved on by many steps at once.
 
 use crate::error::Result;
+use crate::kernels::step::Status;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::numeric::{to_u32, wide};
+use crate::training::Cursor;
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/advance.wgsl`.
@@ -21,24 +23,45 @@ shader_struct! {
     }
 }
 
-/// The dispatch.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(steps: u32, rows: usize, batch: usize) -> Result<Dispatch> {
-    let p = Parameters {
-        steps,
-        rows: to_u32("the rows", wide(rows))?,
-        batch: to_u32("the rows of a batch", wide(batch))?,
-    };
-    Ok(Dispatch::new(&KERNEL, &p, 1).costing(4, 4, 0))
+/// Some steps at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Advance {
+    /// Steps, at most 65,535.
+    pub steps: u32,
+    /// Rows of the data.
+    pub rows: usize,
+    /// Rows of a batch.
+    pub batch: usize,
 }
 
-/// The same on the CPU: step, epoch and position after `steps` steps.
-pub fn reference(steps: u32, rows: u32, batch: u32, [step, epoch, position]: [u32; 3]) -> [u32; 3] {
-    let mut cursor = crate::training::Cursor { epoch, position };
-    for _ in 0..steps {
-        cursor.advance(batch, rows);
+impl Advance {
+    fn parameters(&self) -> Result<Parameters> {
+        Ok(Parameters {
+            steps: self.steps,
+            rows: to_u32("the rows", wide(self.rows))?,
+            batch: to_u32("the rows of a batch", wide(self.batch))?,
+        })
     }
-    [step + steps, cursor.epoch, cursor.position]
+
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        Ok(Dispatch::new(&KERNEL, &self.parameters()?, 1).costing(4, 4, 0))
+    }
+
+    /// The counters on the CPU, after these steps.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn reference(&self, now: Status) -> Result<Status> {
+        let Parameters { steps, rows, batch } = self.parameters()?;
+        let mut cursor = Cursor { epoch: now.epoch, position: now.position };
+        for _ in 0..steps {
+            cursor.advance(batch, rows);
+        }
+        let step = now.step + steps;
+        Ok(Status { step, updates: step, epoch: cursor.epoch, position: cursor.position })
+    }
 }

@@ -30,25 +30,36 @@ shader_struct! {
     }
 }
 
-/// The dispatch, behind that of the update.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(elements: usize, decay: f64) -> Result<Dispatch> {
-    let p = Parameters {
-        elements: to_u32("the number of parameters of all models", wide(elements))?,
-        one_minus_decay: to_f32(1.0 - decay),
-        // d = 0 has no logarithm; e^-200 is 0 in f32 too.
-        ln_decay: to_f32(decay.ln().max(-200.0)),
-    };
-    let elements = wide(elements);
-    Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, elements, 3 * elements))
+/// A moving average of `elements` parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Ema {
+    /// Parameters of all models.
+    pub elements: usize,
+    /// The decay d of a step.
+    pub decay: f64,
 }
 
-/// The same on the CPU, behind update `t`, counted from 1.
-pub fn reference<T: Real>(decay: f64, t: u32, parameters: &[T], ema_parameters: &mut [T]) {
-    let share = T::of((1.0 - decay) / (1.0 - decay.powf(f64::from(t))));
-    for (average, parameter) in ema_parameters.iter_mut().zip(parameters) {
-        *average += share * (*parameter - *average);
+impl Ema {
+    /// The dispatch, behind that of the update.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self) -> Result<Dispatch> {
+        let elements = wide(self.elements);
+        let p = Parameters {
+            elements: to_u32("the number of parameters of all models", elements)?,
+            one_minus_decay: to_f32(1.0 - self.decay),
+            // d = 0 has no logarithm; e^-200 is 0 in f32 too.
+            ln_decay: to_f32(self.decay.ln().max(-200.0)),
+        };
+        Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, elements, 3 * elements))
+    }
+
+    /// The average on the CPU, behind update `t`, counted from 1.
+    pub fn reference<T: Real>(&self, t: u32, parameters: &[T], ema_parameters: &mut [T]) {
+        let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powf(f64::from(t))));
+        for (average, parameter) in ema_parameters.iter_mut().zip(parameters) {
+            *average += share * (*parameter - *average);
+        }
     }
 }

@@ -40,14 +40,14 @@ shader_struct! {
     }
 }
 
-/// The sizes of a draw.
+/// One mini-batch.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct Gather {
     /// 1, or one for each model.
     pub sets: usize,
     /// Rows of a set.
     pub rows: usize,
-    /// Rows drawn, at most `rows`.
+    /// Rows of the mini-batch, at most `rows`.
     pub batch: usize,
     /// Inputs of a row.
     pub inputs: usize,
@@ -57,48 +57,54 @@ pub struct Shape {
     pub seed: Option<u32>,
 }
 
-/// The dispatch.
-///
-/// # Errors
-/// More elements than a shader can count.
-pub fn dispatch(shape: Shape, capabilities: &Capabilities) -> Result<Dispatch> {
-    let Shape { sets, rows, batch, inputs, outputs, seed } = shape;
-    let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
-    let elements = wide(sets) * wide(batch) * wide(inputs + outputs);
-    to_u32("the number of elements of a mini-batch", elements)?;
-    let p = Parameters {
-        sets: n(sets)?,
-        rows: n(rows)?,
-        batch: n(batch)?,
-        inputs: n(inputs)?,
-        outputs: n(outputs)?,
-        half_bits: half_bits(n(rows)?, seed),
-        seed: seed.unwrap_or(0),
-    };
-    let vec4 = inputs.is_multiple_of(4);
-    let words = inputs / if vec4 { 4 } else { 1 } + outputs;
-    let variant = Variant { pieces: lanes(vec4, capabilities), ..Variant::default() };
-    Ok(Dispatch::over(&KERNEL, &p, wide(sets) * wide(batch) * wide(words))
-        .with(variant)
-        .costing(elements, elements, 0))
-}
+impl Gather {
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// More elements than a shader can count.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let Self { sets, rows, batch, inputs, outputs, seed } = *self;
+        let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
+        let elements = wide(sets) * wide(batch) * wide(inputs + outputs);
+        to_u32("the number of elements of a mini-batch", elements)?;
+        let p = Parameters {
+            sets: n(sets)?,
+            rows: n(rows)?,
+            batch: n(batch)?,
+            inputs: n(inputs)?,
+            outputs: n(outputs)?,
+            half_bits: half_bits(n(rows)?, seed),
+            seed: seed.unwrap_or(0),
+        };
+        let vec4 = inputs.is_multiple_of(4);
+        let accesses = inputs / if vec4 { 4 } else { 1 } + outputs;
+        let variant = Variant { pieces: lanes(vec4, capabilities), ..Variant::default() };
+        Ok(Dispatch::over(&KERNEL, &p, wide(sets) * wide(batch) * wide(accesses))
+            .with(variant)
+            .costing(elements, elements, 0))
+    }
 
-/// The same on the CPU: row after row of `values`, `[sets, rows, width]`, as drawn from `epoch`
-/// and `position` on.
-pub fn reference<T: Copy>(
-    shape: Shape,
-    epoch: u32,
-    position: u32,
-    width: usize,
-    values: &[T],
-) -> Result<Vec<T>> {
-    let rows = to_u32("rows", wide(shape.rows))?;
-    let batch = to_u32("batch", wide(shape.batch))?;
-    let cursor = Cursor { epoch, position };
-    let drawn: Vec<usize> = (0..batch).map(|i| cursor.row(i, rows, shape.seed) as usize).collect();
-    Ok(values
-        .chunks(shape.rows * width)
-        .flat_map(|set| drawn.iter().flat_map(move |row| &set[row * width..(row + 1) * width]))
-        .copied()
-        .collect())
+    /// The mini-batch on the CPU, from `epoch` and `position` on: rows of `values`, which are
+    /// `[sets, rows, width]`.
+    ///
+    /// # Errors
+    /// More rows than a shader can count.
+    pub fn reference<T: Copy>(
+        &self,
+        epoch: u32,
+        position: u32,
+        width: usize,
+        values: &[T],
+    ) -> Result<Vec<T>> {
+        let rows = to_u32("rows", wide(self.rows))?;
+        let batch = to_u32("batch", wide(self.batch))?;
+        let cursor = Cursor { epoch, position };
+        let sampled: Vec<usize> =
+            (0..batch).map(|i| cursor.row(i, rows, self.seed) as usize).collect();
+        Ok(values
+            .chunks(self.rows * width)
+            .flat_map(|set| sampled.iter().flat_map(move |row| &set[row * width..(row + 1) * width]))
+            .copied()
+            .collect())
+    }
 }

@@ -50,9 +50,13 @@ pub const MAX_WIDTH: usize = 21_000;
 /// Partial sums of a model's loss where each is an invocation's own, about.
 const PARTS: usize = 1024;
 
-/// The sizes of a loss.
+/// A loss behind a last layer.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct LossGradient {
+    /// The loss.
+    pub loss: Loss,
+    /// The last layer's activation.
+    pub activation: Activation,
     /// Models.
     pub models: usize,
     /// Whether each model has targets of its own.
@@ -63,10 +67,10 @@ pub struct Shape {
     pub outputs: usize,
 }
 
-impl Shape {
+impl LossGradient {
     /// Rows and width as the kernel sees them.
-    const fn rows(&self, loss: Loss) -> (usize, usize) {
-        if loss.couples_outputs() {
+    const fn rows(&self) -> (usize, usize) {
+        if self.loss.couples_outputs() {
             (self.batch, self.outputs)
         } else {
             (self.batch * self.outputs, 1)
@@ -75,108 +79,96 @@ impl Shape {
 
     /// Rows of an invocation. On a CPU, where a barrier costs every workgroup more than the sum of
     /// some more parts, it keeps their sum to itself.
-    fn run(&self, loss: Loss, capabilities: &Capabilities) -> usize {
-        let (rows, width) = self.rows(loss);
+    fn run(&self, capabilities: &Capabilities) -> usize {
+        let (rows, width) = self.rows();
         let most = (MAX_WIDTH / width.max(1)).max(1);
         if capabilities.software { rows.div_ceil(PARTS).clamp(1, most) } else { 1 }
     }
 
     /// Partial sums that a model's loss is cut into.
-    pub fn groups(&self, loss: Loss, capabilities: &Capabilities) -> usize {
+    pub fn groups(&self, capabilities: &Capabilities) -> usize {
         let together = if capabilities.software { 1 } else { KERNEL.workgroup as usize };
-        self.rows(loss).0.div_ceil(together * self.run(loss, capabilities))
+        self.rows().0.div_ceil(together * self.run(capabilities))
     }
-}
 
-/// The dispatch.
-///
-/// # Errors
-/// A loss that does not follow `activation`, or more outputs than [`MAX_WIDTH`] for a loss that
-/// couples them.
-pub fn dispatch(
-    loss: Loss,
-    activation: Activation,
-    shape: Shape,
-    capabilities: &Capabilities,
-) -> Result<Dispatch> {
-    loss.check(activation)?;
-    if loss.couples_outputs() && shape.outputs > MAX_WIDTH {
-        return Err(Error::argument(
-            format!("the number of outputs of {}", loss.name()),
-            shape.outputs,
-            format!("at most {MAX_WIDTH}"),
-        ));
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A loss that does not follow the activation, or more outputs than [`MAX_WIDTH`] for a loss
+    /// that couples them.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let Self { loss, activation, models, own_targets, batch, outputs } = *self;
+        loss.check(activation)?;
+        if loss.couples_outputs() && outputs > MAX_WIDTH {
+            return Err(Error::argument(
+                format!("the number of outputs of {}", loss.name()),
+                outputs,
+                format!("at most {MAX_WIDTH}"),
+            ));
+        }
+        let n = |value: usize| to_u32("a size of a loss", wide(value));
+        let (rows, width) = self.rows();
+        let groups = self.groups(capabilities);
+        let p = Parameters {
+            rows: n(rows)?,
+            width: n(width)?,
+            models: n(models)?,
+            groups: n(groups)?,
+            target_model: if own_targets { n(rows * width)? } else { 0 },
+            scale: to_f32(loss.scale(batch, outputs)),
+            run: n(self.run(capabilities))?,
+        };
+        let elements = wide(models) * wide(rows) * wide(width);
+        let targets = if own_targets { elements } else { elements / wide(models) };
+        let groups = wide(models) * wide(groups);
+        let alone = capabilities.software;
+        let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
+        Ok(Dispatch::new(&KERNEL, &p, workgroups)
+            .with(Variant {
+                pieces: vec![loss.wgsl(), activation.wgsl()],
+                generated: loss.splice(activation),
+                overrides: vec![("ALONE", f64::from(u8::from(alone)))],
+                ..Variant::default()
+            })
+            .costing(elements + targets, elements + groups, 2 * elements))
     }
-    let n = |value: usize| to_u32("a size of a loss", wide(value));
-    let (rows, width) = shape.rows(loss);
-    let groups = shape.groups(loss, capabilities);
-    let p = Parameters {
-        rows: n(rows)?,
-        width: n(width)?,
-        models: n(shape.models)?,
-        groups: n(groups)?,
-        target_model: if shape.own_targets { n(rows * width)? } else { 0 },
-        scale: to_f32(loss.scale(shape.batch, shape.outputs)),
-        run: n(shape.run(loss, capabilities))?,
-    };
-    let elements = wide(shape.models) * wide(rows) * wide(width);
-    let targets = if shape.own_targets { elements } else { elements / wide(shape.models) };
-    let groups = wide(shape.models) * wide(groups);
-    let alone = capabilities.software;
-    let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
-    Ok(Dispatch::new(&KERNEL, &p, workgroups)
-        .with(Variant {
-            pieces: vec![loss.wgsl(), activation.wgsl()],
-            generated: loss.splice(activation),
-            overrides: vec![("ALONE", f64::from(u8::from(alone)))],
-            ..Variant::default()
-        })
-        .costing(elements + targets, elements + groups, 2 * elements))
-}
 
-/// The same on the CPU, for one model: the loss; `delta` becomes its gradient with respect to `z`.
-/// All three are `[batch, outputs]`.
-pub fn reference<T: Real>(
-    loss: Loss,
-    activation: Activation,
-    outputs: usize,
-    z: &[T],
-    targets: &[T],
-    delta: &mut [T],
-) -> T {
-    held_reference(loss, activation, outputs, [z, z], targets, delta)
-}
+    /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All three
+    /// are `[batch, outputs]`.
+    pub fn reference<T: Real>(&self, z: &[T], targets: &[T], delta: &mut [T]) -> T {
+        self.detached_reference([z, z], targets, delta)
+    }
 
-/// The same with the divisor of a loss that holds one made of other pre-activations.
-pub(crate) fn held_reference<T: Real>(
-    loss: Loss,
-    activation: Activation,
-    outputs: usize,
-    [z, held]: [&[T]; 2],
-    targets: &[T],
-    delta: &mut [T],
-) -> T {
-    let scale = T::of(loss.scale(z.len() / outputs, outputs));
-    let (mut y, mut h) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs]);
-    let mut sum = T::ZERO;
-    let rows = z.chunks(outputs).zip(held.chunks(outputs));
-    let rows = rows.zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
-    for (((z, held), t), delta) in rows {
-        match loss.argument() {
-            Argument::Logit(_) => sum += scale * loss.row(z, t, delta),
-            Argument::Output => {
-                for (y, z) in y.iter_mut().zip(z).chain(h.iter_mut().zip(held)) {
-                    *y = activation.value(*z);
-                }
-                sum += scale * loss.row_held(&y, &h, t, delta);
-                for (delta, z) in delta.iter_mut().zip(z) {
-                    *delta *= activation.derivative_at(*z);
+    /// The loss whose denominator, where one is detached, is made of other pre-activations.
+    pub(crate) fn detached_reference<T: Real>(
+        &self,
+        [z, detached]: [&[T]; 2],
+        targets: &[T],
+        delta: &mut [T],
+    ) -> T {
+        let Self { loss, activation, outputs, .. } = *self;
+        let scale = T::of(loss.scale(self.batch, outputs));
+        let (mut y, mut d) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs]);
+        let mut sum = T::ZERO;
+        let rows = z.chunks(outputs).zip(detached.chunks(outputs));
+        let rows = rows.zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
+        for (((z, detached), t), delta) in rows {
+            match loss.argument() {
+                Argument::Logit(_) => sum += scale * loss.row(z, t, delta),
+                Argument::Output => {
+                    for (y, z) in y.iter_mut().zip(z).chain(d.iter_mut().zip(detached)) {
+                        *y = activation.value(*z);
+                    }
+                    sum += scale * loss.row_detached(&y, &d, t, delta);
+                    for (delta, z) in delta.iter_mut().zip(z) {
+                        *delta *= activation.derivative_at(*z);
+                    }
                 }
             }
+            for delta in delta {
+                *delta *= scale;
+            }
         }
-        for delta in delta {
-            *delta *= scale;
-        }
+        sum
     }
-    sum
 }

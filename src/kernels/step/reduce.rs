@@ -44,9 +44,9 @@ shader_struct! {
     }
 }
 
-/// The sizes of the sums.
+/// The sums of one step.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct Reduce {
     /// Parameters of a model; 0 where only the loss is wanted.
     pub parameters: usize,
     /// Models.
@@ -64,73 +64,73 @@ pub struct Shape {
     pub padded: bool,
 }
 
-impl Shape {
-    /// Elements from partial gradient to partial gradient.
-    pub fn split_stride(&self) -> usize {
-        stride(self.parameters.saturating_mul(self.models), self.padded)
-    }
-}
-
 /// The most partial losses that one invocation adds up: llvmpipe ends a loop after 65,535
 /// iterations.
 const ALONE: usize = 60_000;
 
-/// The dispatch.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(shape: Shape, capabilities: &Capabilities) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of a step's sums", wide(value));
-    let elements = shape.parameters * shape.models;
-    // Four elements of a model each, where something lies between the models.
-    let whole = shape.tables == 0
-        || (shape.tables.is_multiple_of(4)
-            && (shape.models == 1 || shape.parameters.is_multiple_of(4)));
-    let vec4 = whole && (shape.padded || elements.is_multiple_of(4));
-    let each = if vec4 { 4 } else { 1 };
-    let runs = runs(capabilities);
-    let gradient_groups = elements.div_ceil(each).div_ceil((runs * KERNEL.workgroup) as usize);
-    let alone = capabilities.software && shape.loss_groups <= ALONE;
-    let p = Parameters {
-        parameters: n(shape.parameters)?,
-        models: n(shape.models)?,
-        splits: n(shape.splits)?,
-        split_stride: n(shape.split_stride())?,
-        gradient_groups: n(gradient_groups)?,
-        loss_groups: n(shape.loss_groups)?,
-        history: n(shape.history)?,
-        tables: n(shape.tables)?,
-    };
-    let read = wide(elements * shape.splits.max(1)) + wide(shape.models * shape.loss_groups);
-    let written = if shape.splits > 0 { wide(elements) } else { 0 } + wide(shape.models);
-    Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(shape.models))
-        .with(Variant {
-            pieces: lanes(vec4, capabilities),
-            overrides: vec![
-                ("ALONE", f64::from(u8::from(alone))),
-                ("SPLIT", f64::from(u8::from(shape.splits > 0))),
-                ("RUNS", f64::from(runs)),
-            ],
-            ..Variant::default()
-        })
-        .costing(read, written, read))
-}
+impl Reduce {
+    /// Elements from partial gradient to partial gradient.
+    pub fn split_stride(&self) -> usize {
+        stride(self.parameters.saturating_mul(self.models), self.padded)
+    }
 
-/// The gradient's sum on the CPU, in the same order.
-pub fn reference<T: Real>(splits: usize, partial: &[T]) -> Vec<T> {
-    let elements = partial.len() / splits.max(1);
-    (0..elements)
-        .map(|i| {
-            let (mut sum, mut part) = (T::ZERO, T::ZERO);
-            for (split, value) in partial.iter().skip(i).step_by(elements).enumerate() {
-                part += *value;
-                if split % 16 == 15 {
-                    sum += part;
-                    part = T::ZERO;
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let n = |value: usize| to_u32("a size of a step's sums", wide(value));
+        let elements = self.parameters * self.models;
+        // Four elements of a model each, where something lies between the models.
+        let whole = self.tables == 0
+            || (self.tables.is_multiple_of(4)
+                && (self.models == 1 || self.parameters.is_multiple_of(4)));
+        let vec4 = whole && (self.padded || elements.is_multiple_of(4));
+        let each = if vec4 { 4 } else { 1 };
+        let runs = runs(capabilities);
+        let gradient_groups = elements.div_ceil(each).div_ceil((runs * KERNEL.workgroup) as usize);
+        let alone = capabilities.software && self.loss_groups <= ALONE;
+        let p = Parameters {
+            parameters: n(self.parameters)?,
+            models: n(self.models)?,
+            splits: n(self.splits)?,
+            split_stride: n(self.split_stride())?,
+            gradient_groups: n(gradient_groups)?,
+            loss_groups: n(self.loss_groups)?,
+            history: n(self.history)?,
+            tables: n(self.tables)?,
+        };
+        let read = wide(elements * self.splits.max(1)) + wide(self.models * self.loss_groups);
+        let written = if self.splits > 0 { wide(elements) } else { 0 } + wide(self.models);
+        Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(self.models))
+            .with(Variant {
+                pieces: lanes(vec4, capabilities),
+                overrides: vec![
+                    ("ALONE", f64::from(u8::from(alone))),
+                    ("SPLIT", f64::from(u8::from(self.splits > 0))),
+                    ("RUNS", f64::from(runs)),
+                ],
+                ..Variant::default()
+            })
+            .costing(read, written, read))
+    }
+
+    /// The gradient's sums on the CPU, in the order of the GPU.
+    pub fn reference<T: Real>(&self, partial: &[T]) -> Vec<T> {
+        let elements = partial.len() / self.splits.max(1);
+        (0..elements)
+            .map(|i| {
+                let (mut sum, mut part) = (T::ZERO, T::ZERO);
+                for (split, value) in partial.iter().skip(i).step_by(elements).enumerate() {
+                    part += *value;
+                    if split % 16 == 15 {
+                        sum += part;
+                        part = T::ZERO;
+                    }
                 }
-            }
-            sum += part;
-            sum
-        })
-        .collect()
+                sum += part;
+                sum
+            })
+            .collect()
+    }
 }

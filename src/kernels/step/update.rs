@@ -39,9 +39,11 @@ shader_struct! {
     }
 }
 
-/// The sizes of an update.
+/// One update of all parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct Update {
+    /// The rule.
+    pub optimizer: Optimizer,
     /// Parameters of a model.
     pub parameters: usize,
     /// Models.
@@ -58,99 +60,93 @@ pub struct Shape {
     pub padded: bool,
 }
 
-impl Shape {
+impl Update {
     /// Elements from state to state.
     pub fn state_stride(&self) -> usize {
         stride(self.parameters.saturating_mul(self.models), self.padded)
     }
-}
 
-/// The dispatch.
-///
-/// # Errors
-/// A size that a shader cannot count.
-pub fn dispatch(
-    optimizer: &Optimizer,
-    shape: Shape,
-    capabilities: &Capabilities,
-) -> Result<Dispatch> {
-    let n = |value: usize| to_u32("a size of an update", wide(value));
-    let elements = wide(shape.parameters).saturating_mul(wide(shape.models));
-    to_u32("the number of parameters of all models", elements)?;
-    let p = Parameters {
-        parameters: n(shape.parameters)?,
-        models: n(shape.models)?,
-        rows: n(shape.rows)?,
-        batch: n(shape.batch)?,
-        state_stride: n(shape.state_stride())?,
-        tables: n(shape.tables)?,
-    };
-    let states = wide(optimizer.states());
-    let vec4 = shape.padded || elements.is_multiple_of(4);
-    let invocations = elements.div_ceil(if vec4 { 4 } else { 1 });
-    let runs = runs(capabilities);
-    Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()))
-        .with(Variant {
-            pieces: [vec![optimizer.wgsl()], lanes(vec4, capabilities)].concat(),
-            generated: optimizer.splice(),
-            overrides: vec![
-                ("ONE_MODEL", f64::from(u8::from(shape.models == 1))),
-                ("RUNS", f64::from(runs)),
-                ("SCHEDULED", f64::from(u8::from(shape.scheduled))),
-            ],
-            ..Variant::default()
-        })
-        .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))
-}
-
-/// The same on the CPU: whether everything stayed finite. An element that would not is left as it
-/// was. `states` is `[2, elements]`, `t` counts updates from 1; the first `tables` parameters are an
-/// encoding's tables.
-pub fn reference<T: Real>(
-    optimizer: &Optimizer,
-    t: u32,
-    tables: usize,
-    gradient: &[T],
-    parameters: &mut [T],
-    states: &mut [T],
-) -> bool {
-    let (first, second) = states.split_at_mut(parameters.len());
-    let by = optimizer.corrections(t).map(T::of);
-    let l2 = T::of(optimizer.l2());
-    // Some elements, the first of which is element `begin`.
-    let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
-        let [first, second] = states;
-        let mut finite = true;
-        let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
-        for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
-            let mut gradient = *gradient;
-            if begin + i >= tables {
-                gradient += l2 * *parameter;
-            } else if optimizer.is_lazy() && gradient == T::ZERO {
-                continue;
-            }
-            let mut state = [*m, *v];
-            let value = optimizer.update_by(by, *parameter, gradient, &mut state);
-            if value.is_finite() && state.iter().all(|s| s.is_finite()) {
-                *parameter = value;
-                [*m, *v] = state;
-            } else {
-                finite = false;
-            }
-        }
-        finite
-    };
-    #[cfg(feature = "threads")]
-    if parameters.len() >= PARALLEL {
-        use rayon::prelude::*;
-        let states = first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
-        let values = parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
-        let chunk = |(i, ((values, gradient), (first, second)))| {
-            some(i * (PARALLEL / 4), values, gradient, [first, second])
+    /// The dispatch.
+    ///
+    /// # Errors
+    /// A size that a shader cannot count.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let n = |value: usize| to_u32("a size of an update", wide(value));
+        let elements = wide(self.parameters).saturating_mul(wide(self.models));
+        to_u32("the number of parameters of all models", elements)?;
+        let p = Parameters {
+            parameters: n(self.parameters)?,
+            models: n(self.models)?,
+            rows: n(self.rows)?,
+            batch: n(self.batch)?,
+            state_stride: n(self.state_stride())?,
+            tables: n(self.tables)?,
         };
-        return values.zip(states).enumerate().map(chunk).reduce(|| true, |a, b| a && b);
+        let states = wide(self.optimizer.states());
+        let vec4 = self.padded || elements.is_multiple_of(4);
+        let invocations = elements.div_ceil(if vec4 { 4 } else { 1 });
+        let runs = runs(capabilities);
+        Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()))
+            .with(Variant {
+                pieces: [vec![self.optimizer.wgsl()], lanes(vec4, capabilities)].concat(),
+                generated: self.optimizer.splice(),
+                overrides: vec![
+                    ("ONE_MODEL", f64::from(u8::from(self.models == 1))),
+                    ("RUNS", f64::from(runs)),
+                    ("SCHEDULED", f64::from(u8::from(self.scheduled))),
+                ],
+                ..Variant::default()
+            })
+            .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))
     }
-    some(0, parameters, gradient, [first, second])
+
+    /// The update of one model on the CPU: whether everything stayed finite. An element that would
+    /// not is left as it was. `states` is `[2, elements]`, `t` counts updates from 1.
+    pub fn reference<T: Real>(
+        &self,
+        t: u32,
+        gradient: &[T],
+        parameters: &mut [T],
+        states: &mut [T],
+    ) -> bool {
+        let (first, second) = states.split_at_mut(parameters.len());
+        let by = self.optimizer.corrections(t).map(T::of);
+        let l2 = T::of(self.optimizer.l2());
+        // Some elements, the first of which is element `begin`.
+        let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
+            let [first, second] = states;
+            let mut finite = true;
+            let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
+            for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
+                let mut gradient = *gradient;
+                if begin + i >= self.tables {
+                    gradient += l2 * *parameter;
+                } else if self.optimizer.is_lazy() && gradient == T::ZERO {
+                    continue;
+                }
+                let mut state = [*m, *v];
+                let value = self.optimizer.update_by(by, *parameter, gradient, &mut state);
+                if value.is_finite() && state.iter().all(|s| s.is_finite()) {
+                    *parameter = value;
+                    [*m, *v] = state;
+                } else {
+                    finite = false;
+                }
+            }
+            finite
+        };
+        #[cfg(feature = "threads")]
+        if parameters.len() >= PARALLEL {
+            use rayon::prelude::*;
+            let states = first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
+            let values = parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
+            let chunk = |(i, ((values, gradient), (first, second)))| {
+                some(i * (PARALLEL / 4), values, gradient, [first, second])
+            };
+            return values.zip(states).enumerate().map(chunk).reduce(|| true, |a, b| a && b);
+        }
+        some(0, parameters, gradient, [first, second])
+    }
 }
 
 /// Elements above which several cores pay.

@@ -89,7 +89,7 @@ impl From<Grid> for super::Encoding {
 const PRIMES: [u32; D] = [1, 2_654_435_761, 805_459_861];
 
 /// Where a point lies in a level: the lowest corner of its cell, and how far from it, in cells.
-struct Place<T> {
+struct Cell<T> {
     cell: [u32; D],
     at: [T; D],
     /// Whether the derivative is not 0: 0 or 1, as beyond [0, 1] it is.
@@ -99,8 +99,8 @@ struct Place<T> {
 impl Level {
     /// Twice the position is a single product, rounded alike by every device; the half that is added
     /// and the floor are taken in integers. So an index has the same bits everywhere.
-    fn place<T: Real>(&self, x: &[T]) -> Place<T> {
-        let mut place = Place { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
+    fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
+        let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         let scale = T::of(f64::from(self.scale));
         for (d, x) in x.iter().enumerate() {
             let held = x.max(T::ZERO).min(T::ONE);

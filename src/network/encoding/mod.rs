@@ -221,7 +221,7 @@ impl Encoding {
 
 /// An encoding of some of a network's inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Part {
+pub struct EncodingPart {
     /// How many inputs it takes, those that follow the part before.
     pub inputs: usize,
     /// What it makes of them.
@@ -230,7 +230,7 @@ pub struct Part {
 
 /// Where a part's numbers lie.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct EncodingRange {
     pub encoding: Encoding,
     /// Columns of the inputs.
     pub inputs: Range<usize>,
@@ -241,7 +241,7 @@ pub(crate) struct Place {
 }
 
 /// The places of a network's encodings, in their order.
-pub(crate) fn places(mlp: &Mlp) -> Vec<Place> {
+pub(crate) fn encoding_ranges(mlp: &Mlp) -> Vec<EncodingRange> {
     let (mut input, mut output, mut table) = (0_usize, 0_usize, 0_usize);
     let next = |at: &mut usize, count: usize| {
         let first = *at;
@@ -250,7 +250,7 @@ pub(crate) fn places(mlp: &Mlp) -> Vec<Place> {
     };
     mlp.encoding
         .iter()
-        .map(|part| Place {
+        .map(|part| EncodingRange {
             encoding: part.encoding,
             inputs: next(&mut input, part.inputs),
             outputs: next(&mut output, part.encoding.outputs(part.inputs)),
@@ -259,13 +259,13 @@ pub(crate) fn places(mlp: &Mlp) -> Vec<Place> {
         .collect()
 }
 
-/// The places, each with a grid's levels.
-fn with_levels(mlp: &Mlp) -> Vec<(Place, Vec<Level>)> {
-    let levels = |place: &Place| match place.encoding {
+/// The encoding_ranges, each with a grid's levels.
+fn with_levels(mlp: &Mlp) -> Vec<(EncodingRange, Vec<Level>)> {
+    let levels = |place: &EncodingRange| match place.encoding {
         Encoding::Grid(grid) => grid.levels(place.inputs.len()),
         _ => Vec::new(),
     };
-    places(mlp).into_iter().map(|place| (place.clone(), levels(&place))).collect()
+    encoding_ranges(mlp).into_iter().map(|place| (place.clone(), levels(&place))).collect()
 }
 
 /// A point of a row, zeros behind it.

@@ -10,7 +10,7 @@ use crate::numeric::Real;
 pub const ARGUMENT: Argument = Argument::Logit(Activation::Sigmoid);
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
-pub const HOLDS: bool = false;
+pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(z, t, gradient, |z, t| {

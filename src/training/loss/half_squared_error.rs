@@ -7,7 +7,7 @@ use crate::numeric::Real;
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Rows;
-pub const HOLDS: bool = false;
+pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| (T::of(0.5) * (y - t) * (y - t), y - t))

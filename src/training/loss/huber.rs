@@ -1,4 +1,4 @@
-//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, held to ±1. Huber, "Robust
+//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, detached to ±1. Huber, "Robust
 //! Estimation of a Location Parameter", 1964, with δ = 1. Mean over batch and outputs.
 
 use super::{Argument, Mean, elementwise, sign};
@@ -7,7 +7,7 @@ use crate::numeric::Real;
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
-pub const HOLDS: bool = false;
+pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| {

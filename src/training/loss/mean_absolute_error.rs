@@ -6,7 +6,7 @@ use crate::numeric::Real;
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
-pub const HOLDS: bool = false;
+pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| ((y - t).abs(), sign(y - t)))

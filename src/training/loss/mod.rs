@@ -65,27 +65,27 @@ macro_rules! losses {
                 match self { $(Self::$variant => $module::ROW),* }
             }
 
-            /// Whether its gradient takes a divisor of its value, made of the output, for a
-            /// constant: then it is no derivative, and no difference of values gives it.
+            /// Whether its gradient takes the denominator of its value, which is made of the output,
+            /// for a constant. Then it is no derivative, and no difference of values gives it.
             pub const fn detaches_denominator(self) -> bool {
-                match self { $(Self::$variant => $module::HOLDS),* }
+                match self { $(Self::$variant => $module::DETACHES),* }
             }
 
             /// The sum of one row's values; `gradient` becomes their derivatives with respect to
             /// `argument`. All three slices have the length of a row.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
-                self.row_held(argument, argument, target, gradient)
+                self.row_detached(argument, argument, target, gradient)
             }
 
-            /// The same with the divisor of [`Loss::detaches_denominator`] made of other outputs.
-            pub(crate) fn row_held<T: Real>(
+            /// [`Loss::row`] whose denominator, where it is detached, is made of other outputs.
+            pub(crate) fn row_detached<T: Real>(
                 self,
                 argument: &[T],
-                held: &[T],
+                detached: &[T],
                 target: &[T],
                 gradient: &mut [T],
             ) -> T {
-                match self { $(Self::$variant => $module::row(argument, held, target, gradient)),* }
+                match self { $(Self::$variant => $module::row(argument, detached, target, gradient)),* }
             }
 
             /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`.
@@ -115,13 +115,13 @@ losses! {
     MeanAbsoluteError => mean_absolute_error needs [],
     /// ½ d² where |d| = |y − t| ≤ 1, else |d| − ½, mean over batch and outputs.
     Huber => huber needs [],
-    /// (y − t)² / (y² + 0.01), mean over batch and outputs. Its gradient takes the divisor for a
+    /// (y − t)² / (y² + 0.01), mean over batch and outputs. Its gradient takes the denominator for a
     /// constant.
     RelativeL2 => relative_l2 needs [],
     /// |y − t| / (|t| + 0.01), mean over batch and outputs: mean absolute percentage error.
     Mape => mape needs [],
     /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: symmetric mean absolute
-    /// percentage error. Its gradient takes the divisor for a constant.
+    /// percentage error. Its gradient takes the denominator for a constant.
     Smape => smape needs [],
 }
 
@@ -178,16 +178,16 @@ impl Loss {
     }
 }
 
-/// [`elementwise`] with a divisor made of other outputs: `f(argument, held, target)`.
-fn held_elementwise<T: Real>(
+/// [`elementwise`] with a denominator made of other outputs: `f(argument, detached, target)`.
+fn detached_elementwise<T: Real>(
     argument: &[T],
-    held: &[T],
+    detached: &[T],
     target: &[T],
     gradient: &mut [T],
     f: impl Fn(T, T, T) -> (T, T),
 ) -> T {
     let mut sum = T::ZERO;
-    for (((a, h), t), g) in argument.iter().zip(held).zip(target).zip(gradient) {
+    for (((a, h), t), g) in argument.iter().zip(detached).zip(target).zip(gradient) {
         let (value, derivative) = f(*a, *h, *t);
         sum += value;
         *g = derivative;
@@ -202,7 +202,7 @@ fn elementwise<T: Real>(
     gradient: &mut [T],
     f: impl Fn(T, T) -> (T, T),
 ) -> T {
-    held_elementwise(argument, argument, target, gradient, |a, _, t| f(a, t))
+    detached_elementwise(argument, argument, target, gradient, |a, _, t| f(a, t))
 }
 
 /// −1, 0 or 1.
@@ -237,7 +237,7 @@ mod tests {
                 up[i] += h;
                 down[i] -= h;
                 let mut unused = [0.0; 4];
-                let mut value = |z: &[f64]| loss.row_held(z, &at, &t, &mut unused);
+                let mut value = |z: &[f64]| loss.row_detached(z, &at, &t, &mut unused);
                 let difference = (value(&up) - value(&down)) / (2.0 * h);
                 let error = (gradient[i] - difference).abs() / gradient[i].abs().max(1.0);
                 assert!(error <= 1e-9, "{} element {i}: {error}", loss.name());

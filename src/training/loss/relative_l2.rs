@@ -2,16 +2,16 @@
 //! divisor counts as a constant. Lehtinen et al., "Noise2Noise: Learning Image Restoration without
 //! Clean Data", 2018, section 3.3.
 
-use super::{Argument, Mean, held_elementwise};
+use super::{Argument, Mean, detached_elementwise};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
-pub const HOLDS: bool = true;
+pub const DETACHES: bool = true;
 
-pub fn row<T: Real>(y: &[T], held: &[T], t: &[T], gradient: &mut [T]) -> T {
-    held_elementwise(y, held, t, gradient, |y, h, t| {
+pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
+    detached_elementwise(y, detached, t, gradient, |y, h, t| {
         // Halves, and a root that is not taken of a square too large: nothing overflows.
         let large = h.abs() > T::of(1e9);
         let root = if large { h.abs() } else { (h * h + T::of(0.01)).sqrt() };

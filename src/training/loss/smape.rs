@@ -2,16 +2,16 @@
 //! percentage error, which 0.01 keeps finite; derivative sign(y − t) over the same divisor, which
 //! counts as a constant, and 0 where they are equal.
 
-use super::{Argument, Mean, held_elementwise, sign};
+use super::{Argument, Mean, detached_elementwise, sign};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
-pub const HOLDS: bool = true;
+pub const DETACHES: bool = true;
 
-pub fn row<T: Real>(y: &[T], held: &[T], t: &[T], gradient: &mut [T]) -> T {
-    held_elementwise(y, held, t, gradient, |y, h, t| {
+pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
+    detached_elementwise(y, detached, t, gradient, |y, h, t| {
         // Halves of both, so that nothing overflows.
         let quarter = T::of(0.25);
         let divisor = quarter * h.abs() + quarter * t.abs() + T::of(0.005);

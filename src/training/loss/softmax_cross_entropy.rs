@@ -10,7 +10,7 @@ use crate::numeric::Real;
 pub const ARGUMENT: Argument = Argument::Logit(Activation::Identity);
 pub const ROW: bool = true;
 pub const MEAN: Mean = Mean::Rows;
-pub const HOLDS: bool = false;
+pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     let max = z.iter().fold(-T::MAX, |max, z| if *z <= max { max } else { *z });
