@@ -51,7 +51,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = common::one_of(Optimizer::all().into_iter().map(|o| (o.name(), o))))]
     optimizer: Option<Optimizer>,
     /// Learning rate
-    #[arg(long, value_name = "X", value_parser = common::between(f64::MIN_POSITIVE, 1e6))]
+    #[arg(long, value_name = "X", value_parser = common::between(1e-30, 1e6))]
     rate: Option<f64>,
     /// How often every point is used; 100 with --quick
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
