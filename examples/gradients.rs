@@ -32,7 +32,7 @@ use wgrad_plot::{Series, curve};
 #[command(name = "gradients", args_override_self = true)]
 #[command(after_help = "Example: gradients --numerical 5000 --device cpu")]
 struct Arguments {
-    /// Most parameters for which differences are taken; 2000, or 400 with --quick, unless it is given
+    /// Most parameters for which differences are taken; 2000, or 400 with --quick, unless given
     #[arg(long, value_name = "N")]
     numerical: Option<usize>,
     /// Points that the gradient is a mean over
