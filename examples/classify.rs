@@ -18,62 +18,65 @@
 
 mod common;
 
-use common::{Options, Outcome, Stop, say, usage, value};
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use common::{Options, Outcome, Stop, say, usage};
 use std::process::ExitCode;
-use wgrad::plot::{Axes, Map, Series, curve, points, probability_map};
 use wgrad::{
     Activation, Adam, AdamW, Batch, CpuTrainer, Data, Dataset, Init, Loss, Mlp, Momentum, Nesterov,
     Optimizer, Sgd, Train, Training,
 };
+use wgrad_plot::{Map, Series, curve, probability_map};
 
-const HELP: &str = "
-Trains a network to tell two classes of points apart, and draws what it learns.
-
-Usage: classify [DATASET] [OPTIONS]
-
-Datasets, and what they are trained with by default:
-  circles     a disc in a ring      hidden 3, sigmoid, sgd 1, 2000 epochs (the article; default)
-  xor         four blobs            hidden 3, sigmoid, sgd 1, 2000 epochs (the article)
-  moons       two half circles      hidden 8, tanh, adam 0.02, 2000 epochs
-  spiral      two arms              hidden 16,16, tanh, adam 0.01, 2000 epochs
-  gaussians   two blobs             hidden 3, sigmoid, sgd 1, 500 epochs
-
-Options:
-  --points N         number of points                                   [default: 1000]
-  --hidden N,N,...   units of each hidden layer                         [default: see above]
-  --activation NAME  activation of the hidden layers: identity, sigmoid, tanh, relu,
-                     leaky_relu, gelu, silu, softplus, sine             [default: see above]
-  --init NAME        initial weights: standard_normal, auto, he_normal, glorot_uniform
-                                                                        [default: standard_normal]
-  --optimizer NAME   sgd, momentum, nesterov, adam, adamw               [default: see above]
-  --rate X           learning rate               [default: see above, or the optimizer's own]
-  --epochs N         how often every point is used                      [default: see above]
-  --batch N          points a step                                      [default: all]
-  --seed N           seed of points, weights and mini-batches           [default: 0]
-  --device NAME      auto, gpu or cpu; auto takes a GPU unless it is a program on the CPU
-                                                                        [default: auto]
-  --out DIR          folder for the pictures                            [default: out]
-  --quick            200 points and 100 epochs unless these are given
-  --help             this text
-
-Example: classify spiral --hidden 32,32 --epochs 1000 --device cpu
-";
-
-fn main() -> ExitCode {
-    common::run(HELP, || classify(&Arguments::read()?))
+/// Trains a network to tell two classes of points apart, and draws what it learns
+#[derive(Parser)]
+#[command(name = "classify", args_override_self = true, after_help = AFTER_HELP)]
+struct Arguments {
+    /// The points: circles, a disc in a ring, are the article's
+    #[arg(default_value = "circles", value_parser = common::one_of(Dataset::ALL.iter().map(|d| (d.name(), *d))))]
+    dataset: Dataset,
+    /// Number of points; 1000, or 200 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..1 << 32))]
+    points: Option<usize>,
+    /// Units of each hidden layer, such as 8,8
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    hidden: Option<Vec<usize>>,
+    /// Activation of the hidden layers
+    #[arg(long, value_name = "NAME", value_parser = common::one_of(Activation::ALL.iter().map(|a| (a.name(), *a))))]
+    activation: Option<Activation>,
+    /// Initial weights
+    #[arg(long, value_name = "NAME", default_value = "standard_normal", value_parser = common::one_of(INITS))]
+    init: Init,
+    /// How the weights are changed
+    #[arg(long, value_name = "NAME", value_parser = common::one_of(Optimizer::all().into_iter().map(|o| (o.name(), o))))]
+    optimizer: Option<Optimizer>,
+    /// Learning rate
+    #[arg(long, value_name = "X", value_parser = common::between(1e-30, 1e6))]
+    rate: Option<f64>,
+    /// How often every point is used; 100 with --quick
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Points a step; all of them unless it is given
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..1 << 32))]
+    batch: Option<usize>,
+    /// Seed of points, weights and mini-batches
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u32,
+    #[command(flatten)]
+    options: Options,
 }
 
-struct Arguments {
-    options: Options,
-    dataset: Dataset,
-    points: usize,
-    hidden: Vec<usize>,
-    activation: Activation,
-    init: Init,
-    optimizer: Optimizer,
-    epochs: u32,
-    batch: Option<usize>,
-    seed: u32,
+const AFTER_HELP: &str = "\
+What they are trained with by default:
+  circles, xor  hidden 3, sigmoid, sgd at a rate of 1, 2000 epochs (the article)
+  moons         hidden 8, tanh, adam at 0.02, 2000 epochs
+  spiral        hidden 16,16, tanh, adam at 0.01, 2000 epochs
+  gaussians     hidden 3, sigmoid, sgd at 1, 500 epochs
+
+Example: classify spiral --hidden 32,32 --epochs 1000 --device cpu";
+
+fn main() -> ExitCode {
+    common::run(|arguments: Arguments| classify(&arguments))
 }
 
 /// The initial draws and their names.
@@ -84,116 +87,48 @@ const INITS: [(&str, Init); 4] = [
     ("glorot_uniform", Init::GlorotUniform),
 ];
 
-/// An optimizer by its name, at `rate` or at its own default.
-fn optimizer(name: &str, rate: Option<f64>) -> Option<Optimizer> {
-    let default = Optimizer::all().into_iter().find(|optimizer| optimizer.name() == name)?;
-    let rate = rate.unwrap_or(default.rate());
-    Some(match default {
+/// An optimizer at another rate.
+fn at_rate(optimizer: Optimizer, rate: f64) -> Optimizer {
+    match optimizer {
         Optimizer::Sgd(_) => Sgd { rate }.into(),
         Optimizer::Momentum(rest) => Momentum { rate, ..rest }.into(),
         Optimizer::Nesterov(rest) => Nesterov { rate, ..rest }.into(),
         Optimizer::Adam(rest) => Adam { rate, ..rest }.into(),
         Optimizer::AdamW(rest) => AdamW { rate, ..rest }.into(),
-    })
-}
-
-impl Arguments {
-    fn read() -> Outcome<Self> {
-        let mut parser = lexopt::Parser::from_env();
-        let mut options = Options::default();
-        let (mut dataset, mut points, mut hidden, mut activation) = (None, None, None, None);
-        let (mut init, mut rule, mut rate, mut epochs, mut batch) = (None, None, None, None, None);
-        let mut seed = 0;
-        let datasets = common::names(Dataset::ALL.iter().map(|d| d.name()));
-        while let Some(name) = common::next_option(&mut parser, |text| {
-            if dataset.is_some() {
-                return common::no_arguments(text);
-            }
-            dataset = Dataset::from_name(&text);
-            let wrong = || Stop::Usage(format!("no dataset '{text}'; there are {datasets}"));
-            dataset.map(|_| ()).ok_or_else(wrong)
-        })? {
-            let parser = &mut parser;
-            match name.as_str() {
-                "points" => points = Some(common::number(parser, &name, 1)?),
-                "hidden" => {
-                    let allowed =
-                        "whole numbers of 1 or more with commas between them, such as 8,8";
-                    let sizes = |text: &str| {
-                        let size = |part: &str| part.parse().ok().filter(|size| *size >= 1);
-                        text.split(',').map(size).collect::<Option<Vec<usize>>>()
-                    };
-                    hidden = Some(value(parser, &name, allowed, sizes)?);
-                }
-                "activation" => {
-                    let all = common::names(Activation::ALL.iter().map(|a| a.name()));
-                    activation = Some(value(parser, &name, &all, Activation::from_name)?);
-                }
-                "init" => {
-                    let all = common::names(INITS.map(|(name, _)| name));
-                    let find = |text: &str| INITS.into_iter().find(|(name, _)| *name == text);
-                    init = Some(value(parser, &name, &all, find)?.1);
-                }
-                "optimizer" => {
-                    let all = common::names(Optimizer::all().iter().map(Optimizer::name));
-                    let find = |text: &str| optimizer(text, None).map(|_| text.to_owned());
-                    rule = Some(value(parser, &name, &all, find)?);
-                }
-                "rate" => {
-                    let read = |text: &str| text.parse().ok().filter(|r| *r > 0.0 && *r <= 1e6);
-                    rate = Some(value(parser, &name, "a number above 0, at most 1000000", read)?);
-                }
-                "epochs" => epochs = Some(common::number(parser, &name, 1)?),
-                "batch" => batch = Some(common::number(parser, &name, 1)? as usize),
-                "seed" => seed = common::number(parser, &name, 0)?,
-                _ if options.take(&name, parser)? => {}
-                _ => return Err(common::unknown(&name)),
-            }
-        }
-        let dataset = dataset.unwrap_or(Dataset::Circles);
-        let (sizes, function, (usual, usual_rate), most) = match dataset {
-            Dataset::Circles | Dataset::Xor => (vec![3], Activation::Sigmoid, ("sgd", 1.0), 2000),
-            Dataset::Moons => (vec![8], Activation::Tanh, ("adam", 0.02), 2000),
-            Dataset::Spiral => (vec![16, 16], Activation::Tanh, ("adam", 0.01), 2000),
-            Dataset::Gaussians => (vec![3], Activation::Sigmoid, ("sgd", 1.0), 500),
-        };
-        let rate = rate.or(rule.is_none().then_some(usual_rate));
-        let rule = rule.as_deref().unwrap_or(usual);
-        let quick = options.quick;
-        Ok(Self {
-            dataset,
-            points: points.unwrap_or(if quick { 200 } else { 1000 }) as usize,
-            hidden: hidden.unwrap_or(sizes),
-            activation: activation.unwrap_or(function),
-            init: init.unwrap_or(Init::StandardNormal),
-            optimizer: optimizer(rule, rate).ok_or_else(|| usage("no such optimizer"))?,
-            epochs: epochs.unwrap_or(if quick { 100 } else { most }),
-            batch,
-            seed,
-            options,
-        })
     }
 }
 
 fn classify(arguments: &Arguments) -> Outcome {
     let Arguments { options, dataset, seed, .. } = arguments;
-    let data = dataset.draw(arguments.points, u64::from(*seed)).map_err(usage)?;
-    let hidden = arguments.hidden.iter();
-    let mlp = hidden.fold(Mlp::new(2), |mlp, units| mlp.layer(*units, arguments.activation));
+    let (hidden, activation, optimizer, epochs) = match dataset {
+        Dataset::Circles | Dataset::Xor => {
+            (vec![3], Activation::Sigmoid, Optimizer::sgd(1.0), 2000)
+        }
+        Dataset::Moons => (vec![8], Activation::Tanh, Optimizer::adam(0.02), 2000),
+        Dataset::Spiral => (vec![16, 16], Activation::Tanh, Optimizer::adam(0.01), 2000),
+        Dataset::Gaussians => (vec![3], Activation::Sigmoid, Optimizer::sgd(1.0), 500),
+    };
+    let hidden = arguments.hidden.as_ref().unwrap_or(&hidden);
+    let activation = arguments.activation.unwrap_or(activation);
+    let optimizer = arguments.optimizer.unwrap_or(optimizer);
+    let optimizer = at_rate(optimizer, arguments.rate.unwrap_or(optimizer.rate()));
+    let epochs = arguments.epochs.unwrap_or(if options.quick { 100 } else { epochs });
+    let points = arguments.points.unwrap_or(if options.quick { 200 } else { 1000 });
+    let data = dataset.draw(points, u64::from(*seed)).map_err(usage)?;
+    let mlp = hidden.iter().fold(Mlp::new(2), |mlp, units| mlp.layer(*units, activation));
     let mlp = mlp.layer(1, Activation::Sigmoid);
     let batch = match arguments.batch {
         Some(size) => Batch::Mini { size, seed: *seed },
         None => Batch::Full,
     };
     let rows = batch.size(data.rows()).map_err(usage)?;
-    let training = Training::new(Loss::BinaryCrossEntropy, arguments.optimizer)
+    let training = Training::new(Loss::BinaryCrossEntropy, optimizer)
         .batch(batch)
         .init(arguments.init, u64::from(*seed));
     training.check(&mlp).map_err(usage)?;
-    let steps = u64::from(arguments.epochs) * data.rows() as u64;
-    let steps = u32::try_from(steps.div_ceil(rows as u64)).map_err(|_| {
-        usage(format!("{} epochs are too many steps of {rows} points", arguments.epochs))
-    })?;
+    let steps = u64::from(epochs) * data.rows() as u64;
+    let steps = u32::try_from(steps.div_ceil(rows as u64))
+        .map_err(|_| usage(format!("{epochs} epochs are too many steps of {rows} points")))?;
 
     let gpu = options.gpu()?;
     let mut trainer = common::trainer(gpu.as_ref(), &mlp, &training, &data)?;
@@ -206,17 +141,17 @@ fn classify(arguments: &Arguments) -> Outcome {
         training.loss.name(),
         training.optimizer.name(),
         training.optimizer.rate(),
-        common::thousands(arguments.epochs as usize),
+        common::thousands(epochs as usize),
         common::thousands(steps as usize)
     );
     check_gradient(options, &mut *trainer, &data, gpu.is_some())?;
 
     let folder = std::path::Path::new(dataset.name());
-    options.save(&points("", &common::points_of(&data))?, folder.join("points.png"))?;
+    options.save(&wgrad_plot::points("", &common::points_of(&data))?, folder.join("points.png"))?;
     let draw = |trainer: &mut dyn Train, title: &str, name: &str| -> Outcome<f64> {
         let (axis, places) = common::square(&data);
         let values = trainer.predict(&places)?;
-        let map = Map::probability(&values, axis);
+        let map = Map { values: &values, axis };
         options.save(&probability_map(title, &map, None)?, folder.join(format!("{name}.png")))?;
         let picture = probability_map(title, &map, Some(&common::points_of(&data)))?;
         options.save(&picture, folder.join(format!("{name}_points.png")))?;
@@ -235,7 +170,7 @@ fn classify(arguments: &Arguments) -> Outcome {
         .map(|(step, loss)| (f64::from(step) * epochs, f64::from(loss)))
         .collect();
     let series = [Series { label: "loss", values: &values }];
-    let picture = curve("Training Loss", "Epoch", "Loss", &series, Axes::Linear)?;
+    let picture = curve("Training Loss", ["Epoch", "Loss"], &series, [false; 2])?;
     options.save(&picture, folder.join("loss.png"))?;
     let after = draw(&mut *trainer, "Visualization after learning", "after")?;
     let file = options.out.join(folder).join("parameters.safetensors");

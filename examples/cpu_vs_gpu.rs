@@ -19,6 +19,8 @@ mod common;
 #[path = "common/submit.rs"]
 mod submit;
 
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use common::{Device, Options, Outcome, Stop, say};
 use serde_json::json;
 use std::io::Write;
@@ -26,36 +28,38 @@ use std::process::ExitCode;
 use std::time::Instant;
 use submit::{read, submit};
 use wgrad::kernels::Matmul;
-use wgrad::plot::{Bars, bars};
 use wgrad::{
     Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Plan, Prepared,
     Strategy, Train, Trainer, Training,
 };
+use wgrad_plot::{Bars, bars};
 
-const HELP: &str = "
-Times matrix products and training steps on the CPU and on the GPU.
+/// Times matrix products and training steps on the CPU and on the GPU
+#[derive(Parser)]
+#[command(name = "cpu_vs_gpu", args_override_self = true, after_help = AFTER_HELP)]
+struct Arguments {
+    /// Samples of each, CPU and GPU in turn; 7, or 3 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..1 << 32))]
+    repeats: Option<usize>,
+    /// One JSON document on stdout, everything else on stderr
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: Options,
+}
 
-Usage: cpu_vs_gpu [OPTIONS]
-
-Options:
-  --repeats N    samples of each, CPU and GPU in turn               [default: 7]
-  --json         one JSON document on stdout, everything else on stderr
-  --device NAME  auto or gpu: any adapter, a program on the CPU too [default: auto]
-  --out DIR      folder for the pictures                            [default: out]
-  --quick        small sizes and 3 short samples unless --repeats is given
-  --help         this text
-
+const AFTER_HELP: &str = "\
+--device cpu is refused, as two are compared; auto and gpu take a program on the CPU, too.
 The exit code is 1 where there is no GPU, and where the two disagree by more than 1e-4 of the
 largest element.
 
-Example: cpu_vs_gpu --repeats 15
-";
+Example: cpu_vs_gpu --repeats 15";
 
 /// The largest deviation between the two that is taken for rounding.
 const DEVIATION: f64 = 1e-4;
 
 fn main() -> ExitCode {
-    common::run(HELP, cpu_vs_gpu)
+    common::run(cpu_vs_gpu)
 }
 
 /// How long and how often is measured.
@@ -155,19 +159,16 @@ impl Table {
     }
 
     fn draw(&self, options: &Options) -> Outcome {
-        let micros = |times: fn(&Row) -> &Times| -> (Vec<f64>, Vec<(f64, f64)>) {
-            let all = self.rows.iter().filter(|row| row.chosen).map(times);
-            let spread = |t: &Times| (1e6 * t.spread().0, 1e6 * t.spread().1);
-            all.map(|t| (1e6 * t.median(), spread(t))).unzip()
+        let chosen = || self.rows.iter().filter(|row| row.chosen);
+        let micros = |times: fn(&Row) -> &Times| -> Vec<[f64; 3]> {
+            let values = |t: &Times| [t.spread().0, t.median(), t.spread().1].map(|s| 1e6 * s);
+            chosen().map(times).map(values).collect()
         };
         let (cpu, gpu) = (micros(|row| &row.cpu), micros(|row| &row.gpu));
-        let chosen = self.rows.iter().filter(|row| row.chosen);
-        let groups: Vec<&str> = chosen.map(|row| row.name.as_str()).collect();
-        let series = [
-            Bars { label: "CPU", values: &cpu.0, spread: Some(&cpu.1) },
-            Bars { label: "GPU", values: &gpu.0, spread: Some(&gpu.1) },
-        ];
-        let picture = bars(self.title, "Time (µs)", &groups, &series, true)?;
+        let groups: Vec<String> = chosen().map(|row| row.name.replace(", ", "\n")).collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let series = [Bars { label: "CPU", values: &cpu }, Bars { label: "GPU", values: &gpu }];
+        let picture = bars(self.title, "Time (µs)", &groups, &series)?;
         options.save(&picture, std::path::Path::new("cpu_vs_gpu").join(format!("{}.png", self.key)))
     }
 
@@ -190,19 +191,8 @@ impl Table {
     }
 }
 
-fn cpu_vs_gpu() -> Outcome {
-    let mut options = Options::default();
-    let (mut repeats, mut as_json) = (None, false);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(name) = common::next_option(&mut parser, common::no_arguments)? {
-        let parser = &mut parser;
-        match name.as_str() {
-            "repeats" => repeats = Some(common::number(parser, &name, 1)? as usize),
-            "json" => as_json = true,
-            _ if options.take(&name, parser)? => {}
-            _ => return Err(common::unknown(&name)),
-        }
-    }
+fn cpu_vs_gpu(arguments: Arguments) -> Outcome {
+    let Arguments { mut options, repeats, json: as_json } = arguments;
     options.to_stderr = as_json;
     if options.device == Device::Cpu {
         return Err(Stop::Usage("--device is 'cpu'; allowed: auto, gpu: two are compared".into()));

@@ -17,7 +17,9 @@
 
 mod common;
 
-use common::{Options, Outcome, Stop, say, usage};
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use common::{Options, Outcome, Stop, say};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 use std::process::ExitCode;
@@ -25,95 +27,60 @@ use std::time::{Duration, Instant};
 use wgrad::plan::Buffer;
 use wgrad::{Activation, Dataset, FrameBudget, Gpu, Init, Loss, Mlp, Optimizer, Trainer, Training};
 
-const HELP: &str = "
-Trains a network between the passes of an application and draws it in its fragment shader.
-
-Usage: embed_headless [circles|xor]... [OPTIONS]
-
-Options:
-  --frames N     frames of the film                                 [default: 90]
-  --size N       pixels a side                                      [default: 360]
-  --budget MS    milliseconds of training a frame                   [default: 2]
-  --measured N   frames of the measurement                          [default: 300]
-  --no-timestamps
-                 measure by when submissions are done, not by the GPU's clock
-  --out DIR      folder for the films                               [default: out]
-  --quick        12 frames of 120 pixels unless these are given
-  --help         this text
-
-Example: embed_headless circles --budget 4 --size 512
-";
+/// Trains a network between the passes of an application and draws it in its fragment shader
+#[derive(Parser)]
+#[command(name = "embed_headless", args_override_self = true)]
+#[command(after_help = "Example: embed_headless circles --budget 4 --size 512")]
+struct Arguments {
+    /// The points of each film; both unless they are given
+    #[arg(value_parser = common::one_of([Dataset::Circles, Dataset::Xor].map(|d| (d.name(), d))))]
+    datasets: Vec<Dataset>,
+    /// Frames of the film; 90, or 12 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    frames: Option<u32>,
+    /// Pixels a side; 360, or 120 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=2048))]
+    size: Option<u32>,
+    /// Milliseconds of training a frame
+    #[arg(long, value_name = "MS", default_value = "2", value_parser = common::between(0.01, 1000.0))]
+    budget: f64,
+    /// Frames of the measurement; 300, or 30 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    measured: Option<usize>,
+    /// Measure by when submissions are done, not by the GPU's clock
+    #[arg(long)]
+    no_timestamps: bool,
+    #[command(flatten)]
+    options: Options,
+}
 
 fn main() -> ExitCode {
-    common::run(HELP, films)
+    common::run(films)
 }
 
 /// What the command line asks for.
 struct Asked {
     frames: u32,
-    size: u32,
     budget: Duration,
     measured: usize,
     untimed: bool,
 }
 
-fn films() -> Outcome {
-    let mut options = Options::default();
-    let (mut frames, mut size, mut measured) = (None, None, None);
-    let (mut budget, mut untimed) = (2.0, false);
-    let mut names = Vec::new();
-    let mut parser = lexopt::Parser::from_env();
-    let mut positional = |name: String| {
-        names.push(match name.as_str() {
-            "circles" => Dataset::Circles,
-            "xor" => Dataset::Xor,
-            _ => return Err(usage(format!("there is no dataset {name:?} here: circles, xor"))),
-        });
-        Ok(())
-    };
-    while let Some(name) = common::next_option(&mut parser, &mut positional)? {
-        let parser = &mut parser;
-        match name.as_str() {
-            "frames" => {
-                frames = Some(common::value(parser, &name, "1 to 1000", |text| {
-                    text.parse().ok().filter(|n| (1..=1000).contains(n))
-                })?);
-            }
-            "size" => {
-                size = Some(common::value(parser, &name, "64 to 2048", |text| {
-                    text.parse().ok().filter(|n| (64..=2048).contains(n))
-                })?);
-            }
-            "measured" => {
-                measured = Some(common::value(parser, &name, "1 to 100000", |text| {
-                    text.parse().ok().filter(|n| (1..=100_000).contains(n))
-                })?);
-            }
-            "budget" => {
-                budget = common::value(parser, &name, "0.01 to 1000", |text| {
-                    text.parse().ok().filter(|ms| (0.01..=1000.0).contains(ms))
-                })?;
-            }
-            "no-timestamps" => untimed = true,
-            _ if options.take(&name, parser)? => {}
-            _ => return Err(usage(format!("invalid option '--{name}'"))),
-        }
-    }
-    let quick = options.quick;
+fn films(arguments: Arguments) -> Outcome {
+    let Arguments { options, datasets, frames, size, budget, measured, no_timestamps } = arguments;
+    let or = |full, quick| if options.quick { quick } else { full };
     let asked = Asked {
-        frames: frames.unwrap_or(if quick { 12 } else { 90 }),
-        size: size.unwrap_or(if quick { 120 } else { 360 }),
+        frames: frames.unwrap_or(or(90, 12)),
         budget: Duration::from_secs_f64(budget / 1e3),
-        measured: measured.unwrap_or(if quick { 30 } else { 300 }),
-        untimed,
+        measured: measured.unwrap_or(or(300, 30) as usize),
+        untimed: no_timestamps,
     };
-    if names.is_empty() {
-        names = vec![Dataset::Circles, Dataset::Xor];
-    }
-    let app = App::new(asked.size)?;
+    let all = [Dataset::Circles, Dataset::Xor];
+    let datasets = if datasets.is_empty() { &all[..] } else { &datasets };
+    let app = App::new(size.unwrap_or(or(360, 120)))?;
     say!(options, "device: {}", app.gpu);
-    for dataset in names {
-        app.film(dataset, &asked, &options)?;
+    for dataset in datasets {
+        app.film(*dataset, &asked, &options)?;
     }
     Ok(())
 }

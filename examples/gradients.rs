@@ -16,32 +16,34 @@
 
 mod common;
 
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use common::{Options, Outcome, Stop, say};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use wgrad::plot::{Axes, Series, curve};
 use wgrad::{
     Activation, Comparison, CpuTrainer, Data, Dataset, Difference, Gpu, Init, Loss, Mlp, Optimizer,
     SingleUnit, Train, Training, compare_gradients,
 };
+use wgrad_plot::{Series, curve};
 
-const HELP: &str = "
-Compares three ways to a gradient: closed form, differences, back-propagation.
-
-Usage: gradients [OPTIONS]
-
-Options:
-  --numerical N  most parameters for which differences are taken    [default: 2000]
-  --points N     points that the gradient is a mean over            [default: 256]
-  --seed N       seed of points and weights                         [default: 0]
-  --device NAME  auto, gpu or cpu; auto takes a GPU, beside the CPU, unless it is a program
-                 on the CPU                                         [default: auto]
-  --out DIR      folder for the pictures                            [default: out]
-  --quick        networks of up to 4,417 parameters, differences up to 400
-  --help         this text
-
-Example: gradients --numerical 5000 --device cpu
-";
+/// Compares three ways to a gradient: closed form, differences, back-propagation
+#[derive(Parser)]
+#[command(name = "gradients", args_override_self = true)]
+#[command(after_help = "Example: gradients --numerical 5000 --device cpu")]
+struct Arguments {
+    /// Most parameters for which differences are taken; 2000, or 400 with --quick, unless given
+    #[arg(long, value_name = "N")]
+    numerical: Option<usize>,
+    /// Points that the gradient is a mean over
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = RangedU64ValueParser::<usize>::new().range(2..1 << 32))]
+    points: usize,
+    /// Seed of points and weights
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 32))]
+    seed: u64,
+    #[command(flatten)]
+    options: Options,
+}
 
 /// The hidden layers of the networks.
 const NETWORKS: [&[usize]; 7] =
@@ -51,7 +53,7 @@ const NETWORKS: [&[usize]; 7] =
 const DEVIATION: f64 = 1e-4;
 
 fn main() -> ExitCode {
-    common::run(HELP, gradients)
+    common::run(gradients)
 }
 
 /// What one network's comparison came to.
@@ -75,21 +77,9 @@ impl Row {
     }
 }
 
-fn gradients() -> Outcome {
-    let mut options = Options::default();
-    let (mut most, mut points, mut seed) = (None, 256, 0);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(name) = common::next_option(&mut parser, common::no_arguments)? {
-        let parser = &mut parser;
-        match name.as_str() {
-            "numerical" => most = Some(common::number(parser, &name, 0)? as usize),
-            "points" => points = common::number(parser, &name, 2)? as usize,
-            "seed" => seed = common::number(parser, &name, 0)?.into(),
-            _ if options.take(&name, parser)? => {}
-            _ => return Err(common::unknown(&name)),
-        }
-    }
-    let most = most.unwrap_or(if options.quick { 400 } else { 2000 });
+fn gradients(arguments: Arguments) -> Outcome {
+    let Arguments { options, numerical, points, seed } = arguments;
+    let most = numerical.unwrap_or(if options.quick { 400 } else { 2000 });
     let networks = if options.quick { &NETWORKS[..5] } else { &NETWORKS[..] };
     let data = Dataset::Circles.draw(points, seed).map_err(common::usage)?;
     let gpu = options.gpu()?;
@@ -267,7 +257,7 @@ fn draw(options: &Options, rows: &[Row]) -> Outcome {
     let folder = std::path::Path::new("gradients");
     say!(options, "");
     let series: Vec<_> = lines.iter().map(|(label, values)| Series { label, values }).collect();
-    let picture = curve("Time of a gradient", "Parameters", "Seconds", &series, Axes::LogLog)?;
+    let picture = curve("Time of a gradient", ["Parameters", "Seconds"], &series, [true; 2])?;
     options.save(&picture, folder.join("time.png"))?;
 
     let of = |passes: &dyn Fn(usize) -> usize| -> Vec<(f64, f64)> {
@@ -281,6 +271,6 @@ fn draw(options: &Options, rows: &[Row]) -> Outcome {
     ];
     let series = lines.each_ref().map(|(label, values)| Series { label, values });
     let title = "Forward passes for a gradient";
-    let picture = curve(title, "Parameters", "Forward passes", &series, Axes::LogLog)?;
+    let picture = curve(title, ["Parameters", "Forward passes"], &series, [true; 2])?;
     options.save(&picture, folder.join("passes.png"))
 }

@@ -20,6 +20,7 @@ mod profile;
 #[path = "common/submit.rs"]
 mod submit;
 
+use clap::Parser;
 use common::{Options, Outcome, Stop, say, usage};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Rgb, RgbImage};
@@ -29,35 +30,50 @@ use std::time::{Duration, Instant};
 use wgpu::util::DeviceExt as _;
 use wgrad::encoding::{Frequency, Grid, Identity, OneBlob};
 use wgrad::plan::Buffer;
-use wgrad::plot::{self, Axes, Picture, Series};
 use wgrad::{
     Activation, Adam, Config, CpuTrainer, Data, DataBuffers, Gpu, Init, Loss, Mlp, Train, Trainer,
     Training,
 };
+use wgrad_plot::{Picture, Series};
 
-const HELP: &str = "
-Learns a picture: a network from the position to the colour, trained on random samples.
+/// Learns a picture: a network from the position to the colour, trained on random samples
+#[derive(Parser)]
+#[command(name = "learn_image", args_override_self = true)]
+#[command(after_help = "Example: learn_image photograph.jpg --preset hash --steps 2000")]
+struct Arguments {
+    /// A PNG, JPEG, WebP, BMP, GIF or PNM file; without one, a landscape that comes with it
+    picture: Option<PathBuf>,
+    /// The network and its training
+    #[arg(long, value_name = "NAME", default_value = "hash", value_parser = ["hash", "frequency", "oneblob", "siren"])]
+    preset: String,
+    /// Encoding, network, loss and optimizer from a JSON file in tiny-cuda-nn's words
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Training steps; 1000, or 60 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// Samples a step; 262144 on a GPU, 16384 on one of software or a CPU, 4096 with --quick
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=1 << 22))]
+    batch: Option<u32>,
+    /// Seed of the samples and the first parameters
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u32,
+    /// Middle of what is drawn beyond the resolution, as shares of the picture's sides; 0.5,0.5, of
+    /// the landscape its windows, unless it is given
+    #[arg(long, value_name = "X,Y", value_parser = two_shares)]
+    crop: Option<[f64; 2]>,
+    /// The time of each kernel of a step (GPU)
+    #[arg(long)]
+    profile: bool,
+    #[command(flatten)]
+    options: Options,
+}
 
-Usage: learn_image [PICTURE] [OPTIONS]
-
-PICTURE is a PNG, JPEG, WebP, BMP, GIF or PNM file; without one, a landscape that comes with it.
-
-Options:
-  --preset NAME    hash, frequency, oneblob or siren                [default: hash]
-  --config FILE    encoding, network, loss and optimizer from a JSON file in tiny-cuda-nn's words
-  --steps N        training steps                                   [default: 1000]
-  --batch N        samples a step      [default: 262144 on a GPU, 16384 on one of software or a CPU]
-  --seed N         of the samples and the first parameters          [default: 0]
-  --crop X,Y       middle of what is drawn beyond the resolution, as shares of the picture's sides
-                                                 [default: 0.5,0.5, of the landscape its windows]
-  --profile        the time of each kernel of a step (GPU)
-  --device WHERE   gpu, cpu or auto: a GPU that is not software, or the CPU [default: auto]
-  --out DIR        folder for the pictures                          [default: out]
-  --quick          60 steps of 4096 samples, at half the size, unless these are given
-  --help           this text
-
-Example: learn_image photograph.jpg --preset hash --steps 2000
-";
+fn two_shares(text: &str) -> Result<[f64; 2], &'static str> {
+    let share = |t: &str| t.parse().ok().filter(|v| (0.0..=1.0).contains(v));
+    let both = text.split_once(',').and_then(|(x, y)| Some([share(x)?, share(y)?]));
+    both.ok_or("allowed: two numbers of 0 to 1 with a comma between them")
+}
 
 /// The picture that comes with the example.
 const LANDSCAPE: &[u8] = include_bytes!("pictures/landscape.jpg");
@@ -66,78 +82,10 @@ const LANDSCAPE: &[u8] = include_bytes!("pictures/landscape.jpg");
 const CHUNK: u32 = 50;
 
 fn main() -> ExitCode {
-    common::run(HELP, learn)
+    common::run(|arguments: Arguments| learn(&arguments))
 }
 
-const PRESETS: [&str; 4] = ["hash", "frequency", "oneblob", "siren"];
-
-/// What the command line asks for.
-struct Asked {
-    picture: Option<PathBuf>,
-    preset: &'static str,
-    config: Option<PathBuf>,
-    steps: Option<u32>,
-    batch: Option<u32>,
-    seed: u32,
-    crop: Option<[f64; 2]>,
-    profile: bool,
-}
-
-impl Asked {
-    fn read(options: &mut Options) -> Outcome<Self> {
-        let mut asked = Self {
-            picture: None,
-            preset: "hash",
-            config: None,
-            steps: None,
-            batch: None,
-            seed: 0,
-            crop: None,
-            profile: false,
-        };
-        let mut pictures = Vec::new();
-        let mut parser = lexopt::Parser::from_env();
-        let mut positional = |text: String| {
-            pictures.push(PathBuf::from(text));
-            Ok(())
-        };
-        while let Some(name) = common::next_option(&mut parser, &mut positional)? {
-            let parser = &mut parser;
-            match name.as_str() {
-                "preset" => {
-                    let allowed = common::names(PRESETS);
-                    asked.preset = common::value(parser, &name, &allowed, |text| {
-                        PRESETS.into_iter().find(|preset| *preset == text)
-                    })?;
-                }
-                "config" => asked.config = Some(PathBuf::from(parser.value()?)),
-                "steps" => asked.steps = Some(common::number(parser, &name, 1)?),
-                "batch" => {
-                    asked.batch = Some(common::value(parser, &name, "64 to 4194304", |text| {
-                        text.parse().ok().filter(|n| (64..=1 << 22).contains(n))
-                    })?);
-                }
-                "seed" => asked.seed = common::number(parser, &name, 0)?,
-                "crop" => {
-                    let allowed = "two numbers of 0 to 1 with a comma between them";
-                    asked.crop = Some(common::value(parser, &name, allowed, |text| {
-                        let (x, y) = text.split_once(',')?;
-                        let share = |t: &str| t.parse().ok().filter(|v| (0.0..=1.0).contains(v));
-                        Some([share(x)?, share(y)?])
-                    })?);
-                }
-                "profile" => asked.profile = true,
-                _ if options.take(&name, parser)? => {}
-                _ => return Err(common::unknown(&name)),
-            }
-        }
-        if pictures.len() > 1 {
-            return Err(usage("more than one picture"));
-        }
-        asked.picture = pictures.pop();
-        Ok(asked)
-    }
-
+impl Arguments {
     /// The network and its training, without batch and seed.
     fn recipe(&self) -> Outcome<(Mlp, Training)> {
         if let Some(path) = &self.config {
@@ -147,7 +95,7 @@ impl Asked {
                 .map_err(|error| Stop::Failed(format!("{}: {error}", path.display())))?;
             return Ok((mlp, training));
         }
-        Ok(preset(self.preset))
+        Ok(preset(&self.preset))
     }
 }
 
@@ -182,9 +130,8 @@ fn preset(name: &str) -> (Mlp, Training) {
     }
 }
 
-fn learn() -> Outcome {
-    let mut options = Options::default();
-    let asked = Asked::read(&mut options)?;
+fn learn(asked: &Arguments) -> Outcome {
+    let options = &asked.options;
     let (mlp, training) = asked.recipe()?;
     let source = Source::read(asked.picture.as_deref(), options.quick)?;
     let gpu = options.gpu()?;
@@ -212,14 +159,14 @@ fn learn() -> Outcome {
         match &mut learner {
             Learner::Gpu(on_gpu) => {
                 let before = on_gpu.trainer.parameters()?;
-                on_gpu.profile(&options)?;
+                on_gpu.profile(options)?;
                 on_gpu.trainer.restart(&before)?;
             }
             Learner::Cpu(_) => return Err(usage("--profile needs a GPU: --device gpu")),
         }
     }
-    let learnt = run(&mut learner, &source, batch, steps, &options)?;
-    report(&learnt, &source, &mlp, &options)?;
+    let learnt = run(&mut learner, &source, batch, steps, options)?;
+    report(&learnt, &source, &mlp, options)?;
     // Of the landscape, the windows.
     let centre = if asked.picture.is_some() { [0.5, 0.5] } else { [0.11, 0.6] };
     let crop = Crop::new(&source, asked.crop.unwrap_or(centre));
@@ -229,10 +176,14 @@ fn learn() -> Outcome {
     };
     let (original, width) = (crop.of(&source), crop.size[0]);
     let pair = [
-        plot::titled("original", width, original.as_raw())?,
-        plot::titled(&format!("learnt, at {} times the resolution", crop.zoom()), width, &drawn)?,
+        wgrad_plot::titled("original", width, original.as_raw())?,
+        wgrad_plot::titled(
+            &format!("learnt, at {} times the resolution", crop.zoom()),
+            width,
+            &drawn,
+        )?,
     ];
-    options.save(&plot::side_by_side(&pair.each_ref())?, folder("crop.png"))?;
+    options.save(&wgrad_plot::side_by_side(&pair)?, folder("crop.png"))?;
     let file = options.out.join(folder("parameters.safetensors"));
     learner.trainer().parameters()?.save(&file)?;
     say!(options, "wrote {}", file.display());
@@ -794,7 +745,7 @@ fn panel(title: &str, source: &Source, rgb: Vec<u8>) -> Outcome<Picture> {
         let height = image.height() * PANEL / image.width();
         image = resize(&image, PANEL, height.max(1), FilterType::Triangle);
     }
-    Ok(plot::titled(title, image.width(), image.as_raw())?)
+    Ok(wgrad_plot::titled(title, image.width(), image.as_raw())?)
 }
 
 /// Black, red, yellow, white: the mean difference of the channels, white from a quarter on.
@@ -820,11 +771,11 @@ fn report(learnt: &Learnt, source: &Source, mlp: &Mlp, options: &Options) -> Out
     panels.push(panel("original", source, source.srgb.as_raw().clone())?);
     let map = error_map(source, picture);
     panels.push(panel("error (white: a quarter of the range)", source, map)?);
-    let rows = panels.chunks(3).map(|row| plot::side_by_side(&row.iter().collect::<Vec<_>>()));
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    options.save(&plot::stacked(&rows.iter().collect::<Vec<_>>())?, folder("learnt.png"))?;
+    let rows = panels.chunks(3).map(wgrad_plot::side_by_side).collect::<Result<Vec<_>, _>>()?;
+    options.save(&wgrad_plot::stacked(&rows)?, folder("learnt.png"))?;
     let series = [Series { label: "PSNR", values: &learnt.curve }];
-    let curve = plot::curve("What is learnt", "Step", "PSNR in dB", &series, Axes::LogX)?;
+    let labels = ["Step", "PSNR in dB"];
+    let curve = wgrad_plot::curve("What is learnt", labels, &series, [true, false])?;
     options.save(&curve, folder("psnr.png"))?;
     let (parameters, pixels) = (mlp.parameters(), (source.width() * source.height()) as usize);
     say!(

@@ -18,34 +18,35 @@
 
 mod common;
 
+use clap::Parser;
 use common::{Options, Outcome, Stop, say, usage};
 use std::process::ExitCode;
-use wgrad::plot::{Axes, Map, Series, curve, histogram, probability_map};
 use wgrad::{Activation, Data, Init, Loss, Mlp, Optimizer, Parameters, Training};
+use wgrad_plot::{Map, Series, curve, histogram, probability_map};
 
-const HELP: &str = "
-Trains the article's XOR network from many initial weights at once and compares how they end.
-
-Usage: restarts [OPTIONS]
-
-Options:
-  --models N     restarts, beside the article's own run             [default: 256]
-  --epochs N     steps on all points                                [default: 2000]
-  --seed N       seed of the restarts' initial weights              [default: 0]
-  --device NAME  auto, gpu or cpu; auto takes a GPU unless it is a program on the CPU
-                                                                    [default: auto]
-  --out DIR      folder for the pictures                            [default: out]
-  --quick        24 restarts and 100 epochs unless these are given
-  --help         this text
-
-Example: restarts --models 1000 --device gpu
-";
+/// Trains the article's XOR network from many initial weights at once and compares how they end
+#[derive(Parser)]
+#[command(name = "restarts", args_override_self = true)]
+#[command(after_help = "Example: restarts --models 1000 --device gpu")]
+struct Arguments {
+    /// Restarts, beside the article's own run; 256, or 24 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    models: Option<u32>,
+    /// Steps on all points; 2000, or 100 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Seed of the restarts' initial weights
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u32,
+    #[command(flatten)]
+    options: Options,
+}
 
 /// The article's points, and its initial weights.
 const ARTICLE: &[u8] = include_bytes!("../tests/golden/article_xor.safetensors");
 
 fn main() -> ExitCode {
-    common::run(HELP, restarts)
+    common::run(restarts)
 }
 
 /// The numbers of a tensor of [`ARTICLE`].
@@ -71,21 +72,9 @@ impl Ends {
     }
 }
 
-fn restarts() -> Outcome {
-    let mut options = Options::default();
-    let (mut count, mut epochs, mut seed) = (None, None, 0);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(name) = common::next_option(&mut parser, common::no_arguments)? {
-        let parser = &mut parser;
-        match name.as_str() {
-            "models" => count = Some(common::number(parser, &name, 1)?),
-            "epochs" => epochs = Some(common::number(parser, &name, 1)?),
-            "seed" => seed = common::number(parser, &name, 0)?,
-            _ if options.take(&name, parser)? => {}
-            _ => return Err(common::unknown(&name)),
-        }
-    }
-    let count = count.unwrap_or(if options.quick { 24 } else { 256 }) as usize;
+fn restarts(arguments: Arguments) -> Outcome {
+    let Arguments { options, models, epochs, seed } = arguments;
+    let count = models.unwrap_or(if options.quick { 24 } else { 256 }) as usize;
     let epochs = epochs.unwrap_or(if options.quick { 100 } else { 2000 });
 
     let file = safetensors::SafeTensors::deserialize(ARTICLE)
@@ -158,7 +147,7 @@ fn restarts() -> Outcome {
         common::thousands(count),
         common::thousands(epochs as usize)
     );
-    let picture = histogram(&title, "Final loss", "Networks", &finals, 50, &marks)?;
+    let picture = histogram(&title, ["Final loss", "Networks"], &finals, 50, &marks)?;
     options.save(&picture, folder.join("histogram.png"))?;
 
     let of = |model: usize| -> Vec<(f64, f64)> {
@@ -173,7 +162,7 @@ fn restarts() -> Outcome {
     ];
     let curves = chosen.map(|(label, model)| (label, of(model)));
     let series = curves.each_ref().map(|(label, values)| Series { label, values });
-    let picture = curve("Training Loss", "Epoch", "Loss", &series, Axes::Linear)?;
+    let picture = curve("Training Loss", ["Epoch", "Loss"], &series, [false; 2])?;
     options.save(&picture, folder.join("losses.png"))?;
 
     let (axis, places) = common::square(&data);
@@ -183,7 +172,7 @@ fn restarts() -> Outcome {
         ("best.png", "The best network after learning", best_model),
     ] {
         if let Some(values) = maps.chunks(places.len() / 2).nth(model) {
-            let map = Map::probability(values, axis);
+            let map = Map { values, axis };
             let picture = probability_map(title, &map, Some(&common::points_of(&data)))?;
             options.save(&picture, folder.join(name))?;
         }

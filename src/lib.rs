@@ -62,7 +62,6 @@
 //! | look at a gradient's health | [`Health`] |
 //! | check a GPU | [`self_check`] |
 //! | use a kernel by itself | [`kernels`] |
-//! | draw | `plot` (feature `plot`) |
 //!
 //! # Promises
 //!
@@ -95,7 +94,8 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files. `json` (default): tiny-cuda-nn's configurations. `plot` (default): pictures. `web`: WebGPU in a browser, where everything that waits has an async form.
+//! files. `json` (default): tiny-cuda-nn's configurations. `web`: WebGPU in a browser, where
+//! everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
 
@@ -112,8 +112,6 @@ pub mod kernels;
 mod network;
 mod numeric;
 pub mod plan;
-#[cfg(all(feature = "plot", not(target_family = "wasm")))]
-pub mod plot;
 mod run;
 mod training;
 // In a browser nothing may block: what compares and checks by blocking is not there.

@@ -3,19 +3,19 @@
 // Each example is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use wgrad::plot::{Picture, PlotError, Points};
 use wgrad::{CpuTrainer, Data, Error, Gpu, Mlp, Train, Trainer, Training};
+use wgrad_plot::{Picture, PlotError, Points};
 
 /// Why an example ends before its end.
 pub enum Stop {
-    /// `--help`.
-    Help,
     /// Whoever reads the output has closed it.
     Closed,
     /// The command line is wrong: exit code 2.
@@ -34,14 +34,7 @@ impl From<Error> for Stop {
 
 impl From<PlotError> for Stop {
     fn from(error: PlotError) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        Self::Failed(format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
-
-impl From<lexopt::Error> for Stop {
-    fn from(error: lexopt::Error) -> Self {
-        Self::Usage(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 
@@ -59,18 +52,26 @@ pub fn usage(error: impl fmt::Display) -> Stop {
     Stop::Usage(error.to_string())
 }
 
-/// Runs an example and reports how it ended.
-pub fn run(help: &str, example: impl FnOnce() -> Outcome) -> ExitCode {
+/// Reads the command line, runs an example and reports how it ended.
+pub fn run<A: clap::Parser>(example: impl FnOnce(A) -> Outcome) -> ExitCode {
     let report = |text: &str| {
         // Where stderr is closed too, the exit code is all there is.
         let _ = writeln!(std::io::stderr(), "error: {}", one_line(text));
     };
-    match example() {
-        Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
-        Err(Stop::Help) => {
-            let _ = write!(std::io::stdout(), "{}", help.trim_start());
-            ExitCode::SUCCESS
+    let outcome = match A::try_parse() {
+        Ok(arguments) => example(arguments),
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => {
+            write!(std::io::stdout(), "{help}").map_err(Stop::from)
         }
+        Err(error) => {
+            // The usage and the advice that follow are in the help.
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            Err(Stop::Usage(first.trim_start_matches("error: ").to_owned()))
+        }
+    };
+    match outcome {
+        Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
         Err(Stop::Usage(text)) => {
             report(&format!("{text} (--help lists the options)"));
             ExitCode::from(2)
@@ -88,7 +89,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Where to compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Device {
     #[default]
     Auto,
@@ -97,19 +98,20 @@ pub enum Device {
 }
 
 /// The options that all examples have.
-#[derive(Debug)]
+#[derive(Debug, clap::Args)]
 pub struct Options {
+    /// Where to compute; auto takes a GPU unless it is a program on the CPU
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub device: Device,
+    /// Folder for the pictures
+    #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
+    /// A short run with less work, as far as other options do not say how much
+    #[arg(long)]
     pub quick: bool,
     /// Whether what is said goes to stderr, because stdout carries a document.
+    #[arg(skip)]
     pub to_stderr: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { device: Device::Auto, out: "out".into(), quick: false, to_stderr: false }
-    }
 }
 
 /// Says a line: `say!(options, "format", …)`.
@@ -120,25 +122,6 @@ macro_rules! say {
 pub(crate) use say;
 
 impl Options {
-    /// Takes the option `--name` if it is one of these; `false` where it is not.
-    pub fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Outcome<bool> {
-        match name {
-            "help" => return Err(Stop::Help),
-            "device" => {
-                self.device = value(parser, name, "auto, gpu or cpu", |text| match text {
-                    "auto" => Some(Device::Auto),
-                    "gpu" => Some(Device::Gpu),
-                    "cpu" => Some(Device::Cpu),
-                    _ => None,
-                })?;
-            }
-            "out" => self.out = parser.value()?.into(),
-            "quick" => self.quick = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
     /// Prints a line.
     pub fn say(&self, text: fmt::Arguments<'_>) -> Outcome {
         if self.to_stderr {
@@ -181,54 +164,26 @@ impl Options {
     }
 }
 
-/// The next option's or argument's name; an argument that stands alone goes to `positional`.
-pub fn next_option(
-    parser: &mut lexopt::Parser,
-    mut positional: impl FnMut(String) -> Outcome,
-) -> Outcome<Option<String>> {
-    use lexopt::Arg::{Long, Short, Value};
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long(name) => return Ok(Some(name.to_owned())),
-            Short('h') => return Err(Stop::Help),
-            Short(_) => return Err(argument.unexpected().into()),
-            Value(text) => positional(text.to_string_lossy().into_owned())?,
-        }
+/// Reads one of the names of a list.
+pub fn one_of<T: Clone + Send + Sync + 'static>(
+    all: impl IntoIterator<Item = (&'static str, T)>,
+) -> impl TypedValueParser<Value = T> {
+    let all: Vec<(&str, T)> = all.into_iter().collect();
+    PossibleValuesParser::new(all.iter().map(|(name, _)| *name)).try_map(move |text| {
+        let found = all.iter().find(|(name, _)| *name == text);
+        found.map(|(_, value)| value.clone()).ok_or("no such name")
+    })
+}
+
+/// Reads a number of a range.
+pub fn between(
+    low: f64,
+    high: f64,
+) -> impl Fn(&str) -> Result<f64, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(number) if (low..=high).contains(&number) => Ok(number),
+        _ => Err(format!("allowed: a number of {low:e} to {high:e}")),
     }
-    Ok(None)
-}
-
-/// What to say of an option that there is none of.
-pub fn unknown(name: &str) -> Stop {
-    Stop::Usage(format!("unknown option --{name}"))
-}
-
-/// What to say of an argument that stands alone where none is taken.
-pub fn no_arguments(text: String) -> Outcome {
-    Err(Stop::Usage(format!("unexpected argument '{text}'")))
-}
-
-/// An option's value, read by `read`; `allowed` says what it takes.
-pub fn value<T>(
-    parser: &mut lexopt::Parser,
-    name: &str,
-    allowed: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Outcome<T> {
-    let text = parser.value().map_err(|_| usage(format!("--{name} needs a value: {allowed}")))?;
-    let text = text.to_string_lossy();
-    read(&text).ok_or_else(|| Stop::Usage(format!("--{name} is '{text}'; allowed: {allowed}")))
-}
-
-/// A whole number of `least` or more.
-pub fn number(parser: &mut lexopt::Parser, name: &str, least: u32) -> Outcome<u32> {
-    let allowed = format!("a whole number of {least} to {}", u32::MAX);
-    value(parser, name, &allowed, |text| text.parse().ok().filter(|n| *n >= least))
-}
-
-/// The names of a list, for a message.
-pub fn names(of: impl IntoIterator<Item = &'static str>) -> String {
-    of.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// A trainer on `gpu`, or on the CPU.
