@@ -114,11 +114,11 @@ fn classify(arguments: &Arguments) -> Outcome {
     let optimizer = at_rate(optimizer, arguments.rate.unwrap_or(optimizer.rate()));
     let epochs = arguments.epochs.unwrap_or(if options.quick { 100 } else { epochs });
     let points = arguments.points.unwrap_or(if options.quick { 200 } else { 1000 });
-    let data = dataset.draw(points, u64::from(*seed)).map_err(usage)?;
+    let data = dataset.sample(points, u64::from(*seed)).map_err(usage)?;
     let mlp = hidden.iter().fold(Mlp::new(2), |mlp, units| mlp.layer(*units, activation));
     let mlp = mlp.layer(1, Activation::Sigmoid);
     let batch = match arguments.batch {
-        Some(size) => Batch::Mini { size, seed: *seed },
+        Some(size) => Batch::Shuffled { size, seed: *seed },
         None => Batch::Full,
     };
     let rows = batch.size(data.rows()).map_err(usage)?;

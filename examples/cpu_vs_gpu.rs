@@ -158,7 +158,7 @@ impl Table {
         Ok(())
     }
 
-    fn draw(&self, options: &Options) -> Outcome {
+    fn sample(&self, options: &Options) -> Outcome {
         let chosen = || self.rows.iter().filter(|row| row.chosen);
         let micros = |times: fn(&Row) -> &Times| -> Vec<[f64; 3]> {
             let values = |t: &Times| [t.spread().0, t.median(), t.spread().1].map(|s| 1e6 * s);
@@ -288,7 +288,7 @@ fn cpu_vs_gpu(arguments: Arguments) -> Outcome {
     }
     say!(options, "");
     for table in &tables {
-        table.draw(&options)?;
+        table.sample(&options)?;
     }
     if as_json {
         let document = json!({
@@ -375,7 +375,7 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
     // There is no bias: its slot takes any buffer that is not written.
     let slots = [on_a, on_b, on_a, on_c].map(|buffer| buffer.as_entire_buffer_binding());
     let prepared = matmul
-        .dispatches(gpu.target())?
+        .dispatches(gpu.capabilities())?
         .iter()
         .map(|dispatch| gpu.prepare(dispatch, &slots))
         .collect::<Result<Vec<Prepared>, _>>()?;
@@ -400,7 +400,7 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
 fn article() -> Outcome<(Mlp, Training, Data)> {
     let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1));
-    Ok((mlp, training, Dataset::Circles.draw(1000, 0)?))
+    Ok((mlp, training, Dataset::Circles.sample(1000, 0)?))
 }
 
 /// A network that is trained on full batches.
@@ -459,11 +459,11 @@ impl Network {
     fn compare(self, gpu: &Gpu, effort: &Effort) -> Outcome<Vec<Row>> {
         let Self { name, mlp, training, data } = self;
         let shape = [data.sets(), data.rows()];
-        let own = Plan::new(&mlp, &training, shape, gpu.target())?.strategy();
+        let own = Plan::new(&mlp, &training, shape, gpu.capabilities())?.strategy();
         let mut rows = Vec::new();
         for strategy in Strategy::ALL {
             let training = training.clone().strategy(*strategy);
-            if Plan::new(&mlp, &training, shape, gpu.target()).is_err() {
+            if Plan::new(&mlp, &training, shape, gpu.capabilities()).is_err() {
                 continue;
             }
             let mut on_cpu = CpuTrainer::<f32>::new(&mlp, &training, &data)?;

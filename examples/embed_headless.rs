@@ -345,13 +345,13 @@ impl App {
             });
             pass.set_bind_group(0, &draws.group, &[]);
             pass.set_pipeline(&draws.map);
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
             pass.set_pipeline(&draws.points);
-            pass.draw(0..4, 0..POINTS as u32);
+            pass.sample(0..4, 0..POINTS as u32);
             let side = self.size as f32;
             pass.set_viewport(0.0, 0.86 * side, side, 0.14 * side, 0.0, 1.0);
             pass.set_pipeline(&draws.curve);
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
         }
         if let Some(clock) = clock {
             encoder.resolve_query_set(&clock.set, 0..2, &clock.resolved, 0);
@@ -399,10 +399,11 @@ impl App {
     }
 
     fn film(&self, dataset: Dataset, asked: &Asked, options: &Options) -> Outcome {
-        let data = dataset.draw(POINTS, 0)?;
+        let data = dataset.sample(POINTS, 0)?;
         let mlp = Mlp::new(2).layer(8, Activation::Tanh).layer(1, Activation::Sigmoid);
         let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01))
-            .init(Init::Auto, 2)
+            .init(Init::Auto)
+            .seed(2)
             .history(1 << 16);
         let mut trainer = Trainer::new(&self.gpu, &mlp, &training, &data)?;
         let warm = trainer.warm_up()?;
@@ -413,7 +414,7 @@ impl App {
             budget = budget.without_timestamps();
         }
         // The film: slow enough to be seen, however fast the device is.
-        budget.at_most(24);
+        budget.set_max_steps(24);
         let folder = options.out.join("embed");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{}.gif", dataset.name()));
@@ -448,7 +449,7 @@ impl App {
             say!(options, "the device has no timestamps: delays are not measured");
             return Ok(());
         };
-        budget.at_most(u32::MAX);
+        budget.set_max_steps(u32::MAX);
         let mut run = |training: bool| {
             if training {
                 budget.resume()

@@ -22,8 +22,8 @@ use common::{Options, Outcome, Stop, say};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wgrad::{
-    Activation, Comparison, CpuTrainer, Data, Dataset, Difference, Gpu, Init, Loss, Mlp, Optimizer,
-    SingleUnit, Train, Training, compare_gradients,
+    Activation, Comparison, CpuTrainer, Data, Dataset, FiniteDifference, Gpu, Init, Loss, Mlp,
+    Optimizer, SingleUnit, Train, Training, compare_gradients,
 };
 use wgrad_plot::{Series, curve};
 
@@ -81,7 +81,7 @@ fn gradients(arguments: Arguments) -> Outcome {
     let Arguments { options, numerical, points, seed } = arguments;
     let most = numerical.unwrap_or(if options.quick { 400 } else { 2000 });
     let networks = if options.quick { &NETWORKS[..5] } else { &NETWORKS[..] };
-    let data = Dataset::Circles.draw(points, seed).map_err(common::usage)?;
+    let data = Dataset::Circles.sample(points, seed).map_err(common::usage)?;
     let gpu = options.gpu()?;
 
     // One input: class 1 to the right of ½.
@@ -149,7 +149,7 @@ impl Case<'_> {
         seed: u64,
         most: usize,
     ) -> Outcome<Row> {
-        let parameters = Init::Auto.draw(&self.mlp, 1, seed)?;
+        let parameters = Init::Auto.sample(&self.mlp, 1, seed)?;
         let p = self.mlp.parameters();
         let bar = common::progress(5, "comparisons");
         bar.set_message(format!("{} parameters", common::thousands(p)));
@@ -173,7 +173,7 @@ impl Case<'_> {
         let mut estimate = None;
         if p > most {
             let pass = self.forward_pass()?;
-            let passes = Difference::Central.forward_passes(p);
+            let passes = FiniteDifference::Central.forward_passes(p);
             let seconds = pass * passes as f64;
             say!(
                 options,
@@ -240,7 +240,7 @@ fn summary(options: &Options, rows: &[Row], gpu: bool) -> Outcome {
     Ok(())
 }
 
-fn draw(options: &Options, rows: &[Row]) -> Outcome {
+fn sample(options: &Options, rows: &[Row]) -> Outcome {
     let mut lines: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
     let mut add = |label, of: &dyn Fn(&Row) -> Option<f64>| {
         let values: Vec<_> =
@@ -265,8 +265,8 @@ fn draw(options: &Options, rows: &[Row]) -> Outcome {
         parameters.map(|p| (p as f64, passes(p) as f64)).collect()
     };
     let lines = [
-        ("central differences", of(&|p| Difference::Central.forward_passes(p))),
-        ("forward differences", of(&|p| Difference::Forward.forward_passes(p))),
+        ("central differences", of(&|p| FiniteDifference::Central.forward_passes(p))),
+        ("forward differences", of(&|p| FiniteDifference::Forward.forward_passes(p))),
         ("back-propagation", of(&|_| 1)),
     ];
     let series = lines.each_ref().map(|(label, values)| Series { label, values });

@@ -118,14 +118,14 @@ fn preset(name: &str) -> (Mlp, Training) {
         }
         "siren" => {
             let mlp = Mlp::new(2).encode(2, Identity { scale: 2.0, offset: -1.0 });
-            let training = Training::new(Loss::RelativeL2, adam(5e-3)).init(Init::Siren, 0);
+            let training = Training::new(Loss::RelativeL2, adam(5e-3)).init(Init::Siren).seed(0);
             (layers(mlp, 4, 64, Activation::Sine), training)
         }
         _ => {
-            let grid = Grid { log2_table: 15, growth: 1.5, ..Grid::default() };
-            let adam = Adam { epsilon: 1e-15, l2: 1e-6, skip_untouched: true, ..adam(1e-2) };
+            let grid = Grid { log2_hashmap_size: 15, per_level_scale: 1.5, ..Grid::default() };
+            let adam = Adam { epsilon: 1e-15, l2: 1e-6, lazy: true, ..adam(1e-2) };
             let mlp = layers(Mlp::new(2).encode(2, grid), 2, 64, relu);
-            (mlp, Training::new(Loss::RelativeL2, adam).init(Init::GlorotUniform, 0))
+            (mlp, Training::new(Loss::RelativeL2, adam).init(Init::GlorotUniform).seed(0))
         }
     }
 }
@@ -171,7 +171,7 @@ fn learn(asked: &Arguments) -> Outcome {
     let centre = if asked.picture.is_some() { [0.5, 0.5] } else { [0.11, 0.6] };
     let crop = Crop::new(&source, asked.crop.unwrap_or(centre));
     let drawn = match &learner {
-        Learner::Gpu(on_gpu) => on_gpu.draw(&crop)?,
+        Learner::Gpu(on_gpu) => on_gpu.sample(&crop)?,
         Learner::Cpu(_) => crop.by_prediction(learner.trainer())?,
     };
     let (original, width) = (crop.of(&source), crop.size[0]);
@@ -371,7 +371,7 @@ struct OnCpu<'a> {
 }
 
 impl OnCpu<'_> {
-    fn draw(source: &Source, batch: u32, step: u32, seed: u32) -> Outcome<Data> {
+    fn sample(source: &Source, batch: u32, step: u32, seed: u32) -> Outcome<Data> {
         let places: Vec<_> = (0..batch).map(|i| place(i, step, seed)).collect();
         let lights = places.iter().flat_map(|place| source.sample(*place)).collect();
         Ok(Data::new(2, 3, places.into_iter().flatten().collect(), lights)?)
@@ -386,7 +386,7 @@ impl<'a> Learner<'a> {
         batch: u32,
         seed: u32,
     ) -> Outcome<Self> {
-        let data = OnCpu::draw(source, batch, 0, seed)?;
+        let data = OnCpu::sample(source, batch, 0, seed)?;
         let trainer = CpuTrainer::new(mlp, training, &data)?;
         Ok(Self::Cpu(Box::new(OnCpu { trainer, source, batch, seed, step: 0 })))
     }
@@ -490,7 +490,7 @@ impl<'a> Learner<'a> {
             Self::Cpu(on_cpu) => {
                 for _ in 0..steps {
                     let OnCpu { trainer, source, batch, seed, step } = &mut **on_cpu;
-                    trainer.set_data(&OnCpu::draw(source, *batch, *step, *seed)?)?;
+                    trainer.set_data(&OnCpu::sample(source, *batch, *step, *seed)?)?;
                     trainer.train(1)?;
                     *step += 1;
                 }
@@ -565,7 +565,7 @@ impl OnGpu {
     }
 
     /// The crop by the exported function, in a fragment shader.
-    fn draw(&self, crop: &Crop) -> Outcome<Vec<u8>> {
+    fn sample(&self, crop: &Crop) -> Outcome<Vec<u8>> {
         let device = self.gpu.device();
         let [width, height] = crop.size;
         let net = self.trainer.wgsl("net");
@@ -649,7 +649,7 @@ impl OnGpu {
             });
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &group, &[]);
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
         }
         encoder.copy_texture_to_buffer(
             target.as_image_copy(),

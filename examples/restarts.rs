@@ -87,7 +87,7 @@ fn restarts(arguments: Arguments) -> Outcome {
         }
     }
     let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
-    let drawn = Init::StandardNormal.draw(&mlp, count, seed.into()).map_err(usage)?;
+    let drawn = Init::StandardNormal.sample(&mlp, count, seed.into()).map_err(usage)?;
     initial.extend(drawn.values());
     let models = count + 1;
     let initial = Parameters::new(mlp.clone(), models, initial)?;

@@ -1,17 +1,21 @@
 //! The same networks, trained on the CPU: the twin that the GPU is checked against and compared
 //! with, made of the kernels' references.
 
+mod passes;
+
 use crate::error::{Error, Result};
-use crate::kernels::{
-    measure::saturation::{self, Holds},
-    step::{Status, ema, gather, loss, update},
-};
-use crate::network::{Activation, Mlp, Parameters, activation::Saved, encoding};
-use crate::numeric::{Matrix, Real, check_finite, check_shape, product, to_u32, wide};
+use crate::kernels::measure::saturation::{Holds, Saturation};
+use crate::kernels::step::Status;
+use crate::kernels::step::ema::Ema;
+use crate::kernels::step::gather::Gather;
+use crate::kernels::step::update::Update;
+use crate::network::{Mlp, Parameters};
+use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
 use crate::training::{
     Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
     TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
 };
+use passes::{backward, forward, loss_gradient};
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
 ///
@@ -38,19 +42,6 @@ pub struct CpuTrainer<T = f32> {
     cursor: Cursor,
     diverged: Vec<u32>,
     losses: Vec<T>,
-}
-
-/// What a forward pass leaves: the first layer's inputs, where an encoding makes them, and all layers.
-struct Pass<T> {
-    encoded: Option<Vec<T>>,
-    layers: Vec<Layer<T>>,
-}
-
-/// What a forward pass leaves of one layer: `[batch, units]`, and the pre-activations where the
-/// activation's derivative needs them.
-struct Layer<T> {
-    y: Vec<T>,
-    z: Option<Vec<T>>,
 }
 
 impl<T: Real> CpuTrainer<T> {
@@ -105,7 +96,7 @@ impl<T: Real> CpuTrainer<T> {
         if self.training.batch == Batch::Full {
             return Ok([self.data.x().into(), self.data.t().into()]);
         }
-        let shape = gather::Shape {
+        let gather = Gather {
             sets: self.data.sets(),
             rows: self.data.rows(),
             batch: self.batch,
@@ -114,7 +105,7 @@ impl<T: Real> CpuTrainer<T> {
             seed: self.training.batch.seed(),
         };
         let Cursor { epoch, position } = self.cursor;
-        let draw = |width, values| gather::reference(shape, epoch, position, width, values);
+        let draw = |width, values| gather.reference(epoch, position, width, values);
         Ok([
             draw(self.mlp.inputs, self.data.x())?.into(),
             draw(self.mlp.outputs(), self.data.t())?.into(),
@@ -172,24 +163,32 @@ impl<T: Real> CpuTrainer<T> {
     }
 
     /// The loss of one model with `parameters` on the batch of the next step, and the last
-    /// pre-activations. What the loss's gradient takes for a constant is made of `held`, where given.
-    pub(crate) fn loss_at(&self, parameters: &[T], held: Option<&[T]>) -> Result<(T, Vec<T>)> {
+    /// pre-activations. A denominator that the loss detaches is made of `detached`, where given.
+    pub(crate) fn loss_at(&self, parameters: &[T], detached: Option<&[T]>) -> Result<(T, Vec<T>)> {
         let [x, t] = self.rows()?;
         let [x, t] = self.set(0, [&x, &t]);
         let z =
             forward(&self.mlp, parameters, x, false).layers.pop().map_or_else(Vec::new, |l| l.y);
         let mut delta = vec![T::ZERO; t.len()];
-        let (loss, f) = (self.training.loss, self.mlp.last_activation());
-        let both = [&z[..], held.unwrap_or(&z)];
-        Ok((loss::held_reference(loss, f, self.mlp.outputs(), both, t, &mut delta), z))
+        let both = [&z[..], detached.unwrap_or(&z)];
+        let gradient = loss_gradient(&self.mlp, &self.training, self.batch);
+        Ok((gradient.detached_reference(both, t, &mut delta), z))
     }
 
     fn one_step(&mut self) -> Result<()> {
         let (gradients, _) = self.back_propagate(false)?;
         let (p, t) = (self.mlp.parameters(), self.step + 1);
-        let tables = self.mlp.encoding_parameters();
         let rate = self.training.optimizer.rate() * self.training.schedule.factor(self.step);
-        let optimizer = self.training.optimizer.at_rate(rate);
+        let update = Update {
+            optimizer: self.training.optimizer.at_rate(rate),
+            parameters: p,
+            models: self.training.models,
+            rows: self.data.rows(),
+            batch: self.batch,
+            tables: self.mlp.encoding_parameters(),
+            scheduled: false,
+            padded: false,
+        };
         for m in 0..self.training.models {
             let gradient = &gradients.values[m * p..(m + 1) * p];
             let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
@@ -199,13 +198,14 @@ impl<T: Real> CpuTrainer<T> {
             if self.diverged[m] > self.step {
                 let parameters = &mut self.parameters[m * p..(m + 1) * p];
                 let states = &mut self.states[m];
-                if !update::reference(&optimizer, t, tables, gradient, parameters, states) {
+                if !update.reference(t, gradient, parameters, states) {
                     self.diverged[m] = self.diverged[m].min(t);
                 }
             }
         }
         if let Some(decay) = self.training.ema {
-            ema::reference(decay, t, &self.parameters, &mut self.ema);
+            let ema = Ema { elements: self.parameters.len(), decay };
+            ema.reference(t, &self.parameters, &mut self.ema);
         }
         self.losses.extend(gradients.losses);
         self.step += 1;
@@ -213,102 +213,6 @@ impl<T: Real> CpuTrainer<T> {
         self.cursor.advance(n(self.batch)?, n(self.data.rows())?);
         Ok(())
     }
-}
-
-/// All layers' activations; of the last layer the pre-activations alone. `keep` keeps what the
-/// backward pass needs.
-fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Pass<T> {
-    let mut layers: Vec<Layer<T>> = Vec::new();
-    let rows = x.len() / mlp.inputs;
-    let encoded = (!mlp.encoding.is_empty()).then(|| encoding::encode(mlp, parameters, x));
-    let x = encoded.as_deref().unwrap_or(x);
-    for (index, range) in mlp.ranges().into_iter().enumerate() {
-        let [units, inputs] = range.shape;
-        let input = layers.last().map_or(x, |layer| &layer.y);
-        let bias = &parameters[range.bias];
-        let mut z: Vec<T> = bias.iter().copied().cycle().take(rows * units).collect();
-        let x = Matrix::new(input, rows, inputs);
-        product(x, Matrix::transposed(&parameters[range.weight], units, inputs), true, &mut z);
-        let f = mlp.layers[index].activation;
-        let layer = if index + 1 == mlp.layers.len() || f == Activation::Identity {
-            Layer { y: z, z: None }
-        } else if keep && f.saves() == Saved::Input {
-            Layer { y: map(&z, |z| f.value(z)), z: Some(z) }
-        } else {
-            Layer { y: map(&z, |z| f.value(z)), z: None }
-        };
-        if !keep {
-            layers.clear();
-        }
-        layers.push(layer);
-    }
-    Pass { encoded, layers }
-}
-
-/// Loss, gradient, and the gradient of the inputs where asked for.
-fn backward<T: Real>(
-    mlp: &Mlp,
-    training: &Training,
-    parameters: &[T],
-    x: &[T],
-    t: &[T],
-    pass: &Pass<T>,
-    inputs_too: bool,
-) -> (T, Vec<T>, Vec<T>) {
-    let Pass { encoded, layers } = pass;
-    let raw = x;
-    let x = encoded.as_deref().unwrap_or(x);
-    let tables = mlp.encoding_parameters();
-    let rows = raw.len() / mlp.inputs;
-    let mut gradient = vec![T::ZERO; parameters.len()];
-    let mut delta = vec![T::ZERO; t.len()];
-    let z = layers.last().map_or(x, |layer| &layer.y);
-    let loss =
-        loss::reference(training.loss, mlp.last_activation(), mlp.outputs(), z, t, &mut delta);
-    for (index, range) in mlp.ranges().into_iter().enumerate().rev() {
-        let [units, inputs] = range.shape;
-        let below = if index == 0 { x } else { &layers[index - 1].y };
-        let d = Matrix::transposed(&delta, rows, units);
-        product(d, Matrix::new(below, rows, inputs), false, &mut gradient[range.weight.clone()]);
-        let bias = &mut gradient[range.bias];
-        for row in delta.chunks(units) {
-            for (sum, d) in bias.iter_mut().zip(row) {
-                *sum += *d;
-            }
-        }
-        if index == 0 && !inputs_too && tables == 0 {
-            break;
-        }
-        let mut next = vec![T::ZERO; rows * inputs];
-        let w = Matrix::new(&parameters[range.weight], units, inputs);
-        product(Matrix::new(&delta, rows, units), w, false, &mut next);
-        if index > 0 {
-            let f = mlp.layers[index - 1].activation;
-            let saved = layers[index - 1].z.as_ref().unwrap_or(&layers[index - 1].y);
-            for (d, saved) in next.iter_mut().zip(saved) {
-                *d *= f.derivative(*saved);
-            }
-        }
-        delta = next;
-    }
-    if encoded.is_some() && (inputs_too || tables > 0) {
-        let of_tables = &mut gradient[..tables];
-        delta = encoding::back_propagate(mlp, parameters, raw, &delta, of_tables, inputs_too);
-    }
-    (loss, gradient, if inputs_too { delta } else { Vec::new() })
-}
-
-/// Elements above which a function of each is worth several cores.
-#[cfg(feature = "threads")]
-const PARALLEL: usize = 1 << 14;
-
-fn map<T: Real>(values: &[T], f: impl Fn(T) -> T + Send + Sync) -> Vec<T> {
-    #[cfg(feature = "threads")]
-    if values.len() >= PARALLEL {
-        use rayon::prelude::*;
-        return values.par_iter().with_min_len(PARALLEL / 4).map(|v| f(*v)).collect();
-    }
-    values.iter().map(|v| f(*v)).collect()
 }
 
 impl<T> Sealed for CpuTrainer<T> {}
@@ -426,7 +330,16 @@ impl<T: Real> Train for CpuTrainer<T> {
                     (Holds::Saved, kept[index].z.as_ref().unwrap_or(&kept[index].y))
                 };
                 let counts = layer.activation.saturation_threshold().map(|threshold| {
-                    saturation::reference(layer.activation, holds, layer.units, threshold, values)
+                    let saturation = Saturation {
+                        activation: layer.activation,
+                        holds,
+                        models: 1,
+                        rows: self.batch,
+                        units: layer.units,
+                        offset: 0,
+                        threshold,
+                    };
+                    saturation.reference(values)
                 });
                 layers.push(LayerHealth::new(
                     norm,

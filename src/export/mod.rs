@@ -1,11 +1,9 @@
 //! A network as a WGSL function, for shaders of the application's own.
 
 use crate::error::{Error, Result};
-use crate::network::{
-    Activation, Mlp, Parameters,
-    activation::Saved,
-    encoding::{Encoding, Grid, EncodingRange, encoding_ranges},
-};
+use crate::network::activation::Saved;
+use crate::network::encoding::{Encoding, EncodingRange, Grid, encoding_ranges};
+use crate::network::{Activation, Mlp, Parameters};
 use crate::numeric::{to_f32, to_u32, wide};
 use crate::wgsl::Piece;
 use std::fmt::Write as _;

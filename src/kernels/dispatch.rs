@@ -1,10 +1,12 @@
 //! One dispatch of one kernel, as data.
 
 use crate::error::{Error, Result};
-use crate::kernels::{Access, Kernel, Slot, step::Status};
+use crate::kernels::step::Status;
+use crate::kernels::{Access, Kernel, Slot};
 use crate::numeric::to_u32;
 use crate::training::Hyper;
-use crate::wgsl::{self, Piece};
+use crate::wgsl;
+use crate::wgsl::Piece;
 
 /// What makes one compiled form of a kernel differ from another.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,8 @@
 //! Parameters as safetensors files (feature `safetensors`).
 
 use crate::error::{Error, Result};
-use crate::network::{Encoding, Mlp, Parameters, parameters::check_models};
+use crate::network::parameters::check_models;
+use crate::network::{Encoding, Mlp, Parameters};
 use crate::numeric::Real;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::ops::Range;

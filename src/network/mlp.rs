@@ -1,10 +1,8 @@
 //! The description of a network.
 
 use crate::error::{Error, Result};
-use crate::network::{
-    Activation,
-    encoding::{Encoding, EncodingPart},
-};
+use crate::network::Activation;
+use crate::network::encoding::{Encoding, EncodingPart};
 use crate::numeric::check_shape;
 use std::ops::Range;
 

@@ -3,14 +3,16 @@
 use super::Buffer;
 use super::builder::Builder;
 use crate::error::Result;
-use crate::kernels::encoding::{
-    dequantize, encode_grid, encode_grid_gradient, encode_pointwise, encode_pointwise_gradient,
-    max_abs, scatter,
-};
-use crate::network::{
-    Encoding,
-    encoding::{self, EncodingRange},
-};
+use crate::kernels::encoding::dequantize::Dequantize;
+use crate::kernels::encoding::encode_grid::EncodeGrid;
+use crate::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
+use crate::kernels::encoding::encode_pointwise::EncodePointwise;
+use crate::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
+use crate::kernels::encoding::max_abs::MaxAbs;
+use crate::kernels::encoding::scatter::{Precision, Scatter};
+use crate::kernels::encoding::{EncodedPart, EncodedRows};
+use crate::network::Encoding;
+use crate::network::encoding::{EncodingRange, encoding_ranges};
 
 /// Rows of a buffer.
 #[derive(Clone, Copy)]
@@ -28,59 +30,66 @@ impl Builder<'_> {
         if self.mlp.encoding_parameters() > 0 { self.models } else { self.sets }
     }
 
-    /// The sizes of what is encoded for `models` models.
-    fn encoded_shape(&self, models: usize) -> encode_pointwise::Shape {
-        encode_pointwise::Shape {
+    /// A part of the encoding for `models` models.
+    fn part(&self, range: EncodingRange, models: usize) -> EncodedPart {
+        let rows = EncodedRows {
             models,
             rows: self.batch,
             input_model: if self.sets == 1 { 0 } else { self.batch * self.mlp.inputs },
             first_row: self.read_from,
             inputs: self.mlp.inputs,
             width: self.mlp.layer_inputs(0),
-        }
+        };
+        EncodedPart { range, rows }
     }
 
     /// The first layer's inputs, where an encoding makes them: a dispatch a part.
     pub fn encode(&mut self, x: Buffer) -> Result<()> {
-        let (models, width) = (self.encoded_sets(), self.mlp.layer_inputs(0));
-        let shape = self.encoded_shape(models);
-        for place in encoding::encoding_ranges(self.mlp) {
-            self.buffer(Buffer::Encoded, &[models, self.batch, width])?;
-            if let Encoding::Grid(_) = place.encoding {
-                let dispatch = encode_grid::dispatch(&place, shape, self.mlp.parameters())?;
+        let models = self.encoded_sets();
+        let parameters = self.mlp.parameters();
+        for range in encoding_ranges(self.mlp) {
+            self.buffer(Buffer::Encoded, &[models, self.batch, self.mlp.layer_inputs(0)])?;
+            let part = self.part(range, models);
+            if let Encoding::Grid(_) = part.range.encoding {
+                let dispatch = EncodeGrid { part, parameters }.dispatch()?;
                 self.push(dispatch, &[x, Buffer::Parameters, Buffer::Encoded]);
             } else {
-                self.push(encode_pointwise::dispatch(&place, shape)?, &[x, Buffer::Encoded]);
+                self.push(EncodePointwise(part).dispatch()?, &[x, Buffer::Encoded]);
             }
         }
         Ok(())
     }
 
-    /// The gradient of every grid's tables from that of the first layer's inputs, `delta`.
+    /// The gradient of every grid's tables from `delta`, that of the first layer's inputs.
     pub fn table_gradients(&mut self, x: Buffer, delta: Rows) -> Result<()> {
-        use Buffer::{Gradient, MaxAbs, Status, TableSums};
-        let Rows { buffer: delta, first, width } = delta;
-        let (models, rows) = (self.models, self.batch);
-        let shape = encode_pointwise::Shape { width, ..self.encoded_shape(models) };
-        for place in encoding::encoding_ranges(self.mlp) {
-            let EncodingRange { outputs, tables, .. } = &place;
+        use Buffer::{Gradient, MaxAbs as Found, Status, TableSums};
+        let (models, rows, parameters) = (self.models, self.batch, self.mlp.parameters());
+        for range in encoding_ranges(self.mlp) {
+            let EncodingRange { inputs, outputs, tables, .. } = range.clone();
             if tables.is_empty() {
                 continue;
             }
-            let first = first + outputs.start;
-            let groups = max_abs::groups(rows, outputs.len());
-            self.buffer(MaxAbs(0), &[models, groups])?;
-            self.buffer(MaxAbs(1), &[models])?;
+            let (columns, first) = (outputs.len(), delta.first + outputs.start);
+            let groups = MaxAbs::groups_of(rows, columns);
+            self.buffer(Found(0), &[models, groups])?;
+            self.buffer(Found(1), &[models])?;
             self.buffer(TableSums, &[models, tables.len(), 2])?;
-            let found = max_abs::dispatch(models, rows, [width, first, outputs.len()], groups)?;
-            self.push(found, &[delta, MaxAbs(0)]);
-            self.push(max_abs::dispatch(models, groups, [1, 0, 1], 1)?, &[MaxAbs(0), MaxAbs(1)]);
-            let dispatch = scatter::dispatch(&place, shape, first)?;
-            self.push(dispatch, &[x, delta, MaxAbs(1), TableSums]);
-            let sizes = [tables.len(), tables.start, self.mlp.parameters()];
-            let bits = scatter::precision(rows, place.inputs.len())?;
-            let dispatch = dequantize::dispatch(models, sizes, bits, self.capabilities)?;
-            self.push(dispatch, &[MaxAbs(1), TableSums, Gradient, Status]);
+            let max_abs = MaxAbs { models, rows, width: delta.width, first, columns, groups };
+            self.push(max_abs.dispatch()?, &[delta.buffer, Found(0)]);
+            self.push(MaxAbs::joining(models, groups).dispatch()?, &[Found(0), Found(1)]);
+            let mut part = self.part(range, models);
+            part.rows.width = delta.width;
+            let scatter = Scatter { part, first }.dispatch()?;
+            self.push(scatter, &[x, delta.buffer, Found(1), TableSums]);
+            let dequantize = Dequantize {
+                models,
+                tables: tables.len(),
+                first: tables.start,
+                parameters,
+                precision: Precision::of(rows, inputs.len())?,
+            };
+            let dispatch = dequantize.dispatch(self.capabilities)?;
+            self.push(dispatch, &[Found(1), TableSums, Gradient, Status]);
         }
         Ok(())
     }
@@ -89,14 +98,14 @@ impl Builder<'_> {
     pub fn encoding_gradient(&mut self, x: Buffer) -> Result<()> {
         use Buffer::{EncodedGradient, InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
-        let shape = self.encoded_shape(self.models);
-        for place in encoding::encoding_ranges(self.mlp) {
-            if let Encoding::Grid(_) = place.encoding {
-                let dispatch =
-                    encode_grid_gradient::dispatch(&place, shape, self.mlp.parameters())?;
+        let parameters = self.mlp.parameters();
+        for range in encoding_ranges(self.mlp) {
+            let part = self.part(range, self.models);
+            if let Encoding::Grid(_) = part.range.encoding {
+                let dispatch = EncodeGridGradient(EncodeGrid { part, parameters }).dispatch()?;
                 self.push(dispatch, &[x, Parameters, EncodedGradient, InputGradient]);
             } else {
-                let dispatch = encode_pointwise_gradient::dispatch(&place, shape)?;
+                let dispatch = EncodePointwiseGradient(part).dispatch()?;
                 self.push(dispatch, &[x, EncodedGradient, InputGradient]);
             }
         }

@@ -4,11 +4,10 @@ use super::builder::Builder;
 use super::layered::Purpose;
 use super::{Buffer, Node, Stages};
 use crate::error::Result;
-use crate::kernels::{
-    Capabilities,
-    measure::perturb,
-    step::{self, reduce},
-};
+use crate::kernels::Capabilities;
+use crate::kernels::measure::perturb::Perturb;
+use crate::kernels::step::Status as StatusWords;
+use crate::kernels::step::reduce::Reduce;
 use crate::network::Mlp;
 use crate::numeric::narrow;
 use crate::training::Loss;
@@ -38,14 +37,14 @@ impl FiniteDifferencePlan {
         b.buffer(Buffer::Parameters, &[models, p])?;
         b.buffer(Buffer::Base, &[p])?;
         b.buffer(Buffer::Replaced, &[p])?;
-        b.bytes(Buffer::Status, step::Status::bytes(models)?);
+        b.bytes(Buffer::Status, StatusWords::bytes(models)?);
         b.buffer(Buffer::Losses, &[models])?;
         for i in 0..2 {
             b.bytes(Buffer::Unused(i), 4);
         }
         b.forward(Buffer::Inputs, Purpose::Loss)?;
         let loss_groups = b.loss(loss, Buffer::Targets)?;
-        let shape = reduce::Shape {
+        let reduce = Reduce {
             parameters: 0,
             models,
             splits: 0,
@@ -56,7 +55,7 @@ impl FiniteDifferencePlan {
         };
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(
-            reduce::dispatch(shape, capabilities)?,
+            reduce.dispatch(capabilities)?,
             &[Unused(0), PartialLoss, Unused(1), Losses, Status],
         );
         Ok(Self { models, forward: b.finish()? })
@@ -65,7 +64,8 @@ impl FiniteDifferencePlan {
     /// What makes the copies that replace parameters from `first` on.
     pub fn perturb(&self, mlp: &Mlp, first: usize) -> Result<Node> {
         Ok(Node {
-            dispatch: perturb::dispatch(mlp.parameters(), self.models, first)?,
+            dispatch: Perturb { parameters: mlp.parameters(), models: self.models, first }
+                .dispatch()?,
             buffers: vec![Buffer::Base, Buffer::Replaced, Buffer::Parameters],
         })
     }

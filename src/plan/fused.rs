@@ -5,7 +5,8 @@ use super::builder::Builder;
 use super::encoding::Rows;
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::kernels::{fused, step::reduce, stride};
+use crate::kernels::step::reduce::Reduce;
+use crate::kernels::{fused, stride};
 
 impl Builder<'_> {
     /// The gradient of a step, in [`Buffer::Gradient`], and its loss: two dispatches, whatever the
@@ -26,7 +27,7 @@ impl Builder<'_> {
         }
         let [first, width] = fused::input_delta(shape);
         self.table_gradients(x, Rows { buffer: Saved, first, width })?;
-        let shape = reduce::Shape {
+        let reduce = Reduce {
             parameters: p,
             models: self.models,
             splits,
@@ -35,6 +36,6 @@ impl Builder<'_> {
             tables,
             padded: true,
         };
-        self.reduce(shape, PartialGradient)
+        self.reduce(reduce, PartialGradient)
     }
 }

@@ -5,12 +5,10 @@ use super::builder::{Builder, Slice, n};
 use super::encoding::Rows;
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::kernels::{
-    PARTIAL_BYTES,
-    matmul::{self, Epilogue, Parameters},
-    step::{loss, reduce},
-    stride,
-};
+use crate::kernels::matmul::{Epilogue, Parameters};
+use crate::kernels::step::loss::LossGradient;
+use crate::kernels::step::reduce::Reduce;
+use crate::kernels::{PARTIAL_BYTES, matmul, stride};
 use crate::network::{Activation, Saved};
 use crate::numeric::{narrow, wide};
 use crate::training::Loss;
@@ -48,7 +46,7 @@ impl Builder<'_> {
         }
         let width = self.mlp.layer_inputs(0);
         self.table_gradients(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })?;
-        let shape = reduce::Shape {
+        let reduce = Reduce {
             parameters: of_layers,
             models: self.models,
             splits: if splits > 1 { splits } else { 0 },
@@ -57,7 +55,7 @@ impl Builder<'_> {
             tables,
             padded: true,
         };
-        self.reduce(shape, partial)
+        self.reduce(reduce, partial)
     }
 
     /// The gradient of the inputs, from what [`Builder::layered_gradient`] leaves.
@@ -119,21 +117,23 @@ impl Builder<'_> {
     }
 
     /// Ends with the loss's partial sums and the last layer's delta; how many sums there are.
-    pub fn loss(&mut self, which: Loss, t: Buffer) -> Result<usize> {
+    pub fn loss(&mut self, loss: Loss, t: Buffer) -> Result<usize> {
         let outputs = self.mlp.outputs();
-        let shape = loss::Shape {
+        let gradient = LossGradient {
+            loss,
+            activation: self.mlp.last_activation(),
             models: self.models,
             own_targets: self.sets > 1,
             batch: self.batch,
             outputs,
         };
-        let groups = shape.groups(which, self.capabilities);
+        let groups = gradient.groups(self.capabilities);
         self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
         let widest = self.mlp.layers.iter().map(|layer| layer.units).max().unwrap_or(0);
         for i in 0..2 {
             self.buffer(Buffer::Delta(i), &[self.models, self.batch, widest])?;
         }
-        let dispatch = loss::dispatch(which, self.mlp.last_activation(), shape, self.capabilities)?;
+        let dispatch = gradient.dispatch(self.capabilities)?;
         let z = Buffer::Activation(self.mlp.layers.len() - 1);
         self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss]);
         Ok(groups)

@@ -4,7 +4,8 @@ use super::builder::{Builder, Slice};
 use super::layered::Purpose;
 use super::{Buffer, Stages};
 use crate::error::Result;
-use crate::kernels::{Capabilities, measure::texture};
+use crate::kernels::Capabilities;
+use crate::kernels::measure::texture::Texture;
 use crate::network::Mlp;
 use crate::numeric::narrow;
 
@@ -59,20 +60,21 @@ impl Prediction {
         let mut b = Builder::new(mlp, capabilities, models, 1, slice.min(rows));
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, mlp.parameters()])?;
-        let outputs = Buffer::Activation(mlp.layers.len() - 1);
+        let written = Buffer::Activation(mlp.layers.len() - 1);
         for first in (0..rows).step_by(slice) {
             b.batch = slice.min(rows - first);
             b.read_from = first;
             b.written = texture.is_none().then_some(Slice { first, of: rows });
             b.forward(Buffer::Inputs, Purpose::Prediction)?;
             if let Some((format, width)) = texture {
-                let shape = [models, b.batch, mlp.outputs()];
-                let dispatch = texture::dispatch(format, shape, width, first)?;
-                b.push(dispatch, &[outputs, Buffer::Texels]);
+                let (rows, outputs) = (b.batch, mlp.outputs());
+                let texture = Texture { format, models, rows, outputs, width, first };
+                let dispatch = texture.dispatch()?;
+                b.push(dispatch, &[written, Buffer::Texels]);
             }
         }
         if texture.is_none() {
-            b.buffer(outputs, &[models, rows, mlp.outputs()])?;
+            b.buffer(written, &[models, rows, mlp.outputs()])?;
         }
         Ok(Self { rows: slice, stages: b.finish()? })
     }

@@ -4,7 +4,8 @@ use super::builder::Builder;
 use super::sizes::Sizes;
 use super::{Buffer, Node, StepGroup};
 use crate::error::Result;
-use crate::kernels::{resident, step::advance};
+use crate::kernels::resident;
+use crate::kernels::step::advance::Advance;
 
 impl Builder<'_> {
     /// Dispatches of as many steps as one may take, and of each power of two below and three
@@ -26,7 +27,8 @@ impl Builder<'_> {
                 let buffers = vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status];
                 let mut nodes = vec![Node { dispatch, buffers }];
                 if self.models > 1 {
-                    let dispatch = advance::dispatch(steps, shape.rows, self.batch)?;
+                    let dispatch =
+                        Advance { steps, rows: shape.rows, batch: self.batch }.dispatch()?;
                     nodes.push(Node { dispatch, buffers: vec![Status] });
                 }
                 Ok(StepGroup { steps, nodes })

@@ -2,10 +2,9 @@
 
 use super::builder::Builder;
 use crate::error::Result;
-use crate::kernels::{
-    Capabilities, fused, resident,
-    step::{gather, update},
-};
+use crate::kernels::step::gather::Gather;
+use crate::kernels::step::update::Update;
+use crate::kernels::{Capabilities, fused, resident};
 use crate::network::Mlp;
 use crate::training::{Batch, DataShape, Schedule, Strategy, Training};
 
@@ -73,8 +72,8 @@ impl Sizes {
         self.training.schedule != Schedule::Constant
     }
 
-    pub fn gather(&self) -> gather::Shape {
-        gather::Shape {
+    pub fn gather(&self) -> Gather {
+        Gather {
             sets: self.data.sets,
             rows: self.data.rows,
             batch: self.batch,
@@ -84,8 +83,9 @@ impl Sizes {
         }
     }
 
-    pub fn update(&self) -> update::Shape {
-        update::Shape {
+    pub fn update(&self) -> Update {
+        Update {
+            optimizer: self.training.optimizer,
             parameters: self.mlp.parameters(),
             models: self.training.models,
             rows: self.data.rows,

@@ -5,7 +5,9 @@ use super::Buffer;
 use super::builder::Builder;
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::kernels::step::{Status, ema, gather, reduce, update};
+use crate::kernels::step::Status;
+use crate::kernels::step::ema::Ema;
+use crate::kernels::step::reduce::Reduce;
 use crate::numeric::wide;
 use crate::training::Hyper;
 
@@ -46,16 +48,16 @@ impl Builder<'_> {
         use Buffer::{BatchInputs, BatchTargets, Inputs, Status, Targets};
         self.buffer(BatchInputs, &[self.sets, self.batch, self.mlp.inputs])?;
         self.buffer(BatchTargets, &[self.sets, self.batch, self.mlp.outputs()])?;
-        let dispatch = gather::dispatch(sizes.gather(), self.capabilities)?;
+        let dispatch = sizes.gather().dispatch(self.capabilities)?;
         self.push(dispatch, &[Status, Inputs, Targets, BatchInputs, BatchTargets]);
         Ok(())
     }
 
     /// The sums of a step's partial results.
-    pub fn reduce(&mut self, shape: reduce::Shape, partial: Buffer) -> Result<()> {
+    pub fn reduce(&mut self, reduce: Reduce, partial: Buffer) -> Result<()> {
         use Buffer::{Gradient, Losses, PartialLoss, Status};
         self.buffer(Gradient, &[self.models, self.mlp.parameters()])?;
-        let dispatch = reduce::dispatch(shape, self.capabilities)?;
+        let dispatch = reduce.dispatch(self.capabilities)?;
         self.push(dispatch, &[partial, PartialLoss, Gradient, Losses, Status]);
         Ok(())
     }
@@ -63,11 +65,11 @@ impl Builder<'_> {
     /// The optimizer, the step counter, and the moving average where one is kept.
     pub fn update(&mut self, sizes: &Sizes) -> Result<()> {
         use Buffer::{EmaParameters, Gradient, Hyper, Parameters, States, Status};
-        let optimizer = &sizes.training.optimizer;
-        let dispatch = update::dispatch(optimizer, sizes.update(), self.capabilities)?;
+        let dispatch = sizes.update().dispatch(self.capabilities)?;
         self.push(dispatch, &[Hyper, Gradient, Parameters, States, Status]);
         if let Some(decay) = sizes.training.ema {
-            let dispatch = ema::dispatch(self.models * self.mlp.parameters(), decay)?;
+            let dispatch =
+                Ema { elements: self.models * self.mlp.parameters(), decay }.dispatch()?;
             self.push(dispatch, &[Parameters, Status, EmaParameters]);
         }
         Ok(())

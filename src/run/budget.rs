@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::gpu::{Gpu, lock};
 use crate::numeric::{duration, nanoseconds, whole};
-use crate::run::{Trainer, clock::Instant};
+use crate::run::Trainer;
+use crate::run::clock::Instant;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};

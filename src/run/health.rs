@@ -1,13 +1,9 @@
 //! The health of a trainer's gradient, measured by kernels on what the gradient's pass left.
 
 use crate::error::Result;
-use crate::kernels::{
-    Dispatch,
-    measure::{
-        norm,
-        saturation::{self, Holds},
-    },
-};
+use crate::kernels::Dispatch;
+use crate::kernels::measure::norm::Norm;
+use crate::kernels::measure::saturation::{Holds, Saturation};
 use crate::network::Saved;
 use crate::numeric::wide;
 use crate::plan::Buffer;
@@ -31,10 +27,10 @@ pub(crate) async fn on_gpu(trainer: &Trainer) -> Result<Health> {
     let mut columns = Vec::new();
     for (index, (layer, range)) in mlp.layers.iter().zip(mlp.ranges()).enumerate() {
         let length = range.bias.end - range.weight.start;
-        let groups = norm::groups(length);
-        let dispatch = norm::dispatch(length, models, range.weight.start, mlp.parameters())?;
-        let bytes = run(dispatch, Buffer::Gradient, 8 * wide(models * groups)).await?;
-        let norms = norm::finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&bytes), groups);
+        let norm = Norm { length, models, offset: range.weight.start, stride: mlp.parameters() };
+        let size = 8 * wide(models * norm.groups());
+        let bytes = run(norm.dispatch()?, Buffer::Gradient, size).await?;
+        let norms = norm.finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&bytes));
         let mut counts = None;
         if let Some(threshold) = layer.activation.saturation_threshold() {
             let (holds, offset) = if index + 1 == mlp.layers.len() {
@@ -44,10 +40,17 @@ pub(crate) async fn on_gpu(trainer: &Trainer) -> Result<Health> {
             } else {
                 (Holds::Saved, 0)
             };
-            let shape = [models, batch, layer.units];
-            let dispatch = saturation::dispatch(layer.activation, holds, shape, offset, threshold)?;
-            let bytes =
-                run(dispatch, Buffer::Activation(index), 4 * wide(models * layer.units)).await?;
+            let saturation = Saturation {
+                activation: layer.activation,
+                holds,
+                models,
+                rows: batch,
+                units: layer.units,
+                offset,
+                threshold,
+            };
+            let size = 4 * wide(models * layer.units);
+            let bytes = run(saturation.dispatch()?, Buffer::Activation(index), size).await?;
             counts = Some(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes));
         }
         columns.push((norms, counts));

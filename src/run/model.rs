@@ -4,10 +4,8 @@ use crate::error::Result;
 use crate::export::WgslFunction;
 use crate::gpu::Gpu;
 use crate::network::{Mlp, Parameters};
-use crate::run::{
-    Inference, Output,
-    predictor::{Predictor, predict},
-};
+use crate::run::predictor::{Predictor, predict};
+use crate::run::{Inference, Output};
 
 /// A trained network, or a population of them, on the GPU: parameters and the forward pass.
 ///

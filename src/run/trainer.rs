@@ -9,7 +9,8 @@ use crate::kernels::step::Status;
 use crate::network::{Mlp, Parameters};
 use crate::numeric::wide;
 use crate::plan::{Buffer, Plan, Stages};
-use crate::run::{Inference, Output, Snapshot, predictor::Predictor};
+use crate::run::predictor::Predictor;
+use crate::run::{Inference, Output, Snapshot};
 use crate::training::{
     Data, DataShape, Losses, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
     check_sets,

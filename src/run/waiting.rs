@@ -8,7 +8,8 @@ use crate::kernels::step::Status;
 use crate::network::Parameters;
 use crate::numeric::{to_u32, wide};
 use crate::plan::Buffer;
-use crate::run::{Trainer, clock::Instant};
+use crate::run::Trainer;
+use crate::run::clock::Instant;
 use crate::training::{Gradients, Health, Losses, all_diverged, check_ema};
 
 /// What [`Trainer::warm_up`] did.

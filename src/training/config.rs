@@ -1,13 +1,11 @@
 //! Networks and trainings from JSON, in the words of tiny-cuda-nn's documentation (feature `json`).
 
 use crate::error::{Error, Result};
-use crate::network::{
-    Activation, Init, Mlp,
-    encoding::{
-        Encoding, Frequency, Grid, Identity, Interpolation, OneBlob, EncodingPart, SphericalHarmonics,
-        TriangleWave,
-    },
+use crate::network::encoding::{
+    Encoding, EncodingPart, Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics,
+    TriangleWave,
 };
+use crate::network::{Activation, Init, Mlp};
 use crate::training::{Adam, Loss, Optimizer, Schedule, Sgd, Training};
 use serde_json::{Map, Value};
 

@@ -7,7 +7,8 @@ use crate::network::{Mlp, Parameters};
 use crate::numeric::Real;
 use crate::run::Trainer;
 use crate::training::{Data, Loss, Optimizer, Train, TrainBase, Training};
-use crate::verify::{FiniteDifference, SingleUnit, finite_difference::one_model};
+use crate::verify::finite_difference::one_model;
+use crate::verify::{FiniteDifference, SingleUnit};
 use std::fmt;
 use std::time::{Duration, Instant};
 

@@ -60,8 +60,8 @@ pub(super) fn one_model(models: usize) -> Result<()> {
 }
 
 impl<T: Real> CpuTrainer<T> {
-    /// The gradient on the next step's batch by differences, one forward pass after another. What the
-    /// loss's gradient takes for a constant ([`Loss::detaches_denominator`]) is one here.
+    /// The gradient on the next step's batch by differences, one forward pass after another. A
+    /// denominator that the loss detaches ([`Loss::detaches_denominator`]) is a constant here.
     ///
     /// # Errors
     /// A population of more than one.
@@ -71,9 +71,9 @@ impl<T: Real> CpuTrainer<T> {
         let noise = if size_of::<T>() == 4 { 1e-7 } else { 2e-16 };
         let mut values = self.values().to_vec();
         let [up, down] = difference.replaced(noise, &values);
-        let (here, held) = self.loss_at(&values, None)?;
+        let (here, detached) = self.loss_at(&values, None)?;
         let here = here.to_f64();
-        let loss = |values: &[T]| Ok::<_, Error>(self.loss_at(values, Some(&held))?.0.to_f64());
+        let loss = |values: &[T]| Ok::<_, Error>(self.loss_at(values, Some(&detached))?.0.to_f64());
         let mut gradient = Vec::with_capacity(values.len());
         for i in 0..values.len() {
             let kept = std::mem::replace(&mut values[i], up[i]);

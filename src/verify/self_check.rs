@@ -3,18 +3,19 @@
 use crate::cpu::CpuTrainer;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::kernels::{
-    Capabilities, Dispatch, Matmul, Tiling,
-    measure::{
-        finite, norm, perturb,
-        saturation::{self, Holds},
-    },
-    step::{ema, gather, loss, reduce, update},
-};
-use crate::network::{
-    Activation, Init, Mlp, Parameters,
-    encoding::{Encoding, Grid},
-};
+use crate::kernels::measure::finite;
+use crate::kernels::measure::finite::Finite;
+use crate::kernels::measure::norm::Norm;
+use crate::kernels::measure::perturb::Perturb;
+use crate::kernels::measure::saturation::{Holds, Saturation};
+use crate::kernels::step::ema::Ema;
+use crate::kernels::step::gather::Gather;
+use crate::kernels::step::loss::LossGradient;
+use crate::kernels::step::reduce::Reduce;
+use crate::kernels::step::update::Update;
+use crate::kernels::{Capabilities, Dispatch, Matmul, Tiling};
+use crate::network::encoding::{Encoding, Grid};
+use crate::network::{Activation, Init, Mlp, Parameters};
 use crate::numeric::{Random, Real, wide};
 use crate::run::Trainer;
 use crate::training::{
@@ -214,7 +215,7 @@ impl Runner<'_> {
         self.check("reduce", 1e-6, |gpu| {
             let (splits, elements) = (5, 3 * 67);
             let partial = numbers(splits * elements, 1);
-            let shape = reduce::Shape {
+            let reduce = Reduce {
                 parameters: 67,
                 models: 3,
                 splits,
@@ -231,23 +232,17 @@ impl Runner<'_> {
                 bytes(&[0.0; 12]),
                 words(&[6, 0, 0, 0, u32::MAX, u32::MAX, u32::MAX]),
             ];
-            reduce::dispatch(shape, gpu.capabilities())?.run(gpu, &mut slots)?;
+            reduce.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
             let sums: Vec<f64> = groups.chunks(130).map(|g| g.iter().sum()).collect();
             Ok(vec![
-                deviation(&floats(&slots[2]), &reduce::reference(splits, &partial)),
+                deviation(&floats(&slots[2]), &reduce.reference(&partial)),
                 deviation(&floats(&slots[3])[6..9], &sums),
                 equal(&slots[4][..8], &words(&[6, 7])[..]),
             ])
         });
         self.check("gather", 0.0, |gpu| {
-            let shape = gather::Shape {
-                sets: 2,
-                rows: 65,
-                batch: 17,
-                inputs: 3,
-                outputs: 2,
-                seed: Some(9),
-            };
+            let gather =
+                Gather { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: Some(9) };
             let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
             let mut slots = [
                 words(&[0, 0, 4, 60, 0]),
@@ -256,17 +251,18 @@ impl Runner<'_> {
                 bytes(&vec![0.0; 2 * 17 * 3]),
                 bytes(&vec![0.0; 2 * 17 * 2]),
             ];
-            gather::dispatch(shape, gpu.capabilities())?.run(gpu, &mut slots)?;
+            gather.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
             Ok(vec![
-                equal(&floats(&slots[3]), &gather::reference(shape, 4, 60, 3, &x)?),
-                equal(&floats(&slots[4]), &gather::reference(shape, 4, 60, 2, &t)?),
+                equal(&floats(&slots[3]), &gather.reference(4, 60, 3, &x)?),
+                equal(&floats(&slots[4]), &gather.reference(4, 60, 2, &t)?),
             ])
         });
         self.check("perturb", 0.0, |gpu| {
             let (base, replaced) = (numbers(65, 1), numbers(65, 2));
+            let perturb = Perturb { parameters: 65, models: 17, first: 50 };
             let mut slots = [bytes(&base), bytes(&replaced), bytes(&vec![0.0; 17 * 65])];
-            perturb::dispatch(65, 17, 50)?.run(gpu, &mut slots)?;
-            Ok(vec![equal(&floats(&slots[2]), &perturb::reference(17, 50, &base, &replaced))])
+            perturb.dispatch()?.run(gpu, &mut slots)?;
+            Ok(vec![equal(&floats(&slots[2]), &perturb.reference(&base, &replaced))])
         });
         self.check("norm: magnitudes 1e-30 to 1e30", 2e-6, |gpu| {
             let mut errors = Vec::new();
@@ -275,12 +271,11 @@ impl Runner<'_> {
                     .into_iter()
                     .map(|v| f64::from(f32::of(v * scale)))
                     .collect();
-                let groups = norm::groups(5000);
-                let mut slots = [bytes(&values), vec![0; 8 * 2 * groups]];
-                norm::dispatch(5000, 2, 3, 5003)?.run(gpu, &mut slots)?;
-                let found =
-                    norm::finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]), groups);
-                errors.push(deviation(&found, &norm::reference(5000, 2, 3, 5003, &values)));
+                let norm = Norm { length: 5000, models: 2, offset: 3, stride: 5003 };
+                let mut slots = [bytes(&values), vec![0; 8 * 2 * norm.groups()]];
+                norm.dispatch()?.run(gpu, &mut slots)?;
+                let found = norm.finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]));
+                errors.push(deviation(&found, &norm.reference(&values)));
             }
             Ok(errors)
         });
@@ -290,11 +285,18 @@ impl Runner<'_> {
                 let threshold = activation.saturation_threshold().unwrap_or(0.0);
                 let z: Vec<f64> = numbers(600 * 5, 1).into_iter().map(|v| 10.0 * v).collect();
                 let mut slots = [bytes(&z), words(&[0; 5])];
-                saturation::dispatch(activation, Holds::PreActivation, [1, 600, 5], 0, threshold)?
-                    .run(gpu, &mut slots)?;
+                let saturation = Saturation {
+                    activation,
+                    holds: Holds::PreActivation,
+                    models: 1,
+                    rows: 600,
+                    units: 5,
+                    offset: 0,
+                    threshold,
+                };
+                saturation.dispatch()?.run(gpu, &mut slots)?;
                 let z: Vec<f64> = floats(&bytes(&z));
-                let expected =
-                    saturation::reference(activation, Holds::PreActivation, 5, threshold, &z);
+                let expected = saturation.reference(&z);
                 errors.push(equal(&slots[1], &words(&expected)));
             }
             Ok(errors)
@@ -304,8 +306,9 @@ impl Runner<'_> {
             values[100] = f64::NAN;
             values[299] = f64::INFINITY;
             let mut slots = [bytes(&values), words(&[finite::NONE; 3])];
-            finite::dispatch(100, 3)?.run(gpu, &mut slots)?;
-            Ok(vec![equal(&slots[1], &words(&finite::reference(100, &values)))])
+            let finite = Finite { length: 100, models: 3 };
+            finite.dispatch()?.run(gpu, &mut slots)?;
+            Ok(vec![equal(&slots[1], &words(&finite.reference(&values)))])
         });
     }
 
@@ -334,12 +337,13 @@ impl Runner<'_> {
         self.check("average of the parameters", 1e-6, |gpu| {
             let (mut kept, mut expected) = (vec![0.0_f64; 67], vec![0.0_f64; 67]);
             let mut errors = Vec::new();
+            let ema = Ema { elements: 67, decay: 0.9 };
             for t in 1..=4_u32 {
                 let values = numbers(67, t.into());
                 let mut slots = [bytes(&values), words(&[0, t, 0, 0, 0]), bytes(&kept)];
-                ema::dispatch(67, 0.9)?.run(gpu, &mut slots)?;
+                ema.dispatch()?.run(gpu, &mut slots)?;
                 kept = floats(&slots[2]);
-                ema::reference(0.9, t, &values, &mut expected);
+                ema.reference(t, &values, &mut expected);
                 errors.push(deviation(&kept, &expected));
             }
             Ok(errors)
@@ -448,27 +452,27 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         if which.check(activation).is_err() || (scale > 3.0 && !logit) {
             continue;
         }
-        let shape = loss::Shape { models: 2, own_targets: true, batch: 65, outputs: 3 };
+        let gradient = LossGradient {
+            loss: which,
+            activation,
+            models: 2,
+            own_targets: true,
+            batch: 65,
+            outputs: 3,
+        };
         let elements = 2 * 65 * 3;
         let z: Vec<f64> =
             numbers(elements, 1).into_iter().map(|v| f64::from(f32::of(v * scale))).collect();
         let t: Vec<f64> =
             floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
-        let groups = shape.groups(which, gpu.capabilities());
+        let groups = gradient.groups(gpu.capabilities());
         let zeros = |n| bytes(&vec![0.0; n]);
         let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
-        loss::dispatch(which, activation, shape, gpu.capabilities())?.run(gpu, &mut slots)?;
+        gradient.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
         let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
         for m in 0..2 {
             let part = m * elements / 2..(m + 1) * elements / 2;
-            sums.push(loss::reference(
-                which,
-                activation,
-                3,
-                &z[part.clone()],
-                &t[part.clone()],
-                &mut delta[part],
-            ));
+            sums.push(gradient.reference(&z[part.clone()], &t[part.clone()], &mut delta[part]));
         }
         let found: Vec<f64> = floats(&slots[3]).chunks(groups).map(|g| g.iter().sum()).collect();
         errors.push(deviation(&found, &sums));
@@ -482,7 +486,8 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     let mut parameters = numbers(elements, 1);
     let mut states = vec![0.0; 2 * elements];
     let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
-    let shape = update::Shape {
+    let update = Update {
+        optimizer: *optimizer,
         parameters: 67,
         models: 2,
         rows: 100,
@@ -491,7 +496,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         scheduled: false,
         padded: false,
     };
-    let dispatch: Dispatch = update::dispatch(optimizer, shape, gpu.capabilities())?;
+    let dispatch: Dispatch = update.dispatch(gpu.capabilities())?;
     let mut slots = [hyper, Vec::new(), bytes(&parameters), bytes(&states), Vec::new()];
     let mut errors = Vec::new();
     for t in 1..=4 {
@@ -499,7 +504,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         slots[1] = bytes(&gradient);
         slots[4] = words(&[t - 1, t, 0, 0, u32::MAX, u32::MAX]);
         dispatch.run(gpu, &mut slots)?;
-        update::reference(optimizer, t, 0, &gradient, &mut parameters, &mut states);
+        update.reference(t, &gradient, &mut parameters, &mut states);
         errors.push(deviation(&floats(&slots[2]), &parameters));
     }
     Ok(errors)

@@ -120,14 +120,14 @@ fn learner(gpu: &Gpu, film: bool) -> wgrad::Result<(Trainer, FrameBudget)> {
         .layer(32, Activation::Sine)
         .layer(1, Activation::Identity);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(2e-3))
-        .batch(Batch::Mini { size: 512, seed: 1 })
+        .batch(Batch::Shuffled { size: 512, seed: 1 })
         .init(Init::Auto, 1);
     let mut trainer = Trainer::new(gpu, &mlp, &training, &Data::new(2, 1, x, t)?)?;
     trainer.warm_up()?;
     // A film has the time that it takes; a window shows how it is learnt.
     let (time, most) = if film { (200, 40) } else { (2, 8) };
     let mut budget = FrameBudget::new(gpu, Duration::from_millis(time))?;
-    budget.at_most(most);
+    budget.set_max_steps(most);
     Ok((trainer, budget))
 }
 

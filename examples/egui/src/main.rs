@@ -100,7 +100,7 @@ impl App {
 
     fn scene(&self, format: wgpu::TextureFormat) -> Result<Scene, Error> {
         let Choice { dataset, layers, activation, optimizer: kind, seed } = &self.choice;
-        let data = dataset.draw(POINTS, 0)?;
+        let data = dataset.sample(POINTS, 0)?;
         let mlp = layers.iter().fold(Mlp::new(2), |mlp, units| mlp.layer(*units, *activation));
         let mlp = mlp.layer(1, Activation::Sigmoid);
         let training = Training::new(Loss::BinaryCrossEntropy, optimizer(kind, self.rate))
@@ -300,7 +300,7 @@ impl eframe::App for App {
             let done = changed.and_then(|()| {
                 if reset {
                     let mlp = scene.trainer.mlp().clone();
-                    scene.trainer.restart(&Init::Auto.draw(&mlp, 1, self.choice.seed)?)?;
+                    scene.trainer.restart(&Init::Auto.sample(&mlp, 1, self.choice.seed)?)?;
                     scene.steps = 0;
                 }
                 Ok(())
@@ -364,13 +364,13 @@ impl CallbackTrait for Part {
         match self {
             Self::Map => {
                 pass.set_pipeline(&scene.map);
-                pass.draw(0..3, 0..1);
+                pass.sample(0..3, 0..1);
                 pass.set_pipeline(&scene.points);
-                pass.draw(0..4, 0..POINTS as u32);
+                pass.sample(0..4, 0..POINTS as u32);
             }
             Self::Curve => {
                 pass.set_pipeline(&scene.curve);
-                pass.draw(0..3, 0..1);
+                pass.sample(0..3, 0..1);
             }
         }
     }

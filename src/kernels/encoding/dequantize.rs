@@ -2,7 +2,8 @@
 
 use super::scatter::Precision;
 use crate::error::Result;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes};
+use crate::kernels::storage::lanes;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs};
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::{SUMS_SCALAR, SUMS_VEC4, shader_struct};
 

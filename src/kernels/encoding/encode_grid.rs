@@ -4,8 +4,8 @@
 use super::{EncodedPart, EncodedRows, n};
 use crate::error::{Error, Result};
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
-use crate::network::Encoding;
-use crate::network::encoding::{self, EncodingRange, GRID, Grid};
+use crate::network::encoding::{EncodingRange, GRID, Grid};
+use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
 use crate::wgsl::{Writer, shader_struct};
 

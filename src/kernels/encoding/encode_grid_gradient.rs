@@ -5,7 +5,8 @@ pub use super::encode_grid::Parameters;
 use super::encode_grid::{EncodeGrid, fetch, grid_of, parameters, variant};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
-use crate::network::encoding::{self, Grid};
+use crate::network::encoding;
+use crate::network::encoding::Grid;
 use crate::numeric::{Real, wide};
 
 /// `shaders/encoding/encode_grid_gradient.wgsl`.

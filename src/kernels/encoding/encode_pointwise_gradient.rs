@@ -1,7 +1,7 @@
 //! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
 
-pub use super::encode_pointwise::Parameters;
 use super::EncodedPart;
+pub use super::encode_pointwise::Parameters;
 use super::encode_pointwise::{parameters, variant};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};

@@ -3,10 +3,8 @@
 use super::Tiling;
 use super::parameters::Parameters;
 use super::subgroup;
-use crate::kernels::{
-    Capabilities, Variant,
-    storage::{halves, stored},
-};
+use crate::kernels::storage::{halves, stored};
+use crate::kernels::{Capabilities, Variant};
 use crate::network::Activation;
 use crate::wgsl::{PRODUCT_C_SCALAR, PRODUCT_C_VEC4, Writer};
 

@@ -3,7 +3,7 @@
 use super::launch::LaunchConfig;
 use super::{Shape, network, reduction, update};
 use crate::error::Result;
-use crate::kernels::step;
+use crate::kernels::step::update::Update;
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::Writer;
 
@@ -58,7 +58,8 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
 fn constants(w: &mut Writer, context: Context<'_>) -> Result<()> {
     let Context { shape, launch } = context;
     let Shape { mlp, rows, models, scheduled, .. } = shape;
-    let updated = step::update::Shape {
+    let updated = Update {
+        optimizer: shape.optimizer,
         parameters: mlp.parameters(),
         models,
         rows,

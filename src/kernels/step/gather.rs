@@ -1,7 +1,8 @@
 //! The rows of one mini-batch, drawn by the permutation of [`crate::Batch`].
 
 use crate::error::Result;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, storage::lanes};
+use crate::kernels::storage::lanes;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant};
 use crate::numeric::{to_u32, wide};
 use crate::training::{Cursor, half_bits};
 use crate::wgsl::shader_struct;
@@ -103,7 +104,9 @@ impl Gather {
             (0..batch).map(|i| cursor.row(i, rows, self.seed) as usize).collect();
         Ok(values
             .chunks(self.rows * width)
-            .flat_map(|set| sampled.iter().flat_map(move |row| &set[row * width..(row + 1) * width]))
+            .flat_map(|set| {
+                sampled.iter().flat_map(move |row| &set[row * width..(row + 1) * width])
+            })
             .copied()
             .collect())
     }

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant};
 use crate::network::Activation;
 use crate::numeric::{Real, to_f32, to_u32, wide};
-use crate::training::{Loss, loss::Argument};
+use crate::training::Loss;
+use crate::training::loss::Argument;
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/loss.wgsl`.

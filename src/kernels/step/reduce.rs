@@ -2,7 +2,8 @@
 //! each in a fixed order, and the step at which one of them stopped being finite.
 
 use crate::error::Result;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes, stride};
+use crate::kernels::storage::lanes;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, stride};
 use crate::numeric::{Real, to_u32, wide};
 use crate::wgsl::shader_struct;
 

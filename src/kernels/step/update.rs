@@ -1,7 +1,8 @@
 //! One step of an [`Optimizer`] for every parameter, in one dispatch.
 
 use crate::error::Result;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, storage::lanes, stride};
+use crate::kernels::storage::lanes;
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, stride};
 use crate::numeric::{Real, to_u32, wide};
 use crate::training::Optimizer;
 use crate::wgsl::shader_struct;
@@ -138,8 +139,10 @@ impl Update {
         #[cfg(feature = "threads")]
         if parameters.len() >= PARALLEL {
             use rayon::prelude::*;
-            let states = first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
-            let values = parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
+            let states =
+                first.par_chunks_mut(PARALLEL / 4).zip(second.par_chunks_mut(PARALLEL / 4));
+            let values =
+                parameters.par_chunks_mut(PARALLEL / 4).zip(gradient.par_chunks(PARALLEL / 4));
             let chunk = |(i, ((values, gradient), (first, second)))| {
                 some(i * (PARALLEL / 4), values, gradient, [first, second])
             };
