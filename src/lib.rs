@@ -119,6 +119,9 @@ mod training;
 mod verify;
 mod wgsl;
 
+/// The version of wgpu that this crate is built on: its types are part of the interface.
+pub use wgpu;
+
 pub use cpu::CpuTrainer;
 pub use error::{Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};

@@ -1,12 +1,17 @@
 //! A network as a WGSL function, for shaders of the application's own.
 
+mod encodings;
+mod looped;
+mod names;
+mod text;
+mod unrolled;
+
 use crate::error::{Error, Result};
-use crate::network::activation::Saved;
-use crate::network::encoding::{Encoding, EncodingRange, Grid, encoding_ranges};
-use crate::network::{Activation, Mlp, Parameters};
-use crate::numeric::{to_f32, to_u32, wide};
-use crate::wgsl::Piece;
-use std::fmt::Write as _;
+use crate::network::{Mlp, Parameters};
+use crate::numeric::{to_u32, wide};
+use crate::wgsl::Writer;
+use names::TAKEN;
+use text::Text;
 
 /// The widest layer whose units are written out, so that a compiler keeps them in registers; the
 /// units of wider ones go through arrays of the function's own.
@@ -20,54 +25,6 @@ const MAX_UNIFORM: u64 = 65_536;
 
 /// Terms of a sum that one iteration of a loop takes.
 const TERMS: usize = 8;
-
-/// WGSL's keywords, and what the text calls: a function of such a name could not be, or would hide it.
-/// (Words that WGSL only reserves are left to the compiler's own message.)
-const TAKEN: &[&str] = &[
-    "abs",
-    "alias",
-    "array",
-    "bitcast",
-    "break",
-    "case",
-    "clamp",
-    "const",
-    "const_assert",
-    "continue",
-    "continuing",
-    "default",
-    "diagnostic",
-    "discard",
-    "dot",
-    "else",
-    "enable",
-    "exp",
-    "f16",
-    "f32",
-    "false",
-    "floor",
-    "fn",
-    "for",
-    "i32",
-    "if",
-    "let",
-    "loop",
-    "min",
-    "override",
-    "requires",
-    "return",
-    "round",
-    "select",
-    "struct",
-    "switch",
-    "true",
-    "u32",
-    "var",
-    "vec2",
-    "vec3",
-    "vec4",
-    "while",
-];
 
 /// The largest number of an f16.
 const MAX_F16: f32 = 65_504.0;
@@ -233,19 +190,19 @@ impl WgslFunction<'_> {
     /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
         self.check()?;
-        let mut writer = Writer { function: self, text: String::new() };
+        let mut text = Text { function: self, w: Writer::default() };
         if self.f16 {
-            writer.line("enable f16;");
+            text.w.line("enable f16;");
         }
-        writer.line(format!("// {}: by wgrad {}.", self.mlp, env!("CARGO_PKG_VERSION")));
-        writer.parameters()?;
-        writer.function(false);
+        text.w.line(format_args!("// {}: by wgrad {}.", self.mlp, env!("CARGO_PKG_VERSION")));
+        text.parameters()?;
+        text.function(false);
         if self.gradient {
-            writer.function(true);
+            text.function(true);
         }
-        writer.activations();
-        writer.grids();
-        Ok(writer.text)
+        text.pieces();
+        text.grids();
+        Ok(text.w.finish())
     }
 
     fn check(&self) -> Result<()> {
@@ -318,7 +275,7 @@ impl WgslFunction<'_> {
                     format!("at most {MAX_UNIFORM}"),
                 ));
             }
-            if !self.fours() {
+            if !self.is_vec4() {
                 return Err(Error::argument(
                     "the parameters' buffer of a WGSL function of any model or of wide layers",
                     "a uniform one",
@@ -337,13 +294,13 @@ impl WgslFunction<'_> {
         Ok(())
     }
 
-    fn written_out(&self) -> bool {
+    fn is_unrolled(&self) -> bool {
         self.mlp.widest() <= MAX_WRITTEN_OUT && !self.loops
     }
 
     /// Iterations of all loops of a call, with those that end them.
     fn iterations(&self) -> usize {
-        if self.written_out() {
+        if self.is_unrolled() {
             return 0;
         }
         let product =
@@ -365,565 +322,9 @@ impl WgslFunction<'_> {
 
     /// Whether the parameters are bound four by four: every index is then a constant, and most rows
     /// begin at a multiple of four.
-    fn fours(&self) -> bool {
-        self.written_out() && self.which != Which::Argument
+    fn is_vec4(&self) -> bool {
+        self.is_unrolled() && self.which != Which::Argument
     }
-}
-
-/// A layer's units: vectors of four, and one of the rest.
-#[derive(Clone, Copy)]
-struct Chunk {
-    first: usize,
-    len: usize,
-}
-
-fn chunks(units: usize) -> impl Iterator<Item = Chunk> {
-    (0..units).step_by(4).map(move |first| Chunk { first, len: (units - first).min(4) })
-}
-
-/// Component `i` of the vector `name` of `len`, which is a scalar where there is one.
-fn component(name: &str, i: usize, len: usize) -> String {
-    if len == 1 { name.to_owned() } else { format!("{name}.{}", ["x", "y", "z", "w"][i]) }
-}
-
-struct Writer<'a> {
-    function: &'a WgslFunction<'a>,
-    text: String,
-}
-
-impl Writer<'_> {
-    fn line(&mut self, line: impl AsRef<str>) {
-        self.text.push_str(line.as_ref());
-        self.text.push('\n');
-    }
-
-    fn parameters(&mut self) -> Result<()> {
-        let f = self.function;
-        let Values::Bound { group, binding, uniform } = f.values else { return Ok(()) };
-        let all = f.models * f.mlp.parameters();
-        // Of a fixed size: an index that is a constant needs no check then.
-        let (ty, count) = if f.fours() { ("vec4<f32>", all.div_ceil(4)) } else { ("f32", all) };
-        let name = &f.name;
-        let space = if uniform { "uniform" } else { "storage, read" };
-        let line = format!(
-            "@group({group}) @binding({binding}) var<{space}> {name}_parameters: array<{ty}, {count}>;"
-        );
-        self.line(line);
-        Ok(())
-    }
-
-    /// A vector of a scalar type.
-    fn vector(&self, len: usize) -> String {
-        let scalar = self.function.scalar();
-        if len == 1 { scalar.to_owned() } else { format!("vec{len}<{scalar}>") }
-    }
-
-    /// The parameters from `first` on, as a vector of `len`.
-    fn load(&self, first: usize, len: usize) -> String {
-        let f = self.function;
-        let name = &f.name;
-        let at = match f.which {
-            Which::Fixed(model) => model * f.mlp.parameters() + first,
-            Which::Argument => first,
-        };
-        let words: Vec<String> = match f.values {
-            Values::Baked(parameters) => {
-                let suffix = if f.f16 { "h" } else { "f" };
-                let values = &parameters.values()[at..at + len];
-                let literals = values.iter().map(|value| {
-                    // What an f16 cannot tell from 0 has no literal.
-                    let value = if f.f16 && value.abs() < 6e-8 { 0.0 } else { *value };
-                    format!("{value:?}{suffix}")
-                });
-                literals.collect()
-            }
-            Values::Bound { .. } if f.fours() => {
-                if len == 4 && at.is_multiple_of(4) {
-                    let whole = format!("{name}_parameters[{}]", at / 4);
-                    return if f.f16 { format!("vec4<f16>({whole})") } else { whole };
-                }
-                let word = |i: usize| {
-                    let place = ["x", "y", "z", "w"][(at + i) % 4];
-                    let word = format!("{name}_parameters[{}].{place}", (at + i) / 4);
-                    if f.f16 { format!("f16({word})") } else { word }
-                };
-                (0..len).map(word).collect()
-            }
-            Values::Bound { .. } => {
-                let base = if f.which == Which::Argument { "base + " } else { "" };
-                let scalar = f.scalar();
-                let word = |i: usize| format!("{scalar}({name}_parameters[{base}{}u])", at + i);
-                (0..len).map(word).collect()
-            }
-        };
-        match len {
-            1 => words[0].clone(),
-            _ => format!("{}({})", self.vector(len), words.join(", ")),
-        }
-    }
-
-    /// One parameter, at an index that the shader computes.
-    fn load_at(&self, first: usize, index: &str) -> String {
-        let f = self.function;
-        let at = match f.which {
-            Which::Fixed(model) => format!("{}u", model * f.mlp.parameters() + first),
-            Which::Argument => format!("base + {first}u"),
-        };
-        format!("{}({}_parameters[{at} + {index}])", f.scalar(), f.name)
-    }
-
-    /// `activation`'s value or gradient at a scalar expression.
-    fn apply(&self, activation: Activation, which: &str, at: &str) -> String {
-        match (activation, which) {
-            (Activation::Identity, "value") => at.to_owned(),
-            _ => {
-                let name = format!("{}_{}_{which}", self.function.name, activation.name());
-                if self.function.f16 {
-                    format!("f16({name}(f32({at})))")
-                } else {
-                    format!("{name}({at})")
-                }
-            }
-        }
-    }
-
-    /// `let NAME = VECTOR(a, b, …);`
-    fn vector_line(&mut self, name: &str, components: &[String]) {
-        let value = match components {
-            [one] => one.clone(),
-            _ => format!("{}({})", self.vector(components.len()), components.join(", ")),
-        };
-        self.line(format!("    let {name} = {value};"));
-    }
-
-    fn function(&mut self, gradient: bool) {
-        let f = self.function;
-        let (inputs, outputs) = (f.mlp.inputs, f.mlp.outputs());
-        let mut arguments = format!("x: array<f32, {inputs}>");
-        if gradient && outputs > 1 {
-            let _ = write!(arguments, ", dy: array<f32, {outputs}>");
-        }
-        if f.which == Which::Argument {
-            arguments.push_str(", model: u32");
-        }
-        let (suffix, results) = if gradient { ("_gradient", inputs) } else { ("", outputs) };
-        let name = &f.name;
-        self.line(format!("fn {name}{suffix}({arguments}) -> array<f32, {results}> {{"));
-        if f.which == Which::Argument {
-            let (last, p) = (f.models - 1, f.mlp.parameters());
-            self.line(format!("    let base = min(model, {last}u) * {p}u;"));
-        }
-        match (f.written_out(), gradient) {
-            (true, _) => self.written_out(gradient),
-            (false, _) => self.looped(gradient),
-        }
-        self.line("}");
-    }
-
-    /// The result, of f32 whatever the sums were in.
-    fn result(&mut self, name: &str, units: usize) {
-        let words: Vec<String> = chunks(units)
-            .enumerate()
-            .flat_map(|(c, chunk)| {
-                let vector = format!("{name}_{c}");
-                (0..chunk.len).map(move |i| component(&vector, i, chunk.len)).collect::<Vec<_>>()
-            })
-            .map(|word| if self.function.f16 { format!("f32({word})") } else { word })
-            .collect();
-        self.line(format!("    return array<f32, {units}>({});", words.join(", ")));
-    }
-
-    /// An argument as vectors.
-    fn argument(&mut self, name: &str, argument: &str, units: usize) {
-        for (c, chunk) in chunks(units).enumerate() {
-            let words: Vec<String> = (0..chunk.len)
-                .map(|i| {
-                    let word = format!("{argument}[{}]", chunk.first + i);
-                    if self.function.f16 { format!("f16({word})") } else { word }
-                })
-                .collect();
-            self.vector_line(&format!("{name}_{c}"), &words);
-        }
-    }
-
-    fn written_out(&mut self, gradient: bool) {
-        let f = self.function;
-        let (mlp, ranges) = (f.mlp, f.mlp.ranges());
-        self.first_inputs();
-        // Layer l reads y{l} and writes z{l + 1} and y{l + 1}.
-        for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
-            let inputs = range.shape[1];
-            for (c, chunk) in chunks(layer.units).enumerate() {
-                let sums: Vec<String> = (chunk.first..chunk.first + chunk.len)
-                    .map(|unit| {
-                        let mut sum = self.load(range.bias.start + unit, 1);
-                        for (i, part) in chunks(inputs).enumerate() {
-                            let first = range.weight.start + unit * inputs + part.first;
-                            let (w, y) = (self.load(first, part.len), format!("y{l}_{i}"));
-                            let _ = match part.len {
-                                1 => write!(sum, " + {w} * {y}"),
-                                _ => write!(sum, " + dot({w}, {y})"),
-                            };
-                        }
-                        sum
-                    })
-                    .collect();
-                let (z, y) = (format!("z{}_{c}", l + 1), format!("y{}_{c}", l + 1));
-                self.vector_line(&z, &sums);
-                let values: Vec<String> = (0..chunk.len)
-                    .map(|i| self.apply(layer.activation, "value", &component(&z, i, chunk.len)))
-                    .collect();
-                self.vector_line(&y, &values);
-            }
-        }
-        let last = mlp.layers.len();
-        if !gradient {
-            self.result(&format!("y{last}"), mlp.outputs());
-            return;
-        }
-        let one = mlp.outputs() == 1;
-        if one {
-            self.line(format!("    let e{last}_0 = {}(1.0);", f.scalar()));
-        } else {
-            self.argument(&format!("e{last}"), "dy", mlp.outputs());
-        }
-        // e{l} is the gradient of the units y{l}, d{l} that of z{l}.
-        for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate().rev() {
-            let saved = if layer.activation.saves() == Saved::Output { "y" } else { "z" };
-            for (c, chunk) in chunks(layer.units).enumerate() {
-                let deltas: Vec<String> = (0..chunk.len)
-                    .map(|i| {
-                        let e = component(&format!("e{}_{c}", l + 1), i, chunk.len);
-                        if layer.activation == Activation::Identity {
-                            return e;
-                        }
-                        let at = component(&format!("{saved}{}_{c}", l + 1), i, chunk.len);
-                        format!("{e} * {}", self.apply(layer.activation, "derivative", &at))
-                    })
-                    .collect();
-                self.vector_line(&format!("d{}_{c}", l + 1), &deltas);
-            }
-            let inputs = range.shape[1];
-            for (i, part) in chunks(inputs).enumerate() {
-                let terms: Vec<String> = chunks(layer.units)
-                    .enumerate()
-                    .flat_map(|(c, chunk)| (0..chunk.len).map(move |j| (c, chunk, j)))
-                    .map(|(c, chunk, j)| {
-                        let unit = chunk.first + j;
-                        let first = range.weight.start + unit * inputs + part.first;
-                        let d = component(&format!("d{}_{c}", l + 1), j, chunk.len);
-                        format!("{} * {d}", self.load(first, part.len))
-                    })
-                    .collect();
-                self.line(format!("    let e{l}_{i} = {};", terms.join(" + ")));
-            }
-        }
-        if mlp.encoding.is_empty() {
-            self.result("e0", mlp.inputs);
-            return;
-        }
-        let delta = |j: usize| {
-            let (c, width) = (j / 4, mlp.layer_inputs(0));
-            component(&format!("e0_{c}"), j % 4, (width - 4 * c).min(4))
-        };
-        self.input_gradient(&delta);
-    }
-
-    /// A point of the inputs as a vector of three.
-    fn point(&self, first: usize, dimensions: usize) -> String {
-        let at = |d: usize| if d < dimensions { format!("x[{}]", first + d) } else { "0.0".into() };
-        format!("vec3<f32>({}, {}, {})", at(0), at(1), at(2))
-    }
-
-    /// What `value` or `slope` of a pointwise encoding takes, for one output.
-    fn arguments(&self, place: &EncodingRange, j: usize) -> String {
-        let (of_point, dimensions) = (place.encoding.of_point(), place.encoding.dimensions());
-        let dimensions = dimensions.unwrap_or(1);
-        let point = self.point(place.inputs.start + j / of_point * dimensions, dimensions);
-        let [a, b] = place.encoding.numbers().map(to_f32);
-        format!("{point}, {}u, vec2<f32>({a:?}f, {b:?}f)", j % of_point)
-    }
-
-    /// The name that the functions of a grid begin with.
-    fn grid_prefix(&self, part: usize) -> String {
-        format!("{}_part{part}", self.function.name)
-    }
-
-    /// The function `which` of a grid for each chunk of a level's features: what it is called with, and
-    /// the first output.
-    fn grid_calls(&self, part: usize, place: &EncodingRange, grid: &Grid) -> Vec<(String, usize)> {
-        let f = self.function;
-        let prefix = self.grid_prefix(part);
-        let point = self.point(place.inputs.start, place.inputs.len());
-        let (features, chunk) = (grid.features_per_level as usize, grid.chunk() as usize);
-        let (base, model) = match f.which {
-            Which::Fixed(model) => ("", model),
-            Which::Argument => ("base + ", 0),
-        };
-        let at = model * f.mlp.parameters() + place.tables.start;
-        let levels = grid.levels(place.inputs.len());
-        let calls = levels.iter().enumerate().flat_map(|(l, level)| {
-            let level = format!("{prefix}_{}", level.literal());
-            let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
-            (0..features).step_by(chunk).map(call)
-        });
-        calls.map(|(rest, j)| (format!("{point}, {rest}"), place.outputs.start + j)).collect()
-    }
-
-    /// The first layer's inputs as vectors `y0_…`: the function's own, or what its encoding makes of
-    /// them.
-    fn first_inputs(&mut self) {
-        let f = self.function;
-        if f.mlp.encoding.is_empty() {
-            self.argument("y0", "x", f.mlp.inputs);
-            return;
-        }
-        let mut words = Vec::new();
-        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
-            if let Encoding::Grid(grid) = &place.encoding {
-                let prefix = self.grid_prefix(part);
-                let chunk = grid.chunk() as usize;
-                for (call, first) in self.grid_calls(part, place, grid) {
-                    self.line(format!("    let g{first} = {prefix}_grid_value({call});"));
-                    let name = format!("g{first}");
-                    words.extend((0..chunk).map(|i| component(&name, i, chunk)));
-                }
-            } else {
-                let name = format!("{}_{}", f.name, place.encoding.name());
-                for j in 0..place.outputs.len() {
-                    words.push(format!("{name}_value({})", self.arguments(place, j)));
-                }
-            }
-        }
-        if f.f16 {
-            words.iter_mut().for_each(|word| *word = format!("f16({word})"));
-        }
-        for (c, words) in words.chunks(4).enumerate() {
-            self.vector_line(&format!("y0_{c}"), words);
-        }
-    }
-
-    /// The gradient of the inputs from `delta(j)`, that of the encoding's output j.
-    fn input_gradient(&mut self, delta: &dyn Fn(usize) -> String) {
-        let f = self.function;
-        self.line(format!("    var dx = array<f32, {}>();", f.mlp.inputs));
-        let delta = |j| if f.f16 { format!("f32({})", delta(j)) } else { delta(j) };
-        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
-            let (calls, dimensions) = if let Encoding::Grid(grid) = &place.encoding {
-                let (prefix, chunk) = (self.grid_prefix(part), grid.chunk() as usize);
-                let call = |(call, first): (String, usize)| {
-                    let dy: Vec<_> = (first..first + chunk).map(&delta).collect();
-                    let dy = format!("{prefix}_GridFeatures({})", dy.join(", "));
-                    (format!("{prefix}_grid_vjp({call}, {dy})"), first, place.inputs.start)
-                };
-                let calls: Vec<_> =
-                    self.grid_calls(part, place, grid).into_iter().map(call).collect();
-                (calls, place.inputs.len())
-            } else {
-                let name = format!("{}_{}_derivative", f.name, place.encoding.name());
-                let dimensions = place.encoding.dimensions().unwrap_or(1);
-                let call = |j: usize| {
-                    let to = place.inputs.start + j / place.encoding.of_point() * dimensions;
-                    let dy = delta(place.outputs.start + j);
-                    (format!("{dy} * {name}({})", self.arguments(place, j)), j, to)
-                };
-                ((0..place.outputs.len()).map(call).collect(), dimensions)
-            };
-            for (call, first, to) in calls {
-                self.line(format!("    let s{part}_{first} = {call};"));
-                for d in 0..dimensions {
-                    let c = component("", d, 3);
-                    self.line(format!("    dx[{}] += s{part}_{first}{c};", to + d));
-                }
-            }
-        }
-        self.line("    return dx;");
-    }
-
-    /// `for (var i = 0u; i < count; i++) { to[i] = from; }`
-    fn copy(&mut self, to: &str, count: usize, from: &str) {
-        self.line(format!("    for (var i = 0u; i < {count}u; i++) {{ {to}[i] = {from}; }}"));
-    }
-
-    /// `sum += Σ weight(k) · vector[k]` over `count` terms, eight an iteration.
-    fn sum(&mut self, count: usize, weight: &dyn Fn(&Self, &str) -> String, vector: &str) {
-        let whole = count / TERMS * TERMS;
-        if whole > 0 {
-            self.line(format!("        for (var k = 0u; k < {whole}u; k += {TERMS}u) {{"));
-            for i in 0..TERMS {
-                let k = format!("k + {i}u");
-                let line = format!("            sum += {} * {vector}[{k}];", weight(self, &k));
-                self.line(line);
-            }
-            self.line("        }");
-        }
-        for k in whole..count {
-            let line =
-                format!("        sum += {} * {vector}[{k}];", weight(self, &format!("{k}u")));
-            self.line(line);
-        }
-    }
-
-    fn looped(&mut self, gradient: bool) {
-        let f = self.function;
-        let (mlp, ranges, scalar) = (f.mlp, f.mlp.ranges(), f.scalar());
-        self.line(format!("    var y0: array<{scalar}, {}>;", mlp.layer_inputs(0)));
-        if mlp.encoding.is_empty() {
-            self.copy("y0", mlp.inputs, &format!("{scalar}(x[i])"));
-        } else {
-            self.first_inputs();
-            for (c, chunk) in chunks(mlp.layer_inputs(0)).enumerate() {
-                for i in 0..chunk.len {
-                    let word = component(&format!("y0_{c}"), i, chunk.len);
-                    self.line(format!("    y0[{}] = {word};", chunk.first + i));
-                }
-            }
-        }
-        for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
-            let [units, inputs] = range.shape;
-            let (weight, next) = (range.weight.start, l + 1);
-            let keeps = gradient && layer.activation.saves() == Saved::Input;
-            self.line(format!("    var y{next}: array<{scalar}, {units}>;"));
-            if keeps {
-                self.line(format!("    var z{next}: array<{scalar}, {units}>;"));
-            }
-            self.line(format!("    for (var j = 0u; j < {units}u; j++) {{"));
-            self.line(format!("        var sum = {};", self.load_at(range.bias.start, "j")));
-            let row = |w: &Self, k: &str| w.load_at(weight, &format!("j * {inputs}u + {k}"));
-            self.sum(inputs, &row, &format!("y{l}"));
-            if keeps {
-                self.line(format!("        z{next}[j] = sum;"));
-            }
-            self.line(format!(
-                "        y{next}[j] = {};",
-                self.apply(layer.activation, "value", "sum")
-            ));
-            self.line("    }");
-        }
-        let last = mlp.layers.len();
-        let (name, units) = if gradient {
-            let from = if mlp.outputs() == 1 { "1.0".into() } else { format!("{scalar}(dy[i])") };
-            self.line(format!("    var e{last}: array<{scalar}, {}>;", mlp.outputs()));
-            self.copy(&format!("e{last}"), mlp.outputs(), &from);
-            for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate().rev() {
-                let [units, inputs] = range.shape;
-                let (weight, next) = (range.weight.start, l + 1);
-                if layer.activation != Activation::Identity {
-                    let saved = if layer.activation.saves() == Saved::Output { "y" } else { "z" };
-                    let slope =
-                        self.apply(layer.activation, "derivative", &format!("{saved}{next}[i]"));
-                    self.copy(&format!("e{next}"), units, &format!("e{next}[i] * {slope}"));
-                }
-                self.line(format!("    var e{l}: array<{scalar}, {inputs}>;"));
-                self.line(format!("    for (var j = 0u; j < {inputs}u; j++) {{"));
-                self.line(format!("        var sum = {scalar}(0.0);"));
-                let column =
-                    |w: &Self, k: &str| w.load_at(weight, &format!("({k}) * {inputs}u + j"));
-                self.sum(units, &column, &format!("e{next}"));
-                self.line(format!("        e{l}[j] = sum;\n    }}"));
-            }
-            if !mlp.encoding.is_empty() {
-                self.input_gradient(&|j| format!("e0[{j}]"));
-                return;
-            }
-            ("e0".to_owned(), mlp.inputs)
-        } else {
-            (format!("y{last}"), mlp.outputs())
-        };
-        self.line(format!("    var result: array<f32, {units}>;"));
-        self.copy("result", units, &format!("f32({name}[i])"));
-        self.line("    return result;");
-    }
-
-    /// The functions of each grid, with its own constants and its own way to the tables.
-    fn grids(&mut self) {
-        let f = self.function;
-        for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
-            let Encoding::Grid(grid) = &place.encoding else { continue };
-            let prefix = self.grid_prefix(part);
-            let piece = place.encoding.wgsl();
-            let mut text = grid.constants(place.inputs.len());
-            let chunk = grid.chunk() as usize;
-            let name = format!("{}_parameters", f.name);
-            let model = if let Which::Fixed(model) = f.which { model } else { 0 };
-            let first = model * f.mlp.parameters();
-            let body = if f.fours() && chunk == 4 && first.is_multiple_of(4) {
-                format!("return {name}[at / 4u];")
-            } else if f.fours() && chunk == 2 && first.is_multiple_of(2) {
-                format!("let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);")
-            } else {
-                let word = |i: usize| match f.fours() {
-                    true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
-                    false => format!("{name}[at + {i}u]"),
-                };
-                let words: Vec<_> = (0..chunk).map(word).collect();
-                format!("return GridFeatures({});", words.join(", "))
-            };
-            let _ = writeln!(text, "fn grid_features(at: u32) -> GridFeatures {{ {body} }}");
-            text.push_str(piece.text);
-            for need in piece.needs {
-                text.push_str(need.text);
-            }
-            self.text.push_str(&prefixed(&text, &prefix));
-        }
-    }
-
-    /// The activation functions that are called, and what they call, under names of this function's
-    /// own.
-    fn activations(&mut self) {
-        let f = self.function;
-        let needed = |activation: &Activation| *activation != Activation::Identity;
-        let mut open: Vec<&'static Piece> = f
-            .mlp
-            .layers
-            .iter()
-            .map(|l| l.activation)
-            .filter(needed)
-            .map(Activation::wgsl)
-            .collect();
-        let pointwise = f.mlp.encoding.iter().map(|part| &part.encoding);
-        open.extend(pointwise.filter(|e| !matches!(e, Encoding::Grid(_))).map(Encoding::wgsl));
-        let mut pieces: Vec<&'static Piece> = Vec::new();
-        while let Some(piece) = open.pop() {
-            if pieces.iter().all(|known| known.name != piece.name) {
-                pieces.push(piece);
-                open.extend(piece.needs);
-            }
-        }
-        let text: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
-        let text = text.join("\n");
-        self.text.push_str(&prefixed(&text, &f.name));
-    }
-}
-
-/// `text` with `prefix_` before each name that it defines, wherever it stands.
-fn prefixed(text: &str, prefix: &str) -> String {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let defined: Vec<&str> = text
-        .lines()
-        .filter_map(|line| {
-            let mut keywords = ["fn ", "const ", "alias ", "struct "].into_iter();
-            keywords.find_map(|keyword| line.strip_prefix(keyword))
-        })
-        .filter_map(|rest| rest.split(|c| !is_word(c)).next())
-        .collect();
-    let mut result = String::with_capacity(text.len() + text.len() / 4);
-    for line in text.lines().filter(|line| !line.starts_with("//")) {
-        let mut rest = line;
-        while let Some(start) = rest.find(is_word) {
-            let end = rest[start..].find(|c| !is_word(c)).map_or(rest.len(), |n| start + n);
-            result.push_str(&rest[..start]);
-            if defined.contains(&&rest[start..end]) {
-                result.push_str(prefix);
-                result.push('_');
-            }
-            result.push_str(&rest[start..end]);
-            rest = &rest[end..];
-        }
-        result.push_str(rest);
-        result.push('\n');
-    }
-    result
 }
 
 #[cfg(test)]

@@ -16,8 +16,7 @@ use crate::kernels::{
 use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::Loss;
-use crate::wgsl::shader_struct;
-use std::fmt::Write as _;
+use crate::wgsl::{Writer, shader_struct};
 
 /// `shaders/fused.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -294,7 +293,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
 /// The sizes, the layers, and their activations.
 fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let mlp = shape.mlp;
-    let mut text = String::new();
+    let mut w = Writer::default();
     for (name, value) in [
         ("WORKGROUP", launch.workgroup()),
         ("TILE_ROWS", launch.tile_rows()),
@@ -308,60 +307,61 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
         ("INPUTS", mlp.layer_inputs(0)),
         ("OUTPUTS", mlp.outputs()),
     ] {
-        let value = to_u32("a size of a fused step", wide(value))?;
-        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+        w.constant(name, to_u32("a size of a fused step", wide(value))?);
     }
     let layout = SavedLayout::new(shape);
-    let _ = writeln!(text, "const INPUT_DELTA: u32 = {}u;", layout.input_delta);
-    text.push_str("fn layer_of(l: u32) -> Layer {\n    switch l {\n");
-    let last = mlp.layers.len() - 1;
-    for (l, range) in mlp.ranges().iter().enumerate() {
-        let [units, inputs] = range.shape;
-        let case = if l == last { "default".into() } else { format!("case {l}u") };
-        let _ = writeln!(
-            text,
-            "        {case}: {{ return Layer({inputs}u, {units}u, {}u, {}u, {}u, {}u, {}u, {}u); }}",
-            range.weight.start,
-            range.bias.start,
-            layout.levels[l],
-            layout.levels[l + 1],
-            layout.kept[l],
-            layout.deltas[l],
-        );
-    }
-    text.push_str("    }\n}\n");
-    // Each activation once, however many layers have it.
-    let mut hidden: Vec<Activation> = Vec::new();
-    for layer in &mlp.layers[..last] {
-        if !hidden.contains(&layer.activation) {
-            hidden.push(layer.activation);
-        }
-    }
+    w.line(format_args!("const INPUT_DELTA: u32 = {}u;", layout.input_delta));
+    let layers: Vec<_> = mlp
+        .ranges()
+        .iter()
+        .enumerate()
+        .map(|(l, range)| {
+            let [units, inputs] = range.shape;
+            let fields = [
+                inputs,
+                units,
+                range.weight.start,
+                range.bias.start,
+                layout.levels[l],
+                layout.levels[l + 1],
+                layout.kept[l],
+                layout.deltas[l],
+            ];
+            let fields: Vec<_> = fields.iter().map(|field| format!("{field}u")).collect();
+            (format!("{l}u"), format!("return Layer({});", fields.join(", ")))
+        })
+        .collect();
+    w.function("layer_of(l: u32) -> Layer", |w| w.switch("l", &layers));
     for (function, of) in [("values_of", "value"), ("derivatives_of", "derivative")] {
-        let _ =
-            writeln!(text, "fn {function}(l: u32, v: vec4<f32>) -> vec4<f32> {{\n    switch l {{");
-        for (i, activation) in hidden.iter().enumerate() {
-            let layers: Vec<_> = mlp.layers[..last]
-                .iter()
-                .enumerate()
-                .filter(|(_, layer)| layer.activation == *activation)
-                .map(|(l, _)| format!("{l}u"))
-                .collect();
-            let default = if i + 1 == hidden.len() { ", default" } else { "" };
-            let name = activation.name();
-            let parts: Vec<_> = ["x", "y", "z", "w"].map(|c| format!("{name}_{of}(v.{c})")).into();
-            let _ = writeln!(
-                text,
-                "        case {}{default}: {{ return vec4<f32>({}); }}",
-                layers.join(", "),
-                parts.join(", ")
-            );
-        }
-        if hidden.is_empty() {
-            text.push_str("        default: { return v; }\n");
-        }
-        text.push_str("    }\n}\n");
+        let cases = hidden_cases(mlp, of);
+        w.function(format_args!("{function}(l: u32, v: vec4<f32>) -> vec4<f32>"), |w| {
+            if cases.is_empty() {
+                w.line("return v;");
+            } else {
+                w.switch("l", &cases);
+            }
+        });
     }
-    text.push_str(&shape.loss.splice(mlp.last_activation()));
-    Ok(text)
+    w.push(&shape.loss.splice(mlp.last_activation()));
+    Ok(w.finish())
+}
+
+/// WGSL: for each activation of hidden layers, their numbers and the call of its function `of`. Each
+/// activation stands there once, however many layers have it.
+fn hidden_cases(mlp: &Mlp, of: &str) -> Vec<(String, String)> {
+    let hidden = &mlp.layers[..mlp.layers.len() - 1];
+    let mut activations: Vec<Activation> = Vec::new();
+    for layer in hidden {
+        if !activations.contains(&layer.activation) {
+            activations.push(layer.activation);
+        }
+    }
+    let case = |activation: Activation| {
+        let layers = hidden.iter().enumerate().filter(|(_, l)| l.activation == activation);
+        let layers: Vec<_> = layers.map(|(l, _)| format!("{l}u")).collect();
+        let name = activation.name();
+        let parts = ["x", "y", "z", "w"].map(|c| format!("{name}_{of}(v.{c})"));
+        (layers.join(", "), format!("return vec4<f32>({});", parts.join(", ")))
+    };
+    activations.into_iter().map(case).collect()
 }

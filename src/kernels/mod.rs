@@ -43,11 +43,16 @@ macro_rules! kernel {
 mod capabilities;
 mod definition;
 mod dispatch;
+#[doc(hidden)]
 pub mod encoding;
+#[doc(hidden)]
 pub mod fused;
 pub mod matmul;
+#[doc(hidden)]
 pub mod measure;
+#[doc(hidden)]
 pub mod resident;
+#[doc(hidden)]
 pub mod step;
 mod storage;
 

@@ -9,6 +9,7 @@ const TABLE: f64 = 1e-4;
 
 /// How the weights of a layer are drawn; biases start at 0, and a grid's features uniform in ±10⁻⁴.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Init {
     /// By the layer's activation: [`Init::HeNormal`] in front of the rectifier family (ReLU,
     /// leaky ReLU, GELU, SiLU, softplus), [`Init::GlorotUniform`] elsewhere.

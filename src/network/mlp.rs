@@ -39,6 +39,7 @@ pub struct Mlp {
 ///
 /// The weight is `[units, inputs of the layer]`, row-major; the bias `[units]` follows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerRange {
     /// The weight's elements.
     pub weight: Range<usize>,

@@ -5,6 +5,7 @@ use std::fmt;
 /// A buffer of a plan. Elements are f32 unless said otherwise; the layouts are part of the public
 /// interface, and a change of one is a breaking change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Buffer {
     /// The data's inputs, `[sets, rows, inputs]`.
     Inputs,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// What [`FrameBudget::record`] did, and what it knew.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct FrameReport {
     /// Steps that it recorded.
     pub steps: u32,

@@ -9,6 +9,7 @@ use crate::plan::{Buffer, Prediction};
 
 /// Where an [`Inference`] writes.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Output<'a> {
     /// `[models, rows, outputs]`, f32, at a slice of a buffer made for `STORAGE`, whose offset is
     /// a multiple of the device's `min_storage_buffer_offset_alignment`.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 
 /// How many rows of the data a step uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Batch {
     /// All of them.
     #[default]

@@ -157,6 +157,7 @@ impl DataShape {
 ///
 /// The class is 1 for the first half of the rows and 0 for the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dataset {
     /// The article's: a disc of radius 0 to 0.5 inside a ring of radius 0.6 to 1, radius and
     /// angle uniform.

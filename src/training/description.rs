@@ -43,6 +43,7 @@ pub struct Training {
 
 /// How the steps of a training are put on the GPU. All give the same training, up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Strategy {
     /// The one that suits the network, the batch and the device.
     #[default]

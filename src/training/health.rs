@@ -6,6 +6,7 @@ use std::fmt;
 
 /// One layer of one model.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct LayerHealth {
     /// The Euclidean norm of the gradient of the layer's weight and bias.
     pub gradient_norm: f64,
@@ -40,6 +41,7 @@ impl LayerHealth {
 
 /// Every layer of every model, `[models, layers]`. Prints as a table.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Health {
     /// The number of models.
     pub models: usize,

@@ -5,6 +5,7 @@ use crate::training::optimizer::Hyper;
 
 /// The learning rate of each step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
 pub enum Schedule {
     /// The optimizer's own.
     #[default]

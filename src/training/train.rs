@@ -7,6 +7,7 @@ use crate::training::{Health, Optimizer, Training};
 
 /// The losses of training steps, each before its update.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Losses<T = f32> {
     /// The step of the first row: 0 unless recorded steps have overwritten the history.
     pub first_step: u32,
@@ -134,6 +135,7 @@ pub trait Sealed {}
 
 /// The losses of a population and their gradients.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Gradients<T = f32> {
     /// One loss a model.
     pub losses: Vec<T>,

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 /// One way to the gradient.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Way {
     /// Its name.
     pub name: &'static str,
@@ -30,6 +31,7 @@ pub struct Way {
 
 /// The ways to one gradient, side by side. Prints as a table.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The network.
     pub mlp: Mlp,

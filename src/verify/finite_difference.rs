@@ -11,6 +11,7 @@ use crate::training::TrainBase;
 
 /// How a numerical gradient is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FiniteDifference {
     /// (L(w + h) − L(w)) / h, the article's: P + 1 forward passes, an error of the order of h.
     Forward,

@@ -28,10 +28,20 @@ impl Writer {
 
     /// `HEAD { … }`
     pub fn block(&mut self, head: impl Display, body: impl FnOnce(&mut Self)) {
+        self.open(head);
+        body(self);
+        self.close();
+    }
+
+    /// `HEAD {`, to be closed by [`Writer::close`].
+    pub fn open(&mut self, head: impl Display) {
         self.line(format_args!("{head} {{"));
         self.depth += 1;
-        body(self);
-        self.depth -= 1;
+    }
+
+    /// `}`
+    pub fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
         self.line("}");
     }
 

@@ -3,8 +3,11 @@
 mod epilogue;
 mod launch;
 mod parameters;
+#[doc(hidden)]
 pub mod registers;
+#[doc(hidden)]
 pub mod subgroup;
+#[doc(hidden)]
 pub mod tiled;
 mod tiling;
 

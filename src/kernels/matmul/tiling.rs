@@ -6,6 +6,7 @@ use crate::kernels::{Capabilities, Kernel};
 
 /// Who computes a tile of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Tiling {
     /// One invocation 4 × 4: `shaders/matmul/registers.wgsl`. On any device.
     Registers,

@@ -37,6 +37,7 @@ const ROWS: usize = 256;
 
 /// What the buffer `saved` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Holds {
     /// What [`Activation::saves`] says.
     Saved,

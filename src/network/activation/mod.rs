@@ -1,10 +1,11 @@
 //! Activation functions: one file each in `src/activation/` and `shaders/activations/`, one row here.
 
 use crate::numeric::Real;
-use crate::wgsl::{Piece, piece};
+use crate::wgsl::{Piece, Writer, piece};
 
 /// What the forward pass keeps of a unit for the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Saved {
     /// The activation's value y: the derivative follows from it.
     Output,
@@ -26,6 +27,7 @@ macro_rules! activations {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// The function that a layer applies to each of its units' pre-activations z.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Activation {
             $($(#[$doc])* $variant,)*
         }
@@ -114,10 +116,14 @@ impl Activation {
     /// WGSL: `fn activation_value(z)` and `fn activation_derivative(saved)`, this one's.
     pub(crate) fn splice(self) -> String {
         let name = self.name();
-        format!(
-            "fn activation_value(z: f32) -> f32 {{ return {name}_value(z); }}\n\
-             fn activation_derivative(saved: f32) -> f32 {{ return {name}_derivative(saved); }}\n"
-        )
+        let mut w = Writer::default();
+        w.function("activation_value(z: f32) -> f32", |w| {
+            w.line(format_args!("return {name}_value(z);"));
+        });
+        w.function("activation_derivative(saved: f32) -> f32", |w| {
+            w.line(format_args!("return {name}_derivative(saved);"));
+        });
+        w.finish()
     }
 
     /// WGSL: `fn activation_derivative_at(z)`, the derivative at the pre-activation.
@@ -126,9 +132,11 @@ impl Activation {
             Saved::Output => "activation_value(z)",
             Saved::Input => "z",
         };
-        format!(
-            "fn activation_derivative_at(z: f32) -> f32 {{ return activation_derivative({saved}); }}\n"
-        )
+        let mut w = Writer::default();
+        w.function("activation_derivative_at(z: f32) -> f32", |w| {
+            w.line(format_args!("return activation_derivative({saved});"));
+        });
+        w.finish()
     }
 }
 

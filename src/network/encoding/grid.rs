@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::numeric::{Real, to_f32, wide};
-use crate::wgsl::{FINITE, Piece, piece};
+use crate::wgsl::{FINITE, Piece, Writer, piece};
 use std::ops::Range;
 
 /// The most dimensions of a grid.
@@ -14,6 +14,7 @@ pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
 
 /// How a grid's corners are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Interpolation {
     /// By the distance f from the opposite sides.
     #[default]
@@ -343,33 +344,34 @@ impl Grid {
     /// WGSL: what the functions of a grid of `inputs` dimensions need.
     pub(crate) fn constants(&self, inputs: usize) -> String {
         let (chunk, smooth) = (self.chunk(), self.interpolation == Interpolation::Smoothstep);
-        let (ty, dot, part) = match chunk {
+        let (kind, dot, part) = match chunk {
             1 => ("f32".to_owned(), "a * b", "v"),
             n => (format!("vec{n}<f32>"), "dot(a, b)", "v[i]"),
         };
-        format!(
-            "alias GridFeatures = {ty};\n\
-             fn grid_dot(a: GridFeatures, b: GridFeatures) -> f32 {{ return {dot}; }}\n\
-             fn grid_feature(v: GridFeatures, i: u32) -> f32 {{ return {part}; }}\n\
-             const GRID_FEATURES: u32 = {}u;\n\
-             const GRID_CHUNK: u32 = {chunk}u;\n\
-             const GRID_CORNERS: u32 = {}u;\n\
-             const GRID_SMOOTH: bool = {smooth};\n",
-            self.features_per_level,
-            1_u32 << inputs,
-        )
+        let mut w = Writer::default();
+        w.line(format_args!("alias GridFeatures = {kind};"));
+        w.function("grid_dot(a: GridFeatures, b: GridFeatures) -> f32", |w| {
+            w.line(format_args!("return {dot};"));
+        });
+        w.function("grid_feature(v: GridFeatures, i: u32) -> f32", |w| {
+            w.line(format_args!("return {part};"));
+        });
+        w.constant("GRID_FEATURES", self.features_per_level);
+        w.constant("GRID_CHUNK", chunk);
+        w.constant("GRID_CORNERS", 1_u32 << inputs);
+        w.flag("GRID_SMOOTH", smooth);
+        w.finish()
     }
 
     /// WGSL: `grid_level(l)`.
     pub(crate) fn splice_levels(&self, inputs: usize) -> String {
         let levels = self.levels(inputs);
-        let mut text = String::from("fn grid_level(l: u32) -> GridLevel {\n    switch l {\n");
-        for (l, level) in levels.iter().enumerate() {
-            let case = if l + 1 == levels.len() { "default".into() } else { format!("case {l}u") };
-            text.push_str(&format!("        {case}: {{ return {}; }}\n", level.literal()));
-        }
-        text.push_str("    }\n}\n");
-        text
+        let case =
+            |(l, level): (usize, &Level)| (format!("{l}u"), format!("return {};", level.literal()));
+        let cases: Vec<_> = levels.iter().enumerate().map(case).collect();
+        let mut w = Writer::default();
+        w.function("grid_level(l: u32) -> GridLevel", |w| w.switch("l", &cases));
+        w.finish()
     }
 
     /// The mean entries that a point touches times features: operations of a row.

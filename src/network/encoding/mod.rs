@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::network::Mlp;
 use crate::numeric::Real;
-use crate::wgsl::{Piece, piece};
+use crate::wgsl::{Piece, Writer, piece};
 use std::ops::Range;
 
 mod grid;
@@ -50,6 +50,7 @@ macro_rules! encodings {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// What stands between inputs and the first layer.
         #[derive(Debug, Clone, Copy, PartialEq)]
+        #[non_exhaustive]
         pub enum Encoding {
             $($(#[$doc])* $variant($variant),)*
             /// See [`Grid`].
@@ -208,14 +209,16 @@ impl Encoding {
     /// WGSL: `encoding_value` and `encoding_derivative`, this one's.
     pub(crate) fn splice(&self) -> String {
         let name = self.name();
-        format!(
-            "fn encoding_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {{ \
-             return {name}_value(p, k, numbers); }}\n\
-             fn encoding_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {{ \
-             return {name}_derivative(p, k, numbers); }}\n\
-             const DIMENSIONS: u32 = {}u;\n",
-            self.dimensions().unwrap_or(1),
-        )
+        let mut w = Writer::default();
+        let arguments = "p: vec3<f32>, k: u32, numbers: vec2<f32>";
+        w.function(format_args!("encoding_value({arguments}) -> f32"), |w| {
+            w.line(format_args!("return {name}_value(p, k, numbers);"));
+        });
+        w.function(format_args!("encoding_derivative({arguments}) -> vec3<f32>"), |w| {
+            w.line(format_args!("return {name}_derivative(p, k, numbers);"));
+        });
+        w.line(format_args!("const DIMENSIONS: u32 = {}u;", self.dimensions().unwrap_or(1)));
+        w.finish()
     }
 }
 

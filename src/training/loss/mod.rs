@@ -3,10 +3,11 @@
 use crate::error::{Error, Result};
 use crate::network::Activation;
 use crate::numeric::Real;
-use crate::wgsl::{Piece, piece};
+use crate::wgsl::{Piece, Writer, piece};
 
 /// What a loss is a function of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Argument {
     /// The network's output y, whatever its last activation.
     Output,
@@ -16,6 +17,7 @@ pub enum Argument {
 
 /// How the values of a batch become one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mean {
     /// The mean over batch and outputs.
     Elements,
@@ -37,6 +39,7 @@ macro_rules! losses {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// The number that training makes small; y are outputs, z logits, t targets.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Loss {
             $($(#[$doc])* $variant,)*
         }
@@ -157,24 +160,25 @@ impl Loss {
     /// WGSL: the loss kernel's three calls, this loss's own, behind a last layer of `activation`.
     pub(crate) fn splice(self, activation: Activation) -> String {
         let name = self.name();
-        let row = if self.couples_outputs() {
-            format!("{name}_row(first)")
-        } else {
-            "LossRow(0.0, 0.0, 0.0)".into()
-        };
         let (argument, derivative) = match self.argument() {
             Argument::Output => ("activation_value(z)", "activation_derivative_at(z)"),
             Argument::Logit(_) => ("z", "1.0"),
         };
-        format!(
-            "fn loss_row(first: u32) -> LossRow {{ return {row}; }}\n\
-             fn loss_element(z: f32, t: f32, row: LossRow) -> vec2<f32> {{\n\
-             \x20   let v = {name}_element({argument}, t, row);\n\
-             \x20   return vec2<f32>(v.x, v.y * {derivative});\n\
-             }}\n{}{}",
-            activation.splice(),
-            activation.splice_derivative(),
-        )
+        let mut w = Writer::default();
+        w.function("loss_row(first: u32) -> LossRow", |w| {
+            if self.couples_outputs() {
+                w.line(format_args!("return {name}_row(first);"));
+            } else {
+                w.line("return LossRow(0.0, 0.0, 0.0);");
+            }
+        });
+        w.function("loss_element(z: f32, t: f32, row: LossRow) -> vec2<f32>", |w| {
+            w.line(format_args!("let v = {name}_element({argument}, t, row);"));
+            w.line(format_args!("return vec2<f32>(v.x, v.y * {derivative});"));
+        });
+        w.push(&activation.splice());
+        w.push(&activation.splice_derivative());
+        w.finish()
     }
 }
 

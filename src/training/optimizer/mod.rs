@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::numeric::Real;
-use crate::wgsl::{Piece, piece, shader_struct};
+use crate::wgsl::{Piece, Writer, piece, shader_struct};
 
 shader_struct! {
     /// The hyperparameters of an optimizer, as its shader reads them.
@@ -77,6 +77,7 @@ macro_rules! optimizers {
     ($($variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// How a gradient changes the parameters.
         #[derive(Debug, Clone, Copy, PartialEq)]
+        #[non_exhaustive]
         pub enum Optimizer {
             $(#[doc = concat!("See [`", stringify!($variant), "`].")] $variant($variant),)*
         }
@@ -220,16 +221,18 @@ impl Optimizer {
 
     /// WGSL: `fn optimize(…)`, this one's.
     pub(crate) fn splice(&self) -> String {
-        let (name, states) = (self.name(), self.states());
-        format!(
-            "const STATES: u32 = {states}u;\n\
-             fn optimize(p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32) -> f32 {{ \
-             return {name}_update(p, g, state, t); }}\n"
-        )
+        let name = self.name();
+        let mut w = Writer::default();
+        w.line(format_args!("const STATES: u32 = {}u;", self.states()));
+        let arguments = "p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32";
+        w.function(format_args!("optimize({arguments}) -> f32"), |w| {
+            w.line(format_args!("return {name}_update(p, g, state, t);"));
+        });
+        w.finish()
     }
 }
 
-/// The numbers of Adam and AdamW.
+/// The hyperparameters of Adam and AdamW.
 fn moments(rate: f64, beta1: f64, beta2: f64, epsilon: f64, weight_decay: f64) -> Hyper {
     let f = crate::numeric::to_f32;
     Hyper {

@@ -1,0 +1,90 @@
+//! Layers whose units are written out in vectors of four.
+
+use super::text::{Text, chunks, component};
+use crate::network::{Activation, Saved};
+use std::fmt::Write as _;
+
+impl Text<'_> {
+    pub fn unrolled(&mut self, gradient: bool) {
+        let f = self.function;
+        let (mlp, ranges) = (f.mlp, f.mlp.ranges());
+        self.first_inputs();
+        // Layer l reads y{l} and writes z{l + 1} and y{l + 1}.
+        for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
+            let inputs = range.shape[1];
+            for (c, chunk) in chunks(layer.units).enumerate() {
+                let sums: Vec<String> = (chunk.first..chunk.first + chunk.len)
+                    .map(|unit| {
+                        let mut sum = self.load(range.bias.start + unit, 1);
+                        for (i, part) in chunks(inputs).enumerate() {
+                            let first = range.weight.start + unit * inputs + part.first;
+                            let (w, y) = (self.load(first, part.len), format!("y{l}_{i}"));
+                            let _ = match part.len {
+                                1 => write!(sum, " + {w} * {y}"),
+                                _ => write!(sum, " + dot({w}, {y})"),
+                            };
+                        }
+                        sum
+                    })
+                    .collect();
+                let (z, y) = (format!("z{}_{c}", l + 1), format!("y{}_{c}", l + 1));
+                self.vector_line(&z, &sums);
+                let values: Vec<String> = (0..chunk.len)
+                    .map(|i| self.apply(layer.activation, "value", &component(&z, i, chunk.len)))
+                    .collect();
+                self.vector_line(&y, &values);
+            }
+        }
+        let last = mlp.layers.len();
+        if !gradient {
+            self.result(&format!("y{last}"), mlp.outputs());
+            return;
+        }
+        let one = mlp.outputs() == 1;
+        if one {
+            self.w.line(format!("let e{last}_0 = {}(1.0);", f.scalar()));
+        } else {
+            self.argument(&format!("e{last}"), "dy", mlp.outputs());
+        }
+        // e{l} is the gradient of the units y{l}, d{l} that of z{l}.
+        for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate().rev() {
+            let saved = if layer.activation.saves() == Saved::Output { "y" } else { "z" };
+            for (c, chunk) in chunks(layer.units).enumerate() {
+                let deltas: Vec<String> = (0..chunk.len)
+                    .map(|i| {
+                        let e = component(&format!("e{}_{c}", l + 1), i, chunk.len);
+                        if layer.activation == Activation::Identity {
+                            return e;
+                        }
+                        let at = component(&format!("{saved}{}_{c}", l + 1), i, chunk.len);
+                        format!("{e} * {}", self.apply(layer.activation, "derivative", &at))
+                    })
+                    .collect();
+                self.vector_line(&format!("d{}_{c}", l + 1), &deltas);
+            }
+            let inputs = range.shape[1];
+            for (i, part) in chunks(inputs).enumerate() {
+                let terms: Vec<String> = chunks(layer.units)
+                    .enumerate()
+                    .flat_map(|(c, chunk)| (0..chunk.len).map(move |j| (c, chunk, j)))
+                    .map(|(c, chunk, j)| {
+                        let unit = chunk.first + j;
+                        let first = range.weight.start + unit * inputs + part.first;
+                        let d = component(&format!("d{}_{c}", l + 1), j, chunk.len);
+                        format!("{} * {d}", self.load(first, part.len))
+                    })
+                    .collect();
+                self.w.line(format!("let e{l}_{i} = {};", terms.join(" + ")));
+            }
+        }
+        if mlp.encoding.is_empty() {
+            self.result("e0", mlp.inputs);
+            return;
+        }
+        let delta = |j: usize| {
+            let (c, width) = (j / 4, mlp.layer_inputs(0));
+            component(&format!("e0_{c}"), j % 4, (width - 4 * c).min(4))
+        };
+        self.input_gradient(&delta);
+    }
+}
