@@ -148,7 +148,7 @@ fn classify(arguments: &Arguments) -> Outcome {
 
     let folder = std::path::Path::new(dataset.name());
     options.save(&wgrad_plot::points("", &common::points_of(&data))?, folder.join("points.png"))?;
-    let draw = |trainer: &mut dyn Train, title: &str, name: &str| -> Outcome<f64> {
+    let draw = |trainer: &mut dyn Train<Scalar = f32>, title: &str, name: &str| -> Outcome<f64> {
         let (axis, places) = common::square(&data);
         let values = trainer.predict(&places)?;
         let map = Map { values: &values, axis };
@@ -214,7 +214,7 @@ fn classify(arguments: &Arguments) -> Outcome {
 const DEVIATION: f64 = 1e-4;
 
 /// Compares the first gradient with the CPU's in `f64`.
-fn check_gradient(options: &Options, trainer: &mut dyn Train, data: &Data, gpu: bool) -> Outcome {
+fn check_gradient(options: &Options, trainer: &mut dyn Train<Scalar = f32>, data: &Data, gpu: bool) -> Outcome {
     let exact = CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?;
     let (exact, _) = exact.exact_gradients()?;
     let found = trainer.gradients()?.values;

@@ -158,7 +158,7 @@ impl Table {
         Ok(())
     }
 
-    fn sample(&self, options: &Options) -> Outcome {
+    fn draw(&self, options: &Options) -> Outcome {
         let chosen = || self.rows.iter().filter(|row| row.chosen);
         let micros = |times: fn(&Row) -> &Times| -> Vec<[f64; 3]> {
             let values = |t: &Times| [t.spread().0, t.median(), t.spread().1].map(|s| 1e6 * s);
@@ -288,7 +288,7 @@ fn cpu_vs_gpu(arguments: Arguments) -> Outcome {
     }
     say!(options, "");
     for table in &tables {
-        table.sample(&options)?;
+        table.draw(&options)?;
     }
     if as_json {
         let document = json!({

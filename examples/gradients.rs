@@ -240,7 +240,7 @@ fn summary(options: &Options, rows: &[Row], gpu: bool) -> Outcome {
     Ok(())
 }
 
-fn sample(options: &Options, rows: &[Row]) -> Outcome {
+fn draw(options: &Options, rows: &[Row]) -> Outcome {
     let mut lines: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
     let mut add = |label, of: &dyn Fn(&Row) -> Option<f64>| {
         let values: Vec<_> =

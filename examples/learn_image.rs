@@ -171,7 +171,7 @@ fn learn(asked: &Arguments) -> Outcome {
     let centre = if asked.picture.is_some() { [0.5, 0.5] } else { [0.11, 0.6] };
     let crop = Crop::new(&source, asked.crop.unwrap_or(centre));
     let drawn = match &learner {
-        Learner::Gpu(on_gpu) => on_gpu.sample(&crop)?,
+        Learner::Gpu(on_gpu) => on_gpu.draw(&crop)?,
         Learner::Cpu(_) => crop.by_prediction(learner.trainer())?,
     };
     let (original, width) = (crop.of(&source), crop.size[0]);
@@ -468,7 +468,7 @@ impl<'a> Learner<'a> {
         Ok(Self::Gpu(Box::new(OnGpu { gpu, trainer, sampler, group, workgroups })))
     }
 
-    fn trainer(&mut self) -> &mut dyn Train {
+    fn trainer(&mut self) -> &mut dyn Train<Scalar = f32> {
         match self {
             Self::Gpu(on_gpu) => &mut on_gpu.trainer,
             Self::Cpu(on_cpu) => &mut on_cpu.trainer,
@@ -482,7 +482,7 @@ impl<'a> Learner<'a> {
                 let device = on_gpu.gpu.device();
                 let mut encoder = device.create_command_encoder(&Default::default());
                 for _ in 0..steps {
-                    on_gpu.sample(&mut encoder);
+                    on_gpu.draw(&mut encoder);
                     on_gpu.trainer.record(&mut encoder, 1);
                 }
                 on_gpu.gpu.queue().submit([encoder.finish()]);
@@ -649,7 +649,7 @@ impl OnGpu {
             });
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &group, &[]);
-            pass.sample(0..3, 0..1);
+            pass.draw(0..3, 0..1);
         }
         encoder.copy_texture_to_buffer(
             target.as_image_copy(),
@@ -842,7 +842,7 @@ impl Crop {
         })
     }
 
-    fn by_prediction(&self, trainer: &mut dyn Train) -> Outcome<Vec<u8>> {
+    fn by_prediction(&self, trainer: &mut dyn Train<Scalar = f32>) -> Outcome<Vec<u8>> {
         let row = |y| (0..self.size[0]).flat_map(move |x| self.place(x, y));
         let places: Vec<f32> = (0..self.size[1]).flat_map(row).collect();
         Ok(to_pixels(&trainer.predict(&places)?))
