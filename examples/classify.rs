@@ -214,7 +214,12 @@ fn classify(arguments: &Arguments) -> Outcome {
 const DEVIATION: f64 = 1e-4;
 
 /// Compares the first gradient with the CPU's in `f64`.
-fn check_gradient(options: &Options, trainer: &mut dyn Train<Scalar = f32>, data: &Data, gpu: bool) -> Outcome {
+fn check_gradient(
+    options: &Options,
+    trainer: &mut dyn Train<Scalar = f32>,
+    data: &Data,
+    gpu: bool,
+) -> Outcome {
     let exact = CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?;
     let (exact, _) = exact.exact_gradients()?;
     let found = trainer.gradients()?.values;

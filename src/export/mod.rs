@@ -329,7 +329,9 @@ impl WgslFunction<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::names::prefixed;
     use super::*;
+    use crate::network::{Activation, Encoding};
     use crate::network::Init;
 
     fn mlp(width: usize) -> Mlp {

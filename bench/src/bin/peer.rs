@@ -212,7 +212,7 @@ fn train(workload: &Workload, device: Device, repetitions: u32, steps: Option<u3
     let Workload { mlp, data, parameters, .. } = workload;
     let training: Training = workload.training.clone().history(steps.min(4096) as usize);
     for repetition in 0..=repetitions {
-        let mut trainer: Box<dyn Train> = match &gpu {
+        let mut trainer: Box<dyn Train<Scalar = f32>> = match &gpu {
             Some(gpu) => Box::new(Trainer::new(gpu, mlp, &training, data)?),
             None => Box::new(CpuTrainer::<f32>::new(mlp, &training, data)?),
         };

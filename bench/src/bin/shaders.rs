@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use wgrad::kernels::{Dispatch, Tiling, Work};
-use wgrad::{Batch, Capabilities, Init, Mlp, Plan, Strategy};
+use wgrad::{Batch, Capabilities, DataShape, Init, Mlp, Plan, Strategy};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
 use wgrad_bench::{Outcome, fragment};
 
