@@ -11,7 +11,7 @@ pub const KERNEL: Kernel = kernel!(
     Parameters,
     [FIXED_POINT_SCALE, RUNS],
     [
-        Slot::read("peaks").of("array<u32>"),
+        Slot::read("max_abs_bits").of("array<u32>"),
         Slot::write("sums"),
         Slot::write("gradient").of("array<Stored>"),
         Slot::STATUS_ATOMIC,
@@ -19,7 +19,7 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `peaks` is `[models]`, `sums` `[models, tables, 2]`, `gradient` `[models, parameters]`.
+    /// `max_abs_bits` is `[models]`, `sums` `[models, tables, 2]`, `gradient` `[models, parameters]`.
     pub Parameters {
         /// Models.
         models: u32,
@@ -68,6 +68,7 @@ pub fn dispatch(
         pieces: [lanes(vec4, capabilities), vec![if vec4 { &SUMS_VEC4 } else { &SUMS_SCALAR }]]
             .concat(),
         overrides: vec![("RUNS", f64::from(runs))],
+        kinds: vec![("sums", if vec4 { "array<vec4<i32>>" } else { "array<vec2<i32>>" })],
         ..Variant::default()
     };
     Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(

@@ -11,11 +11,11 @@ pub const KERNEL: Kernel = kernel!(
     "max_abs" in "encoding/max_abs",
     Parameters,
     [],
-    [Slot::read("values").of("array<u32>"), Slot::write("peaks").of("array<u32>")]
+    [Slot::read("values").of("array<u32>"), Slot::write("max_abs_bits").of("array<u32>")]
 );
 
 shader_struct! {
-    /// `values` is `[models, rows, width]`, of which some columns count; `peaks` is `[models,
+    /// `values` is `[models, rows, width]`, of which some columns count; `max_abs_bits` is `[models,
     /// groups]`.
     pub Parameters {
         /// Models.

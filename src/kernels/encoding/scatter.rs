@@ -27,13 +27,13 @@ pub const KERNEL: Kernel = kernel!(
     [
         Slot::read("inputs"),
         Slot::read("delta"),
-        Slot::read("peaks").of("array<u32>"),
+        Slot::read("max_abs_bits").of("array<u32>"),
         Slot::write("sums").of("array<atomic<i32>>"),
     ]
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, …, inputs]`, `delta` `[models, rows, width]`, `peaks` `[models]`, `sums`
+    /// `inputs` is `[sets, …, inputs]`, `delta` `[models, rows, width]`, `max_abs_bits` `[models]`, `sums`
     /// `[models, tables, 2]`: the lower word and the upper one.
     pub Parameters {
         /// Models.

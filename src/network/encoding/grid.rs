@@ -158,7 +158,7 @@ impl Grid {
             return Err(Error::argument(what("base_resolution"), base_resolution, "2 or more"));
         }
         if !(per_level_scale >= 1.0) {
-            return Err(Error::argument(what("growth"), per_level_scale, "1 or more"));
+            return Err(Error::argument(what("per_level_scale"), per_level_scale, "1 or more"));
         }
         let finest = f64::from(base_resolution) * per_level_scale.powi(levels as i32 - 1);
         if !(finest <= MAX_RESOLUTION) {
@@ -451,7 +451,10 @@ mod tests {
         for (grid, words) in [
             (Grid { levels: 0, ..grid() }, "the levels of the encoding grid is 0"),
             (Grid { levels: 33, ..grid() }, "the levels of the encoding grid is 33"),
-            (Grid { features_per_level: 3, ..grid() }, "the features of the encoding grid is 3"),
+            (
+                Grid { features_per_level: 3, ..grid() },
+                "the features_per_level of the encoding grid is 3",
+            ),
             (
                 Grid { log2_hashmap_size: 25, ..grid() },
                 "the log2_hashmap_size of the encoding grid is 25",
@@ -459,7 +462,7 @@ mod tests {
             (Grid { base_resolution: 1, ..grid() }, "the base_resolution of the encoding grid"),
             (
                 Grid { per_level_scale: f64::NAN, ..grid() },
-                "the growth of the encoding grid is NaN",
+                "the per_level_scale of the encoding grid is NaN",
             ),
             (
                 Grid { per_level_scale: 9.0, ..grid() },
