@@ -2,7 +2,7 @@
 // share of every weight gradient. Between layers a tile of rows stays in workgroup memory; what the
 // weight gradients need is kept aside in `saved`, which only this workgroup writes and reads back.
 // The network's shape is written in by src/kernels/fused.rs.
-// A layer; `below`, `value`, `slope` and `delta` are where its inputs, its outputs, what its
+// A layer; `below`, `value`, `kept` and `delta` are where its inputs, its outputs, what its
 // activation's derivative needs, and its delta begin in `saved`, in elements of four.
 struct Layer {
     inputs: u32,
@@ -11,7 +11,7 @@ struct Layer {
     bias: u32,
     below: u32,
     value: u32,
-    slope: u32,
+    kept: u32,
     delta: u32,
 }
 
@@ -172,8 +172,8 @@ fn forward(l: u32, row: u32, end: u32) {
             y = values_of(l, z);
             if (r < end && my_column < width4) {
                 saved[place(layer.value, width4, r) + my_column] = select(vec4<f32>(), y, real);
-                if (layer.slope != layer.value) {
-                    saved[place(layer.slope, width4, r) + my_column] = select(vec4<f32>(), z, real);
+                if (layer.kept != layer.value) {
+                    saved[place(layer.kept, width4, r) + my_column] = select(vec4<f32>(), z, real);
                 }
             }
         }
@@ -251,8 +251,8 @@ fn backward(l: u32, row: u32, end: u32) {
         let r = row + my_row + i;
         var delta = vec4<f32>();
         if (r < end && my_column < lower4) {
-            let kept = saved[place(lower.slope, lower4, r) + my_column];
-            delta = select(delta, my_product(i) * gradients_of(l - 1u, kept), real);
+            let kept = saved[place(lower.kept, lower4, r) + my_column];
+            delta = select(delta, my_product(i) * derivatives_of(l - 1u, kept), real);
         }
         tile[(my_row + i) * WIDTH4 + my_column] = delta;
     }

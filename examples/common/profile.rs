@@ -1,25 +1,28 @@
 //! What each dispatch of a training's step costs by itself.
 
-use super::common::{Outcome, Stop};
 use super::submit::submit;
 use std::time::Instant;
 use wgrad::plan::{Buffer, Node};
-use wgrad::{Gpu, Trainer};
+use wgrad::{Error, Gpu, Result, Trainer};
 
 /// Samples of each dispatch, after a first, and the seconds that one should last at least.
 const SAMPLES: u32 = 3;
 const SAMPLE: f64 = 0.01;
 
 /// Each dispatch of a step, or of as many steps as the plan takes at once, and its seconds in a pass
-/// of nothing else: the least of some.
-pub fn profile<'a>(gpu: &Gpu, trainer: &'a Trainer) -> Outcome<Vec<(&'a Node, f64)>> {
+/// of nothing else: the least of three samples.
+pub fn profile<'a>(gpu: &Gpu, trainer: &'a Trainer) -> Result<Vec<(&'a Node, f64)>> {
     let bind = |name: &Buffer| match trainer.buffer(*name) {
         Some(buffer) => Ok(buffer.as_entire_buffer_binding()),
-        None => Err(Stop::Failed(format!("the plan's buffer `{name}` is missing"))),
+        None => Err(Error::Argument {
+            what: format!("the plan's buffer `{name}`"),
+            found: "missing".into(),
+            allowed: "one that the trainer holds".into(),
+        }),
     };
     let mut rows = Vec::new();
-    for node in trainer.plan().strides().first().map_or(&[][..], |stride| &stride.nodes) {
-        let buffers = node.buffers.iter().map(bind).collect::<Outcome<Vec<_>>>()?;
+    for node in trainer.plan().groups().first().map_or(&[][..], |stride| &stride.nodes) {
+        let buffers = node.buffers.iter().map(bind).collect::<Result<Vec<_>>>()?;
         let prepared = [gpu.prepare(&node.dispatch, &buffers)?];
         let run = |count| {
             let start = Instant::now();

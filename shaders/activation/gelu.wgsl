@@ -6,10 +6,10 @@ fn gelu_value(z: f32) -> f32 {
 }
 
 // σ(2u) + 2 z σ(2u) σ(−2u) u′, from the input: 1 − σ(2u) would cancel.
-fn gelu_gradient(saved: f32) -> f32 {
+fn gelu_derivative(saved: f32) -> f32 {
     let c = clamp(saved, -20.0, 20.0);
     let u = 1.5957691 * c * (1.0 + 0.044715 * c * c);
-    let slope = 1.5957691 * (1.0 + 0.134145 * c * c);
+    let inner = 1.5957691 * (1.0 + 0.134145 * c * c);
     let gate = logistic(u);
-    return gate + saved * (gate * logistic(-u) * slope);
+    return gate + saved * (gate * logistic(-u) * inner);
 }

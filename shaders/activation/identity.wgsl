@@ -4,6 +4,6 @@ fn identity_value(z: f32) -> f32 {
 }
 
 // 1.
-fn identity_gradient(saved: f32) -> f32 {
+fn identity_derivative(saved: f32) -> f32 {
     return 1.0;
 }

@@ -4,6 +4,6 @@ fn leaky_relu_value(z: f32) -> f32 {
 }
 
 // 1 where z > 0, else 0.01, from the output, whose sign is that of z.
-fn leaky_relu_gradient(saved: f32) -> f32 {
+fn leaky_relu_derivative(saved: f32) -> f32 {
     return select(0.01, 1.0, saved > 0.0);
 }

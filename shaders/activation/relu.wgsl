@@ -4,6 +4,6 @@ fn relu_value(z: f32) -> f32 {
 }
 
 // 1 where z > 0, else 0, from the output.
-fn relu_gradient(saved: f32) -> f32 {
+fn relu_derivative(saved: f32) -> f32 {
     return select(0.0, 1.0, saved > 0.0);
 }

@@ -4,6 +4,6 @@ fn sigmoid_value(z: f32) -> f32 {
 }
 
 // y (1 − y), from the output.
-fn sigmoid_gradient(saved: f32) -> f32 {
+fn sigmoid_derivative(saved: f32) -> f32 {
     return saved * (1.0 - saved);
 }

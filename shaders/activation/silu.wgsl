@@ -4,7 +4,7 @@ fn silu_value(z: f32) -> f32 {
 }
 
 // σ(z) + z σ(z) σ(−z), from the input.
-fn silu_gradient(saved: f32) -> f32 {
+fn silu_derivative(saved: f32) -> f32 {
     let gate = logistic(saved);
     return gate + saved * (gate * logistic(-saved));
 }

@@ -3,6 +3,6 @@ fn sine_value(z: f32) -> f32 {
     return sine_of_quarter_turns(z, 0);
 }
 
-fn sine_gradient(saved: f32) -> f32 {
+fn sine_derivative(saved: f32) -> f32 {
     return sine_of_quarter_turns(saved, 1);
 }

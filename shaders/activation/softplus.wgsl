@@ -4,6 +4,6 @@ fn softplus_value(z: f32) -> f32 {
 }
 
 // σ(z), from the input.
-fn softplus_gradient(saved: f32) -> f32 {
+fn softplus_derivative(saved: f32) -> f32 {
     return logistic(saved);
 }

@@ -9,6 +9,6 @@ fn tanh_value(z: f32) -> f32 {
 }
 
 // 1 − y², from the output.
-fn tanh_gradient(saved: f32) -> f32 {
+fn tanh_derivative(saved: f32) -> f32 {
     return (1.0 - saved) * (1.0 + saved);
 }

@@ -34,7 +34,7 @@ fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
 
 // The row of a mini-batch's `item`, drawn from the cursor's epoch and position on; the rows stay in
 // order where `half` is 0.
-fn drawn_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u32 {
+fn sampled_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u32 {
     var epoch = cursor.x;
     var position = item;
     let left = rows - cursor.y;

@@ -37,10 +37,10 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
     if (EPILOGUE == 2u) {
         let saved = four_of_epilogue(model, row, column, count);
         result *= vec4<f32>(
-            activation_gradient(saved.x),
-            activation_gradient(saved.y),
-            activation_gradient(saved.z),
-            activation_gradient(saved.w),
+            activation_derivative(saved.x),
+            activation_derivative(saved.y),
+            activation_derivative(saved.z),
+            activation_derivative(saved.w),
         );
     }
     put_four(at, count, result);

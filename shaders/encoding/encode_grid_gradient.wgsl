@@ -19,7 +19,7 @@ fn encode_grid_gradient(
     var sum = vec3<f32>();
     for (var chunk = 0u; chunk < params.chunks; chunk++) {
         let dy = delta_at(begin + chunk * GRID_CHUNK);
-        sum += grid_slope(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
+        sum += grid_vjp(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
     }
     let to = index * params.inputs + params.input_offset % params.inputs;
     input_gradient[to] = sum.x;

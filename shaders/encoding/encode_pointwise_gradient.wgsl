@@ -25,7 +25,7 @@ fn encode_pointwise_gradient(
     let first = row * params.width + params.first + place * params.of_point;
     var sum = vec3<f32>();
     for (var k = 0u; k < params.of_point; k++) {
-        sum += delta[first + k] * encoding_slope(p, k, numbers);
+        sum += delta[first + k] * encoding_derivative(p, k, numbers);
     }
     let to = row * params.inputs + column;
     input_gradient[to] = sum.x;

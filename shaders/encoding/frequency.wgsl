@@ -3,7 +3,7 @@ fn frequency_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return sine_of_half_turns(p.x * f32(1u << (k / 2u)), i32(k % 2u));
 }
 
-fn frequency_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
+fn frequency_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     let scale = f32(1u << (k / 2u));
     // The derivative of a sine is a quarter turn ahead.
     let other = sine_of_half_turns(p.x * scale, i32(k % 2u) + 1);

@@ -65,18 +65,18 @@ fn grid_value(x: vec3<f32>, level: GridLevel, first: u32) -> GridFeatures {
 }
 
 // The gradient of dot(dy, features) with respect to x.
-fn grid_slope(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec3<f32> {
+fn grid_vjp(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec3<f32> {
     let cell = grid_cell(x, level);
     let f = grid_fraction(x, cell, level);
     let shares = grid_shares(f);
-    let slopes = level.scale * select(vec3<f32>(1.0), 6.0 * f * (1.0 - f), GRID_SMOOTH);
+    let derivatives = level.scale * select(vec3<f32>(1.0), 6.0 * f * (1.0 - f), GRID_SMOOTH);
     var sum = vec3<f32>();
     for (var c = 0u; c < GRID_CORNERS; c++) {
         let corner = grid_corner(c);
         let factors = grid_factors(corner, shares);
         let others = vec3<f32>(factors.y * factors.z, factors.x * factors.z, factors.x * factors.y);
         let features = grid_features(first + grid_entry(cell + corner, level) * GRID_FEATURES);
-        let along = select(-slopes, slopes, corner == vec3<u32>(1u)) * others;
+        let along = select(-derivatives, derivatives, corner == vec3<u32>(1u)) * others;
         sum += along * grid_dot(dy, features);
     }
     // Constant beyond 0 and 1.

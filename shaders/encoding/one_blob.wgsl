@@ -24,6 +24,6 @@ fn one_blob_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return select(p.x, one_blob_bin(p.x, k, numbers.x).x, is_finite(p.x));
 }
 
-fn one_blob_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
+fn one_blob_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     return vec3<f32>(one_blob_bin(p.x, k, numbers.x).y, 0.0, 0.0);
 }

@@ -30,6 +30,6 @@ fn spherical_harmonics_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return spherical_harmonics_both(p, k).x;
 }
 
-fn spherical_harmonics_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
+fn spherical_harmonics_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     return 2.0 * spherical_harmonics_both(p, k).yzw;
 }

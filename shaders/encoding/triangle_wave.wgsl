@@ -10,7 +10,7 @@ fn triangle_wave_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return 4.0 * abs(triangle_wave_phase(p.x, k) - 0.5) - 1.0;
 }
 
-fn triangle_wave_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
+fn triangle_wave_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     let steep = 2.0 * f32(1u << k);
     return vec3<f32>(select(steep, -steep, triangle_wave_phase(p.x, k) < 0.5), 0.0, 0.0);
 }

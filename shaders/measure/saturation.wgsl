@@ -20,7 +20,7 @@ fn saturation(
     var count = 0u;
     for (var row = begin; row < end; row++) {
         let at = params.offset + (model * params.rows + row) * params.units + unit;
-        if (abs(slope_of(saved[at])) <= params.threshold) {
+        if (abs(derivative_of(saved[at])) <= params.threshold) {
             count++;
         }
     }

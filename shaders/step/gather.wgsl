@@ -18,7 +18,7 @@ fn gather(
         return;
     }
     let cursor = vec2<u32>(status.epoch, status.position);
-    let row = drawn_row(item, cursor, params.rows, params.half_bits, params.seed);
+    let row = sampled_row(item, cursor, params.rows, params.half_bits, params.seed);
     if (column < inputs_of_row) {
         batch_inputs[(data_set * params.batch + item) * inputs_of_row + column] =
             inputs[(data_set * params.rows + row) * inputs_of_row + column];

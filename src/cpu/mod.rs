@@ -286,7 +286,7 @@ fn backward<T: Real>(
             let f = mlp.layers[index - 1].activation;
             let saved = layers[index - 1].z.as_ref().unwrap_or(&layers[index - 1].y);
             for (d, saved) in next.iter_mut().zip(saved) {
-                *d *= f.gradient(*saved);
+                *d *= f.derivative(*saved);
             }
         }
         delta = next;

@@ -600,7 +600,7 @@ impl Writer<'_> {
                             return e;
                         }
                         let at = component(&format!("{saved}{}_{c}", l + 1), i, chunk.len);
-                        format!("{e} * {}", self.apply(layer.activation, "gradient", &at))
+                        format!("{e} * {}", self.apply(layer.activation, "derivative", &at))
                     })
                     .collect();
                 self.vector_line(&format!("d{}_{c}", l + 1), &deltas);
@@ -716,13 +716,13 @@ impl Writer<'_> {
                 let call = |(call, first): (String, usize)| {
                     let dy: Vec<_> = (first..first + chunk).map(&delta).collect();
                     let dy = format!("{prefix}_GridFeatures({})", dy.join(", "));
-                    (format!("{prefix}_grid_slope({call}, {dy})"), first, place.inputs.start)
+                    (format!("{prefix}_grid_vjp({call}, {dy})"), first, place.inputs.start)
                 };
                 let calls: Vec<_> =
                     self.grid_calls(part, place, grid).into_iter().map(call).collect();
                 (calls, place.inputs.len())
             } else {
-                let name = format!("{}_{}_slope", f.name, place.encoding.name());
+                let name = format!("{}_{}_derivative", f.name, place.encoding.name());
                 let dimensions = place.encoding.dimensions().unwrap_or(1);
                 let call = |j: usize| {
                     let to = place.inputs.start + j / place.encoding.of_point() * dimensions;
@@ -813,7 +813,7 @@ impl Writer<'_> {
                 if layer.activation != Activation::Identity {
                     let saved = if layer.activation.saves() == Saved::Output { "y" } else { "z" };
                     let slope =
-                        self.apply(layer.activation, "gradient", &format!("{saved}{next}[i]"));
+                        self.apply(layer.activation, "derivative", &format!("{saved}{next}[i]"));
                     self.copy(&format!("e{next}"), units, &format!("e{next}[i] * {slope}"));
                 }
                 self.line(format!("    var e{l}: array<{scalar}, {inputs}>;"));

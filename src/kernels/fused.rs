@@ -108,7 +108,7 @@ pub struct LaunchConfig {
 /// The layers' layout in `saved`, in elements of four.
 struct SavedLayout {
     levels: Vec<usize>,
-    slopes: Vec<usize>,
+    kept: Vec<usize>,
     deltas: Vec<usize>,
     input_delta: usize,
     end: usize,
@@ -125,19 +125,19 @@ impl SavedLayout {
             begin
         };
         let mut levels = vec![place(mlp.layer_inputs(0))];
-        let (mut slopes, mut deltas) = (Vec::new(), Vec::new());
+        let (mut kept, mut deltas) = (Vec::new(), Vec::new());
         let last = mlp.layers.len() - 1;
         for (l, layer) in mlp.layers.iter().enumerate() {
             let level = if l < last { place(layer.units) } else { 0 };
             let keeps = l < last && layer.activation.saves() == Saved::Input;
-            slopes.push(if keeps { place(layer.units) } else { level });
+            kept.push(if keeps { place(layer.units) } else { level });
             levels.push(level);
             deltas.push(place(layer.units));
         }
         // What an encoding's tables learn from.
         let encoded = if mlp.encoding_parameters() > 0 { mlp.layer_inputs(0) } else { 0 };
         let input_delta = place(encoded);
-        Self { levels, slopes, deltas, input_delta, end }
+        Self { levels, kept, deltas, input_delta, end }
     }
 }
 
@@ -325,7 +325,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
             range.bias.start,
             layout.levels[l],
             layout.levels[l + 1],
-            layout.slopes[l],
+            layout.kept[l],
             layout.deltas[l],
         );
     }
@@ -337,7 +337,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
             hidden.push(layer.activation);
         }
     }
-    for (function, of) in [("values_of", "value"), ("gradients_of", "gradient")] {
+    for (function, of) in [("values_of", "value"), ("derivatives_of", "derivative")] {
         let _ =
             writeln!(text, "fn {function}(l: u32, v: vec4<f32>) -> vec4<f32> {{\n    switch l {{");
         for (i, activation) in hidden.iter().enumerate() {

@@ -27,7 +27,7 @@ shader_struct! {
         offset: u32,
         /// Stretches of 256 rows.
         chunks: u32,
-        /// The slope at or below which a unit counts.
+        /// The |derivative| at or below which a unit counts.
         threshold: f32,
     }
 }
@@ -66,11 +66,11 @@ pub fn dispatch(
         threshold: to_f32(threshold),
     };
     let call = match holds {
-        Holds::Saved => "activation_gradient",
-        Holds::PreActivation => "activation_slope",
+        Holds::Saved => "activation_derivative",
+        Holds::PreActivation => "activation_derivative_at",
     };
     let generated = format!(
-        "{}{}fn slope_of(value: f32) -> f32 {{ return {call}(value); }}\n",
+        "{}{}fn derivative_of(value: f32) -> f32 {{ return {call}(value); }}\n",
         activation.splice(),
         activation.splice_derivative()
     );
@@ -91,11 +91,11 @@ pub fn reference<T: Real>(
     let mut counts = vec![0; units];
     for row in values.chunks(units) {
         for (count, value) in counts.iter_mut().zip(row) {
-            let slope = match holds {
-                Holds::Saved => activation.gradient(*value),
+            let derivative = match holds {
+                Holds::Saved => activation.derivative(*value),
                 Holds::PreActivation => activation.derivative_at(*value),
             };
-            *count += u32::from(slope.abs() <= T::of(threshold));
+            *count += u32::from(derivative.abs() <= T::of(threshold));
         }
     }
     counts

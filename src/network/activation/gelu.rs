@@ -24,9 +24,9 @@ pub fn value<T: Real>(z: T) -> T {
     z * crate::network::Activation::Sigmoid.value(gate(z).0)
 }
 
-pub fn gradient<T: Real>(z: T) -> T {
-    let (u, slope) = gate(z);
+pub fn derivative<T: Real>(z: T) -> T {
+    let (u, inner) = gate(z);
     let [on, off] = [u, -u].map(|u| crate::network::Activation::Sigmoid.value(u));
     // 1 − σ as σ(−·), which does not cancel; 0 before z is large enough for anything to overflow.
-    on + z * (on * off * slope)
+    on + z * (on * off * inner)
 }

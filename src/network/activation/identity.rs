@@ -10,6 +10,6 @@ pub fn value<T: Real>(z: T) -> T {
     z
 }
 
-pub fn gradient<T: Real>(_y: T) -> T {
+pub fn derivative<T: Real>(_y: T) -> T {
     T::ONE
 }

@@ -10,6 +10,6 @@ pub fn value<T: Real>(z: T) -> T {
     if z > T::ZERO { z } else { T::of(0.01) * z }
 }
 
-pub fn gradient<T: Real>(y: T) -> T {
+pub fn derivative<T: Real>(y: T) -> T {
     if y > T::ZERO { T::ONE } else { T::of(0.01) }
 }

@@ -45,11 +45,11 @@ macro_rules! activations {
             }
 
             /// The derivative dy/dz, from what [`Activation::saves`] names.
-            pub fn gradient<T: Real>(self, saved: T) -> T {
-                match self { $(Self::$variant => $module::gradient(saved)),* }
+            pub fn derivative<T: Real>(self, saved: T) -> T {
+                match self { $(Self::$variant => $module::derivative(saved)),* }
             }
 
-            /// What [`Activation::gradient`] takes.
+            /// What [`Activation::derivative`] takes.
             pub const fn saves(self) -> Saved {
                 match self { $(Self::$variant => $module::SAVES),* }
             }
@@ -62,7 +62,7 @@ macro_rules! activations {
                 match self { $(Self::$variant => $module::SATURATION_THRESHOLD),* }
             }
 
-            /// The WGSL functions `NAME_value(z)` and `NAME_gradient(saved)`.
+            /// The WGSL functions `NAME_value(z)` and `NAME_derivative(saved)`.
             pub(crate) const fn wgsl(self) -> &'static Piece {
                 match self {
                     $(Self::$variant => {
@@ -101,8 +101,8 @@ impl Activation {
     /// The derivative dy/dz at the pre-activation `z`.
     pub fn derivative_at<T: Real>(self, z: T) -> T {
         match self.saves() {
-            Saved::Output => self.gradient(self.value(z)),
-            Saved::Input => self.gradient(z),
+            Saved::Output => self.derivative(self.value(z)),
+            Saved::Input => self.derivative(z),
         }
     }
 
@@ -111,22 +111,24 @@ impl Activation {
         Self::ALL.iter().copied().find(|activation| activation.name() == name)
     }
 
-    /// WGSL: `fn activation_value(z)` and `fn activation_gradient(saved)`, this one's.
+    /// WGSL: `fn activation_value(z)` and `fn activation_derivative(saved)`, this one's.
     pub(crate) fn splice(self) -> String {
         let name = self.name();
         format!(
             "fn activation_value(z: f32) -> f32 {{ return {name}_value(z); }}\n\
-             fn activation_gradient(saved: f32) -> f32 {{ return {name}_gradient(saved); }}\n"
+             fn activation_derivative(saved: f32) -> f32 {{ return {name}_derivative(saved); }}\n"
         )
     }
 
-    /// WGSL: `fn activation_slope(z)`, the derivative at the pre-activation.
+    /// WGSL: `fn activation_derivative_at(z)`, the derivative at the pre-activation.
     pub(crate) fn splice_derivative(self) -> String {
         let saved = match self.saves() {
             Saved::Output => "activation_value(z)",
             Saved::Input => "z",
         };
-        format!("fn activation_slope(z: f32) -> f32 {{ return activation_gradient({saved}); }}\n")
+        format!(
+            "fn activation_derivative_at(z: f32) -> f32 {{ return activation_derivative({saved}); }}\n"
+        )
     }
 }
 

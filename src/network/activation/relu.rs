@@ -12,6 +12,6 @@ pub fn value<T: Real>(z: T) -> T {
     if z <= T::ZERO { T::ZERO } else { z }
 }
 
-pub fn gradient<T: Real>(y: T) -> T {
+pub fn derivative<T: Real>(y: T) -> T {
     if y > T::ZERO { T::ONE } else { T::ZERO }
 }

@@ -14,6 +14,6 @@ pub fn value<T: Real>(z: T) -> T {
     if z < T::ZERO { e * q } else { q }
 }
 
-pub fn gradient<T: Real>(y: T) -> T {
+pub fn derivative<T: Real>(y: T) -> T {
     y * (T::ONE - y)
 }

@@ -11,6 +11,6 @@ pub fn value<T: Real>(z: T) -> T {
     z.sin()
 }
 
-pub fn gradient<T: Real>(z: T) -> T {
+pub fn derivative<T: Real>(z: T) -> T {
     z.cos()
 }

@@ -11,6 +11,6 @@ pub fn value<T: Real>(z: T) -> T {
     positive + (-z.abs()).exp().ln_1p()
 }
 
-pub fn gradient<T: Real>(z: T) -> T {
+pub fn derivative<T: Real>(z: T) -> T {
     crate::network::Activation::Sigmoid.value(z)
 }

@@ -11,6 +11,6 @@ pub fn value<T: Real>(z: T) -> T {
     z.tanh()
 }
 
-pub fn gradient<T: Real>(y: T) -> T {
+pub fn derivative<T: Real>(y: T) -> T {
     (T::ONE - y) * (T::ONE + y)
 }

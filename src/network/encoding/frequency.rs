@@ -58,7 +58,7 @@ impl Pointwise for Frequency {
         wave(p[0] * octave((k / 2) as u32), k % 2 == 1)
     }
 
-    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+    fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         let scale = octave::<T>((k / 2) as u32);
         let other = wave(p[0] * scale, k.is_multiple_of(2));
         let sign = if k.is_multiple_of(2) { T::ONE } else { -T::ONE };

@@ -212,7 +212,7 @@ impl Grid {
 
     /// For each corner of a cell `f(entry, weight, its derivative with respect to each input)`; the
     /// derivatives only where they are asked for.
-    fn corners<T: Real, const SLOPES: bool>(
+    fn corners<T: Real, const DERIVATIVES: bool>(
         &self,
         level: &Level,
         x: &[T],
@@ -223,22 +223,23 @@ impl Grid {
         let both = place.at.map(|at| self.weight(at));
         for corner in 0..1_u32 << x.len() {
             let mut cell = place.cell;
-            let (mut weight, mut slopes) = (T::ONE, [T::ONE; D]);
+            let (mut weight, mut derivatives) = (T::ONE, [T::ONE; D]);
             for d in 0..x.len() {
                 let up = corner >> d & 1;
                 cell[d] += up;
-                let (share, slope) = both[d];
+                let (share, derivative) = both[d];
                 let share = if up == 1 { share } else { T::ONE - share };
                 weight *= share;
-                if !SLOPES {
+                if !DERIVATIVES {
                     continue;
                 }
-                let slope = if up == 1 { slope } else { -slope } * scale * place.inside[d];
-                for (other, product) in slopes.iter_mut().enumerate() {
-                    *product *= if other == d { slope } else { share };
+                let derivative =
+                    if up == 1 { derivative } else { -derivative } * scale * place.inside[d];
+                for (other, product) in derivatives.iter_mut().enumerate() {
+                    *product *= if other == d { derivative } else { share };
                 }
             }
-            f(level.entry(cell) as usize, weight, slopes);
+            f(level.entry(cell) as usize, weight, derivatives);
         }
     }
 
@@ -256,7 +257,7 @@ impl Grid {
     }
 
     /// Adds the gradient of one row's inputs to `dx`.
-    pub(super) fn slope<T: Real>(
+    pub(super) fn vjp<T: Real>(
         &self,
         levels: &[Level],
         tables: &[T],
@@ -267,14 +268,14 @@ impl Grid {
         let features = self.features_per_level as usize;
         for (level, dy) in levels.iter().zip(dy.chunks(features)) {
             let first = level.first as usize * features;
-            self.corners::<T, true>(level, x, |entry, _, slopes| {
+            self.corners::<T, true>(level, x, |entry, _, derivatives| {
                 let values = &tables[first + entry * features..];
                 let mut product = T::ZERO;
                 for (value, dy) in values.iter().zip(dy) {
                     product += *value * *dy;
                 }
-                for (dx, slope) in dx.iter_mut().zip(slopes) {
-                    *dx += slope * product;
+                for (dx, derivative) in dx.iter_mut().zip(derivatives) {
+                    *dx += derivative * product;
                 }
             });
         }

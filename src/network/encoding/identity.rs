@@ -44,7 +44,7 @@ impl Pointwise for Identity {
         T::of(self.scale) * p[0] + T::of(self.offset)
     }
 
-    fn slope<T: Real>(&self, _: [T; DIMENSIONS], _: usize) -> [T; DIMENSIONS] {
+    fn derivative<T: Real>(&self, _: [T; DIMENSIONS], _: usize) -> [T; DIMENSIONS] {
         [T::of(self.scale), T::ZERO, T::ZERO]
     }
 }

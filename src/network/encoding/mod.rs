@@ -31,7 +31,7 @@ trait Pointwise {
     /// Output `k` at the point `p`.
     fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T;
     /// Its derivatives with respect to `p`.
-    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
+    fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
 }
 
 mod frequency;
@@ -116,14 +116,14 @@ macro_rules! encodings {
             }
 
             /// Its derivatives.
-            fn slope_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+            fn derivative_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
                 match self {
-                    $(Self::$variant(encoding) => encoding.slope(p, k),)*
+                    $(Self::$variant(encoding) => encoding.derivative(p, k),)*
                     Self::Grid(_) => [T::ZERO; DIMENSIONS],
                 }
             }
 
-            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_slope(p, k, numbers)`; a
+            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_derivative(p, k, numbers)`; a
             /// grid's own.
             pub(crate) const fn wgsl(&self) -> &'static Piece {
                 match self {
@@ -205,14 +205,14 @@ impl Encoding {
         Ok(())
     }
 
-    /// WGSL: `encoding_value` and `encoding_slope`, this one's.
+    /// WGSL: `encoding_value` and `encoding_derivative`, this one's.
     pub(crate) fn splice(&self) -> String {
         let name = self.name();
         format!(
             "fn encoding_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {{ \
              return {name}_value(p, k, numbers); }}\n\
-             fn encoding_slope(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {{ \
-             return {name}_slope(p, k, numbers); }}\n\
+             fn encoding_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {{ \
+             return {name}_derivative(p, k, numbers); }}\n\
              const DIMENSIONS: u32 = {}u;\n",
             self.dimensions().unwrap_or(1),
         )
@@ -355,15 +355,17 @@ pub(crate) fn back_propagate<T: Real>(
             let dx = &mut gradient[place.inputs.clone()];
             match &place.encoding {
                 Encoding::Grid(grid) => {
-                    grid.slope(levels, &parameters[place.tables.clone()], x, dy, dx);
+                    grid.vjp(levels, &parameters[place.tables.clone()], x, dy, dx);
                 }
                 encoding => {
                     let dimensions = encoding.dimensions().unwrap_or(1);
                     let points = x.chunks(dimensions).zip(dx.chunks_mut(dimensions));
                     for ((p, dx), dy) in points.zip(dy.chunks(encoding.of_point())) {
                         for (k, dy) in dy.iter().enumerate() {
-                            for (dx, slope) in dx.iter_mut().zip(encoding.slope_at(point(p), k)) {
-                                *dx += *dy * slope;
+                            for (dx, derivative) in
+                                dx.iter_mut().zip(encoding.derivative_at(point(p), k))
+                            {
+                                *dx += *dy * derivative;
                             }
                         }
                     }
@@ -380,14 +382,14 @@ mod tests {
 
     /// Central differences in f64, away from the kinks of the piecewise ones.
     #[test]
-    fn slopes_match_central_differences() {
+    fn derivatives_match_central_differences() {
         for encoding in Encoding::all() {
             let Some(dimensions) = encoding.dimensions() else { continue };
             for i in 0..200 {
                 let p: [f64; 3] =
                     std::array::from_fn(|d| (f64::from(i) + 0.317 * d as f64) / 201.0 + 1.3e-3);
                 for k in 0..encoding.of_point() {
-                    let slope = encoding.slope_at(p, k);
+                    let derivative = encoding.derivative_at(p, k);
                     for d in 0..dimensions {
                         let h = 1e-7;
                         let (mut up, mut down) = (p, p);
@@ -395,7 +397,8 @@ mod tests {
                         down[d] -= h;
                         let difference =
                             (encoding.value_at(up, k) - encoding.value_at(down, k)) / (2.0 * h);
-                        let error = (slope[d] - difference).abs() / slope[d].abs().max(1.0);
+                        let error =
+                            (derivative[d] - difference).abs() / derivative[d].abs().max(1.0);
                         assert!(error <= 1e-4, "{encoding:?} at {p:?}, output {k}, input {d}");
                     }
                 }

@@ -34,14 +34,14 @@ fn quartic<T: Real>(u: T) -> (T, T) {
 /// The share in bin `k`, and its derivative.
 fn blob<T: Real>(x: T, k: usize, bins: u32) -> (T, T) {
     let n = T::of(f64::from(bins));
-    let (mut value, mut slope) = (T::ZERO, T::ZERO);
+    let (mut value, mut derivative) = (T::ZERO, T::ZERO);
     for turn in [-1.0, 0.0, 1.0] {
         let left = T::of(k as f64) + n * (T::of(turn) - x);
         let [(begin, low), (end, high)] = [quartic(left), quartic(left + T::ONE)];
         value += end - begin;
-        slope += n * (low - high);
+        derivative += n * (low - high);
     }
-    (value, slope)
+    (value, derivative)
 }
 
 impl Pointwise for OneBlob {
@@ -66,7 +66,7 @@ impl Pointwise for OneBlob {
         blob(p[0], k, self.bins).0
     }
 
-    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+    fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         [blob(p[0], k, self.bins).1, T::ZERO, T::ZERO]
     }
 }
@@ -85,7 +85,7 @@ mod tests {
             }
         }
         // In the middle of a bin: that bin's share by hand, 15/8 (½ − 1/12 + 1/160).
-        let (share, slope) = blob(0.375, 1, 4);
-        assert!((share - 0.792_968_75_f64).abs() <= 1e-12 && slope.abs() <= 1e-12, "{share}");
+        let (share, derivative) = blob(0.375, 1, 4);
+        assert!((share - 0.792_968_75_f64).abs() <= 1e-12 && derivative.abs() <= 1e-12, "{share}");
     }
 }

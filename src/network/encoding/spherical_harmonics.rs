@@ -24,7 +24,7 @@ fn harmonic<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS
     let (o, c) = (T::ZERO, |value: f64| T::of(value));
     let (two, three) = (c(2.0), c(3.0));
     let (xx, yy, zz) = (x * x, y * y, z * z);
-    let (factor, value, slope) = match k {
+    let (factor, value, derivative) = match k {
         0 => (0.282_094_791_773_878_14, T::ONE, [o, o, o]),
         1 => (-0.488_602_511_902_919_9, y, [o, T::ONE, o]),
         2 => (0.488_602_511_902_919_9, z, [o, o, T::ONE]),
@@ -54,7 +54,7 @@ fn harmonic<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS
             (0.590_043_589_926_643_5, x * (three * yy - xx), [three * (yy - xx), c(6.0) * x * y, o])
         }
     };
-    (c(factor) * value, slope.map(|s| c(factor) * s))
+    (c(factor) * value, derivative.map(|s| c(factor) * s))
 }
 
 /// 2 p − 1.
@@ -85,7 +85,7 @@ impl Pointwise for SphericalHarmonics {
         harmonic(direction(p), k).0
     }
 
-    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+    fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         harmonic(direction(p), k).1.map(|s| T::of(2.0) * s)
     }
 }

@@ -47,7 +47,7 @@ impl Pointwise for TriangleWave {
         T::of(4.0) * (phase(p[0], k) - T::of(0.5)).abs() - T::ONE
     }
 
-    fn slope<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
+    fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         let steep = T::of(2.0) * octave(k as u32);
         [if phase(p[0], k) < T::of(0.5) { -steep } else { steep }, T::ZERO, T::ZERO]
     }

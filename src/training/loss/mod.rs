@@ -162,15 +162,15 @@ impl Loss {
         } else {
             "LossRow(0.0, 0.0, 0.0)".into()
         };
-        let (argument, slope) = match self.argument() {
-            Argument::Output => ("activation_value(z)", "activation_slope(z)"),
+        let (argument, derivative) = match self.argument() {
+            Argument::Output => ("activation_value(z)", "activation_derivative_at(z)"),
             Argument::Logit(_) => ("z", "1.0"),
         };
         format!(
             "fn loss_row(first: u32) -> LossRow {{ return {row}; }}\n\
              fn loss_element(z: f32, t: f32, row: LossRow) -> vec2<f32> {{\n\
              \x20   let v = {name}_element({argument}, t, row);\n\
-             \x20   return vec2<f32>(v.x, v.y * {slope});\n\
+             \x20   return vec2<f32>(v.x, v.y * {derivative});\n\
              }}\n{}{}",
             activation.splice(),
             activation.splice_derivative(),
@@ -188,14 +188,14 @@ fn held_elementwise<T: Real>(
 ) -> T {
     let mut sum = T::ZERO;
     for (((a, h), t), g) in argument.iter().zip(held).zip(target).zip(gradient) {
-        let (value, slope) = f(*a, *h, *t);
+        let (value, derivative) = f(*a, *h, *t);
         sum += value;
-        *g = slope;
+        *g = derivative;
     }
     sum
 }
 
-/// A loss whose elements do not depend on each other: `f(argument, target)` is value and slope.
+/// A loss whose elements do not depend on each other: `f(argument, target)` is value and derivative.
 fn elementwise<T: Real>(
     argument: &[T],
     target: &[T],

@@ -3,19 +3,15 @@
 //! (everything else), by the dispatches' own formulas.
 //!
 //! ```text
-//! cargo bench --bench kernels
+//! cargo bench -p wgrad-bench --bench kernels
 //! ```
-
-#[path = "../examples/common/submit.rs"]
-mod submit;
-#[path = "../examples/common/workloads.rs"]
-mod workloads;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use std::time::{Duration, Instant};
 use wgrad::kernels::{Dispatch, loss, reduce, update};
 use wgrad::{Activation, Adam, Gpu, Loss, Prepared, Result, Sgd};
-use workloads::{OnGpu, PRODUCTS};
+use wgrad_bench::submit::submit;
+use wgrad_bench::workloads::{OnGpu, PRODUCTS};
 
 /// Dispatches of a submission.
 const MOST: u64 = 1000;
@@ -45,7 +41,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, gpu: &Gpu, prepar
             let mut left = count;
             while left > 0 {
                 let now = left.min(MOST);
-                if let Err(error) = submit::submit(gpu, prepared, now as u32) {
+                if let Err(error) = submit(gpu, prepared, now as u32) {
                     panic!("{error}");
                 }
                 left -= now;
@@ -97,7 +93,7 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 scheduled: false,
                 padded: false,
             };
-            let dispatch = update::dispatch(&optimizer, shape, gpu.target())?;
+            let dispatch = update::dispatch(&optimizer, shape, gpu.capabilities())?;
             let states = (optimizer.states() * parameters).max(1);
             let lengths = [12, parameters, parameters, states, 5];
             let name = format!("{}/{parameters}", optimizer.name());
@@ -134,9 +130,9 @@ fn losses(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
         for batch in [1 << 10, 1 << 16] {
             let outputs = 10;
             let shape = loss::Shape { models: 1, own_targets: false, batch, outputs };
-            let dispatch = loss::dispatch(which, activation, shape, gpu.target())?;
+            let dispatch = loss::dispatch(which, activation, shape, gpu.capabilities())?;
             let size = batch * outputs;
-            let lengths = [size, size, size, shape.groups(which, gpu.target())];
+            let lengths = [size, size, size, shape.groups(which, gpu.capabilities())];
             alone(&mut group, &format!("{}/{batch}", which.name()), gpu, &dispatch, &lengths)?;
         }
     }
@@ -157,7 +153,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 tables: 0,
                 padded: false,
             };
-            let dispatch = reduce::dispatch(shape, gpu.target())?;
+            let dispatch = reduce::dispatch(shape, gpu.capabilities())?;
             let lengths = [splits * parameters, 16, parameters, 1, 5];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;
         }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What depending on the crate costs: crates, time of a clean build, size of a stripped program.
-#   sh benches/build.sh
+#   sh bench/build.sh
 set -eu
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)

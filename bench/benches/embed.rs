@@ -2,7 +2,7 @@
 //! shader, and the CPU's time to record a training step beside that of an empty dispatch.
 //!
 //! ```text
-//! cargo bench --bench embed
+//! cargo bench -p wgrad-bench --bench embed
 //! ```
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 use wgrad::{
     Activation, Data, Gpu, Init, Loss, Mlp, Model, Optimizer, Result, Strategy, Trainer, Training,
 };
-
-const WIDTH: u32 = 1280;
-const HEIGHT: u32 = 720;
+use wgrad_bench::fragment;
 
 fn main() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -24,28 +22,17 @@ fn main() -> Result<()> {
         .configure_from_args();
     let mut group = criterion.benchmark_group("fragment_1280x720");
     group.sampling_mode(SamplingMode::Flat);
-    let article = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
-    let two = |width| {
-        let hidden = Mlp::new(2).layer(width, Activation::Relu).layer(width, Activation::Relu);
-        hidden.layer(1, Activation::Identity)
-    };
-    let networks = [
-        ("none", None),
-        ("2-3-1", Some(article)),
-        ("16-16", Some(two(16))),
-        ("32-32", Some(two(32))),
-        ("64-64", Some(two(64))),
-    ];
-    for (name, mlp) in networks {
+    let networks = fragment::networks().map(|(name, mlp)| (name, Some(mlp)));
+    let pixels = fragment::SIZE.into_iter().map(u64::from).product::<u64>();
+    for (name, mlp) in [("none", None)].into_iter().chain(networks) {
         for source in ["storage", "uniform", "constants"] {
             let weights = mlp.as_ref().map_or(0, Mlp::parameters) as u64;
             if mlp.is_none() && source != "storage" {
                 continue;
             }
             let frame = Frame::new(&gpu, mlp.as_ref(), source)?;
-            group
-                .throughput(Throughput::Elements((2 * weights * u64::from(WIDTH * HEIGHT)).max(1)));
-            group.bench_function(BenchmarkId::new(name, source), |b| b.iter(|| frame.draw(&gpu)));
+            group.throughput(Throughput::Elements((2 * weights * pixels).max(1)));
+            group.bench_function(BenchmarkId::new(name, source), |b| b.iter(|| frame.sample(&gpu)));
         }
     }
     group.finish();
@@ -70,7 +57,7 @@ impl Frame {
                 "fn net(x: array<f32, 2>) -> array<f32, 1> { return array<f32, 1>(x[0]); }".into()
             }
             Some(mlp) => {
-                let parameters = Init::Auto.draw(mlp, 1, 1)?;
+                let parameters = Init::Auto.sample(mlp, 1, 1)?;
                 if source == "constants" {
                     parameters.wgsl("net").text()?
                 } else {
@@ -83,15 +70,7 @@ impl Frame {
                 }
             }
         };
-        let text = format!(
-            "{text}
-            @vertex fn corner(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{
-                return vec4<f32>(f32(i & 1u) * 4.0 - 1.0, f32(i >> 1u) * 4.0 - 1.0, 0.0, 1.0);
-            }}
-            @fragment fn pixel(@builtin(position) p: vec4<f32>) -> @location(0) vec4<f32> {{
-                return vec4<f32>(net(array<f32, 2>(p.x / {WIDTH}.0, p.y / {HEIGHT}.0))[0]);
-            }}"
-        );
+        let text = fragment::shader(&text);
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: None,
             source: wgpu::ShaderSource::Wgsl(text.into()),
@@ -101,7 +80,7 @@ impl Frame {
             layout: None,
             vertex: wgpu::VertexState {
                 module: &module,
-                entry_point: Some("corner"),
+                entry_point: Some(fragment::VERTEX),
                 compilation_options: Default::default(),
                 buffers: &[],
             },
@@ -110,7 +89,7 @@ impl Frame {
             multisample: Default::default(),
             fragment: Some(wgpu::FragmentState {
                 module: &module,
-                entry_point: Some("pixel"),
+                entry_point: Some(fragment::FRAGMENT),
                 compilation_options: Default::default(),
                 targets: &[Some(wgpu::TextureFormat::Rgba8Unorm.into())],
             }),
@@ -127,9 +106,10 @@ impl Frame {
                 }],
             })
         });
+        let [width, height] = fragment::SIZE;
         let texture = device.create_texture(&wgpu::TextureDescriptor {
             label: None,
-            size: wgpu::Extent3d { width: WIDTH, height: HEIGHT, depth_or_array_layers: 1 },
+            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
@@ -141,7 +121,7 @@ impl Frame {
     }
 
     /// Draws and waits.
-    fn draw(&self, gpu: &Gpu) {
+    fn sample(&self, gpu: &Gpu) {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
@@ -157,7 +137,7 @@ impl Frame {
             if let Some(group) = &self.group {
                 pass.set_bind_group(0, group, &[]);
             }
-            pass.draw(0..3, 0..1);
+            pass.sample(0..3, 0..1);
         }
         gpu.queue().submit([encoder.finish()]);
         let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tests and measures a machine with a real GPU; a Markdown report goes to stdout, progress to stderr.
-#   sh benches/gpu.sh [ROUNDS] > report.md
+#   sh bench/gpu.sh [ROUNDS] > report.md
 # CARGO_FLAGS=--offline fetches nothing; SKIP_TESTS=1 leaves the tests out.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,10 +13,10 @@ say() { echo "$*" >&2; }
 
 say "building"
 # shellcheck disable=SC2086 # several flags
-cargo build --release $flags --example peer --example self_check --example embed_headless \
-    --example learn_image >&2
+cargo build --release $flags --workspace --bin peer --example self_check \
+    --example embed_headless --example learn_image >&2
 target=${CARGO_TARGET_DIR:-target}
-peer=$target/release/examples/peer
+peer=$target/release/peer
 
 echo "# wgrad on $("$peer" floor 0 2>&1 >/dev/null | grep -v "^error:" | head -n 1)"
 echo
@@ -47,7 +47,7 @@ films=$(mktemp -d)
 "$target/release/examples/embed_headless" --out "$films" || echo "FAILED"
 "$target/release/examples/embed_headless" --no-timestamps --out "$films" || echo "FAILED"
 # shellcheck disable=SC2086
-cargo bench $flags --bench embed 2>/dev/null | grep -E '^[a-z0-9_]+/|time:' || echo "FAILED"
+cargo bench $flags -p wgrad-bench --bench embed 2>/dev/null | grep -E '^[a-z0-9_]+/|time:' || echo "FAILED"
 echo '```'
 
 echo

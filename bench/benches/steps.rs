@@ -1,20 +1,15 @@
-//! Whole training steps on the default device: the workloads of the example `peer` by each
+//! Whole training steps on the default device: the workloads of `peer` by each
 //! strategy, and populations of the smallest. Throughput in floating-point operations of a step,
 //! by its plan.
 //!
 //! ```text
-//! cargo bench --bench steps
+//! cargo bench -p wgrad-bench --bench steps
 //! ```
-
-#[path = "../examples/common/submit.rs"]
-mod submit;
-#[path = "../examples/common/workloads.rs"]
-mod workloads;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use std::time::{Duration, Instant};
 use wgrad::{Gpu, Result, Strategy, Train, Trainer};
-use workloads::{NAMES, Workload};
+use wgrad_bench::workloads::{NAMES, Workload};
 
 fn main() -> Result<()> {
     let gpu = Gpu::new()?;

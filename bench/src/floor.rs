@@ -1,8 +1,8 @@
-//! What a device itself can do, by kernels of a line or two: multiply-adds, bandwidth, dispatches,
-//! submissions, the way from nothing to a first result.
+//! What a device itself can do, measured by kernels of a line or two: multiply-adds, bandwidth,
+//! dispatches, submissions, the time from nothing to a first result.
 
-use super::common::{Outcome, Stop};
-use super::submit::{read, wait};
+use crate::Outcome;
+use crate::submit::{read, wait};
 use std::time::Instant;
 use wgrad::Gpu;
 
@@ -178,11 +178,7 @@ pub fn first_result() -> Outcome<f64> {
     floor.submit(&touch, 1, 1);
     let first = read_first(&gpu, &floor.y)?;
     let seconds = start.elapsed().as_secs_f64();
-    if first == 1.0 {
-        Ok(seconds)
-    } else {
-        Err(Stop::Failed(format!("0.5 + 0.5 is {first} on {gpu}")))
-    }
+    if first == 1.0 { Ok(seconds) } else { Err(format!("0.5 + 0.5 is {first} on {gpu}").into()) }
 }
 
 /// Prints rows of name, repetition, value and unit; repetition 0 is the warm-up.

@@ -1,0 +1,186 @@
+//! Writes every shader of every workload, with its overrides, for devices that need not be there.
+//!
+//! ```text
+//! cargo run -p wgrad-bench --bin shaders -- DIRECTORY
+//! ```
+//!
+//! `DIRECTORY/manifest.json` is a list of objects, one a shader:
+//!
+//! - `label`: what it belongs to; `file`, `entry`: where it is; `overrides`: their values by name
+//! - `workgroups` of a dispatch, invocations of a `workgroup`, `steps` that one dispatch takes
+//! - bytes `read` and `written` and floating-point `operations`, by the dispatch's formula
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use wgrad::kernels::{Dispatch, Tiling, Work};
+use wgrad::{Batch, Capabilities, Init, Mlp, Plan, Strategy};
+use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
+use wgrad_bench::{Outcome, fragment};
+
+/// Writes every shader of every workload and a manifest of them.
+#[derive(Parser)]
+#[command(name = "shaders")]
+struct Options {
+    /// Where to: shaders as files *.wgsl, and manifest.json
+    directory: PathBuf,
+}
+
+/// What has been written so far.
+struct Manifest {
+    directory: PathBuf,
+    shaders: Vec<Value>,
+}
+
+impl Manifest {
+    fn add(&mut self, file: &str, text: &str, mut about: Value, work: Work) -> Outcome {
+        let file = format!("{file}.wgsl");
+        std::fs::write(self.directory.join(&file), text)?;
+        about["file"] = json!(file);
+        about["read"] = json!(work.read);
+        about["written"] = json!(work.written);
+        about["operations"] = json!(work.operations);
+        self.shaders.push(about);
+        Ok(())
+    }
+
+    /// The dispatch `index` of `label`, which takes `steps` steps.
+    fn dispatch(&mut self, label: &str, index: usize, steps: u32, dispatch: &Dispatch) -> Outcome {
+        let entry = dispatch.kernel().name;
+        let overrides = dispatch.overrides().iter().map(|(name, v)| ((*name).into(), json!(v)));
+        let about = json!({
+            "label": label, "entry": entry, "overrides": overrides.collect::<Map<_, _>>(), "steps": steps,
+            "workgroups": dispatch.workgroups(), "workgroup": dispatch.workgroup(),
+        });
+        self.add(&format!("{label}-{index:02}-{entry}"), &dispatch.wgsl(), about, dispatch.work())
+    }
+
+    /// The dispatches of as many steps as the plan takes at once.
+    fn plan(&mut self, label: &str, plan: &Plan) -> Outcome {
+        for group in plan.groups().iter().take(1) {
+            for (i, node) in group.nodes.iter().enumerate() {
+                self.dispatch(label, i, group.steps, &node.dispatch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A fragment shader of the network that `text` defines, over a whole picture.
+    fn fragment(&mut self, label: &str, mlp: &Mlp, text: &str) -> Outcome {
+        let pixels: u64 = fragment::SIZE.into_iter().map(u64::from).product();
+        let terms: usize = mlp.ranges().iter().map(|r| 2 * r.weight.len() + r.bias.len()).sum();
+        // No fragment shader has workgroups: waves of 64 pixels stand for them.
+        let about = json!({
+            "label": label, "entry": fragment::FRAGMENT, "overrides": {}, "steps": 1,
+            "workgroups": pixels / 64, "workgroup": 64,
+        });
+        let work = Work { operations: terms as u64 * pixels, ..Work::default() };
+        self.add(label, &fragment::shader(text), about, work)
+    }
+}
+
+/// Trainings, and populations of the two smallest.
+fn trainings(manifest: &mut Manifest) -> Outcome {
+    let all = NAMES.map(|name| (name, 1)).into_iter().chain([("w1", 256), ("w2", 256)]);
+    for (name, models) in all {
+        let Some(work) = Workload::new(name, models)? else { continue };
+        let name = if models == 1 { name.into() } else { format!("{name}x{models}") };
+        let plan = |strategy, target: &Capabilities| {
+            let training = work.training.clone().strategy(strategy);
+            Plan::new(&work.mlp, &training, [1, work.data.rows()], target)
+        };
+        // The strategy that the plan chooses: without subgroup operations, with those of NVIDIA's
+        // GPUs, and with those of AMD's older ones. Only resident has such operations.
+        let chosen = plan(Strategy::Auto, &Capabilities::default())?;
+        manifest.plan(&format!("{name}-none"), &chosen)?;
+        for size in [32, 64] {
+            let target = Capabilities { subgroup: Some(size), ..Capabilities::default() };
+            let on_subgroups = plan(Strategy::Auto, &target)?;
+            if on_subgroups.strategy() == Strategy::Resident {
+                manifest.plan(&format!("{name}-sg{size}"), &on_subgroups)?;
+            }
+        }
+        // Other strategies that the network has a plan of.
+        for strategy in Strategy::ALL.iter().filter(|other| **other != chosen.strategy()) {
+            if let Ok(other) = plan(*strategy, &Capabilities::default()) {
+                manifest.plan(&format!("{name}-{}", strategy.name()), &other)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The hash grid on a whole picture, as the example `learn_image` trains it: within WebGPU's default
+/// limits, and where a binding may be larger.
+fn picture(manifest: &mut Manifest) -> Outcome {
+    let Some(work) = Workload::new("hash", 1)? else { return Ok(()) };
+    let training = work.training.batch(Batch::Full);
+    let most = wgpu::Limits {
+        max_buffer_size: 1 << 31,
+        max_storage_buffer_binding_size: 1 << 30,
+        ..wgpu::Limits::default()
+    };
+    for (name, limits) in [("default", wgpu::Limits::default()), ("big", most)] {
+        let plan = Plan::new(&work.mlp, &training, [1, 1 << 18], &limits.into())?;
+        manifest.plan(&format!("image262144-{name}"), &plan)?;
+    }
+    Ok(())
+}
+
+/// Products by each kernel.
+fn products(manifest: &mut Manifest) -> Outcome {
+    for product in PRODUCTS.iter().chain(&MORE) {
+        for form in Tiling::ALL {
+            let target =
+                Capabilities { product: Some(*form), subgroup: Some(8), ..Capabilities::default() };
+            for (i, dispatch) in product.matmul().dispatches(&target)?.iter().enumerate() {
+                manifest.dispatch(product.name, i, 1, dispatch)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Networks as functions: with their parameters in a storage buffer, in a uniform one or baked in,
+/// written out or as loops, in f32 and f16.
+fn functions(manifest: &mut Manifest) -> Outcome {
+    for (name, mlp) in fragment::networks() {
+        let baked = Init::Auto.sample(&mlp, 1, 0)?;
+        for (variant, function) in [
+            ("storage", mlp.wgsl("net")),
+            ("uniform", mlp.wgsl("net").uniform()),
+            ("loops", mlp.wgsl("net").loops()),
+            ("baked", baked.wgsl("net")),
+            ("baked-f16", baked.wgsl("net").f16()),
+            ("f16", mlp.wgsl("net").f16()),
+        ] {
+            manifest.fragment(&format!("f{name}-{variant}"), &mlp, &function.text()?)?;
+        }
+    }
+    let Some(work) = Workload::new("hash", 1)? else { return Ok(()) };
+    manifest.fragment("fhash-loops", &work.mlp, &work.mlp.wgsl("net").loops().text()?)
+}
+
+fn run(directory: PathBuf) -> Outcome {
+    std::fs::create_dir_all(&directory)?;
+    let mut manifest = Manifest { directory, shaders: Vec::new() };
+    trainings(&mut manifest)?;
+    picture(&mut manifest)?;
+    products(&mut manifest)?;
+    functions(&mut manifest)?;
+    let text = serde_json::to_string_pretty(&manifest.shaders)?;
+    std::fs::write(manifest.directory.join("manifest.json"), text)?;
+    println!("{} shaders", manifest.shaders.len());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse().directory) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

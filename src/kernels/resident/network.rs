@@ -1,0 +1,168 @@
+//! The network written out for one row and for four: no loop over units and no array, so that a
+//! compiler keeps everything in registers.
+
+use super::writer::Context;
+use crate::network::Saved;
+use crate::training::Batch;
+use crate::wgsl::Writer;
+
+pub(super) fn write(w: &mut Writer, context: Context<'_>) {
+    let (mlp, launch) = (context.shape.mlp, context.launch);
+    w.function("batch_row(i: u32) -> u32", |w| {
+        w.line(if context.shape.batch == Batch::Full {
+            "return i;"
+        } else {
+            "return sampled_row(i, cursor, ROWS, params.half_bits, params.seed);"
+        });
+    });
+    if context.shape.loss.couples_outputs() {
+        w.line("var<private> row_logits: array<f32, OUTPUTS>;");
+        w.line("var<private> row_targets: array<f32, OUTPUTS>;");
+        w.function("row_width() -> u32", |w| w.line("return OUTPUTS;"));
+        w.function("logit_of(i: u32) -> f32", |w| w.line("return row_logits[i];"));
+        w.function("target_of(i: u32) -> f32", |w| w.line("return row_targets[i];"));
+    }
+    let inputs = (0..mlp.inputs).map(|i| format!("x{i}@"));
+    let features: Vec<_> = inputs.chain((0..mlp.outputs()).map(|i| format!("t{i}@"))).collect();
+    let row = row(context);
+    if !launch.unrolled {
+        let parameters: Vec<_> =
+            features.iter().map(|name| name.replace('@', "") + ": f32").collect();
+        w.function(format_args!("add_row({}, weight: f32)", parameters.join(", ")), |w| {
+            row.iter().flatten().for_each(|line| w.line(line.replace('@', "")));
+        });
+    }
+    w.function("add_rows(quad: u32, weights: vec4<f32>)", |w| {
+        four_rows(w, context);
+        if launch.unrolled {
+            // The rows side by side, line by line: what one waits for, another computes.
+            for part in 0..4 {
+                for (i, name) in features.iter().enumerate() {
+                    let name = name.replace('@', &format!("_{part}"));
+                    w.line(format_args!("let {name} = f{i}[{part}];"));
+                }
+                w.line(format_args!("let weight_{part} = weights[{part}];"));
+            }
+            for lines in &row {
+                for part in 0..4 {
+                    let name = format!("_{part}");
+                    lines.iter().for_each(|line| w.line(line.replace('@', &name)));
+                }
+            }
+        } else {
+            let features: Vec<_> = (0..features.len()).map(|i| format!("f{i}[i]")).collect();
+            w.block("for (var i = 0u; i < 4u; i++)", |w| {
+                w.line(format_args!("add_row({}, weights[i]);", features.join(", ")));
+            });
+        }
+    });
+}
+
+/// `fI`, feature I of four rows: inputs, then targets.
+fn four_rows(w: &mut Writer, context: Context<'_>) {
+    let (inputs, outputs) = (context.shape.mlp.inputs, context.shape.mlp.outputs());
+    if context.launch.holds {
+        for i in 0..inputs + outputs {
+            w.line(format_args!("let f{i} = held[{i}u * HELD_ROWS + quad];"));
+        }
+        return;
+    }
+    for part in 0..4 {
+        let row = format!("batch_row(min(4u * quad + {part}u, BATCH - 1u))");
+        w.line(format_args!("let row{part} = first_row + {row};"));
+    }
+    let four = |name: &str, width: &str, i: usize| {
+        let parts: Vec<_> = (0..4).map(|r| format!("{name}[row{r} * {width} + {i}u]")).collect();
+        format!("vec4<f32>({})", parts.join(", "))
+    };
+    for i in 0..inputs {
+        w.line(format_args!("let f{i} = {};", four("inputs", "INPUTS", i)));
+    }
+    for i in 0..outputs {
+        w.line(format_args!("let f{} = {};", inputs + i, four("targets", "OUTPUTS", i)));
+    }
+}
+
+/// One row: forward, loss, backward. Lines that belong together are one element; every name of the
+/// row's own ends in `@`. Unit U of layer L has the names zL_U, yL_U and dL_U.
+fn row(context: Context<'_>) -> Vec<Vec<String>> {
+    let mut body = Vec::new();
+    forward(context, &mut body);
+    loss(context, &mut body);
+    backward(context, &mut body);
+    body
+}
+
+/// What layer `l` reads: the inputs, or the units below.
+fn input(l: usize, i: usize) -> String {
+    if l == 0 { format!("x{i}@") } else { format!("y{}_{i}@", l - 1) }
+}
+
+fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+    let mlp = context.shape.mlp;
+    let last = mlp.layers.len() - 1;
+    for (l, (range, layer)) in mlp.ranges().iter().zip(&mlp.layers).enumerate() {
+        let inputs = range.shape[1];
+        for u in 0..layer.units {
+            let mut z = format!("w{}", range.bias.start + u);
+            for i in 0..inputs {
+                z += &format!(" + w{} * {}", range.weight.start + u * inputs + i, input(l, i));
+            }
+            body.push(vec![format!("let z{l}_{u}@ = {z};")]);
+            if l < last {
+                let name = layer.activation.name();
+                body.push(vec![format!("let y{l}_{u}@ = {name}_value(z{l}_{u}@);")]);
+            }
+        }
+    }
+}
+
+fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+    let (mlp, loss_sum) = (context.shape.mlp, context.values() - 1);
+    let last = mlp.layers.len() - 1;
+    if context.shape.loss.couples_outputs() {
+        // The arrays are one row's at a time.
+        let mut lines = Vec::new();
+        for i in 0..mlp.outputs() {
+            lines.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
+            lines.push(format!("row_targets[{i}u] = t{i}@;"));
+        }
+        lines.push("let shared_by_row@ = loss_row(0u);".into());
+        body.push(lines);
+    } else {
+        body.push(vec!["let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into()]);
+    }
+    for i in 0..mlp.outputs() {
+        let element = format!("loss_element(z{last}_{i}@, t{i}@, shared_by_row@)");
+        body.push(vec![format!("let l{i}@ = {element};")]);
+        body.push(vec![format!("sum{loss_sum} += l{i}@.x * weight@;")]);
+        body.push(vec![format!("let d{last}_{i}@ = l{i}@.y * weight@;")]);
+    }
+}
+
+fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+    let mlp = context.shape.mlp;
+    for (l, range) in mlp.ranges().iter().enumerate().rev() {
+        let [units, inputs] = range.shape;
+        if let Some(below) = l.checked_sub(1) {
+            let activation = mlp.layers[below].activation;
+            let (name, saved) = (activation.name(), activation.saves() == Saved::Input);
+            let saved = if saved { "z" } else { "y" };
+            for i in 0..inputs {
+                let weight = |u| range.weight.start + u * inputs + i;
+                let terms: Vec<_> =
+                    (0..units).map(|u| format!("w{} * d{l}_{u}@", weight(u))).collect();
+                let derivative = format!("{name}_derivative({saved}{below}_{i}@)");
+                let delta = format!("({}) * {derivative}", terms.join(" + "));
+                body.push(vec![format!("let d{below}_{i}@ = {delta};")]);
+            }
+        }
+        for u in 0..units {
+            for i in 0..inputs {
+                let at = range.weight.start + u * inputs + i;
+                body.push(vec![format!("sum{at} += d{l}_{u}@ * {};", input(l, i))]);
+            }
+            body.push(vec![format!("sum{} += d{l}_{u}@;", range.bias.start + u)]);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The sums over all invocations of a workgroup, and the way of the parameters back to them.
+
+use super::launch::Reduction;
+use super::writer::Context;
+use crate::wgsl::Writer;
+
+pub(super) fn write(w: &mut Writer, context: Context<'_>) {
+    match context.launch.reduction {
+        Reduction::Subgroup => subgroup(w, context),
+        Reduction::Subgroups(size) => subgroups(w, context, size as usize),
+        Reduction::Memory => memory(w, context),
+    }
+    broadcast(w, context);
+    w.function("clear()", |w| {
+        for i in 0..context.values() {
+            w.line(format_args!("sum{i} = 0.0;"));
+        }
+    });
+}
+
+/// The workgroup is one subgroup.
+fn subgroup(w: &mut Writer, context: Context<'_>) {
+    // An invocation reads only those rows that it has brought itself: nothing to wait for.
+    w.function("begin()", |_| ());
+    w.function("total()", |w| {
+        for (s, sum) in reduce_scatter(w, context, context.width()).into_iter().enumerate() {
+            w.line(format_args!("total{s} = {sum};"));
+        }
+    });
+    w.function("in_any_lane(raised: bool) -> bool", |w| {
+        w.line("var seen = select(0u, 1u, raised);");
+        for other in halves(context.width()) {
+            w.line(format_args!("seen |= subgroupShuffleXor(seen, {other}u);"));
+        }
+        w.line("return seen > 0u;");
+    });
+}
+
+/// Several subgroups of `size` invocations, whose sums go through workgroup memory.
+fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
+    shared_flags(w);
+    let width = context.width();
+    let padded = context.values().next_multiple_of(size);
+    let groups = width / size;
+    w.line(format_args!("var<workgroup> partial: array<f32, {}>;", groups * padded));
+    w.function("total()", |w| {
+        w.line(format_args!("let at = lane / {size}u * {padded}u + lane % {size}u;"));
+        for (k, sum) in reduce_scatter(w, context, size).into_iter().enumerate() {
+            w.line(format_args!("partial[at + {}u] = {sum};", k * size));
+        }
+        w.line("workgroupBarrier();");
+        for s in 0..context.slots() {
+            w.line(format_args!("let v{s} = min({}u + lane, {}u);", s * width, padded - 1));
+            let parts: Vec<_> =
+                (0..groups).map(|g| format!("partial[{}u + v{s}]", g * padded)).collect();
+            w.line(format_args!("total{s} = {};", parts.join(" + ")));
+        }
+    });
+}
+
+/// Through workgroup memory alone.
+fn memory(w: &mut Writer, context: Context<'_>) {
+    shared_flags(w);
+    let width = context.width();
+    let (values, slots, parts) = (context.values(), context.slots(), width / 8);
+    w.line(format_args!("var<workgroup> gathered: array<f32, {}>;", 8 * width));
+    w.line(format_args!("var<workgroup> partial: array<f32, {width}>;"));
+    w.line(format_args!("var<workgroup> totals: array<f32, {}>;", slots * width));
+    w.function("total()", |w| {
+        // Eight sums at a time: an eighth of the invocations adds up each.
+        w.line(format_args!("let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
+        for first in (0..values).step_by(8) {
+            for i in first..values.min(first + 8) {
+                w.line(format_args!("gathered[{}u + lane] = sum{i};", (i - first) * width));
+            }
+            w.line("workgroupBarrier();");
+            let sums: Vec<_> = (0..8).map(|j| format!("gathered[part + {}u]", j * parts)).collect();
+            w.line(format_args!("partial[lane] = {};", sums.join(" + ")));
+            w.line("workgroupBarrier();");
+            let sums: Vec<_> =
+                (0..parts).map(|j| format!("partial[lane * {parts}u + {j}u]")).collect();
+            w.block("if (lane < 8u)", |w| {
+                w.line(format_args!("totals[{first}u + lane] = {};", sums.join(" + ")));
+            });
+        }
+        w.line("workgroupBarrier();");
+        for s in 0..slots {
+            let last = values - 1;
+            w.line(format_args!("total{s} = totals[min({}u + lane, {last}u)];", s * width));
+        }
+    });
+}
+
+/// `in_any_lane` through workgroup memory. Two flags take turns: an invocation that is a barrier
+/// ahead raises the other one. They hold the number of the call, so that none has to be taken down.
+fn shared_flags(w: &mut Writer) {
+    w.line("var<workgroup> flags: array<atomic<u32>, 2>;");
+    w.line("var<private> calls: u32;");
+    w.function("begin()", |w| {
+        w.block("if (lane < 2u)", |w| w.line("atomicStore(&flags[lane], 0u);"));
+        w.line("workgroupBarrier();");
+    });
+    w.function("in_any_lane(raised: bool) -> bool", |w| {
+        w.line("calls += 1u;");
+        w.block("if (raised)", |w| w.line("atomicStore(&flags[calls % 2u], calls);"));
+        w.line("workgroupBarrier();");
+        w.line("return atomicLoad(&flags[calls % 2u]) == calls;");
+    });
+}
+
+/// `size` / 2, `size` / 4, … 1.
+fn halves(size: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(size / 2), |half| Some(half / 2)).take_while(|half| *half > 0)
+}
+
+/// The sums over a subgroup of `size`: one expression for each `size` of them, whose value in lane i
+/// is the sum i. Each round gives half of what is left to the lane across.
+fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<String> {
+    let values = context.values();
+    for half in halves(size) {
+        w.line(format_args!("let upper{half} = (lane & {half}u) != 0u;"));
+    }
+    let mut results = Vec::new();
+    for first in (0..values).step_by(size) {
+        let mut terms: Vec<String> = (first..first + size)
+            .map(|i| if i < values { format!("sum{i}") } else { "0.0f".into() })
+            .collect();
+        for half in halves(size) {
+            terms = (0..half)
+                .map(|i| {
+                    let (low, high) = (&terms[i], &terms[i + half]);
+                    if high == "0.0f" && low == "0.0f" {
+                        return "0.0f".into();
+                    }
+                    let name = format!("half{first}_{half}_{i}");
+                    w.line(format_args!(
+                        "let {name} = select({low}, {high}, upper{half}) \
+                         + subgroupShuffleXor(select({high}, {low}, upper{half}), {half}u);"
+                    ));
+                    name
+                })
+                .collect();
+        }
+        results.append(&mut terms);
+    }
+    results
+}
+
+/// Every parameter to every invocation.
+fn broadcast(w: &mut Writer, context: Context<'_>) {
+    let (parameters, width, slots) = (context.values() - 1, context.width(), context.slots());
+    if context.launch.reduction == Reduction::Subgroup {
+        w.function("broadcast()", |w| {
+            for i in 0..parameters {
+                let (slot, lane) = (i / width, i % width);
+                w.line(format_args!("w{i} = subgroupShuffle(own{slot}, {lane}u);"));
+            }
+        });
+        return;
+    }
+    w.line(format_args!("var<workgroup> shared_w: array<f32, {}>;", slots * width));
+    w.function("broadcast()", |w| {
+        for s in 0..slots {
+            w.line(format_args!("shared_w[{}u + lane] = own{s};", s * width));
+        }
+        w.line("workgroupBarrier();");
+        for i in 0..parameters {
+            w.line(format_args!("w{i} = shared_w[{i}u];"));
+        }
+    });
+}

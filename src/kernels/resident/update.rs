@@ -1,0 +1,94 @@
+//! What each invocation does with its own parameters: it loads, updates and stores them.
+
+use super::writer::Context;
+use crate::wgsl::Writer;
+
+pub(super) fn write(w: &mut Writer, context: Context<'_>) {
+    let (slots, width) = (context.slots(), context.width());
+    let kept = kept(context);
+    let own = |w: &mut Writer, body: &dyn Fn(&mut Writer)| {
+        w.block(format_args!("for (var s = 0u; s < {slots}u; s++)"), |w| {
+            w.block(format_args!("if (s * {width}u + lane < PARAMETERS)"), |w| {
+                w.line(format_args!("let at = model * PARAMETERS + s * {width}u + lane;"));
+                body(w);
+            });
+        });
+    };
+    w.function("load()", |w| {
+        own(w, &|w| {
+            for Kept { buffer, name, part } in &kept {
+                w.block("", |w| {
+                    w.line(format_args!("let value = {buffer};"));
+                    for s in 0..slots {
+                        let name = format!("{name}{s}{part}");
+                        w.line(format_args!("{name} = select({name}, value, s == {s}u);"));
+                    }
+                });
+            }
+        });
+    });
+    w.function("store()", |w| {
+        own(w, &|w| {
+            for Kept { buffer, name, part } in &kept {
+                w.block("", |w| {
+                    w.line("var value = 0.0;");
+                    for s in 0..slots {
+                        w.line(format_args!("value = select(value, {name}{s}{part}, s == {s}u);"));
+                    }
+                    w.line(format_args!("{buffer} = value;"));
+                });
+            }
+        });
+    });
+    w.function("loss_total() -> f32", |w| {
+        w.line(format_args!("return total{};", (context.values() - 1) / width));
+    });
+    w.function("is_total_finite() -> bool", |w| {
+        let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total{s})")).collect();
+        w.line(format_args!("return {};", all.join(" && ")));
+    });
+    // Whether one of this lane's parameters would stop being finite; it is left as it was.
+    w.function("update(frozen: bool, t: f32) -> bool", |w| {
+        w.line("var fails = false;");
+        for s in 0..slots {
+            w.block("", |w| {
+                w.line(format_args!("var state = state{s};"));
+                w.line(format_args!("let g = total{s} + hyper.l2 * own{s};"));
+                w.line(format_args!("let value = optimize(own{s}, g, &state, t);"));
+                w.line(
+                    "let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
+                );
+                w.line(format_args!(
+                    "let concerns = !frozen && {}u + lane < PARAMETERS;",
+                    s * width
+                ));
+                w.line("let take = finite && concerns;");
+                w.line(format_args!("own{s} = select(own{s}, value, take);"));
+                w.line(format_args!("state{s} = select(state{s}, state, take);"));
+                w.line("fails = fails || (concerns && !finite);");
+            });
+        }
+        w.line("return fails;");
+    });
+}
+
+/// A value that an invocation keeps of each of its parameters.
+struct Kept {
+    /// Its element of a buffer.
+    buffer: &'static str,
+    /// The variable, without the number of its slot.
+    name: &'static str,
+    /// The component of the variable.
+    part: &'static str,
+}
+
+/// The parameter, and the optimizer's states. Each buffer is read and written once in the text, in a
+/// loop that picks the slot: llvmpipe takes milliseconds to compile each further access.
+fn kept(context: Context<'_>) -> Vec<Kept> {
+    let all = [
+        Kept { buffer: "parameters[at]", name: "own", part: "" },
+        Kept { buffer: "states[at]", name: "state", part: ".x" },
+        Kept { buffer: "states[at + STATE_STRIDE]", name: "state", part: ".y" },
+    ];
+    all.into_iter().take(1 + context.shape.optimizer.states()).collect()
+}

@@ -1,0 +1,90 @@
+//! The text that is written for a network and a workgroup.
+
+use super::launch::LaunchConfig;
+use super::{Shape, network, reduction, update};
+use crate::error::Result;
+use crate::kernels::step;
+use crate::numeric::{to_u32, wide};
+use crate::wgsl::Writer;
+
+/// What the text is written for.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub shape: Shape<'a>,
+    pub launch: &'a LaunchConfig,
+}
+
+impl Context<'_> {
+    /// Sums of a step: one for each parameter, and the loss.
+    pub fn values(&self) -> usize {
+        self.shape.mlp.parameters() + 1
+    }
+
+    /// Sums that each invocation ends with.
+    pub fn slots(&self) -> usize {
+        self.launch.slots(self.values())
+    }
+
+    /// Invocations of the workgroup.
+    pub const fn width(&self) -> usize {
+        self.launch.width as usize
+    }
+}
+
+/// The functions and constants that `shaders/resident.wgsl` calls.
+pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
+    let context = Context { shape, launch };
+    let mut w = Writer::default();
+    constants(&mut w, context)?;
+    for i in 0..context.values() {
+        w.line(format_args!("var<private> sum{i}: f32;"));
+    }
+    for i in 0..shape.mlp.parameters() {
+        w.line(format_args!("var<private> w{i}: f32;"));
+    }
+    for s in 0..context.slots() {
+        w.line(format_args!("var<private> total{s}: f32;"));
+        w.line(format_args!("var<private> own{s}: f32;"));
+        w.line(format_args!("var<private> state{s}: vec2<f32>;"));
+    }
+    w.push(&shape.optimizer.splice());
+    w.push(&shape.loss.splice(shape.mlp.last_activation()));
+    update::write(&mut w, context);
+    reduction::write(&mut w, context);
+    network::write(&mut w, context);
+    Ok(w.finish())
+}
+
+fn constants(w: &mut Writer, context: Context<'_>) -> Result<()> {
+    let Context { shape, launch } = context;
+    let Shape { mlp, rows, models, scheduled, .. } = shape;
+    let updated = step::update::Shape {
+        parameters: mlp.parameters(),
+        models,
+        rows,
+        batch: launch.batch,
+        tables: 0,
+        scheduled,
+        padded: true,
+    };
+    let features = mlp.inputs + mlp.outputs();
+    for (name, value) in [
+        ("WORKGROUP", context.width()),
+        ("PARAMETERS", mlp.parameters()),
+        ("INPUTS", mlp.inputs),
+        ("OUTPUTS", mlp.outputs()),
+        ("ROWS", rows),
+        ("BATCH", launch.batch),
+        ("BLOCKS", launch.blocks()),
+        ("HELD_ROWS", launch.held_rows()),
+        ("HELD", if launch.holds { features * launch.held_rows() } else { 1 }),
+        ("STATE_STRIDE", updated.state_stride()),
+        ("LOSS_LANE", (context.values() - 1) % context.width()),
+    ] {
+        w.constant(name, to_u32("a size of a resident training", wide(value))?);
+    }
+    w.flag("HOLDS", launch.holds);
+    w.flag("ALONE", models == 1);
+    w.flag("SCHEDULED", scheduled);
+    Ok(())
+}
