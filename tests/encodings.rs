@@ -746,7 +746,8 @@ fn a_numerical_gradient_moves_tables_too() {
     let (of_gpu, of_cpu) = (gpu.health().unwrap(), cpu.health().unwrap());
     assert_eq!((of_gpu.layers.len(), of_cpu.layers.len()), (2, 2));
     for (gpu, cpu) in of_gpu.layers.iter().zip(&of_cpu.layers) {
-        assert!((gpu.gradient_norm - cpu.gradient_norm).abs() <= 1e-5 * cpu.gradient_norm);
+        let epsilon = 1e-5 * cpu.gradient_norm;
+        approx::assert_abs_diff_eq!(gpu.gradient_norm, cpu.gradient_norm, epsilon = epsilon);
     }
 }
 
