@@ -454,7 +454,10 @@ mod tests {
         for (grid, words) in [
             (Grid { levels: 0, ..grid() }, "the levels of the encoding grid is 0"),
             (Grid { levels: 33, ..grid() }, "the levels of the encoding grid is 33"),
-            (Grid { features_per_level: 3, ..grid() }, "the features of the encoding grid is 3"),
+            (
+                Grid { features_per_level: 3, ..grid() },
+                "the features_per_level of the encoding grid is 3",
+            ),
             (
                 Grid { log2_hashmap_size: 25, ..grid() },
                 "the log2_hashmap_size of the encoding grid is 25",
