@@ -1,4 +1,4 @@
-//! The same bits every time, and nothing allocated while steps are recorded.
+//! Equal bits every time, and nothing allocated while steps are recorded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

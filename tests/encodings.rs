@@ -353,7 +353,8 @@ fn largest_magnitudes_of_all_sizes() {
     }
 }
 
-/// Scatter and dequantize against the tables' gradient in f64, off by half a quantum a contribution.
+/// Scatter and dequantize against the tables' gradient in f64, off by half a quantum a
+/// contribution.
 #[test]
 fn table_gradients_of_all_sizes() {
     for (i, grid) in grids().into_iter().enumerate() {

@@ -53,7 +53,8 @@ fn validate(text: &str) -> naga::Module {
     module
 }
 
-/// Whether every name that the module defines outside of functions is the function's or has its prefix.
+/// Whether every name that the module defines outside of functions is the function's or has its
+/// prefix.
 fn assert_own_names(module: &naga::Module, name: &str) {
     let prefix = format!("{name}_");
     let functions = module.functions.iter().filter_map(|(_, f)| f.name.clone());

@@ -1,4 +1,5 @@
-//! The chain of trust: differences in f64 ↔ back-propagation on the CPU ↔ back-propagation on the GPU.
+//! The chain of trust: differences in f64 ↔ back-propagation on the CPU ↔ back-propagation on the
+//! GPU.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

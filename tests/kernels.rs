@@ -74,8 +74,8 @@ fn draw(seed: usize, end: usize) -> usize {
 
 // Matrix products.
 
-/// A product, whether its operands are multiples of 1/8 within ±1, and whether they are stored as f16,
-/// which holds such.
+/// A product, whether its operands are multiples of 1/8 within ±1, and whether they are stored as
+/// f16, which holds such.
 #[derive(Debug, Clone, Copy)]
 struct Product {
     sizes: [usize; 3],
@@ -173,7 +173,7 @@ fn check_products(products: &[Product]) {
             continue;
         }
         // A sum of n terms is off by at most about n · 2^-24 · Σ |term|, and by √n instead of n
-        // where roundings are independent: 2e-6 is 33 · 2^-24, twice √257. The slopes of the
+        // where roundings are independent: 2e-6 is 33 · 2^-24, twice √257. The derivatives of the
         // activations are at most 1.13.
         let bare = Product { activation: None, ..*product }.matmul();
         let absolute = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<_>>();
@@ -363,7 +363,8 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         let mut wrong = Vec::new();
         for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
             let mut error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
-            // Beyond 100,000 the spacing of f32 is hundredths of a turn: any value within ±1 will do.
+            // Beyond 100,000 the spacing of f32 is hundredths of a turn: any value within ±1 will
+            // do.
             if *activation == Activation::Sine && z[i].abs() > 1e5 {
                 error = f64::from(f.abs() - 1.0).max(if f.is_nan() { f64::NAN } else { 0.0 });
             }
@@ -408,11 +409,11 @@ fn values_of_activations() {
     });
 }
 
-/// The slope out of the loss kernel: that of |y − t| times the sign of y − t, which is 1 under
+/// The derivative out of the loss kernel: that of |y − t| times the sign of y − t, which is 1 under
 /// targets below every y, or −1 above, divided by the number of elements, a power of two.
 #[test]
-fn slopes_of_activations() {
-    sweep_activations("slope", |activation, z| {
+fn derivatives_of_activations() {
+    sweep_activations("derivative", |activation, z| {
         let mut padded = z.to_vec();
         padded.resize(z.len().next_power_of_two(), 0.0);
         let loss = LossGradient {
@@ -572,8 +573,8 @@ fn products_of_a_training_step() {
                             (0..units).map(|u| delta[(m * rows + r) * units + u] * weight(m, u, k));
                         let (sum, size) = sum_and_size(terms);
                         let at = (m * rows + r) * inputs + k;
-                        let slope = hidden.derivative(x[behind + at]);
-                        expected[at] = Some((sum * slope, 4e-6 * size));
+                        let derivative = hidden.derivative(x[behind + at]);
+                        expected[at] = Some((sum * derivative, 4e-6 * size));
                     }
                 }
                 other => panic!("a product writes {other}"),
@@ -614,8 +615,8 @@ struct LossCase {
 }
 
 impl LossCase {
-    /// Pre-activations in ±3 and targets that the loss is made for: a distribution for the entropies,
-    /// and otherwise not so near the output that rounding decides the sign of y − t.
+    /// Pre-activations in ±3 and targets that the loss is made for: a distribution for the
+    /// entropies, and otherwise not so near the output that rounding decides the sign of y − t.
     fn new(kernel: LossGradient, seed: u64) -> Self {
         let LossGradient { loss, activation, models, own_targets, batch, outputs } = kernel;
         let z: Vec<f32> =
@@ -700,14 +701,14 @@ impl LossCase {
     }
 
     /// How far the gradient L′(y) f′(z) of an element may be off where the activation's value and
-    /// slope are off by 1e-6: both are near 1 at most, and L″ is at most 2.
+    /// derivative are off by 1e-6: both are near 1 at most, and L″ is at most 2.
     fn bound(&self, i: usize) -> f64 {
         let LossGradient { loss, activation, own_targets, batch, outputs, .. } = self.kernel;
         let t = f64::from(self.targets[if own_targets { i } else { i % (batch * outputs) }]);
         let y = activation.value(f64::from(self.z[i]));
-        let mut slope = [0.0];
-        loss.row(&[y], &[t], &mut slope);
-        loss.scale(batch, outputs) * 1e-6 * (2.0 * slope[0].abs() + 2.3 * y.abs().max(1.0))
+        let mut derivative = [0.0];
+        loss.row(&[y], &[t], &mut derivative);
+        loss.scale(batch, outputs) * 1e-6 * (2.0 * derivative[0].abs() + 2.3 * y.abs().max(1.0))
     }
 }
 
@@ -781,7 +782,7 @@ fn losses_behind_all_activations() {
 }
 
 /// Differences that are exact, on both sides of Huber's bend and at y = t, where |y − t| has no
-/// slope and its gradient is 0.
+/// derivative and its gradient is 0.
 #[test]
 fn losses_of_known_values() {
     for (loss, delta, value) in [
@@ -997,7 +998,7 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
     }
 }
 
-/// The same splits in the same order give the same bits as the f32 loop: sums are reproducible.
+/// Sums are reproducible: splits added in order give the bits of the f32 loop.
 #[test]
 fn sums_are_those_of_the_loop_in_order() {
     let reduce = Reduce {
@@ -1238,8 +1239,8 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
     }
 }
 
-/// One update at many counts: the bias correction of Adam. Its direction is compared by itself, since
-/// the parameters would hide it.
+/// One update at many counts: the bias correction of Adam. Its direction is compared by itself,
+/// since the parameters would hide it.
 #[test]
 fn updates_at_any_count() {
     for optimizer in optimizers() {
@@ -1505,7 +1506,7 @@ fn batches_of_all_sizes_on(target: &Capabilities) {
     }
 }
 
-/// The rows drawn over an epoch, told by their own numbers: each once, input and target alike, in
+/// The rows sampled over an epoch, told by their own numbers: each once, input and target alike, in
 /// another order in another epoch or under another seed.
 #[test]
 fn batches_use_each_row_once_an_epoch() {
@@ -1658,7 +1659,7 @@ fn counts_of_flat_units() {
             for rows in [1, 2, 255, 256, 257, 512, 600] {
                 for (models, units, offset) in [(1, 1, 0), (2, 3, 5), (3, 17, 0), (1, 65, 64)] {
                     let threshold = activation.saturation_threshold().unwrap_or(0.5);
-                    let slope = |v: f32| match holds {
+                    let derivative = |v: f32| match holds {
                         Holds::Saved => activation.derivative(f64::from(v)),
                         Holds::PreActivation => activation.derivative_at(f64::from(v)),
                         other => unreachable!("{other:?}"),
@@ -1672,7 +1673,7 @@ fn counts_of_flat_units() {
                             *value = value.abs();
                         }
                         // Not where rounding decides.
-                        let near = |v: f32| ((slope(v).abs() - threshold).abs()) < 1e-4;
+                        let near = |v: f32| ((derivative(v).abs() - threshold).abs()) < 1e-4;
                         while threshold > 0.0 && near(*value) {
                             *value *= 1.01;
                         }
@@ -1848,7 +1849,7 @@ fn many_sums() {
 }
 
 #[test]
-fn many_drawn_rows() {
+fn many_sampled_rows() {
     let rows = MANY.div_ceil(5) + 100;
     let gather = Gather { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: Some(3) };
     let dispatch = gather.dispatch(common::gpu().capabilities()).unwrap();

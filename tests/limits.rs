@@ -121,7 +121,8 @@ fn predictions_are_cut_to_what_may_be_bound() {
 #[test]
 fn grids_at_the_limit_of_a_dimension() {
     let (gpu, errors) = noop(|limits| limits.max_compute_workgroups_per_dimension = 8);
-    // As for hardware: 64 rows a workgroup of the loss, 2 outputs: 8 · 8 workgroups hold 2,048 rows.
+    // As for hardware: 64 rows a workgroup of the loss, 2 outputs: 8 · 8 workgroups hold 2,048
+    // rows.
     let gpu = gpu.planned_for(&Capabilities::default());
     for (rows, fits) in [(2047, true), (2048, true), (2049, false)] {
         let made = Trainer::new(

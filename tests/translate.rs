@@ -140,8 +140,8 @@ fn every_shader_is_translated() {
     assert_eq!(counts["reduce"], 8 + 2);
     assert_eq!(counts["gather"], 3);
     assert_eq!(counts["saturation"], 2 * activations);
-    // A whole network each: every loss behind one activation, every activation before one loss, with
-    // full batches and without; resident ones meet in three ways.
+    // A whole network each: every loss behind one activation, every activation before one loss,
+    // with full batches and without; resident ones reduce in three ways.
     let losses = common::losses();
     let squared = losses.iter().filter(|(loss, _)| *loss == Loss::MeanSquaredError).count();
     let networks = 2 * (losses.len() + (activations - 1) * squared);

@@ -50,8 +50,8 @@ pub fn ways() -> Vec<Capabilities> {
     all
 }
 
-/// The device under test with each form of the matrix product that it can run, and once more without
-/// integers of 64 bits. All but the one for subgroups of 8 it must.
+/// The device under test with each tiling of the matrix product that it can run, and once more
+/// without integers of 64 bits. All but the one for subgroups of 8 it must.
 pub fn targets() -> Vec<Capabilities> {
     let own = gpu().capabilities();
     let with = |form: &Tiling| Capabilities { product: Some(*form), ..own.clone() };
@@ -482,8 +482,8 @@ fn every_encoding() -> Vec<Dispatch> {
 }
 
 /// The matrix products of a training step and of a prediction with every activation, and the bare
-/// ones in all directions; with buffers of scalars (sizes that are no multiples of four), of vec4 and
-/// of u64x2.
+/// ones in all directions; with buffers of scalars (sizes that are no multiples of four), of vec4
+/// and of u64x2.
 fn every_product(form: Tiling) -> Vec<Dispatch> {
     let mut all = Vec::new();
     for (size, int64) in [(2, false), (4, false), (4, true)] {
