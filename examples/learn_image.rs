@@ -31,8 +31,8 @@ use wgpu::util::DeviceExt as _;
 use wgrad::encoding::{Frequency, Grid, Identity, OneBlob};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Config, CpuTrainer, Data, DataBuffers, Gpu, Init, Loss, Mlp, Train, Trainer,
-    Training,
+    Activation, Adam, Config, CpuTrainer, Data, DataBuffers, DataShape, Gpu, Init, Loss, Mlp,
+    Train, Trainer, Training,
 };
 use wgrad_plot::{Picture, Series};
 
@@ -430,8 +430,7 @@ impl<'a> Learner<'a> {
         let places = gpu.buffer("places", 8 * u64::from(batch))?;
         let lights = gpu.buffer("lights", 12 * u64::from(batch))?;
         let data = DataBuffers {
-            sets: 1,
-            rows: batch as usize,
+            shape: DataShape::shared(batch as usize),
             inputs: places.slice(..),
             targets: lights.slice(..),
         };
@@ -482,7 +481,7 @@ impl<'a> Learner<'a> {
                 let device = on_gpu.gpu.device();
                 let mut encoder = device.create_command_encoder(&Default::default());
                 for _ in 0..steps {
-                    on_gpu.draw(&mut encoder);
+                    on_gpu.sample(&mut encoder);
                     on_gpu.trainer.record(&mut encoder, 1);
                 }
                 on_gpu.gpu.queue().submit([encoder.finish()]);
@@ -565,7 +564,7 @@ impl OnGpu {
     }
 
     /// The crop by the exported function, in a fragment shader.
-    fn sample(&self, crop: &Crop) -> Outcome<Vec<u8>> {
+    fn draw(&self, crop: &Crop) -> Outcome<Vec<u8>> {
         let device = self.gpu.device();
         let [width, height] = crop.size;
         let net = self.trainer.wgsl("net");

@@ -331,8 +331,8 @@ impl WgslFunction<'_> {
 mod tests {
     use super::names::prefixed;
     use super::*;
-    use crate::network::{Activation, Encoding};
     use crate::network::Init;
+    use crate::network::{Activation, Encoding};
 
     fn mlp(width: usize) -> Mlp {
         Mlp::new(2).layer(width, Activation::Gelu).layer(1, Activation::Sigmoid)
