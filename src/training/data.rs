@@ -95,7 +95,7 @@ impl<T: Real> Data<T> {
         &self.t
     }
 
-    /// The same data in another precision.
+    /// Converts the data to another precision.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where a number is too large for it.

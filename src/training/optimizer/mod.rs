@@ -123,7 +123,7 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(rule) => rule.is_lazy()),* }
             }
 
-            /// The same at another learning rate.
+            /// Changes the learning rate.
             #[must_use]
             pub const fn at_rate(mut self, rate: f64) -> Self {
                 match &mut self { $(Self::$variant(rule) => rule.rate = rate),* }
