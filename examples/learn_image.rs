@@ -15,8 +15,6 @@
 //! Pictures in `out/learn_image/`. `--help` lists the options.
 
 mod common;
-#[path = "common/profile.rs"]
-mod profile;
 #[path = "common/submit.rs"]
 mod submit;
 
@@ -528,7 +526,7 @@ impl OnGpu {
     }
 
     /// The time of each dispatch of a step by itself.
-    fn profile(&self, options: &Options) -> Outcome {
+    fn profile(&mut self, options: &Options) -> Outcome {
         let mut sample = f64::INFINITY;
         for _ in 0..6 {
             let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
@@ -539,12 +537,13 @@ impl OnGpu {
             sample = sample.min(start.elapsed().as_secs_f64());
         }
         let mut rows = vec![("sample (the example's own)".to_owned(), sample)];
-        for (node, seconds) in profile::profile(&self.gpu, &self.trainer)? {
+        for (node, time) in self.trainer.profile()? {
+            let seconds = time.as_secs_f64();
             let kernel = node.dispatch.kernel().name;
             let part = match kernel {
-                "grid" | "encode" => "encoding",
-                "peak" | "scatter" | "settle" => "gradient of the tables",
-                "update" | "average" => "optimizer",
+                "encode_grid" | "encode_pointwise" => "encoding",
+                "max_abs" | "scatter" | "dequantize" => "gradient of the tables",
+                "update" | "ema" => "optimizer",
                 _ => "network and loss",
             };
             let name = format!("{part}: {kernel}");
