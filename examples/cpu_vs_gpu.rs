@@ -30,7 +30,7 @@ use submit::{read, submit};
 use wgrad::kernels::Matmul;
 use wgrad::{
     Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Plan, Prepared,
-    Strategy, Train, Trainer, Training,
+    Strategy, Train, TrainBase, Trainer, Training,
 };
 use wgrad_plot::{Bars, bars};
 
@@ -158,7 +158,7 @@ impl Table {
         Ok(())
     }
 
-    fn sample(&self, options: &Options) -> Outcome {
+    fn draw(&self, options: &Options) -> Outcome {
         let chosen = || self.rows.iter().filter(|row| row.chosen);
         let micros = |times: fn(&Row) -> &Times| -> Vec<[f64; 3]> {
             let values = |t: &Times| [t.spread().0, t.median(), t.spread().1].map(|s| 1e6 * s);
@@ -288,7 +288,7 @@ fn cpu_vs_gpu(arguments: Arguments) -> Outcome {
     }
     say!(options, "");
     for table in &tables {
-        table.sample(&options)?;
+        table.draw(&options)?;
     }
     if as_json {
         let document = json!({
@@ -458,7 +458,7 @@ impl Network {
     /// A row for each strategy that the network allows.
     fn compare(self, gpu: &Gpu, effort: &Effort) -> Outcome<Vec<Row>> {
         let Self { name, mlp, training, data } = self;
-        let shape = [data.sets(), data.rows()];
+        let shape = data.shape();
         let own = Plan::new(&mlp, &training, shape, gpu.capabilities())?.strategy();
         let mut rows = Vec::new();
         for strategy in Strategy::ALL {

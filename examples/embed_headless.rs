@@ -313,7 +313,7 @@ impl App {
         budget: &mut FrameBudget,
         draws: &Draws,
         clock: Option<&Clock>,
-    ) -> (wgrad::Frame, Option<f64>) {
+    ) -> (wgrad::FrameReport, Option<f64>) {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
         if let Some(clock) = clock {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -345,13 +345,13 @@ impl App {
             });
             pass.set_bind_group(0, &draws.group, &[]);
             pass.set_pipeline(&draws.map);
-            pass.sample(0..3, 0..1);
+            pass.draw(0..3, 0..1);
             pass.set_pipeline(&draws.points);
-            pass.sample(0..4, 0..POINTS as u32);
+            pass.draw(0..4, 0..POINTS as u32);
             let side = self.size as f32;
             pass.set_viewport(0.0, 0.86 * side, side, 0.14 * side, 0.0, 1.0);
             pass.set_pipeline(&draws.curve);
-            pass.sample(0..3, 0..1);
+            pass.draw(0..3, 0..1);
         }
         if let Some(clock) = clock {
             encoder.resolve_query_set(&clock.set, 0..2, &clock.resolved, 0);

@@ -8,7 +8,7 @@ fn main() -> wgrad::Result<()> {
     let mlp = Mlp::new(2).layer(8, Activation::Tanh).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02));
 
-    let mut trainer: Box<dyn Train> = match Gpu::new() {
+    let mut trainer: Box<dyn Train<Scalar = f32>> = match Gpu::new() {
         Ok(gpu) => Box::new(Trainer::new(&gpu, &mlp, &training, &xor)?),
         Err(error) => {
             println!("{error}: using the CPU");

@@ -21,11 +21,14 @@ fn resident(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    lane = local;
-    model = group.y * groups.x + group.x;
-    if (model >= params.models) {
+    // A local, made of the workgroup's number alone: a compiler sees that all invocations of a
+    // workgroup return here or none, as the barriers below demand.
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models) {
         return;
     }
+    lane = local;
+    model = index;
     first_row = model * params.own_data * ROWS;
     cursor = vec2<u32>(status.epoch, status.position);
     var step = status.step;

@@ -395,9 +395,9 @@ fn table_gradients_of_all_sizes() {
                     Content::Unset(models * (all)),
                     Content::Words(status.clone()),
                 ];
-                let settled = &run(&[Job::new(&*name, dispatch, slots)])[0];
-                assert!(settled[1].iter().all(|word| *word == 0), "{name}: not all is 0 again");
-                assert_eq!(settled[3], status, "{name}");
+                let dequantized = &run(&[Job::new(&*name, dispatch, slots)])[0];
+                assert!(dequantized[1].iter().all(|word| *word == 0), "{name}: not all is 0 again");
+                assert_eq!(dequantized[3], status, "{name}");
                 for m in 0..models {
                     let part = m * rows..(m + 1) * rows;
                     let [expected, _] = encode_grid_gradient::reference(
@@ -407,7 +407,7 @@ fn table_gradients_of_all_sizes() {
                         &x[part.start * inputs..part.end * inputs],
                         &wide(&delta[part.start * width..part.end * width]),
                     );
-                    let found = &settled[2][m * (all)..(m + 1) * (all)];
+                    let found = &dequantized[2][m * (all)..(m + 1) * (all)];
                     let unset = |words: &[u32]| words.iter().all(|w| *w == common::UNSET);
                     assert!(unset(&found[..8]) && unset(&found[8 + tables..]), "{name}");
                     let found = as_floats(&found[8..8 + tables]);
@@ -746,7 +746,8 @@ fn a_numerical_gradient_moves_tables_too() {
     let (of_gpu, of_cpu) = (gpu.health().unwrap(), cpu.health().unwrap());
     assert_eq!((of_gpu.layers.len(), of_cpu.layers.len()), (2, 2));
     for (gpu, cpu) in of_gpu.layers.iter().zip(&of_cpu.layers) {
-        assert!((gpu.gradient_norm - cpu.gradient_norm).abs() <= 1e-5 * cpu.gradient_norm);
+        let epsilon = 1e-5 * cpu.gradient_norm;
+        approx::assert_abs_diff_eq!(gpu.gradient_norm, cpu.gradient_norm, epsilon = epsilon);
     }
 }
 

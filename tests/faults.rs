@@ -5,6 +5,7 @@
 
 mod common;
 
+use approx::assert_abs_diff_eq;
 use wgrad::{
     Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer,
     Parameters, Strategy, Train, TrainBase, Trainer, Training,
@@ -285,8 +286,8 @@ fn long_batches_are_summed_to_the_end(strategy: Strategy) {
     let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
     trainer.set_parameters(&Parameters::new(mlp, 1, vec![1.0, 1.0]).unwrap()).unwrap();
     let gradients = trainer.gradients().unwrap();
-    assert!((gradients.losses[0] - 2.0).abs() <= 1e-5, "{gradients:?}");
-    assert!(gradients.values.iter().all(|g| (g - 2.0).abs() <= 1e-5), "{gradients:?}");
+    assert_abs_diff_eq!(gradients.losses[0], 2.0, epsilon = 1e-5);
+    assert_abs_diff_eq!(gradients.values[..], [2.0; 2][..], epsilon = 1e-5);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod common;
 
+use approx::assert_abs_diff_eq;
 use wgrad::{
     Activation, Argument, Batch, CpuTrainer, Data, FiniteDifference, Init, Loss, Mlp, Optimizer,
     Parameters, SingleUnit, Train, TrainBase, Trainer, Training, compare_gradients,
@@ -210,8 +211,7 @@ fn health_counts_dead_and_saturated_units() {
     assert_eq!((found.layers[1].dead, found.layers[1].saturated), (Some(1.0), Some(1.0)));
     for (found, expected) in found.layers.iter().zip(&expected.layers) {
         assert_eq!((found.dead, found.saturated), (expected.dead, expected.saturated));
-        let error = (found.gradient_norm / expected.gradient_norm - 1.0).abs();
-        assert!(error <= 1e-4, "{found:?} {expected:?}");
+        assert_abs_diff_eq!(found.gradient_norm / expected.gradient_norm, 1.0, epsilon = 1e-4);
     }
     assert!(found.to_string().contains("relu"));
 }
@@ -231,7 +231,7 @@ fn health_shows_a_vanishing_gradient() {
     for (model, cpu) in health.layers.chunks(7).zip(cpu.layers.chunks(7)) {
         assert!(model[0].gradient_norm < 1e-2 * model[5].gradient_norm, "{health}");
         for (found, expected) in model.iter().zip(cpu) {
-            assert!((found.gradient_norm / expected.gradient_norm - 1.0).abs() <= 1e-3, "{health}");
+            assert_abs_diff_eq!(found.gradient_norm / expected.gradient_norm, 1.0, epsilon = 1e-3);
         }
     }
 }

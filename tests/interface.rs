@@ -361,7 +361,7 @@ fn every_kernel_lies_under_its_name() {
     }
 }
 
-/// A variant's glue is what the names promise: each kernel file's own text stands first.
+/// The kernel's file stands first, so that the line number of an error is the file's.
 #[test]
 fn a_shader_begins_with_its_file() {
     for dispatch in forms() {

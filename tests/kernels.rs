@@ -559,7 +559,7 @@ fn products_of_a_training_step() {
                             (0..units).map(|u| delta[(m * rows + r) * units + u] * weight(m, u, k));
                         let (sum, size) = sum_and_size(terms);
                         let at = (m * rows + r) * inputs + k;
-                        let slope = hidden.gradient(x[behind + at]);
+                        let slope = hidden.derivative(x[behind + at]);
                         expected[at] = Some((sum * slope, 4e-6 * size));
                     }
                 }
@@ -1657,7 +1657,7 @@ fn counts_of_flat_units() {
                 for (models, units, offset) in [(1, 1, 0), (2, 3, 5), (3, 17, 0), (1, 65, 64)] {
                     let threshold = activation.saturation_threshold().unwrap_or(0.5);
                     let slope = |v: f32| match holds {
-                        Holds::Saved => activation.gradient(f64::from(v)),
+                        Holds::Saved => activation.derivative(f64::from(v)),
                         Holds::PreActivation => activation.derivative_at(f64::from(v)),
                     };
                     let size = models * rows * units;

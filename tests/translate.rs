@@ -119,14 +119,14 @@ fn every_shader_is_translated() {
     // Counted by hand from the lists, so that a form that is no longer reached is missed.
     let activations = Activation::ALL.len();
     let kept = Activation::ALL.iter().filter(|a| a.saves() == Saved::Input).count();
-    // The bare sum; value and slope of each; the value once more where z is kept: for hidden
+    // The bare sum; value and derivative of each; the value once more where z is kept: for hidden
     // layers of a training that is the only form, for predictions there is the other.
     let products = 1 + 2 * activations + kept;
     // The bare sum of operands in f16, in four directions.
     let halves = 4;
     // All of them on buffers of fours, the bare sum then in four directions; and of a training whose
-    // widths are mixed each slope and two weight gradients with some operands so.
-    assert_eq!(counts["matmul"], 2 * products + 3 + activations + 2 + halves);
+    // widths are mixed each derivative and two weight gradients with some operands so.
+    assert_eq!(counts["matmul_registers"], 2 * products + 3 + activations + 2 + halves);
     // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well,
     // which subgroups hold as pairs, too; the bare sum in four directions, of which a subgroup's
     // words have one.
@@ -159,11 +159,11 @@ fn every_shader_is_translated() {
 fn a_broken_shader_is_refused() {
     let all = forms();
     let of = |name: &str| all.values().find(|d| d.kernel().name == name).unwrap();
-    let (loss, matmul) = (of("loss"), of("matmul"));
+    let (loss, matmul) = (of("loss"), of("matmul_registers"));
     assert!(translate("loss", &loss.wgsl(), loss.overrides()).is_ok());
     assert!(translate("loss", loss.kernel().source, loss.overrides()).is_err());
     assert!(translate("lose", &loss.wgsl(), loss.overrides()).is_err());
-    assert!(translate("matmul", &matmul.wgsl(), &[("EPILOGUE", -1.0)]).is_err());
+    assert!(translate("matmul_registers", &matmul.wgsl(), &[("EPILOGUE", -1.0)]).is_err());
     let wrong = loss.wgsl().replace("var sum = 0.0;", "var sum = 0u;");
     assert!(translate("loss", &wrong, loss.overrides()).is_err());
 }

@@ -137,7 +137,7 @@ impl Frame {
             if let Some(group) = &self.group {
                 pass.set_bind_group(0, group, &[]);
             }
-            pass.sample(0..3, 0..1);
+            pass.draw(0..3, 0..1);
         }
         gpu.queue().submit([encoder.finish()]);
         let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());

@@ -192,7 +192,7 @@ pub fn trainer(
     mlp: &Mlp,
     training: &Training,
     data: &Data,
-) -> Outcome<Box<dyn Train>> {
+) -> Outcome<Box<dyn Train<Scalar = f32>>> {
     Ok(match gpu {
         Some(gpu) => Box::new(Trainer::new(gpu, mlp, training, data)?),
         None => Box::new(CpuTrainer::<f32>::new(mlp, training, data)?),
@@ -210,7 +210,7 @@ pub fn progress(length: u64, of: &str) -> ProgressBar {
 }
 
 /// Trains in chunks with a progress bar; the time that the steps took.
-pub fn train(trainer: &mut dyn Train, steps: u32) -> Outcome<Duration> {
+pub fn train(trainer: &mut dyn Train<Scalar = f32>, steps: u32) -> Outcome<Duration> {
     let bar = progress(steps.into(), "steps");
     let chunk = (steps / 40).clamp(1, 500);
     let mut spent = Duration::ZERO;

@@ -149,7 +149,7 @@ pub struct Chart<'a> {
 
 impl Chart<'_> {
     /// Draws the axes, and what `body` draws between them.
-    pub fn sample(self, body: impl FnOnce(&Root<'_>, &mut Plane<'_>) -> Result) -> Result<Picture> {
+    pub fn draw(self, body: impl FnOnce(&Root<'_>, &mut Plane<'_>) -> Result) -> Result<Picture> {
         let Self { title, axes: [x_axis, y_axis], labels, legend, groups, is_square } = self;
         let room = |text: &str, size| if text.is_empty() { 0 } else { size };
         let ends = [y_axis.low, y_axis.high].map(|end| width(&y_axis.label(end.round())));
@@ -192,17 +192,17 @@ impl Chart<'_> {
                 .y_label_formatter(&|at| y_axis.label(*at))
                 .x_desc(labels[0])
                 .y_desc(labels[1])
-                .sample()?;
+                .draw()?;
             let frame = [(x.start, y.start), (x.end, y.end)];
-            root.sample(&Rectangle::new(frame, BLACK.stroke_width(2)))?;
+            root.draw(&Rectangle::new(frame, BLACK.stroke_width(2)))?;
             let middle = (x.start + x.end) / 2;
             let head = style(39, HPos::Center, VPos::Bottom);
-            root.sample(&Text::new(title, (middle, y.start - 10), head))?;
+            root.draw(&Text::new(title, (middle, y.start - 10), head))?;
             for (i, name) in groups.iter().enumerate() {
                 let slot = (x.end - x.start) / groups.len() as i32;
                 let place = (x.start + slot * i as i32 + slot / 2, y.end + 14);
                 let text = style(27, HPos::Center, VPos::Top);
-                root.sample(&MultiLineText::from_str(*name, place, text, 0))?;
+                root.draw(&MultiLineText::from_str(*name, place, text, 0))?;
             }
             let start = (
                 (middle - (cell as usize * columns / 2) as i32).max(MARGIN as i32) + 18,
@@ -222,12 +222,12 @@ fn draw_entry(root: &Root<'_>, (label, mark, colour): &Entry<'_>, (x, y): (i32, 
     let ends = [(x, y), (x + 48, y)];
     let dashes = DashedPathElement::new(ends, 14, 7, colour.stroke_width(3));
     match mark {
-        Mark::Disc => root.sample(&Circle::new((x + 32, y), 8, colour.mix(0.5).filled()))?,
-        Mark::Line => root.sample(&PathElement::new(ends, colour.stroke_width(4)))?,
-        Mark::Dashes => root.sample(&dashes)?,
+        Mark::Disc => root.draw(&Circle::new((x + 32, y), 8, colour.mix(0.5).filled()))?,
+        Mark::Line => root.draw(&PathElement::new(ends, colour.stroke_width(4)))?,
+        Mark::Dashes => root.draw(&dashes)?,
         Mark::Box => {
-            root.sample(&Rectangle::new([(x, y - 10), (x + 48, y + 10)], colour.filled()))?
+            root.draw(&Rectangle::new([(x, y - 10), (x + 48, y + 10)], colour.filled()))?
         }
     }
-    Ok(root.sample(&Text::new(*label, (x + 60, y + 5), style(31, HPos::Left, VPos::Center)))?)
+    Ok(root.draw(&Text::new(*label, (x + 60, y + 5), style(31, HPos::Left, VPos::Center)))?)
 }

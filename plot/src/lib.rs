@@ -91,7 +91,7 @@ impl Points<'_> {
     }
 
     /// Draws the points that lie inside the axes, in the colour of their class.
-    fn sample(&self, plane: &mut Plane<'_>, colours: [RGBColor; 2]) -> Result {
+    fn draw(&self, plane: &mut Plane<'_>, colours: [RGBColor; 2]) -> Result {
         // Many points become one blot unless they shrink.
         let radius = (8.0 * (500.0 / self.class.len() as f64).sqrt()).clamp(3.0, 8.0).round();
         let (x, y) = (plane.x_range(), plane.y_range());
@@ -142,7 +142,7 @@ pub fn points(title: &str, data: &Points<'_>) -> Result<Picture> {
     let axes = [0, 1].map(|d| Axis::around(data.coordinate(d), false, 0.05));
     let legend = Points::legend([BLUE, RED]);
     let chart = Chart { title, axes, labels: [""; 2], legend, groups: &[], is_square: false };
-    chart.sample(|_, plane| data.sample(plane, [BLUE, RED]))
+    chart.draw(|_, plane| data.draw(plane, [BLUE, RED]))
 }
 
 /// Draws a line a series, over axes of which each is logarithmic or not; the points are marked where
@@ -162,7 +162,7 @@ pub fn curve(
     let entries = series.iter().zip(palette()).filter(|_| series.len() > 1);
     let legend = entries.map(|(line, colour)| (line.label, Mark::Line, colour)).collect();
     let chart = Chart { title, axes: [x, y], labels, legend, groups: &[], is_square: false };
-    chart.sample(|_, plane| {
+    chart.draw(|_, plane| {
         for (line, colour) in series.iter().zip(palette()) {
             for part in line.values.split(|p| !is_finite(&p)) {
                 let path: Vec<_> = part.iter().map(|p| (x.at(p.0), y.at(p.1))).collect();
@@ -194,7 +194,7 @@ pub fn probability_map(title: &str, map: &Map<'_>, points: Option<&Points<'_>>) 
     let axes = [Axis::new(low - cell / 2.0, high + cell / 2.0, false); 2];
     let legend = points.map_or(Vec::new(), |_| Points::legend(colours));
     let chart = Chart { title, axes, labels: [""; 2], legend, groups: &[], is_square: true };
-    chart.sample(|root, plane| {
+    chart.draw(|root, plane| {
         let edge = |i: usize| low + cell * (i as f64 - 0.5);
         plane.draw_series(map.values.iter().enumerate().map(|(i, v)| {
             let (row, column) = (i / n, i % n);
@@ -202,7 +202,7 @@ pub fn probability_map(title: &str, map: &Map<'_>, points: Option<&Points<'_>>) 
             Rectangle::new(corners, chart::shade(f64::from(*v)).filled())
         }))?;
         if let Some(points) = points {
-            points.sample(plane, colours)?;
+            points.draw(plane, colours)?;
         }
         colour_bar(root, plane)
     })
@@ -214,17 +214,17 @@ fn colour_bar(root: &Root<'_>, plane: &Plane<'_>) -> Result {
     let (left, right, side) = (x.end + 36, x.end + 68, SQUARE as i32);
     for at in 0..side {
         let (share, at) = (f64::from(at) / f64::from(side), y.end - at);
-        root.sample(&PathElement::new([(left, at), (right, at)], chart::shade(share)))?;
+        root.draw(&PathElement::new([(left, at), (right, at)], chart::shade(share)))?;
     }
-    root.sample(&Rectangle::new([(left, y.start), (right, y.end)], BLACK.stroke_width(2)))?;
+    root.draw(&Rectangle::new([(left, y.start), (right, y.end)], BLACK.stroke_width(2)))?;
     for fifth in 0..=5 {
         let at = y.end - fifth * side / 5;
         let label = format!("{:.1}", f64::from(fifth) / 5.0);
-        root.sample(&PathElement::new([(right, at), (right + 9, at)], BLACK.stroke_width(2)))?;
-        root.sample(&Text::new(label, (right + 17, at + 5), style(31, HPos::Left, VPos::Center)))?;
+        root.draw(&PathElement::new([(right, at), (right + 9, at)], BLACK.stroke_width(2)))?;
+        root.draw(&Text::new(label, (right + 17, at + 5), style(31, HPos::Left, VPos::Center)))?;
     }
     let turned = style(33, HPos::Center, VPos::Top).transform(FontTransform::Rotate270);
-    Ok(root.sample(&Text::new("P(1)", (right + 75, (y.start + y.end) / 2), turned))?)
+    Ok(root.draw(&Text::new("P(1)", (right + 75, (y.start + y.end) / 2), turned))?)
 }
 
 /// Draws grouped bars with whiskers over a logarithmic axis.
@@ -242,7 +242,7 @@ pub fn bars(title: &str, y_label: &str, groups: &[&str], series: &[Bars<'_>]) ->
     let legend = entries.map(|(bars, colour)| (bars.label, Mark::Box, colour)).collect();
     let labels = ["", y_label];
     let chart = Chart { title, axes: [x, y], labels, legend, groups, is_square: false };
-    chart.sample(|_, plane| {
+    chart.draw(|_, plane| {
         let width = 0.8 / series.len() as f64;
         for (number, (bars, colour)) in series.iter().zip(palette()).enumerate() {
             for (group, values) in bars.values.iter().enumerate() {
@@ -286,7 +286,7 @@ pub fn histogram(
     let entries = marks.iter().zip(palette().skip(1));
     let legend = entries.map(|(mark, colour)| (mark.1, Mark::Dashes, colour)).collect();
     let chart = Chart { title, axes: [x, y], labels, legend, groups: &[], is_square: false };
-    chart.sample(|_, plane| {
+    chart.draw(|_, plane| {
         let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0.0);
         let colour = palette().next().unwrap_or(BLUE);
         plane.draw_series(filled.map(|(bin, count)| {
@@ -339,7 +339,7 @@ pub fn titled(title: &str, width: u32, rgb: &[u8]) -> Result<Picture> {
         let text = |size| style(size, HPos::Center, VPos::Center);
         let wide = root.estimate_text_size(title, &text(33))?.0;
         let size = (33 * width / wide.max(1)).clamp(1, 33);
-        Ok(root.sample(&Text::new(title, (width as i32 / 2 + 8, 22), text(size)))?)
+        Ok(root.draw(&Text::new(title, (width as i32 / 2 + 8, 22), text(size)))?)
     })?;
     imageops::replace(&mut framed.0, &image, 8, 40);
     Ok(framed)

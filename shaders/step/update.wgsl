@@ -99,7 +99,7 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     var g = part(gradients, lane);
     if (element % params.parameters >= params.tables) {
         g += hyper.l2 * parameter;
-    } else if (hyper.skip_untouched != 0u && g == 0.0) {
+    } else if (hyper.lazy != 0u && g == 0.0) {
         return false;
     }
     let value = optimize(parameter, g, &state, f32(updates));

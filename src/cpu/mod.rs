@@ -1,5 +1,5 @@
-//! The same networks, trained on the CPU: the twin that the GPU is checked against and compared
-//! with, made of the kernels' references.
+//! Trains networks on the CPU, by the kernels' references: what the GPU is checked against and
+//! compared with.
 
 mod passes;
 

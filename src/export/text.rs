@@ -133,7 +133,7 @@ impl Text<'_> {
         let (inputs, outputs) = (f.mlp.inputs, f.mlp.outputs());
         let mut arguments = format!("x: array<f32, {inputs}>");
         if gradient && outputs > 1 {
-            let _ = write!(arguments, ", dy: array<f32, {outputs}>");
+            arguments += &format!(", dy: array<f32, {outputs}>");
         }
         if f.which == Which::Argument {
             arguments.push_str(", model: u32");

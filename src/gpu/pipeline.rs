@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, lock};
-use crate::kernels::{Access, Dispatch};
+use crate::kernels::{Access, Dispatch, Variant};
 use crate::numeric::{narrow, wide};
 use std::num::NonZero;
 
@@ -35,8 +35,11 @@ impl Gpu {
     fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
         let kernel = dispatch.kernel();
         let pieces: Vec<_> = dispatch.variant.pieces.iter().map(|piece| piece.name).collect();
-        let (overrides, glue) = (dispatch.overrides(), &dispatch.variant.generated);
-        let key = format!("{} {overrides:?} {pieces:?}\n{glue}", kernel.name);
+        let Variant { generated, overrides, kinds, workgroup, texture, .. } = &dispatch.variant;
+        let key = format!(
+            "{} {overrides:?} {pieces:?} {kinds:?} {workgroup:?} {texture:?}\n{generated}",
+            kernel.name
+        );
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(pipeline.clone());
         }

@@ -37,7 +37,6 @@ pub struct Dispatch {
 
 /// What a dispatch costs by its formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Work {
     /// Bytes read, each operand once.
     pub read: u64,

@@ -55,7 +55,7 @@ impl Mlp {
         Self { inputs, encoding: Vec::new(), layers: Vec::new() }
     }
 
-    /// The same network with the next `inputs` of its inputs encoded. In the end, all are, or none.
+    /// Encodes the next `inputs` of the inputs. In the end all inputs are encoded, or none.
     ///
     /// ```
     /// use wgrad::encoding::{Grid, Identity, OneBlob, TriangleWave};
@@ -79,7 +79,7 @@ impl Mlp {
         self
     }
 
-    /// The same network with one more layer at its end.
+    /// Adds a layer at the end.
     #[must_use]
     pub fn layer(mut self, units: usize, activation: Activation) -> Self {
         self.layers.push(Layer { units, activation });

@@ -68,7 +68,7 @@ impl<T: Real> Parameters<T> {
         Ok(Self { mlp: self.mlp.clone(), models: 1, values })
     }
 
-    /// The same parameters in another precision.
+    /// Converts the parameters to another precision.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where a number is too large for it.

@@ -61,7 +61,7 @@ impl FrameBudget {
         Ok(Self { pace: Pace::new(time), timer, paused: false, measured: None })
     }
 
-    /// The same without the GPU's clock, on any device.
+    /// Leaves the GPU's clock alone: for any device.
     #[must_use]
     pub fn without_timestamps(self) -> Self {
         Self { timer: Timer::submissions(), ..self }

@@ -67,7 +67,7 @@ impl Model {
     /// [`Trainer::inference`](crate::Trainer::inference).
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`Trainer::inference`](crate::Trainer::inference).
     pub fn inference(
         &self,
         rows: usize,

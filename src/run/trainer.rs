@@ -182,6 +182,10 @@ impl Trainer {
         self.buffers.get(&name).map(|range| &range.buffer)
     }
 
+    pub(super) const fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
         find(&self.buffers, name).map(|range| &range.buffer)
     }

@@ -95,7 +95,7 @@ impl<T: Real> Data<T> {
         &self.t
     }
 
-    /// The same data in another precision.
+    /// Converts the data to another precision.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where a number is too large for it.
@@ -274,6 +274,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn circles_and_xor_are_the_articles() {
@@ -293,8 +294,8 @@ mod tests {
                 let mean = values.iter().sum::<f64>() / 250.0;
                 let deviation =
                     (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 250.0).sqrt();
-                assert!((mean - centre[axis]).abs() <= 0.04, "{mean} {centre:?}");
-                assert!((deviation - 0.15).abs() <= 0.03, "{deviation}");
+                assert_abs_diff_eq!(mean, centre[axis], epsilon = 0.04);
+                assert_abs_diff_eq!(deviation, 0.15, epsilon = 0.03);
             }
         }
     }

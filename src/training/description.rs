@@ -90,21 +90,21 @@ impl Training {
         }
     }
 
-    /// The same by another strategy than the one that the plan would choose.
+    /// Asks for a strategy instead of the one that the plan would choose.
     #[must_use]
     pub const fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// The same with a learning rate that changes with the steps.
+    /// Changes the learning rate with the steps.
     #[must_use]
     pub const fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// The same with an exponential moving average of the parameters beside them, by the decay of
+    /// Keeps an exponential moving average of the parameters beside them, by the decay of
     /// a step. Not for the resident strategy, which then is not chosen.
     #[must_use]
     pub const fn ema(mut self, decay: f64) -> Self {
@@ -112,14 +112,14 @@ impl Training {
         self
     }
 
-    /// The same with a population of `models`.
+    /// Trains a population of `models`, side by side.
     #[must_use]
     pub const fn models(mut self, models: usize) -> Self {
         self.models = models;
         self
     }
 
-    /// The same on batches of another kind.
+    /// Takes other rows in a step.
     #[must_use]
     pub const fn batch(mut self, batch: Batch) -> Self {
         self.batch = batch;
@@ -140,7 +140,7 @@ impl Training {
         self
     }
 
-    /// The same with room for the losses of `steps` steps on the GPU.
+    /// Makes room for the losses of `steps` steps on the GPU.
     #[must_use]
     pub const fn history(mut self, steps: usize) -> Self {
         self.history = steps;

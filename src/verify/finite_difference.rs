@@ -104,10 +104,10 @@ impl Trainer {
         pollster::block_on(self.numerical_gradient_async(difference))
     }
 
-    /// The same without blocking.
+    /// [`Trainer::numerical_gradient`] without blocking.
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`Trainer::numerical_gradient`].
     pub async fn numerical_gradient_async(
         &mut self,
         difference: FiniteDifference,

@@ -17,7 +17,7 @@ use std::time::Instant;
 use wgrad::kernels::Work;
 use wgrad::{CpuTrainer, Gpu, Strategy, Train, Trainer, Training};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
-use wgrad_bench::{Outcome, floor, profile, submit};
+use wgrad_bench::{Outcome, floor, submit};
 
 const USAGE: &str = "\
 peer [OPTIONS] WORKLOAD [REPETITIONS] [STEPS]
@@ -212,7 +212,7 @@ fn train(workload: &Workload, device: Device, repetitions: u32, steps: Option<u3
     let Workload { mlp, data, parameters, .. } = workload;
     let training: Training = workload.training.clone().history(steps.min(4096) as usize);
     for repetition in 0..=repetitions {
-        let mut trainer: Box<dyn Train> = match &gpu {
+        let mut trainer: Box<dyn Train<Scalar = f32>> = match &gpu {
             Some(gpu) => Box::new(Trainer::new(gpu, mlp, &training, data)?),
             None => Box::new(CpuTrainer::<f32>::new(mlp, &training, data)?),
         };
@@ -261,7 +261,8 @@ fn profiled(workload: &Workload) -> Outcome {
         )
     };
     let mut all = (0.0, Work::default());
-    for (node, seconds) in profile::profile(&gpu, &trainer)? {
+    for (node, time) in trainer.profile()? {
+        let seconds = time.as_secs_f64();
         let work = node.dispatch.work();
         all.0 += seconds;
         all.1 += work;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use wgrad::kernels::{Dispatch, Tiling, Work};
-use wgrad::{Batch, Capabilities, Init, Mlp, Plan, Strategy};
+use wgrad::{Batch, Capabilities, DataShape, Init, Mlp, Plan, Strategy};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
 use wgrad_bench::{Outcome, fragment};
 
@@ -88,7 +88,7 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
         let name = if models == 1 { name.into() } else { format!("{name}x{models}") };
         let plan = |strategy, target: &Capabilities| {
             let training = work.training.clone().strategy(strategy);
-            Plan::new(&work.mlp, &training, [1, work.data.rows()], target)
+            Plan::new(&work.mlp, &training, work.data.shape(), target)
         };
         // The strategy that the plan chooses: without subgroup operations, with those of NVIDIA's
         // GPUs, and with those of AMD's older ones. Only resident has such operations.
@@ -122,7 +122,7 @@ fn picture(manifest: &mut Manifest) -> Outcome {
         ..wgpu::Limits::default()
     };
     for (name, limits) in [("default", wgpu::Limits::default()), ("big", most)] {
-        let plan = Plan::new(&work.mlp, &training, [1, 1 << 18], &limits.into())?;
+        let plan = Plan::new(&work.mlp, &training, DataShape::shared(1 << 18), &limits.into())?;
         manifest.plan(&format!("image262144-{name}"), &plan)?;
     }
     Ok(())

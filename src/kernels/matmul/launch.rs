@@ -22,7 +22,7 @@ pub(crate) fn dispatches(
     stored_dispatches(p, inner, epilogue, false, capabilities)
 }
 
-/// The same of operands in f16, where `half`: then in fours, both of them.
+/// The dispatches of a product whose operands are in f16 where `half`: then both in vectors of four.
 pub(super) fn stored_dispatches(
     p: Parameters,
     inner: usize,

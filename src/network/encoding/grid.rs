@@ -26,7 +26,7 @@ pub enum Interpolation {
 /// Trained features on grids of growing resolution over [0, 1]² or [0, 1]³, interpolated: `levels` ·
 /// `features` outputs, the coarsest level first.
 ///
-/// Level l has a cell's side of 1 / s with s = `base_resolution` · `growth`ˡ − 1, and ⌈s⌉ + 1 corners a side, the
+/// Level l has a cell's side of 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1, and ⌈s⌉ + 1 corners a side, the
 /// first half a cell outside. A level whose corners fit a table of 2^`log2_hashmap_size` entries has an entry
 /// for each; a finer one finds a corner's entry by a hash, (x · 1) ⊕ (y · 2654435761) ⊕
 /// (z · 805459861) mod 2^`log2_hashmap_size`, and lets collisions be. Inputs beyond [0, 1] count as 0 or 1.
@@ -159,7 +159,7 @@ impl Grid {
             return Err(Error::argument(what("base_resolution"), base_resolution, "2 or more"));
         }
         if !(per_level_scale >= 1.0) {
-            return Err(Error::argument(what("growth"), per_level_scale, "1 or more"));
+            return Err(Error::argument(what("per_level_scale"), per_level_scale, "1 or more"));
         }
         let finest = f64::from(base_resolution) * per_level_scale.powi(levels as i32 - 1);
         if !(finest <= MAX_RESOLUTION) {
@@ -454,7 +454,10 @@ mod tests {
         for (grid, words) in [
             (Grid { levels: 0, ..grid() }, "the levels of the encoding grid is 0"),
             (Grid { levels: 33, ..grid() }, "the levels of the encoding grid is 33"),
-            (Grid { features_per_level: 3, ..grid() }, "the features of the encoding grid is 3"),
+            (
+                Grid { features_per_level: 3, ..grid() },
+                "the features_per_level of the encoding grid is 3",
+            ),
             (
                 Grid { log2_hashmap_size: 25, ..grid() },
                 "the log2_hashmap_size of the encoding grid is 25",
@@ -462,7 +465,7 @@ mod tests {
             (Grid { base_resolution: 1, ..grid() }, "the base_resolution of the encoding grid"),
             (
                 Grid { per_level_scale: f64::NAN, ..grid() },
-                "the growth of the encoding grid is NaN",
+                "the per_level_scale of the encoding grid is NaN",
             ),
             (
                 Grid { per_level_scale: 9.0, ..grid() },

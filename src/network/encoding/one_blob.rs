@@ -74,6 +74,7 @@ impl Pointwise for OneBlob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn the_shares_of_all_bins_are_one() {
@@ -86,6 +87,7 @@ mod tests {
         }
         // In the middle of a bin: that bin's share by hand, 15/8 (½ − 1/12 + 1/160).
         let (share, derivative) = blob(0.375, 1, 4);
-        assert!((share - 0.792_968_75_f64).abs() <= 1e-12 && derivative.abs() <= 1e-12, "{share}");
+        assert_abs_diff_eq!(share, 0.792_968_75, epsilon = 1e-12);
+        assert_abs_diff_eq!(derivative, 0.0, epsilon = 1e-12);
     }
 }

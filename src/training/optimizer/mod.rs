@@ -123,7 +123,7 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(rule) => rule.is_lazy()),* }
             }
 
-            /// The same at another learning rate.
+            /// Changes the learning rate.
             #[must_use]
             pub const fn at_rate(mut self, rate: f64) -> Self {
                 match &mut self { $(Self::$variant(rule) => rule.rate = rate),* }
@@ -263,9 +263,7 @@ mod tests {
             [first, optimizer.update(2, first, 1.0, &mut state)]
         };
         let close = |found: [f64; 2], expected: [f64; 2]| {
-            for (f, e) in found.iter().zip(expected) {
-                assert!((f - e).abs() <= 1e-8, "{found:?} {expected:?}");
-            }
+            approx::assert_abs_diff_eq!(found[..], expected[..], epsilon = 1e-8);
         };
         close(two(Optimizer::sgd(0.1)), [0.9, 0.8]);
         close(two(Momentum { rate: 0.1, momentum: 0.9 }.into()), [0.9, 0.71]);
