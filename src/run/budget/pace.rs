@@ -94,6 +94,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::duration;
 
     /// A device on which a frame costs `launch` and `step` a step, heard of `late` frames later.
     fn run(budget: f64, launch: f64, step: f64, late: usize, frames: usize) -> Vec<(u32, f64)> {

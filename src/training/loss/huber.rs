@@ -1,4 +1,4 @@
-//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, detached to ±1. Huber, "Robust
+//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, cut to ±1. Huber, "Robust
 //! Estimation of a Location Parameter", 1964, with δ = 1. Mean over batch and outputs.
 
 use super::{Argument, Mean, elementwise, sign};
