@@ -123,7 +123,7 @@ mod wgsl;
 pub use wgpu;
 
 pub use cpu::CpuTrainer;
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, Prepared};
 pub use kernels::Capabilities;

@@ -34,11 +34,12 @@ impl<T: Real> Parameters<T> {
             .iter()
             .map(|(name, shape, bytes)| {
                 let view = TensorView::new(dtype::<T>(), shape.clone(), bytes)
-                    .map_err(|error| Error::file(name, error.to_string()))?;
+                    .map_err(|error| Error::file_because(name, error.to_string(), error))?;
                 Ok((name.as_str(), view))
             })
             .collect::<Result<Vec<_>>>()?;
-        safetensors::serialize(views, None).map_err(|error| Error::file("file", error.to_string()))
+        safetensors::serialize(views, None)
+            .map_err(|error| Error::file_because("file", error.to_string(), error))
     }
 
     /// Reads a file's bytes as the parameters of `models` models of `mlp`; f32 and f64 files are
@@ -51,7 +52,8 @@ impl<T: Real> Parameters<T> {
         mlp.check()?;
         check_models(mlp, models)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
-            Error::file("file", format!("not a whole safetensors file: {error}"))
+            let problem = format!("not a whole safetensors file: {error}");
+            Error::file_because("file", problem, error)
         })?;
         let p = mlp.parameters();
         let mut values = vec![T::ZERO; models * p];
@@ -78,8 +80,9 @@ impl<T: Real> Parameters<T> {
     /// [`Error::File`] with the path where it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        std::fs::write(path, self.to_safetensors()?)
-            .map_err(|error| Error::file(path.display().to_string(), error.to_string()))
+        std::fs::write(path, self.to_safetensors()?).map_err(|error| {
+            Error::file_because(path.display().to_string(), error.to_string(), error)
+        })
     }
 
     /// Reads the file of [`Parameters::from_safetensors`].
@@ -88,8 +91,9 @@ impl<T: Real> Parameters<T> {
     /// Those, and [`Error::File`] with the path where it cannot be read.
     pub fn load(path: impl AsRef<Path>, mlp: &Mlp, models: usize) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file(path.display().to_string(), error.to_string()))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::file_because(path.display().to_string(), error.to_string(), error)
+        })?;
         Self::from_safetensors(&bytes, mlp, models)
     }
 

@@ -22,6 +22,11 @@ impl Writer {
 
     /// One line.
     pub fn line(&mut self, line: impl Display) {
+        self.write(&line);
+    }
+
+    // Not generic: one piece of code for all lines.
+    fn write(&mut self, line: &dyn Display) {
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "{:1$}{line}", "", 4 * self.depth);
     }
@@ -35,7 +40,11 @@ impl Writer {
 
     /// `HEAD {`, to be closed by [`Writer::close`].
     pub fn open(&mut self, head: impl Display) {
-        self.line(format_args!("{head} {{"));
+        self.open_block(&head);
+    }
+
+    fn open_block(&mut self, head: &dyn Display) {
+        self.write(&format_args!("{head} {{"));
         self.depth += 1;
     }
 
