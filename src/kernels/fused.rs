@@ -5,7 +5,7 @@
 //! A workgroup takes its chunk tile by tile. Between layers a tile stays in workgroup memory, each
 //! invocation holds four rows by four columns of a product in its registers, and the weights come
 //! in blocks that all rows of the tile share. What is kept for the weight gradients is written once
-//! and read once, by the same workgroup. The chunks' sums are added by [`super::reduce`].
+//! and read once, by the same workgroup. The chunks' sums are added by [`super::step::reduce`].
 //! What it computes is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
 use crate::error::{Error, Result};

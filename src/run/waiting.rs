@@ -30,7 +30,7 @@ const SUBMIT_DISPATCHES: usize = 1024;
 const SUBMIT_OPERATIONS: u64 = 1 << 35;
 
 impl Trainer {
-    /// Compiles the kernels that a later call of [`Train::gradients`] or [`Train::predict`] needs
+    /// Compiles the kernels that a later call of [`Train::gradients`](crate::Train::gradients) or [`Train::predict`](crate::Train::predict) needs
     /// and runs each once with those of a step, whose effects are taken back: so that the first frame
     /// waits for no compiler. Waits for the GPU.
     ///
@@ -228,7 +228,7 @@ impl Trainer {
     /// [`Train::input_gradient`](crate::Train::input_gradient) without blocking.
     ///
     /// # Errors
-    /// A lost device; [`Error::TooLarge`].
+    /// A lost device; [`Error::TooLarge`](crate::Error::TooLarge).
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
         self.drain().await?;
         if self.input_gradient.is_none() {

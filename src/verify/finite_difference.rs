@@ -62,7 +62,7 @@ pub(super) fn one_model(models: usize) -> Result<()> {
 
 impl<T: Real> CpuTrainer<T> {
     /// The gradient on the next step's batch by differences, one forward pass after another. A
-    /// denominator that the loss detaches ([`Loss::detaches_denominator`]) is a constant here.
+    /// denominator that the loss detaches ([`Loss::detaches_denominator`](crate::Loss::detaches_denominator)) is a constant here.
     ///
     /// # Errors
     /// A population of more than one.
@@ -97,7 +97,7 @@ impl Trainer {
     /// each with one parameter changed, evaluated side by side, in slices where they are many.
     ///
     /// # Errors
-    /// A population of more than one; a loss that holds a divisor ([`Loss::detaches_denominator`]), whose gradient
+    /// A population of more than one; a loss that detaches its denominator ([`Loss::detaches_denominator`](crate::Loss::detaches_denominator)), whose gradient
     /// no difference gives; [`Error::TooLarge`]; a lost device.
     #[cfg(not(target_family = "wasm"))]
     pub fn numerical_gradient(&mut self, difference: FiniteDifference) -> Result<Vec<f32>> {

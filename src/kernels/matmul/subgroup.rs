@@ -1,4 +1,4 @@
-//! The matrix product by subgroups of 8, for devices on a CPU; see [`matmul`](super::matmul).
+//! The matrix product by subgroups of 8, for devices on a CPU; see [`super`].
 
 pub use super::parameters::Parameters;
 use super::parameters::SLOTS;
