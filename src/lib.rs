@@ -9,8 +9,8 @@
 //! # Should I use it?
 //!
 //! Yes, if a small network is to learn or run *inside* an application on wgpu: between the frames,
-//! on the same device, with no copy to the CPU. Yes, if you learn or teach back-propagation and want
-//! to see it run, checked, on your own GPU. Yes, to train many small networks at once.
+//! on the same device, with no copy to the CPU. Yes, if you learn or teach back-propagation and
+//! want to see it run, checked, on your own GPU. Yes, to train many small networks at once.
 //!
 //! No, if you need convolutions, attention, automatic differentiation of your own operations,
 //! multiple GPUs or models from elsewhere: take burn or candle. If your networks are so small, or
@@ -87,8 +87,8 @@
 //! Arithmetic on the GPU is f32. Matrices are row-major, batches come first: activations
 //! `[models, batch, units]`, weights `[models, units, inputs]`, `Z = X Wᵀ + 1 bᵀ`. All parameters of
 //! a model lie in one flat buffer: an encoding's tables first, then layer after layer, weight before
-//! bias ([`Mlp::ranges`]). Gradients and optimizer states have the same layout. [`plan::Buffer`] documents every buffer for
-//! shaders of the application's own.
+//! bias ([`Mlp::ranges`]). Gradients and optimizer states have the same layout. [`plan::Buffer`]
+//! documents every buffer for shaders of the application's own.
 //!
 //! # Features
 //!
