@@ -1,6 +1,7 @@
 //! Checks of slices that every room makes.
 
 use crate::error::{Error, Result};
+use crate::numeric::Real;
 
 /// `Ok` if `values` has exactly the elements of `shape`.
 pub(crate) fn check_shape(what: &str, found: usize, shape: &[usize]) -> Result<()> {
@@ -12,7 +13,7 @@ pub(crate) fn check_shape(what: &str, found: usize, shape: &[usize]) -> Result<(
 }
 
 /// `Ok` if every value is finite.
-pub(crate) fn check_finite<T: crate::Real>(what: &str, values: &[T]) -> Result<()> {
+pub(crate) fn check_finite<T: Real>(what: &str, values: &[T]) -> Result<()> {
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(index) => {
