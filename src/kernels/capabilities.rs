@@ -7,7 +7,7 @@ use crate::kernels::Tiling;
 ///
 /// ```
 /// use wgrad::Capabilities;
-/// A GPU with WebGPU's default limits, and a CPU device with subgroups of 8.
+/// // A GPU with WebGPU's default limits, and a CPU device with subgroups of 8.
 /// let gpu = Capabilities::default();
 /// let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
 /// assert!(!gpu.software && cpu.software);

@@ -28,7 +28,7 @@ use launch::stored_dispatches;
 /// ```no_run
 /// use wgrad::{Activation, Gpu, kernels::Matmul};
 /// let gpu = Gpu::new()?;
-/// Eight products that share B, as in a layer of eight networks: tanh(A · Bᵀ + bias).
+/// // Eight products that share B, as in a layer of eight networks: tanh(A · Bᵀ + bias).
 /// let layer = Matmul::new(100, 16, 3).models(8).shared_b().transposed_b();
 /// let layer = layer.epilogue(Activation::Tanh);
 /// let (a, b, bias) = (vec![0.5; 8 * 100 * 3], vec![0.1; 16 * 3], vec![0.0; 8 * 16]);

@@ -95,8 +95,8 @@ mod tests {
     use super::*;
 
     /// The mean over the sphere of a product of two harmonics is 1 / 4π or 0. The quadrature is
-    /// exact for polynomials of degree 6: Gauss-Legendre with 4 points in z, 8 equal angles around
-    /// it.
+    /// exact for polynomials of degree 6: Gauss-Legendre with 4 points in z, 8 evenly spaced
+    /// angles around it.
     #[test]
     fn they_are_orthonormal() {
         let nodes = [
