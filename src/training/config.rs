@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 ///
 /// The configuration may contain these types. Absent keys have the documentation's defaults.
 ///
-/// | object | `otype` |
+/// | object or key | `otype` or value |
 /// | --- | --- |
 /// | `encoding` | `Identity`, `Frequency`, `OneBlob`, `TriangleWave`, `SphericalHarmonics` |
 /// | `encoding` | `Grid` and `HashGrid` (`type` `Hash`, linear or smoothstep) |
