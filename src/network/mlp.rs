@@ -65,7 +65,7 @@ impl Mlp {
     ///     .layer(64, Activation::Relu)
     ///     .layer(3, Activation::Identity);
     /// assert_eq!(picture.layer_inputs(0), 32);
-    /// // Radiance at a position on a surface, and one input without an encoding.
+    /// // Radiance at a position on a surface, and one input that passes through.
     /// let composite = Mlp::new(9)
     ///     .encode(3, TriangleWave { frequencies: 12 })
     ///     .encode(5, OneBlob { bins: 4 })
