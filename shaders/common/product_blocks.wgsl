@@ -1,15 +1,16 @@
-// Blocks of 4 × 4 of the operands. Where A_ALIGNED or B_ALIGNED, every offset, stride and length
-// along a line of that operand is a multiple of four.
+// Blocks of 4 × 4 elements of the operands. With A_ALIGNED or B_ALIGNED, every offset, stride and
+// length along a line of that operand is a multiple of four.
 
-// Whether four terms of a row of op(A) lie side by side, or else four rows.
+// Whether four terms of a row of op(A) are adjacent in the buffer; otherwise four rows are.
 override A_ALONG_INNER: bool = true;
-// Whether four terms of a column of op(B) lie side by side, or else four columns.
+// Whether four terms of a column of op(B) are adjacent in the buffer; otherwise four columns are.
 override B_ALONG_INNER: bool = false;
-// Whether the sums of op(A)'s rows are wanted: the product with a column of ones.
+// Whether the sums of op(A)'s rows are computed: the product with a column of ones.
 override ONES: bool = false;
 
-// Column and row of a tile of `columns` × `rows`, counted in bands of `band` rows, down each column of
-// a band: tiles that run at about the same time share what they read, whatever the matrix's width.
+// Column and row of a tile among `columns` × `rows` tiles. Tiles are counted in bands of `band`
+// rows, down each column of a band. Tiles that run at about the same time then share their loads,
+// whatever the width of the matrix.
 fn place_of_tile(index: u32, columns: u32, rows: u32, band: u32) -> vec2<u32> {
     let first = index / (band * columns) * band;
     let height = min(band, rows - first);
@@ -17,8 +18,8 @@ fn place_of_tile(index: u32, columns: u32, rows: u32, band: u32) -> vec2<u32> {
     return vec2<u32>(within / height, first + within % height);
 }
 
-// Rows `row` to `row` + 3 of op(A) under the terms from `k` on: a column is a term. Terms from `end`
-// on are 0, rows over the edge the last ones again.
+// Rows `row` to `row` + 3 of op(A) for the terms from `k` on. A column of the result is a term.
+// Terms from `end` on are 0; rows beyond the edge repeat the last rows.
 fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
     let first = params.a_offset + model * params.a_model;
     let rows = vec4<u32>(first) + min(vec4<u32>(row) + FOUR, vec4<u32>(params.rows - 1u)) * params.a_row;
@@ -50,7 +51,7 @@ fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
     );
 }
 
-// The same of op(B), its columns for the rows.
+// Columns `column` to `column` + 3 of op(B) for the terms from `k` on, as `block_of_a` has rows.
 fn block_of_b(model: u32, column: u32, k: u32, end: u32) -> mat4x4<f32> {
     let first = params.b_offset + model * params.b_model;
     let width = params.columns - params.ones_column;

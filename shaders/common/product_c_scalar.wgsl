@@ -1,7 +1,7 @@
-// What a matrix product reads beside its operands, and its result, as words: any offsets and strides.
-// The bias, or what the forward pass saved.
+// C and `extra` of a matrix product as scalars, with any offsets and strides. `extra` is the bias
+// or what the forward pass saved.
 
-// The first `count` of four elements `step` apart, the last of them again for the rest.
+// The first `count` of four elements `step` apart. The last of them is repeated for the rest.
 fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
     let at = vec4<u32>(first) + min(FOUR, vec4<u32>(count - 1u)) * step;
     return vec4<f32>(extra[at.x], extra[at.y], extra[at.z], extra[at.w]);

@@ -1,4 +1,5 @@
-// Elements four by four: a quarter of the memory accesses. Needs stored_vec4.wgsl or stored_u64x2.wgsl.
+// Accesses elements four at a time: a quarter of the accesses. Needs stored_vec4.wgsl or
+// stored_u64x2.wgsl.
 alias Lanes = vec4<f32>;
 const LANES: u32 = 4u;
 
@@ -6,7 +7,7 @@ fn part(lanes: Lanes, lane: u32) -> f32 {
     return lanes[lane];
 }
 
-// A bit for each element that is not finite.
+// Sets a bit for each element that is not finite.
 fn not_finite(lanes: Lanes) -> u32 {
     return select(1u, 0u, is_finite(lanes.x))
         | select(2u, 0u, is_finite(lanes.y))

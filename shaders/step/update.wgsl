@@ -1,13 +1,13 @@
 // One optimizer step of every parameter, and the step counter. A model whose loss or gradient is
 // not finite keeps its parameters. Definition: src/kernels/step/update.rs.
 
-// Whether all elements are one model's, whose state is then read once.
+// Whether all elements belong to one model, whose status is then read once.
 override ONE_MODEL: bool = false;
 
 // Whether the learning rate follows a schedule.
 override SCHEDULED: bool = false;
 
-// Read once, not once an element.
+// Read once per invocation, not once per element.
 var<private> hyper: Hyper;
 var<private> gradients: Lanes;
 var<private> values: Lanes;
@@ -43,8 +43,8 @@ fn update(
     for (var i = begin; i < end; i += 64u) {
         fails |= update_word(i, elements, updates, of_first) << first_bit(begin, i);
     }
-    // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs all
-    // of it for nothing.
+    // The loop ends with the last bit and has no known length. A compiler would unroll a known
+    // length, and a CPU would execute all of it for nothing.
     while (fails != 0u) {
         let bit = firstTrailingBit(fails);
         fails &= fails - 1u;
@@ -53,7 +53,8 @@ fn update(
     }
 }
 
-// The elements of word `i`: a bit for each that would stop being finite, and is left.
+// Updates `Lanes` value `i`. Returns a bit for each element that would not be finite and stays as
+// it was.
 fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     gradients = unpacked(gradient[i]);
     values = unpacked(parameters[i]);
@@ -79,7 +80,8 @@ fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     return fails;
 }
 
-// The element of `lane` in word `i`: whether it would stop being finite, and is left.
+// Updates the element of `lane` in value `i`. Returns whether it would not be finite and stays as
+// it was.
 fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
     let element = i * LANES + lane;
     if (element >= elements) {
@@ -89,8 +91,8 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     if (!ONE_MODEL) {
         diverged = atomicLoad(&status.diverged[element / params.parameters]);
     }
-    // A model that diverges here is marked with `updates`, the next step: what other invocations of
-    // this dispatch decide does not depend on which of them comes first.
+    // A model that diverges here is marked with `updates`, the next step. The decisions of other
+    // invocations of this dispatch then do not depend on their order.
     if (diverged < updates) {
         return false;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-/// Writes WGSL line by line, each indented by its depth in blocks.
+/// Writes WGSL line by line. It indents each line by its depth in blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     text: String,
@@ -10,17 +10,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// What has been written.
+    /// The text written so far.
     pub fn finish(self) -> String {
         self.text
     }
 
-    /// Text that is written already, whole lines of it.
+    /// Appends finished text of whole lines.
     pub fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// One line.
+    /// Writes one line.
     pub fn line(&mut self, line: impl Display) {
         self.write(&line);
     }
@@ -38,7 +38,7 @@ impl Writer {
         self.close();
     }
 
-    /// `HEAD {`, to be closed by [`Writer::close`].
+    /// Writes `HEAD {`. [`Writer::close`] closes the block.
     pub fn open(&mut self, head: impl Display) {
         self.open_block(&head);
     }
@@ -69,8 +69,8 @@ impl Writer {
         self.line(format_args!("const {name}: bool = {value};"));
     }
 
-    /// `switch ON { … }` whose last case is the default: for each case the values of `ON` and what
-    /// it does.
+    /// Writes `switch ON { … }`, whose last case is the default. A case is the values of `ON` and
+    /// its statements.
     pub fn switch(&mut self, on: &str, cases: &[(String, String)]) {
         self.block(format_args!("switch {on}"), |w| {
             for (i, (values, body)) in cases.iter().enumerate() {
