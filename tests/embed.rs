@@ -7,6 +7,7 @@ mod common;
 
 use common::{deviation, numbers_f32};
 use std::time::Duration;
+use wgrad::kernels::measure::texture::{FORMATS, Texture};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Batch, Data, DataBuffers, DataShape, Dataset, Error, FrameBudget, Gpu, Init, Loss,
@@ -336,7 +337,9 @@ fn outputs_go_where_the_application_wants_them() {
         assert!(values == expected, "{models} models of {outputs} outputs");
 
         let size = [277, 65, models as u32];
-        for format in wgrad::kernels::measure::texture::FORMATS {
+        for format in FORMATS {
+            let texels =
+                Texture { format: *format, models, rows: ROWS, outputs, width: 277, first: 0 };
             let texture = texture(&device, *format, size);
             let to = Output::Texture(&texture);
             run(&model.inference(ROWS, input.slice(512..), to).unwrap());
@@ -365,11 +368,7 @@ fn outputs_go_where_the_application_wants_them() {
                 for row in 0..ROWS {
                     let y = (model * 65 + row / 277) * line as usize;
                     let at = &bytes[y + row % 277 * texel as usize..][..texel as usize];
-                    let all = wgrad::kernels::measure::texture::reference(
-                        &expected,
-                        [ROWS, outputs],
-                        [model, row],
-                    );
+                    let all = texels.reference(&expected, model, row);
                     wanted.extend(all[..channels].iter().map(|v| f64::from(*v)));
                     match *format {
                         wgpu::TextureFormat::Rgba8Unorm => {

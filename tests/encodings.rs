@@ -8,11 +8,15 @@ use common::{Content, Job, as_floats, deviation, floats, numbers, numbers_f32, r
 use wgrad::encoding::{
     Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
 };
-use wgrad::kernels::encoding::{
-    dequantize, encode_grid, encode_grid_gradient, encode_pointwise, encode_pointwise_gradient,
-    max_abs, scatter,
-};
-use wgrad::kernels::step::{ema, update};
+use wgrad::kernels::encoding::dequantize::Dequantize;
+use wgrad::kernels::encoding::encode_grid::EncodeGrid;
+use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
+use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
+use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
+use wgrad::kernels::encoding::max_abs::MaxAbs;
+use wgrad::kernels::encoding::scatter::{Precision, Scatter};
+use wgrad::kernels::step::ema::Ema;
+use wgrad::kernels::step::update::Update;
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, DataShape, Encoding, Error,
@@ -95,17 +99,18 @@ fn outputs_of_all_sizes() {
             let (slots, dispatch, values) = if let Encoding::Grid(of) = encoding {
                 let size = Encoding::from(of).parameters(inputs);
                 let tables = numbers_f32(models * size, 3);
+                let kernel = EncodeGrid::new(of, inputs, models, rows).unwrap();
                 let values: Vec<f64> = x
                     .chunks(rows * inputs)
                     .zip(tables.chunks(size))
-                    .flat_map(|(x, tables)| encode_grid::reference(of, inputs, &wide(tables), x))
+                    .flat_map(|(x, tables)| kernel.reference(&wide(tables), x))
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), outputs];
-                (slots, encode_grid::of(of, inputs, models, rows), values)
+                (slots, kernel.dispatch(), values)
             } else {
-                let values = encode_pointwise::reference(&encoding, inputs, &x);
+                let kernel = EncodePointwise::new(encoding, inputs, models, rows).unwrap();
                 let slots = vec![floats(&single(&x)), outputs];
-                (slots, encode_pointwise::of(encoding, inputs, models, rows), values)
+                (slots, kernel.dispatch(), kernel.reference(&x))
             };
             jobs.push(Job::new(name, dispatch.unwrap(), slots));
             expected.push(values);
@@ -158,27 +163,21 @@ fn input_gradients_of_all_sizes() {
             let (slots, dispatch, values) = if let Encoding::Grid(of) = encoding {
                 let size = Encoding::from(of).parameters(inputs);
                 let tables = numbers_f32(models * size, 3);
+                let kernel = EncodeGridGradient::new(of, inputs, models, rows).unwrap();
                 let parts = x.chunks(rows * inputs).zip(delta.chunks(rows * width));
                 let values: Vec<f64> = parts
                     .zip(tables.chunks(size))
                     .flat_map(|((x, delta), tables)| {
-                        let [_, dx] = encode_grid_gradient::reference(
-                            of,
-                            inputs,
-                            &wide(tables),
-                            x,
-                            &wide(delta),
-                        );
+                        let [_, dx] = kernel.reference(&wide(tables), x, &wide(delta));
                         dx
                     })
                     .collect();
                 let slots = vec![floats(&single(&x)), floats(&tables), floats(&delta), gradient];
-                (slots, encode_grid_gradient::of(of, inputs, models, rows), values)
+                (slots, kernel.dispatch(), values)
             } else {
-                let values =
-                    encode_pointwise_gradient::reference(&encoding, inputs, &x, &wide(&delta));
+                let kernel = EncodePointwiseGradient::new(encoding, inputs, models, rows).unwrap();
                 let slots = vec![floats(&single(&x)), floats(&delta), gradient];
-                (slots, encode_pointwise_gradient::of(encoding, inputs, models, rows), values)
+                (slots, kernel.dispatch(), kernel.reference(&x, &wide(&delta)))
             };
             jobs.push(Job::new(name, dispatch.unwrap(), slots));
             expected.push(values);
@@ -225,7 +224,8 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             x[..6].copy_from_slice(&[0.0, 1.0, 1.0, 1.0, -4.0, 9.0]);
             let corners = 1_usize << inputs;
             let count = rows * grid.levels as usize * corners;
-            let text = encode_grid::of(grid, inputs, 1, rows).unwrap().wgsl();
+            let kernel = EncodeGrid::new(grid, inputs, 1, rows).unwrap();
+            let text = kernel.dispatch().unwrap().wgsl();
             let at = |d: usize| format!("inputs[row * {inputs}u + {d}u]");
             let z = if inputs == 3 { at(2) } else { "0.0".into() };
             let text = format!(
@@ -311,7 +311,7 @@ fn entries_by_shader(gpu: &wgrad::Gpu, text: &str, x: &[f32], count: usize) -> V
 }
 
 #[test]
-fn peaks_of_all_sizes() {
+fn largest_magnitudes_of_all_sizes() {
     let mut jobs = Vec::new();
     let mut expected = Vec::new();
     for rows in SIZES {
@@ -330,27 +330,26 @@ fn peaks_of_all_sizes() {
                         let begin = first + (m * rows + row) * width;
                         values[begin..(begin + columns).min(values.len())].to_vec()
                     };
-                    let peaks: Vec<u32> = (0..models)
+                    let max_bits: Vec<u32> = (0..models)
                         .map(|m| {
                             let all: Vec<f32> = (0..rows).flat_map(|row| of(m, row)).collect();
-                            max_abs::reference(&all)
+                            MaxAbs::reference(&all)
                         })
                         .collect();
-                    let dispatch =
-                        max_abs::dispatch(models, rows, [width, first, columns], groups).unwrap();
-                    let name = format!("{rows} rows, {columns} of {width}, {groups} groups, {bad}");
+                    let kernel = MaxAbs { models, rows, width, first, columns, groups };
+                    let name = format!("{kernel:?}, {bad}");
                     let mut padded = values.clone();
                     padded.resize(first + models * rows * width, 0.0);
                     let slots = vec![floats(&padded), Content::Unset(models * groups)];
-                    jobs.push(Job::new(name, dispatch, slots));
-                    expected.push((groups, peaks));
+                    jobs.push(Job::new(name, kernel.dispatch().unwrap(), slots));
+                    expected.push((groups, max_bits));
                 }
             }
         }
     }
-    for ((job, slots), (groups, peaks)) in jobs.iter().zip(run(&jobs)).zip(expected) {
+    for ((job, slots), (groups, max_bits)) in jobs.iter().zip(run(&jobs)).zip(expected) {
         let found: Vec<u32> = slots[1].chunks(groups).map(|of| *of.iter().max().unwrap()).collect();
-        assert_eq!(found, peaks, "{}", job.name);
+        assert_eq!(found, max_bits, "{}", job.name);
     }
 }
 
@@ -369,45 +368,46 @@ fn table_gradients_of_all_sizes() {
                 with_some_beyond(&mut x, inputs);
                 let delta: Vec<f32> =
                     numbers_f32(models * rows * width, 4).iter().map(|v| v * scale).collect();
-                let peaks: Vec<u32> = delta.chunks(rows * width).map(max_abs::reference).collect();
-                // Words of four in every model, and one by one.
+                let max_bits: Vec<u32> =
+                    delta.chunks(rows * width).map(MaxAbs::reference).collect();
+                // As vec4 in every model, and as scalars.
                 let all = tables + if rows % 2 == 0 { 12 } else { 11 };
                 let name = format!("{grid:?}, {models} × {rows} × {inputs}, times {scale:e}");
                 let sums = Content::Words(vec![0; 2 * models * tables]);
-                let slots =
-                    vec![floats(&single(&x)), floats(&delta), Content::Words(peaks.clone()), sums];
-                let job = Job::new(&*name, scatter::of(grid, inputs, models, rows).unwrap(), slots);
+                let slots = vec![
+                    floats(&single(&x)),
+                    floats(&delta),
+                    Content::Words(max_bits.clone()),
+                    sums,
+                ];
+                let scatter = Scatter::new(grid, inputs, models, rows).unwrap();
+                let job = Job::new(&*name, scatter.dispatch().unwrap(), slots);
                 let sums = run(&[job])[0][3].clone();
 
-                let bits = scatter::precision(rows, inputs).unwrap();
-                let dispatch = dequantize::dispatch(
-                    models,
-                    [tables, 8, all],
-                    bits,
-                    common::gpu().capabilities(),
-                )
-                .unwrap();
+                let precision = Precision::of(rows, inputs).unwrap();
+                let dequantize =
+                    Dequantize { models, tables, first: 8, parameters: all, precision };
+                let dispatch = dequantize.dispatch(common::gpu().capabilities()).unwrap();
                 let mut status = vec![7, 8, 0, 0];
                 status.resize(4 + models, u32::MAX);
                 let slots = vec![
-                    Content::Words(peaks.clone()),
+                    Content::Words(max_bits.clone()),
                     Content::Words(sums.clone()),
-                    Content::Unset(models * (all)),
+                    Content::Unset(models * all),
                     Content::Words(status.clone()),
                 ];
                 let dequantized = &run(&[Job::new(&*name, dispatch, slots)])[0];
                 assert!(dequantized[1].iter().all(|word| *word == 0), "{name}: not all is 0 again");
                 assert_eq!(dequantized[3], status, "{name}");
+                let kernel = EncodeGridGradient::new(grid, inputs, models, rows).unwrap();
                 for m in 0..models {
                     let part = m * rows..(m + 1) * rows;
-                    let [expected, _] = encode_grid_gradient::reference(
-                        grid,
-                        inputs,
+                    let [expected, _] = kernel.reference(
                         &vec![0.0; tables],
                         &x[part.start * inputs..part.end * inputs],
                         &wide(&delta[part.start * width..part.end * width]),
                     );
-                    let found = &dequantized[2][m * (all)..(m + 1) * (all)];
+                    let found = &dequantized[2][m * all..(m + 1) * all];
                     let unset = |words: &[u32]| words.iter().all(|w| *w == common::UNSET);
                     assert!(unset(&found[..8]) && unset(&found[8 + tables..]), "{name}");
                     let found = as_floats(&found[8..8 + tables]);
@@ -415,7 +415,7 @@ fn table_gradients_of_all_sizes() {
                     for (e, value) in found.iter().enumerate() {
                         let at = 2 * (m * tables + e);
                         let words = [sums[at], sums[at + 1]].map(|word| i64::from(word as i32));
-                        let exact = dequantize::reference(words, peaks[m], bits);
+                        let exact = precision.dequantize(words, max_bits[m]);
                         let error = (f64::from(*value) - exact).abs();
                         assert!(error <= 1.2e-7 * exact.abs() + 1e-44, "{name}: {value} {exact}");
                     }
@@ -443,22 +443,23 @@ fn sums_in_one_entry_do_not_overflow() {
                 // One corner takes all of it.
                 let x = vec![0.5_f32; rows * inputs];
                 let delta = vec![sign * 1.999_999_9; rows];
-                let peaks = vec![max_abs::reference(&delta)];
+                let max_bits = MaxAbs::reference(&delta);
                 let tables = Encoding::from(grid).parameters(inputs);
                 let slots = vec![
                     floats(&x),
                     floats(&delta),
-                    Content::Words(peaks.clone()),
+                    Content::Words(vec![max_bits]),
                     Content::Words(vec![0; 2 * tables]),
                 ];
-                let dispatch = scatter::of(grid, inputs, 1, rows).unwrap();
+                let scatter = Scatter::new(grid, inputs, 1, rows).unwrap();
+                let dispatch = scatter.dispatch().unwrap();
                 let sums = &run(&[Job::new("one entry", dispatch, slots)])[0][3];
-                let bits = scatter::precision(rows, inputs).unwrap();
+                let precision = Precision::of(rows, inputs).unwrap();
                 let total: f64 = (0..tables)
                     .map(|e| {
                         let words =
                             [sums[2 * e], sums[2 * e + 1]].map(|word| i64::from(word as i32));
-                        dequantize::reference(words, peaks[0], bits)
+                        precision.dequantize(words, max_bits)
                     })
                     .sum();
                 let expected = f64::from(delta[0]) * rows as f64;
@@ -473,18 +474,19 @@ fn sums_in_one_entry_do_not_overflow() {
 fn averages_of_all_sizes() {
     for decay in [0.0, 0.5, 0.99, 0.9999] {
         for elements in SIZES {
+            let ema = Ema { elements, decay };
             let mut kept = vec![0.0_f32; elements];
             let mut expected = vec![0.0_f64; elements];
             for t in 1..=4_u32 {
                 let values = numbers_f32(elements, t.into());
-                let dispatch = ema::dispatch(elements, decay).unwrap();
+                let dispatch = ema.dispatch().unwrap();
                 let slots = vec![
                     floats(&values),
                     Content::Words(vec![9, t, 0, 0, u32::MAX]),
                     floats(&kept),
                 ];
                 kept = as_floats(&run(&[Job::new("average", dispatch, slots)])[0][2]);
-                ema::reference(decay, t, &wide(&values), &mut expected);
+                ema.reference(t, &wide(&values), &mut expected);
                 for (kept, expected) in kept.iter().zip(&expected) {
                     let error = (f64::from(*kept) - expected).abs();
                     assert!(error <= 1e-6, "{decay} {elements} update {t}: {error:e}");
@@ -503,7 +505,8 @@ fn updates_of_tables() {
             let adam = Adam { l2: 0.5, lazy, epsilon: 1e-15, ..Adam::default() };
             let optimizer = Optimizer::from(adam);
             let all = parameters * models;
-            let shape = update::Shape {
+            let update = Update {
+                optimizer,
                 parameters,
                 models,
                 rows: 4,
@@ -512,12 +515,11 @@ fn updates_of_tables() {
                 scheduled: true,
                 padded,
             };
-            let dispatch =
-                update::dispatch(&optimizer, shape, common::gpu().capabilities()).unwrap();
+            let dispatch = update.dispatch(common::gpu().capabilities()).unwrap();
             let mut gradient = numbers_f32(all, 1);
             gradient.iter_mut().step_by(3).for_each(|g| *g = 0.0);
             let values = numbers_f32(all, 2);
-            let stride = shape.state_stride();
+            let stride = update.state_stride();
             let states: Vec<f32> = numbers_f32(2 * stride, 3).iter().map(|v| v.abs()).collect();
             let schedule = Schedule::Exponential { base: 0.5, start: 3, interval: 2, end: 100 };
             let f = |v: f64| (v as f32).to_bits();
@@ -547,8 +549,9 @@ fn updates_of_tables() {
             } else {
                 slots
             };
-            let found = &run(&[Job::new(format!("{shape:?}"), dispatch, slots)])[0];
-            let scheduled = optimizer.at_rate(1e-3 * schedule.factor(7));
+            let found = &run(&[Job::new(format!("{update:?}"), dispatch, slots)])[0];
+            let optimizer = optimizer.at_rate(1e-3 * schedule.factor(7));
+            let scheduled = Update { optimizer, ..update };
             assert_eq!(schedule.factor(7), 0.125);
             for m in 0..models {
                 let part = m * parameters..(m + 1) * parameters;
@@ -556,20 +559,13 @@ fn updates_of_tables() {
                 let of = |first: usize| wide(&states[first + part.start..first + part.end]);
                 let mut both = [of(0), of(stride)].concat();
                 let gradient = wide(&gradient[part.clone()]);
-                assert!(update::reference(
-                    &scheduled,
-                    8,
-                    tables,
-                    &gradient,
-                    &mut expected,
-                    &mut both
-                ));
-                let words = as_floats(&found[2][part.clone()]);
-                let error = deviation(&words, &expected);
-                assert!(error <= 2e-6, "{shape:?}: {error:e}");
-                for (i, (found, before)) in words.iter().zip(&values[part]).enumerate() {
+                assert!(scheduled.reference(8, &gradient, &mut expected, &mut both));
+                let found = as_floats(&found[2][part.clone()]);
+                let error = deviation(&found, &expected);
+                assert!(error <= 2e-6, "{update:?}: {error:e}");
+                for (i, (found, before)) in found.iter().zip(&values[part]).enumerate() {
                     if i < tables && gradient[i] == 0.0 {
-                        assert_eq!(lazy, found == before, "{shape:?} element {i}");
+                        assert_eq!(lazy, found == before, "{update:?} element {i}");
                     }
                 }
             }

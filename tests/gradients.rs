@@ -23,6 +23,7 @@ fn networks() -> impl Iterator<Item = (Mlp, Loss)> {
                 let last = match loss.argument() {
                     Argument::Logit(needs) => needs,
                     Argument::Output => *activation,
+                    other => unreachable!("{other:?}"),
                 };
                 (mlp.layer(2, last), *loss)
             })

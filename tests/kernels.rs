@@ -10,9 +10,16 @@
 mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
-use wgrad::kernels::measure::saturation::Holds;
-use wgrad::kernels::measure::{finite, norm, perturb, saturation};
-use wgrad::kernels::step::{advance, gather, loss, reduce, update};
+use wgrad::kernels::measure::finite::{Finite, NONE};
+use wgrad::kernels::measure::norm::Norm;
+use wgrad::kernels::measure::perturb::Perturb;
+use wgrad::kernels::measure::saturation::{Holds, Saturation};
+use wgrad::kernels::step::Status;
+use wgrad::kernels::step::advance::Advance;
+use wgrad::kernels::step::gather::Gather;
+use wgrad::kernels::step::loss::LossGradient;
+use wgrad::kernels::step::reduce::Reduce;
+use wgrad::kernels::step::update::Update;
 use wgrad::kernels::{Dispatch, Matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
@@ -300,7 +307,7 @@ fn products_of_long_sums() {
         (70_000, 1, None),
         (70_000, 2, Some(Activation::Identity)),
     ] {
-        // The second in fours of words, as far as its inner size is.
+        // The second on buffers of vec4, as far as its inner size allows.
         let (rows, columns) = if models == 1 { (5, 6) } else { (6, 8) };
         let whole = |count, seed| -> Vec<f32> {
             let round = |v: &f32| v.signum() * (1.0 + (v.abs() * 3.0).floor());
@@ -408,17 +415,23 @@ fn slopes_of_activations() {
     sweep_activations("slope", |activation, z| {
         let mut padded = z.to_vec();
         padded.resize(z.len().next_power_of_two(), 0.0);
-        let shape = loss::Shape { models: 1, own_targets: false, batch: padded.len(), outputs: 1 };
+        let loss = LossGradient {
+            loss: Loss::MeanAbsoluteError,
+            activation,
+            models: 1,
+            own_targets: false,
+            batch: padded.len(),
+            outputs: 1,
+        };
         let target = common::gpu().capabilities();
-        let dispatch = loss::dispatch(Loss::MeanAbsoluteError, activation, shape, target).unwrap();
+        let dispatch = loss.dispatch(target).unwrap();
         let targets: Vec<f32> =
             padded.iter().map(|z| if z.abs() > 1e30 { z / 2.0 } else { -1e31 }).collect();
-        let groups = shape.groups(Loss::MeanAbsoluteError, target);
         let slots = vec![
             floats(&padded),
             floats(&targets),
             Content::Unset(padded.len()),
-            Content::Unset(groups),
+            Content::Unset(loss.groups(target)),
         ];
         let delta = as_floats(&run(&[Job::new(activation.name(), dispatch, slots)])[0][2]);
         let scale = padded.len() as f32;
@@ -595,9 +608,7 @@ fn sum_and_size(terms: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// One dispatch of a loss and its inputs.
 struct LossCase {
-    loss: Loss,
-    activation: Activation,
-    shape: loss::Shape,
+    kernel: LossGradient,
     z: Vec<f32>,
     targets: Vec<f32>,
 }
@@ -605,8 +616,8 @@ struct LossCase {
 impl LossCase {
     /// Pre-activations in ±3 and targets that the loss is made for: a distribution for the entropies,
     /// and otherwise not so near the output that rounding decides the sign of y − t.
-    fn new(loss: Loss, activation: Activation, shape: loss::Shape, seed: u64) -> Self {
-        let loss::Shape { models, own_targets, batch, outputs } = shape;
+    fn new(kernel: LossGradient, seed: u64) -> Self {
+        let LossGradient { loss, activation, models, own_targets, batch, outputs } = kernel;
         let z: Vec<f32> =
             numbers_f32(models * batch * outputs, seed).iter().map(|v| 3.0 * v).collect();
         let random = numbers_f32(if own_targets { z.len() } else { batch * outputs }, seed + 1);
@@ -647,41 +658,40 @@ impl LossCase {
                 random.into_iter().map(far).collect()
             }
         };
-        Self { loss, activation, shape, z, targets }
+        Self { kernel, z, targets }
     }
 
     fn job(&self, target: &Capabilities) -> Job {
-        let dispatch = loss::dispatch(self.loss, self.activation, self.shape, target).unwrap();
-        let groups = self.shape.models * self.shape.groups(self.loss, target);
-        let name =
-            format!("{} behind {} {:?}", self.loss.name(), self.activation.name(), self.shape);
+        let groups = self.kernel.models * self.kernel.groups(target);
         let slots = vec![
             floats(&self.z),
             floats(&self.targets),
             Content::Unset(self.z.len()),
             Content::Unset(groups),
         ];
-        Job::new(name, dispatch, slots)
+        let dispatch = self.kernel.dispatch(target).unwrap();
+        Job::new(format!("{:?}", self.kernel), dispatch, slots)
     }
 
     /// The gradient, and the partial sums of as many rows as the form of `target` adds up.
     fn expected(&self, target: &Capabilities) -> (Vec<f64>, Vec<f64>) {
-        let loss::Shape { own_targets, batch, outputs, .. } = self.shape;
+        let LossGradient { loss, own_targets, batch, outputs, .. } = self.kernel;
         let (z, targets) = (wide(&self.z), wide(&self.targets));
         let mut delta = vec![0.0; z.len()];
         let mut partial = Vec::new();
-        let width = if self.loss.couples_outputs() { outputs } else { 1 };
+        let width = if loss.couples_outputs() { outputs } else { 1 };
         let size = batch * outputs;
         let rows = if target.software { (size / width).div_ceil(1024) } else { 64 };
         for (m, (z, delta)) in z.chunks(size).zip(delta.chunks_mut(size)).enumerate() {
             let t = if own_targets { &targets[m * size..(m + 1) * size] } else { &targets };
-            let all = loss::reference(self.loss, self.activation, outputs, z, t, delta);
-            let scale = self.loss.scale(batch, outputs);
+            let all = self.kernel.reference(z, t, delta);
+            let scale = loss.scale(batch, outputs);
             let before = partial.len();
             for (z, t) in z.chunks(rows * width).zip(t.chunks(rows * width)) {
-                let mut unused = vec![0.0; z.len()];
-                let part = loss::reference(self.loss, self.activation, width, z, t, &mut unused);
-                partial.push(part / self.loss.scale(z.len() / width, width) * scale);
+                let batch = z.len() / width;
+                let some = LossGradient { batch, outputs: width, ..self.kernel };
+                let part = some.reference(z, t, &mut vec![0.0; z.len()]);
+                partial.push(part / loss.scale(batch, width) * scale);
             }
             let sum: f64 = partial[before..].iter().sum();
             assert!((sum - all).abs() <= 1e-12 * all.abs() || !all.is_finite());
@@ -692,12 +702,12 @@ impl LossCase {
     /// How far the gradient L′(y) f′(z) of an element may be off where the activation's value and
     /// slope are off by 1e-6: both are near 1 at most, and L″ is at most 2.
     fn bound(&self, i: usize) -> f64 {
-        let loss::Shape { own_targets, batch, outputs, .. } = self.shape;
+        let LossGradient { loss, activation, own_targets, batch, outputs, .. } = self.kernel;
         let t = f64::from(self.targets[if own_targets { i } else { i % (batch * outputs) }]);
-        let y = self.activation.value(f64::from(self.z[i]));
+        let y = activation.value(f64::from(self.z[i]));
         let mut slope = [0.0];
-        self.loss.row(&[y], &[t], &mut slope);
-        self.loss.scale(batch, outputs) * 1e-6 * (2.0 * slope[0].abs() + 2.3 * y.abs().max(1.0))
+        loss.row(&[y], &[t], &mut slope);
+        loss.scale(batch, outputs) * 1e-6 * (2.0 * slope[0].abs() + 2.3 * y.abs().max(1.0))
     }
 }
 
@@ -714,7 +724,7 @@ fn check_losses_on(cases: &[LossCase], target: &Capabilities) {
     for ((case, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
         let (delta, partial) = case.expected(target);
         let found = as_floats(&slots[2]);
-        if matches!(case.loss.argument(), Argument::Output) {
+        if matches!(case.kernel.loss.argument(), Argument::Output) {
             check_each(&format!("{}: delta", job.name), &found, &delta, |i| case.bound(i));
         } else {
             check(&format!("{}: delta", job.name), &found, &delta, 4e-6);
@@ -733,13 +743,15 @@ fn losses_of_all_sizes() {
         for batch in SIZES {
             for outputs in SIZES {
                 let seed = cases.len() as u64;
-                let shape = loss::Shape {
+                let kernel = LossGradient {
+                    loss: *loss,
+                    activation: *activations.next().unwrap(),
                     models: 1 + draw(cases.len(), 3),
                     own_targets: draw(cases.len() + 5000, 2) == 1,
                     batch,
                     outputs,
                 };
-                cases.push(LossCase::new(*loss, *activations.next().unwrap(), shape, seed));
+                cases.push(LossCase::new(kernel, seed));
             }
         }
     }
@@ -757,9 +769,10 @@ fn losses_behind_all_activations() {
         {
             for models in 1..=3 {
                 for own_targets in [false, true] {
-                    let shape = loss::Shape { models, own_targets, batch, outputs };
+                    let kernel =
+                        LossGradient { loss, activation, models, own_targets, batch, outputs };
                     let seed = cases.len() as u64;
-                    cases.push(LossCase::new(loss, activation, shape, seed));
+                    cases.push(LossCase::new(kernel, seed));
                 }
             }
         }
@@ -777,9 +790,16 @@ fn losses_of_known_values() {
         (Loss::MeanAbsoluteError, [0.0, -1.0, 1.0, 1.0], (1.0 + 2.0 + 0.25) / 4.0),
         (Loss::Huber, [0.0, -1.0, 1.0, 0.25], (0.5 + 1.5 + 0.031_25) / 4.0),
     ] {
-        let shape = loss::Shape { models: 1, own_targets: false, batch: 1, outputs: 4 };
+        let kernel = LossGradient {
+            loss,
+            activation: Activation::Identity,
+            models: 1,
+            own_targets: false,
+            batch: 1,
+            outputs: 4,
+        };
         let target = Capabilities { software: false, ..common::gpu().capabilities().clone() };
-        let dispatch = loss::dispatch(loss, Activation::Identity, shape, &target).unwrap();
+        let dispatch = kernel.dispatch(&target).unwrap();
         let (z, t) = ([1.5, 2.0, 4.0, -0.5], [1.5, 3.0, 2.0, -0.75]);
         let slots = vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1)];
         let slots = &run(&[Job::new(loss.name(), dispatch, slots)])[0];
@@ -817,9 +837,15 @@ fn losses_of_extremes() {
                     targets.extend(target);
                 }
             }
-            let shape =
-                loss::Shape { models: 1, own_targets: false, batch: z.len() / outputs, outputs };
-            cases.push(LossCase { loss, activation, shape, z, targets });
+            let kernel = LossGradient {
+                loss,
+                activation,
+                models: 1,
+                own_targets: false,
+                batch: z.len() / outputs,
+                outputs,
+            };
+            cases.push(LossCase { kernel, z, targets });
         }
     }
     let target = common::gpu().capabilities();
@@ -832,10 +858,11 @@ fn losses_of_extremes() {
         {
             for (i, (f, e)) in found.iter().zip(expected).enumerate() {
                 // Differences of logits are clamped to what f32 holds, before their mean is taken.
-                let fits = e.abs() <= if case.loss.couples_outputs() { 1e37 } else { 3.4e38 };
+                let fits =
+                    e.abs() <= if case.kernel.loss.couples_outputs() { 1e37 } else { 3.4e38 };
                 let error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
                 // Sines of such arguments are judged by the sweep.
-                let judged = fits && case.activation != Activation::Sine;
+                let judged = fits && case.kernel.activation != Activation::Sine;
                 if !f.is_finite() || (judged && !(error <= 4e-6)) {
                     let z = case.z.get(i).copied().unwrap_or(f32::NAN);
                     failures.push(format!("{} {what} {i} at {z:e}: {f:e} for {e:e}", job.name));
@@ -851,14 +878,15 @@ fn losses_of_extremes() {
 fn a_nan_reaches_the_loss() {
     let mut failures = Vec::new();
     for (loss, activation) in common::losses() {
-        let shape = loss::Shape { models: 2, own_targets: false, batch: 65, outputs: 3 };
-        let mut case = LossCase::new(loss, activation, shape, 9);
+        let kernel =
+            LossGradient { loss, activation, models: 2, own_targets: false, batch: 65, outputs: 3 };
+        let mut case = LossCase::new(kernel, 9);
         case.z[65 * 3 + 4] = f32::NAN;
         let target = common::gpu().capabilities();
         let job = case.job(target);
         let slots = &run(std::slice::from_ref(&job))[0];
         let partial = as_floats(&slots[3]);
-        let groups = shape.groups(loss, target);
+        let groups = kernel.groups(target);
         assert!(partial[..groups].iter().all(|v| v.is_finite()), "{}", job.name);
         if partial[groups..].iter().all(|v| v.is_finite()) {
             failures.push(format!("{}: {:?}", job.name, &partial[groups..]));
@@ -869,27 +897,25 @@ fn a_nan_reaches_the_loss() {
 
 // Sums.
 
-const NONE: u32 = finite::NONE;
-
-fn reduce_job(shape: reduce::Shape, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
-    reduce_job_on(common::gpu().capabilities(), shape, gradient, losses, status)
+fn reduce_job(reduce: Reduce, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
+    reduce_job_on(common::gpu().capabilities(), reduce, gradient, losses, status)
 }
 
 fn reduce_job_on(
     target: &Capabilities,
-    shape: reduce::Shape,
+    reduce: Reduce,
     gradient: &[f32],
     losses: &[f32],
     status: &[u32],
 ) -> Job {
-    let elements = shape.parameters * shape.models;
-    let stride = shape.split_stride();
+    let elements = reduce.parameters * reduce.models;
+    let stride = reduce.split_stride();
     let mut filled = Vec::new();
     for part in gradient.chunks(elements.max(1)) {
         filled.extend(part);
         filled.resize(filled.len() + stride - elements, 0.0);
     }
-    let [partial, sum] = match shape.splits {
+    let [partial, sum] = match reduce.splits {
         0 if elements > 0 => [Content::Unset(1), floats(&filled)],
         0 => [Content::Unset(1), Content::Unset(1)],
         _ => [floats(&filled), Content::Unset(stride)],
@@ -898,10 +924,10 @@ fn reduce_job_on(
         partial,
         floats(losses),
         sum,
-        Content::Unset(shape.history * shape.models),
+        Content::Unset(reduce.history * reduce.models),
         words(status),
     ];
-    Job::new(format!("{shape:?} {status:?}"), reduce::dispatch(shape, target).unwrap(), slots)
+    Job::new(format!("{reduce:?} {status:?}"), reduce.dispatch(target).unwrap(), slots)
 }
 
 #[test]
@@ -918,7 +944,7 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
                 let loss_groups = SIZES[draw(i, SIZES.len())];
                 let history = 1 + draw(i + 999, 4);
                 let splits = if parameters == 0 { 0 } else { splits };
-                let shape = reduce::Shape {
+                let reduce = Reduce {
                     parameters,
                     models,
                     splits,
@@ -935,26 +961,27 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
                 let step = [0, 1, 3, 10, 4_000_000_000][draw(i + 77, 5)];
                 let mut status = vec![step, 99, 5, 6];
                 status.resize(4 + models, NONE);
-                cases.push((shape, gradient, losses, status));
+                cases.push((reduce, gradient, losses, status));
             }
         }
     }
     let job =
-        |(s, g, l, status): &(_, Vec<_>, Vec<_>, Vec<_>)| reduce_job_on(target, *s, g, l, status);
+        |(r, g, l, status): &(_, Vec<_>, Vec<_>, Vec<_>)| reduce_job_on(target, *r, g, l, status);
     let jobs: Vec<_> = cases.iter().map(job).collect();
-    for (((shape, gradient, losses, status), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs))
+    for (((reduce, gradient, losses, status), job), slots) in
+        cases.iter().zip(&jobs).zip(run(&jobs))
     {
-        if shape.parameters == 0 {
+        if reduce.parameters == 0 {
             assert_eq!(slots[2], [UNSET], "{}", job.name);
         } else {
-            let expected = reduce::reference(shape.splits.max(1), &wide(gradient));
+            let expected = reduce.reference(&wide(gradient));
             check(&job.name, &as_floats(&slots[2][..expected.len()]), &expected, 2e-6);
         }
-        let ring = (status[0] as usize) % shape.history;
-        for (row, losses_found) in slots[3].chunks(shape.models).enumerate() {
+        let ring = (status[0] as usize) % reduce.history;
+        for (row, losses_found) in slots[3].chunks(reduce.models).enumerate() {
             if row == ring {
                 let sums: Vec<f64> =
-                    losses.chunks(shape.loss_groups).map(|l| wide(l).iter().sum()).collect();
+                    losses.chunks(reduce.loss_groups).map(|l| wide(l).iter().sum()).collect();
                 check(&job.name, &as_floats(losses_found), &sums, 2e-6);
             } else {
                 assert!(
@@ -973,7 +1000,7 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
 /// The same splits in the same order give the same bits as the f32 loop: sums are reproducible.
 #[test]
 fn sums_are_those_of_the_loop_in_order() {
-    let shape = reduce::Shape {
+    let reduce = Reduce {
         parameters: 65,
         models: 3,
         splits: 5,
@@ -983,16 +1010,16 @@ fn sums_are_those_of_the_loop_in_order() {
         padded: false,
     };
     let gradient = numbers_f32(5 * 3 * 65, 4);
-    let job = reduce_job(shape, &gradient, &[1.0, 2.0, 3.0], &[0, 0, 0, 0, NONE, NONE, NONE]);
+    let job = reduce_job(reduce, &gradient, &[1.0, 2.0, 3.0], &[0, 0, 0, 0, NONE, NONE, NONE]);
     let slots = &run(&[job])[0];
-    assert!(same_bits(&slots[2], &reduce::reference(5, &gradient)));
+    assert!(same_bits(&slots[2], &reduce.reference(&gradient)));
     assert!(same_bits(&slots[3], &[1.0, 2.0, 3.0]));
 }
 
 /// What is not finite marks its model with the step, unless an earlier step has.
 #[test]
 fn sums_mark_the_model_that_diverges() {
-    // Elements one by one and four by four; summed, and only checked; several words an invocation.
+    // Elements as scalars and as vec4; summed, and only checked; several of them an invocation.
     for parameters in [33, 32, 1001] {
         for splits in [2, 0] {
             for padded in [false, true] {
@@ -1004,8 +1031,7 @@ fn sums_mark_the_model_that_diverges() {
 
 fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
-    let shape =
-        reduce::Shape { parameters, models, splits, loss_groups, history: 4, tables: 0, padded };
+    let reduce = Reduce { parameters, models, splits, loss_groups, history: 4, tables: 0, padded };
     let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
@@ -1021,7 +1047,7 @@ fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
                     }
                     let mut status = vec![7, 0, 0, 0, NONE, NONE, NONE];
                     status[4 + model] = earlier;
-                    let job = reduce_job(shape, &gradient, &losses, &status);
+                    let job = reduce_job(reduce, &gradient, &losses, &status);
                     let slots = &run(std::slice::from_ref(&job))[0];
                     status[1] = 8;
                     status[4 + model] = earlier.min(7);
@@ -1067,6 +1093,7 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
                 0.0,
             ];
         }
+        other => unreachable!("{other:?}"),
     }
     if let Optimizer::AdamW(AdamW { weight_decay, .. }) = *optimizer {
         h[9] = weight_decay;
@@ -1096,10 +1123,7 @@ fn optimizers() -> Vec<Optimizer> {
 /// A population under one optimizer.
 #[derive(Clone)]
 struct Population {
-    optimizer: Optimizer,
-    parameters: usize,
-    models: usize,
-    data: [usize; 2],
+    update: Update,
     gradient: Vec<f32>,
     values: Vec<f32>,
     states: Vec<f32>,
@@ -1114,11 +1138,18 @@ impl Population {
         states.iter_mut().skip(all).for_each(|v| *v = v.abs() + 0.01);
         let mut status = vec![0, 1, 0, 0];
         status.resize(4 + models, NONE);
-        Self {
+        let update = Update {
             optimizer,
             parameters,
             models,
-            data: [100, 10],
+            rows: 100,
+            batch: 10,
+            tables: 0,
+            scheduled: false,
+            padded: false,
+        };
+        Self {
+            update,
             gradient: numbers_f32(all, seed + 1),
             values: numbers_f32(all, seed + 2),
             states,
@@ -1131,32 +1162,17 @@ impl Population {
     }
 
     fn job_on(&self, target: &Capabilities) -> Job {
-        let [rows, batch] = self.data;
-        let dispatch = update::dispatch(
-            &self.optimizer,
-            update::Shape {
-                parameters: self.parameters,
-                models: self.models,
-                rows,
-                batch,
-                tables: 0,
-                scheduled: false,
-                padded: false,
-            },
-            target,
-        )
-        .unwrap();
+        let Update { optimizer, parameters, .. } = self.update;
         let states = if self.states.is_empty() { Content::Unset(1) } else { floats(&self.states) };
         let slots = vec![
-            Content::Words(hyper(&self.optimizer)),
+            Content::Words(hyper(&optimizer)),
             floats(&self.gradient),
             floats(&self.values),
             states,
             words(&self.status),
         ];
-        let name =
-            format!("{:?} {} parameters, {:?}", self.optimizer, self.parameters, self.status);
-        Job::new(name, dispatch, slots)
+        let name = format!("{optimizer:?} {parameters} parameters, {:?}", self.status);
+        Job::new(name, self.update.dispatch(target).unwrap(), slots)
     }
 
     /// Takes over what a run left.
@@ -1204,8 +1220,8 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
         let results = run(&jobs);
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
-            let Population { optimizer, .. } = *population;
-            assert!(update::reference(&optimizer, t, 0, &gradient, &mut values[i], &mut states[i]));
+            let update = population.update;
+            assert!(update.reference(t, &gradient, &mut values[i], &mut states[i]));
             population.take(slots);
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
@@ -1216,7 +1232,7 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
                 check(&format!("{name}: states"), found, expected, 3e-6);
             }
             let mut status = vec![t, t, 0, 10 * t];
-            status.resize(4 + population.models, NONE);
+            status.resize(4 + population.update.models, NONE);
             assert_eq!(population.status, status, "{name}");
         }
     }
@@ -1256,14 +1272,8 @@ fn updates_at_any_count() {
         let jobs: Vec<_> = all.iter().map(Population::job).collect();
         for (((t, population), job), slots) in counts.iter().zip(&all).zip(&jobs).zip(run(&jobs)) {
             let (mut values, mut states) = (wide(&population.values), population.two_states());
-            assert!(update::reference(
-                &optimizer,
-                *t,
-                0,
-                &wide(&population.gradient),
-                &mut values,
-                &mut states
-            ));
+            let gradient = wide(&population.gradient);
+            assert!(population.update.reference(*t, &gradient, &mut values, &mut states));
             check(&job.name, &as_floats(&slots[2]), &values, 3e-6);
         }
     }
@@ -1291,7 +1301,8 @@ fn updates_move_epoch_and_position() {
     ] {
         for epoch in [0, 7, 3_000_000_000_u32] {
             let mut population = Population::new(Optimizer::sgd(0.1), 3, 2, 1);
-            population.data = [rows as usize, batch as usize];
+            population.update.rows = rows as usize;
+            population.update.batch = batch as usize;
             population.status = vec![4, 5, epoch, position, NONE, NONE];
             jobs.push(population.job());
             let sum = u64::from(position) + u64::from(batch);
@@ -1304,20 +1315,20 @@ fn updates_move_epoch_and_position() {
     }
 }
 
-/// The same by many steps at once, as far as a dispatch may go.
+/// Many steps at once, as far as a dispatch may go, advance both as single updates would.
 #[test]
 fn many_steps_move_epoch_and_position() {
     let mut jobs = Vec::new();
     let mut expected = Vec::new();
-    for (rows, batch) in [(1, 1), (10, 3), (10, 10), (1000, 64), (1_000_000, 999_999)] {
+    for (rows, batch) in [(1_u32, 1_u32), (10, 3), (10, 10), (1000, 64), (1_000_000, 999_999)] {
         for steps in [1, 2, 7, 65_534] {
+            let advance = Advance { steps, rows: rows as usize, batch: batch as usize };
             for status in [[0, 0, 0, 0], [4, 4, 7, rows - 1], [1 << 30, 9, 3_000_000_000, 0]] {
-                let dispatch = advance::dispatch(steps, rows as usize, batch as usize).unwrap();
-                let name = format!("{steps} steps of {batch} of {rows} rows from {status:?}");
+                let dispatch = advance.dispatch().unwrap();
+                let name = format!("{advance:?} from {status:?}");
                 jobs.push(Job::new(name, dispatch, vec![words(&status)]));
-                let [step, _, epoch, position] = status;
-                let [step, epoch, position] =
-                    advance::reference(steps, rows, batch, [step, epoch, position]);
+                let before: Status = bytemuck::cast(status);
+                let Status { step, epoch, position, .. } = advance.reference(before).unwrap();
                 let rows_seen = u64::from(status[3]) + u64::from(steps) * u64::from(batch);
                 assert_eq!(u64::from(position), rows_seen % u64::from(rows));
                 assert_eq!(epoch, status[2] + (rows_seen / u64::from(rows)) as u32);
@@ -1339,7 +1350,7 @@ fn updates_stop_a_model_that_diverges() {
             if bad.is_infinite() && optimizer.rate() == 0.0 {
                 continue; // 0 · ∞ is a NaN, which the first of the three is.
             }
-            // One by one, and four by four.
+            // As scalars, and as vec4.
             let (parameters, models) = (if bad.is_nan() { 1000 } else { 70 }, 3);
             let mut population = Population::new(optimizer, parameters, models, 5);
             let struck = parameters + 66;
@@ -1351,7 +1362,7 @@ fn updates_stop_a_model_that_diverges() {
             assert_eq!(population.status, [6, 6, 0, 10, NONE, 6, NONE], "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
             let gradient = wide(&before.gradient);
-            assert!(!update::reference(&optimizer, 6, 0, &gradient, &mut values, &mut states));
+            assert!(!before.update.reference(6, &gradient, &mut values, &mut states));
             check(&job.name, &population.values, &values, 3e-6);
             check(&job.name, &population.states, &states[..before.states.len()], 3e-6);
             let kept = |found: &[f32], before: &[f32]| {
@@ -1370,14 +1381,8 @@ fn updates_stop_a_model_that_diverges() {
             population.take(&run(std::slice::from_ref(&job))[0]);
             assert_eq!(population.status, [7, 7, 0, 20, NONE, 6, NONE], "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
-            assert!(update::reference(
-                &optimizer,
-                7,
-                0,
-                &wide(&before.gradient),
-                &mut values,
-                &mut states
-            ));
+            let gradient = wide(&before.gradient);
+            assert!(before.update.reference(7, &gradient, &mut values, &mut states));
             let marked = parameters..2 * parameters;
             for (i, (found, old)) in population.values.iter().zip(&before.values).enumerate() {
                 if marked.contains(&i) {
@@ -1452,7 +1457,7 @@ fn batches_of_all_sizes_on(target: &Capabilities) {
                 let (inputs, outputs) =
                     [(1, 1), (2, 1), (3, 2), (17, 3), (1, 65), (64, 1), (4, 4), (12, 3)]
                         [draw(i, 8)];
-                let shape = gather::Shape {
+                let gather = Gather {
                     sets: [1, 2, 3][draw(i + 3, 3)],
                     rows,
                     batch,
@@ -1460,41 +1465,41 @@ fn batches_of_all_sizes_on(target: &Capabilities) {
                     outputs,
                     seed: (i % 3 != 2).then_some(i as u32 * 77_777),
                 };
-                cases.push((shape, [0, 1, 1_000_000][draw(i + 4, 3)], position as u32));
+                cases.push((gather, [0, 1, 1_000_000][draw(i + 4, 3)], position as u32));
             }
         }
     }
     let data: Vec<_> = cases
         .iter()
         .zip(0..)
-        .map(|((s, ..), seed)| {
+        .map(|((g, ..), seed)| {
             (
-                numbers_f32(s.sets * s.rows * s.inputs, seed),
-                numbers_f32(s.sets * s.rows * s.outputs, seed + 1),
+                numbers_f32(g.sets * g.rows * g.inputs, seed),
+                numbers_f32(g.sets * g.rows * g.outputs, seed + 1),
             )
         })
         .collect();
     let jobs: Vec<_> = cases
         .iter()
         .zip(&data)
-        .map(|((shape, epoch, position), (x, t))| {
-            let drawn = shape.sets * shape.batch;
+        .map(|((gather, epoch, position), (x, t))| {
+            let sampled = gather.sets * gather.batch;
             let slots = vec![
                 words(&[1, 2, *epoch, *position, NONE]),
                 floats(x),
                 floats(t),
-                Content::Unset(drawn * shape.inputs),
-                Content::Unset(drawn * shape.outputs),
+                Content::Unset(sampled * gather.inputs),
+                Content::Unset(sampled * gather.outputs),
             ];
-            let name = format!("{shape:?} from {position} of epoch {epoch}");
-            Job::new(name, gather::dispatch(*shape, target).unwrap(), slots)
+            let name = format!("{gather:?} from {position} of epoch {epoch}");
+            Job::new(name, gather.dispatch(target).unwrap(), slots)
         })
         .collect();
-    for ((((shape, epoch, position), (x, t)), job), slots) in
+    for ((((gather, epoch, position), (x, t)), job), slots) in
         cases.iter().zip(&data).zip(&jobs).zip(run(&jobs))
     {
-        let expected_x = gather::reference(*shape, *epoch, *position, shape.inputs, x).unwrap();
-        let expected_t = gather::reference(*shape, *epoch, *position, shape.outputs, t).unwrap();
+        let expected_x = gather.reference(*epoch, *position, gather.inputs, x).unwrap();
+        let expected_t = gather.reference(*epoch, *position, gather.outputs, t).unwrap();
         assert!(same_bits(&slots[3], &expected_x), "{}: inputs", job.name);
         assert!(same_bits(&slots[4], &expected_t), "{}: targets", job.name);
     }
@@ -1506,13 +1511,12 @@ fn batches_of_all_sizes_on(target: &Capabilities) {
 fn batches_use_each_row_once_an_epoch() {
     let rows = 257;
     let numbers: Vec<f32> = (0..rows).map(|i| i as f32).collect();
-    let dispatch = |shape| gather::dispatch(shape, common::gpu().capabilities()).unwrap();
     let epoch_of = |epoch: u32, seed: u32| {
         let mut order = Vec::new();
         let (mut e, mut position) = (epoch, 0);
+        let gather = Gather { sets: 1, rows, batch: 50, inputs: 1, outputs: 1, seed: Some(seed) };
+        let dispatch = gather.dispatch(common::gpu().capabilities()).unwrap();
         while order.len() < rows {
-            let shape =
-                gather::Shape { sets: 1, rows, batch: 50, inputs: 1, outputs: 1, seed: Some(seed) };
             let slots = vec![
                 words(&[0, 0, e, position, NONE]),
                 floats(&numbers),
@@ -1520,7 +1524,7 @@ fn batches_use_each_row_once_an_epoch() {
                 Content::Unset(50),
                 Content::Unset(50),
             ];
-            let slots = &run(&[Job::new("an epoch", dispatch(shape), slots)])[0];
+            let slots = &run(&[Job::new("an epoch", dispatch.clone(), slots)])[0];
             assert_eq!(slots[3], slots[4]);
             order.extend(as_floats(&slots[3]));
             position += 50;
@@ -1549,7 +1553,7 @@ fn copies_of_all_sizes() {
     for parameters in SIZES {
         for models in SIZES {
             for first in [0, parameters / 2, parameters - 1] {
-                cases.push((parameters, models, first));
+                cases.push(Perturb { parameters, models, first });
             }
         }
     }
@@ -1557,27 +1561,28 @@ fn copies_of_all_sizes() {
     let replaced = numbers_f32(257, 2);
     let jobs: Vec<_> = cases
         .iter()
-        .map(|(parameters, models, first)| {
+        .map(|perturb| {
+            let Perturb { parameters, models, .. } = *perturb;
             let slots = vec![
-                floats(&base[..*parameters]),
-                floats(&replaced[..*parameters]),
+                floats(&base[..parameters]),
+                floats(&replaced[..parameters]),
                 Content::Unset(parameters * models),
             ];
-            let name = format!("{parameters} parameters, {models} copies from {first}");
-            Job::new(name, perturb::dispatch(*parameters, *models, *first).unwrap(), slots)
+            Job::new(format!("{perturb:?}"), perturb.dispatch().unwrap(), slots)
         })
         .collect();
-    for (((parameters, models, first), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
-        let expected =
-            perturb::reference(*models, *first, &base[..*parameters], &replaced[..*parameters]);
+    for ((perturb, job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let parameters = perturb.parameters;
+        let expected = perturb.reference(&base[..parameters], &replaced[..parameters]);
         assert!(same_bits(&slots[2], &expected), "{}", job.name);
     }
 }
 
 // Norms.
 
-fn pairs(words: &[u32]) -> Vec<[f32; 2]> {
-    words.chunks(2).map(|pair| [f32::from_bits(pair[0]), f32::from_bits(pair[1])]).collect()
+/// A buffer of vec2.
+fn vec2(words: &[u32]) -> Vec<[f32; 2]> {
+    bytemuck::cast_slice(words).to_vec()
 }
 
 #[test]
@@ -1599,23 +1604,21 @@ fn norms_of_all_sizes_and_magnitudes() {
                     *value = random * magnitude;
                 }
             }
-            cases.push((length, models, offset, stride, values));
+            cases.push((Norm { length, models, offset, stride }, values));
         }
     }
     let jobs: Vec<_> = cases
         .iter()
-        .map(|(length, models, offset, stride, values)| {
-            let slots = vec![floats(values), Content::Unset(2 * models * norm::groups(*length))];
-            let name = format!("norm of {length}, {models} models, {:e}", values[*offset]);
-            Job::new(name, norm::dispatch(*length, *models, *offset, *stride).unwrap(), slots)
+        .map(|(norm, values)| {
+            let slots = vec![floats(values), Content::Unset(2 * norm.models * norm.groups())];
+            let name = format!("{norm:?}, {:e}", values[norm.offset]);
+            Job::new(name, norm.dispatch().unwrap(), slots)
         })
         .collect();
-    for (((length, models, offset, stride, values), job), slots) in
-        cases.iter().zip(&jobs).zip(run(&jobs))
-    {
-        let found = norm::finish(&pairs(&slots[1]), norm::groups(*length));
-        let expected = norm::reference(*length, *models, *offset, *stride, &wide(values));
-        assert_eq!(found.len(), *models);
+    for (((norm, values), job), slots) in cases.iter().zip(&jobs).zip(run(&jobs)) {
+        let found = norm.finish(&vec2(&slots[1]));
+        let expected = norm.reference(&wide(values));
+        assert_eq!(found.len(), norm.models);
         for (f, e) in found.iter().zip(expected) {
             let error = (f - e).abs() / e;
             assert!(error <= 2e-6, "{}: {f:e} for {e:e}", job.name);
@@ -1626,11 +1629,10 @@ fn norms_of_all_sizes_and_magnitudes() {
 #[test]
 fn norms_of_zeros_and_of_what_is_not_finite() {
     let of = |values: &[f32]| {
-        let groups = norm::groups(values.len());
-        let slots = vec![floats(values), Content::Unset(2 * groups)];
-        let job =
-            Job::new("norm", norm::dispatch(values.len(), 1, 0, values.len()).unwrap(), slots);
-        norm::finish(&pairs(&run(&[job])[0][1]), groups)[0]
+        let norm = Norm { length: values.len(), models: 1, offset: 0, stride: values.len() };
+        let slots = vec![floats(values), Content::Unset(2 * norm.groups())];
+        let job = Job::new("norm", norm.dispatch().unwrap(), slots);
+        norm.finish(&vec2(&run(&[job])[0][1]))[0]
     };
     assert_eq!(of(&[0.0; 4097]), 0.0);
     assert_eq!(of(&[3.0, 4.0]), 5.0);
@@ -1659,6 +1661,7 @@ fn counts_of_flat_units() {
                     let slope = |v: f32| match holds {
                         Holds::Saved => activation.derivative(f64::from(v)),
                         Holds::PreActivation => activation.derivative_at(f64::from(v)),
+                        other => unreachable!("{other:?}"),
                     };
                     let size = models * rows * units;
                     let mut values = numbers_f32(offset + size, jobs.len() as u64);
@@ -1674,24 +1677,22 @@ fn counts_of_flat_units() {
                             *value *= 1.01;
                         }
                     }
-                    let dispatch = saturation::dispatch(
-                        *activation,
+                    let saturation = Saturation {
+                        activation: *activation,
                         holds,
-                        [models, rows, units],
+                        models,
+                        rows,
+                        units,
                         offset,
                         threshold,
-                    )
-                    .unwrap();
+                    };
                     let slots = vec![floats(&values), words(&vec![0; models * units])];
-                    let name =
-                        format!("{} {holds:?} {models} × {rows} × {units}", activation.name());
-                    jobs.push(Job::new(name, dispatch, slots));
+                    let dispatch = saturation.dispatch().unwrap();
+                    jobs.push(Job::new(format!("{saturation:?}"), dispatch, slots));
                     let each = wide(&values[offset..]);
                     let counts: Vec<u32> = each
                         .chunks(rows * units)
-                        .flat_map(|model| {
-                            saturation::reference(*activation, holds, units, threshold, model)
-                        })
+                        .flat_map(|model| saturation.reference(model))
                         .collect();
                     expected.push(counts);
                 }
@@ -1734,8 +1735,9 @@ fn first_elements_that_are_not_finite() {
                         let name = format!(
                             "{bad} at {at:?} of model {model} of {models}, {length} elements"
                         );
-                        jobs.push(Job::new(name, finite::dispatch(length, models).unwrap(), slots));
-                        let found = finite::reference(length, &values);
+                        let finite = Finite { length, models };
+                        jobs.push(Job::new(name, finite.dispatch().unwrap(), slots));
+                        let found = finite.reference(&values);
                         assert_eq!(found[model], at.iter().min().map_or(NONE, |at| *at as u32));
                         expected.push(found);
                     }
@@ -1757,7 +1759,7 @@ fn many(dispatch: &Dispatch) {
 #[test]
 fn many_elements_that_are_finite_or_not() {
     for (length, models) in [(MANY, 1), (MANY / 4 + 1, 4)] {
-        let dispatch = finite::dispatch(length, models).unwrap();
+        let dispatch = Finite { length, models }.dispatch().unwrap();
         many(&dispatch);
         let mut values = vec![1.0_f32; length * models];
         values[length * models - 1] = f32::NAN;
@@ -1771,18 +1773,19 @@ fn many_elements_that_are_finite_or_not() {
 #[test]
 fn many_copied_parameters() {
     for (parameters, models) in [(MANY, 1), (1000, MANY.div_ceil(1000))] {
-        let dispatch = perturb::dispatch(parameters, models, 7).unwrap();
+        let perturb = Perturb { parameters, models, first: 7 };
+        let dispatch = perturb.dispatch().unwrap();
         many(&dispatch);
         let (base, replaced) = (numbers_f32(parameters, 1), numbers_f32(parameters, 2));
         let slots = vec![floats(&base), floats(&replaced), Content::Unset(parameters * models)];
         let found = run(&[Job::new("perturb", dispatch, slots)]);
-        assert!(same_bits(&found[0][2], &perturb::reference(models, 7, &base, &replaced)));
+        assert!(same_bits(&found[0][2], &perturb.reference(&base, &replaced)));
     }
 }
 
 #[test]
 fn many_updated_parameters() {
-    // One by one, and four by four.
+    // As scalars, and as vec4.
     for (parameters, models) in [(MANY, 1), (4 * MANY, 1), (65, MANY / 65 + 2)] {
         let momentum = Momentum { rate: 0.25, momentum: 0.5 };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
@@ -1790,14 +1793,8 @@ fn many_updated_parameters() {
         let job = population.job_on(&Capabilities::default());
         many(&job.dispatches[0]);
         population.take(&run(&[job])[0]);
-        assert!(update::reference(
-            &momentum.into(),
-            1,
-            0,
-            &wide(&population.gradient),
-            &mut values,
-            &mut states
-        ));
+        let gradient = wide(&population.gradient);
+        assert!(population.update.reference(1, &gradient, &mut values, &mut states));
         check("parameters", &population.values, &values, 1e-6);
         check("states", &population.states, &states[..population.states.len()], 1e-6);
         assert_eq!(population.status[..4], [1, 1, 0, 10]);
@@ -1808,8 +1805,15 @@ fn many_updated_parameters() {
 #[test]
 fn many_rows_of_a_loss() {
     for (models, batch) in [(1, MANY), (65_600, 3)] {
-        let shape = loss::Shape { models, own_targets: true, batch, outputs: 1 };
-        let case = LossCase::new(Loss::MeanSquaredError, Activation::Identity, shape, 1);
+        let kernel = LossGradient {
+            loss: Loss::MeanSquaredError,
+            activation: Activation::Identity,
+            models,
+            own_targets: true,
+            batch,
+            outputs: 1,
+        };
+        let case = LossCase::new(kernel, 1);
         let workgroups = Capabilities { software: false, ..common::gpu().capabilities().clone() };
         many(&case.job(&workgroups).dispatches[0]);
         check_losses(&[case]);
@@ -1819,7 +1823,7 @@ fn many_rows_of_a_loss() {
 #[test]
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
-        let shape = reduce::Shape {
+        let reduce = Reduce {
             parameters,
             models,
             splits,
@@ -1832,10 +1836,10 @@ fn many_sums() {
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = vec![5, 0, 0, 0];
         status.resize(4 + models, NONE);
-        let job = reduce_job_on(&Capabilities::default(), shape, &gradient, &losses, &status);
+        let job = reduce_job_on(&Capabilities::default(), reduce, &gradient, &losses, &status);
         many(&job.dispatches[0]);
         let slots = &run(&[job])[0];
-        assert!(same_bits(&slots[2], &reduce::reference(splits, &gradient)));
+        assert!(same_bits(&slots[2], &reduce.reference(&gradient)));
         let sums: Vec<f32> = losses.chunks(2).map(|pair| pair[0] + pair[1]).collect();
         assert!(same_bits(&slots[3][models..], &sums));
         status[1] = 6;
@@ -1846,32 +1850,32 @@ fn many_sums() {
 #[test]
 fn many_drawn_rows() {
     let rows = MANY.div_ceil(5) + 100;
-    let shape =
-        gather::Shape { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: Some(3) };
-    let dispatch = gather::dispatch(shape, common::gpu().capabilities()).unwrap();
+    let gather = Gather { sets: 1, rows, batch: rows - 100, inputs: 3, outputs: 2, seed: Some(3) };
+    let dispatch = gather.dispatch(common::gpu().capabilities()).unwrap();
     many(&dispatch);
     let (x, t) = (numbers_f32(rows * 3, 1), numbers_f32(rows * 2, 2));
     let slots = vec![
         words(&[0, 0, 2, 500, NONE]),
         floats(&x),
         floats(&t),
-        Content::Unset(shape.batch * 3),
-        Content::Unset(shape.batch * 2),
+        Content::Unset(gather.batch * 3),
+        Content::Unset(gather.batch * 2),
     ];
     let slots = &run(&[Job::new("gather", dispatch, slots)])[0];
-    assert!(same_bits(&slots[3], &gather::reference(shape, 2, 500, 3, &x).unwrap()));
-    assert!(same_bits(&slots[4], &gather::reference(shape, 2, 500, 2, &t).unwrap()));
+    assert!(same_bits(&slots[3], &gather.reference(2, 500, 3, &x).unwrap()));
+    assert!(same_bits(&slots[4], &gather.reference(2, 500, 2, &t).unwrap()));
 }
 
 #[test]
 fn many_norms() {
     let models = 65_600;
     let values = numbers_f32(3 * models, 1);
-    let dispatch = norm::dispatch(3, models, 0, 3).unwrap();
+    let norm = Norm { length: 3, models, offset: 0, stride: 3 };
+    let dispatch = norm.dispatch().unwrap();
     many(&dispatch);
     let slots = vec![floats(&values), Content::Unset(2 * models)];
-    let found = norm::finish(&pairs(&run(&[Job::new("norm", dispatch, slots)])[0][1]), 1);
-    for (f, e) in found.iter().zip(norm::reference(3, models, 0, 3, &wide(&values))) {
+    let found = norm.finish(&vec2(&run(&[Job::new("norm", dispatch, slots)])[0][1]));
+    for (f, e) in found.iter().zip(norm.reference(&wide(&values))) {
         let error = (f - e).abs() / e;
         assert!(error <= 2e-6, "{f} for {e}");
     }
@@ -1880,11 +1884,19 @@ fn many_norms() {
 #[test]
 fn many_units() {
     let units = MANY;
-    let dispatch =
-        saturation::dispatch(Activation::Relu, Holds::Saved, [1, 1, units], 0, 0.0).unwrap();
+    let saturation = Saturation {
+        activation: Activation::Relu,
+        holds: Holds::Saved,
+        models: 1,
+        rows: 1,
+        units,
+        offset: 0,
+        threshold: 0.0,
+    };
+    let dispatch = saturation.dispatch().unwrap();
     many(&dispatch);
     let values = numbers_f32(units, 1);
     let slots = vec![floats(&values), words(&vec![0; units])];
     let found = &run(&[Job::new("saturation", dispatch, slots)])[0][1];
-    assert!(*found == saturation::reference(Activation::Relu, Holds::Saved, units, 0.0, &values));
+    assert!(*found == saturation.reference(&values));
 }

@@ -22,11 +22,11 @@ fn translate(
     // What wgpu enables for a shader with subgroup operations; every other must do without.
     let subgroups = text.contains("subgroupShuffle");
     // Likewise integers of 64 bits, on devices on a CPU.
-    let pairs = text.contains("u64");
+    let int64 = text.contains("u64");
     // Plain WebGPU unpacks halves.
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     capabilities.set(Capabilities::SUBGROUP, subgroups);
-    capabilities.set(Capabilities::SHADER_INT64, pairs);
+    capabilities.set(Capabilities::SHADER_INT64, int64);
     let validate = |module: &naga::Module| {
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(module)
@@ -47,7 +47,7 @@ fn translate(
     let spirv = spv::write_vec(&module, &info, &settings, Some(&options))
         .map_err(|e| format!("SPIR-V: {e}"))?;
 
-    let version = if pairs {
+    let version = if int64 {
         (2, 3)
     } else if subgroups {
         (2, 1)
@@ -67,7 +67,7 @@ fn translate(
 
     let mut direct = String::new();
     let mut options = hlsl::Options::default();
-    if subgroups || pairs {
+    if subgroups || int64 {
         options.shader_model = hlsl::ShaderModel::V6_0;
     }
     let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, name.into())) };
@@ -79,7 +79,7 @@ fn translate(
     }
 
     let mut open = String::new();
-    if pairs {
+    if int64 {
         // OpenGL ES has no integers of 64 bits, and wgpu offers none there.
         return Ok([4 * spirv.len(), metal.len(), direct.len(), spirv.len()]);
     }
@@ -124,18 +124,18 @@ fn every_shader_is_translated() {
     let products = 1 + 2 * activations + kept;
     // The bare sum of operands in f16, in four directions.
     let halves = 4;
-    // All of them on buffers of fours, the bare sum then in four directions; and of a training whose
+    // All of them on buffers of vec4, the bare sum then in four directions; and of a training whose
     // widths are mixed each derivative and two weight gradients with some operands so.
     assert_eq!(counts["matmul_registers"], 2 * products + 3 + activations + 2 + halves);
-    // By subgroups and by workgroups with a column of ones apart, and on buffers of fours as well,
-    // which subgroups hold as pairs, too; the bare sum in four directions, of which a subgroup's
-    // words have one.
+    // By subgroups and by workgroups with a column of ones apart, and on buffers of vec4 as well,
+    // which subgroups hold as u64x2, too; the bare sum in four directions, of which a subgroup's
+    // scalars have one.
     assert_eq!(counts["matmul_subgroup"], 3 * (1 + products) + 2 * (3 + halves));
     assert_eq!(counts["matmul_tiled"], 2 * (1 + products) + 6 + halves);
     // The sum of a workgroup, and of an invocation.
     assert_eq!(counts["loss"], 2 * common::losses().len());
-    // Elements one by one and four by four, the latter as pairs, too; one model and several; sums,
-    // and checks alone, in two ways.
+    // Elements as scalars and as vec4, the latter as u64x2, too; one model and several; sums, and
+    // checks alone, in two ways.
     assert_eq!(counts["update"], 5 * Optimizer::all().len());
     assert_eq!(counts["reduce"], 8 + 2);
     assert_eq!(counts["gather"], 3);

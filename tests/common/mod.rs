@@ -3,8 +3,24 @@
 
 use std::sync::OnceLock;
 use wgrad::encoding::{Encoding, Grid, Interpolation};
-use wgrad::kernels::measure::saturation::Holds;
-use wgrad::kernels::{self, Access, Dispatch, Matmul, Tiling};
+use wgrad::kernels::encoding::dequantize::Dequantize;
+use wgrad::kernels::encoding::encode_grid::EncodeGrid;
+use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
+use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
+use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
+use wgrad::kernels::encoding::max_abs::MaxAbs;
+use wgrad::kernels::encoding::scatter::{Precision, Scatter};
+use wgrad::kernels::measure::finite::Finite;
+use wgrad::kernels::measure::norm::Norm;
+use wgrad::kernels::measure::perturb::Perturb;
+use wgrad::kernels::measure::saturation::{Holds, Saturation};
+use wgrad::kernels::measure::texture::{self, Texture};
+use wgrad::kernels::step::ema::Ema;
+use wgrad::kernels::step::gather::Gather;
+use wgrad::kernels::step::loss::LossGradient;
+use wgrad::kernels::step::reduce::Reduce;
+use wgrad::kernels::step::update::Update;
+use wgrad::kernels::{Access, Dispatch, Matmul, Tiling};
 use wgrad::{
     Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy,
     Training,
@@ -322,20 +338,25 @@ pub fn losses() -> Vec<(Loss, Activation)> {
 
 /// A dispatch of every kernel in every form that the crate can make.
 pub fn every_dispatch() -> Vec<Dispatch> {
+    let precision = Precision { bits: 24, low: 12 };
+    let dequantize =
+        |parameters| Dequantize { models: 2, tables: 16, first: 0, parameters, precision };
     let mut all = vec![
-        kernels::measure::finite::dispatch(3, 2).unwrap(),
-        kernels::measure::norm::dispatch(3, 2, 0, 3).unwrap(),
-        kernels::measure::perturb::dispatch(3, 2, 0).unwrap(),
-        kernels::step::ema::dispatch(3, 0.9).unwrap(),
-        kernels::encoding::max_abs::dispatch(2, 3, [4, 1, 2], 1).unwrap(),
-        kernels::encoding::dequantize::dispatch(2, [16, 0, 21], [24, 12], &Capabilities::default())
+        Finite { length: 3, models: 2 }.dispatch().unwrap(),
+        Norm { length: 3, models: 2, offset: 0, stride: 3 }.dispatch().unwrap(),
+        Perturb { parameters: 3, models: 2, first: 0 }.dispatch().unwrap(),
+        Ema { elements: 3, decay: 0.9 }.dispatch().unwrap(),
+        MaxAbs { models: 2, rows: 3, width: 4, first: 1, columns: 2, groups: 1 }
+            .dispatch()
             .unwrap(),
+        dequantize(21).dispatch(&Capabilities::default()).unwrap(),
     ];
     all.extend(every_encoding());
-    let texels = |format: &wgpu::TextureFormat| {
-        kernels::measure::texture::dispatch(*format, [2, 6, 3], 3, 0).unwrap()
-    };
-    all.extend(kernels::measure::texture::FORMATS.iter().map(texels));
+    for format in texture::FORMATS {
+        let format = *format;
+        let texels = Texture { format, models: 2, rows: 6, outputs: 3, width: 3, first: 0 };
+        all.push(texels.dispatch().unwrap());
+    }
     let mut step =
         |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
             let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
@@ -364,38 +385,37 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             }
         }
     }
-    // Software's own: the sum of an invocation, rows four by four, words as pairs.
+    // Software's own: the sum of an invocation, rows as vec4, and vec4 as u64x2.
     let software = Capabilities { software: true, int64: true, ..Capabilities::default() };
-    let shape = kernels::step::loss::Shape { models: 1, own_targets: false, batch: 4, outputs: 3 };
-    let loss = |(loss, last)| kernels::step::loss::dispatch(loss, last, shape, &software).unwrap();
-    all.extend(losses().into_iter().map(loss));
-    let shape = kernels::step::gather::Shape {
-        sets: 1,
-        rows: 5,
-        batch: 4,
-        inputs: 4,
-        outputs: 3,
-        seed: Some(1),
-    };
+    for (loss, activation) in losses() {
+        let loss =
+            LossGradient { loss, activation, models: 1, own_targets: false, batch: 4, outputs: 3 };
+        all.push(loss.dispatch(&software).unwrap());
+    }
+    let gather = Gather { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
     for target in [&Capabilities::default(), &software] {
-        all.push(kernels::step::gather::dispatch(shape, target).unwrap());
-        all.push(
-            kernels::encoding::dequantize::dispatch(2, [16, 0, 20], [24, 12], target).unwrap(),
-        );
+        all.push(gather.dispatch(target).unwrap());
+        all.push(dequantize(20).dispatch(target).unwrap());
     }
     for activation in Activation::ALL {
         for holds in [Holds::Saved, Holds::PreActivation] {
-            all.push(
-                kernels::measure::saturation::dispatch(*activation, holds, [1, 2, 3], 0, 0.1)
-                    .unwrap(),
-            );
+            let saturation = Saturation {
+                activation: *activation,
+                holds,
+                models: 1,
+                rows: 2,
+                units: 3,
+                offset: 0,
+                threshold: 0.1,
+            };
+            all.push(saturation.dispatch().unwrap());
         }
     }
-    // Elements one by one and four by four; one model and several; sums, and checks alone.
+    // Elements as scalars and as vec4; one model and several; sums, and checks alone.
     for parameters in [3, 4] {
         let ways = [[false, false], [true, false], [true, true]];
         for (splits, [software, int64]) in ways.iter().flat_map(|way| [(0, *way), (2, *way)]) {
-            let shape = kernels::step::reduce::Shape {
+            let reduce = Reduce {
                 parameters,
                 models: 2 * parameters - 5,
                 splits,
@@ -405,12 +425,13 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 padded: false,
             };
             let target = Capabilities { software, int64, ..Capabilities::default() };
-            all.push(kernels::step::reduce::dispatch(shape, &target).unwrap());
+            all.push(reduce.dispatch(&target).unwrap());
         }
         let ways = |o| [(o, 1, false), (o, 1, true), (o, 3, false)];
         for (optimizer, models, int64) in Optimizer::all().iter().flat_map(ways) {
             let target = Capabilities { software: models == 1, int64, ..Capabilities::default() };
-            let shape = kernels::step::update::Shape {
+            let update = Update {
+                optimizer: *optimizer,
                 parameters,
                 models,
                 rows: 1,
@@ -419,7 +440,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 scheduled: false,
                 padded: false,
             };
-            all.push(kernels::step::update::dispatch(optimizer, shape, &target).unwrap());
+            all.push(update.dispatch(&target).unwrap());
         }
     }
     for form in Tiling::ALL {
@@ -433,8 +454,9 @@ fn every_encoding() -> Vec<Dispatch> {
     let mut all = Vec::new();
     for encoding in Encoding::all() {
         if !matches!(encoding, Encoding::Grid(_)) {
-            all.push(kernels::encoding::encode_pointwise::of(encoding, 3, 2, 5).unwrap());
-            all.push(kernels::encoding::encode_pointwise_gradient::of(encoding, 3, 2, 5).unwrap());
+            let forward = EncodePointwise::new(encoding, 3, 2, 5).unwrap();
+            let back = EncodePointwiseGradient::new(encoding, 3, 2, 5).unwrap();
+            all.extend([forward.dispatch().unwrap(), back.dispatch().unwrap()]);
         }
     }
     for features in [1, 2, 4, 8] {
@@ -447,9 +469,12 @@ fn every_encoding() -> Vec<Dispatch> {
                 ..Grid::default()
             };
             for inputs in [2, 3] {
-                all.push(kernels::encoding::encode_grid::of(grid, inputs, 2, 5).unwrap());
-                all.push(kernels::encoding::encode_grid_gradient::of(grid, inputs, 2, 5).unwrap());
-                all.push(kernels::encoding::scatter::of(grid, inputs, 2, 5).unwrap());
+                let forward = EncodeGrid::new(grid, inputs, 2, 5).unwrap();
+                let back = EncodeGridGradient::new(grid, inputs, 2, 5).unwrap();
+                let scatter = Scatter::new(grid, inputs, 2, 5).unwrap();
+                all.push(forward.dispatch().unwrap());
+                all.push(back.dispatch().unwrap());
+                all.push(scatter.dispatch().unwrap());
             }
         }
     }
@@ -457,7 +482,8 @@ fn every_encoding() -> Vec<Dispatch> {
 }
 
 /// The matrix products of a training step and of a prediction with every activation, and the bare
-/// ones in all directions; with buffers as words (sizes that are no multiples of four) and as fours.
+/// ones in all directions; with buffers of scalars (sizes that are no multiples of four), of vec4 and
+/// of u64x2.
 fn every_product(form: Tiling) -> Vec<Dispatch> {
     let mut all = Vec::new();
     for (size, int64) in [(2, false), (4, false), (4, true)] {
