@@ -8,10 +8,10 @@ override SAVE: bool = false;
 
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
-fn four_of_epilogue(model: u32, row: u32, column: u32, count: u32) -> vec4<f32> {
+fn load4_epilogue(model: u32, row: u32, column: u32, count: u32) -> vec4<f32> {
     let at = params.extra_offset + model * params.extra_model
         + row * params.extra_row + column * params.extra_column;
-    return four_of_extra(at, params.extra_column, count);
+    return load4_extra(at, params.extra_column, count);
 }
 
 // Stores four results of a row. The first `count` of them are in the matrix.
@@ -20,12 +20,12 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
         + row * params.c_row + column;
     var result = sum;
     if (params.accumulate == 1u) {
-        result += four_of_c(at, count);
+        result += load4_c(at, count);
     }
     if (EPILOGUE == 1u) {
         result += bias;
         if (SAVE) {
-            put_four(at + params.saved_offset, count, result);
+            store4(at + params.saved_offset, count, result);
         }
         result = vec4<f32>(
             activation_value(result.x),
@@ -35,7 +35,7 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
         );
     }
     if (EPILOGUE == 2u) {
-        let saved = four_of_epilogue(model, row, column, count);
+        let saved = load4_epilogue(model, row, column, count);
         result *= vec4<f32>(
             activation_derivative(saved.x),
             activation_derivative(saved.y),
@@ -43,7 +43,7 @@ fn finish(model: u32, split: u32, row: u32, column: u32, count: u32, sum: vec4<f
             activation_derivative(saved.w),
         );
     }
-    put_four(at, count, result);
+    store4(at, count, result);
 }
 
 // Stores four columns of four rows of results, as far as they are in the matrix. `width` excludes
@@ -56,7 +56,7 @@ fn finish_rows(model: u32, split: u32, row: u32, column: u32, width: u32, sums: 
     // All rows share the bias.
     var bias = vec4<f32>();
     if (EPILOGUE == 1u) {
-        bias = four_of_epilogue(model, 0u, min(column, width - 1u), count);
+        bias = load4_epilogue(model, 0u, min(column, width - 1u), count);
     }
     for (var i = row; i < last; i++) {
         finish(model, split, i, column, count, rest[0], bias);
@@ -72,8 +72,8 @@ fn finish_ones(model: u32, split: u32, row: u32, sum: vec4<f32>) {
         let count = min(params.rows - row, 4u);
         var result = sum;
         if (params.accumulate == 1u) {
-            result += four_of_c(at, count);
+            result += load4_c(at, count);
         }
-        put_four(at, count, result);
+        store4(at, count, result);
     }
 }

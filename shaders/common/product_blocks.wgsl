@@ -11,7 +11,7 @@ override ONES: bool = false;
 // Column and row of a tile among `columns` × `rows` tiles. Tiles are counted in bands of `band`
 // rows, down each column of a band. Tiles that run at about the same time then share their loads,
 // whatever the width of the matrix.
-fn place_of_tile(index: u32, columns: u32, rows: u32, band: u32) -> vec2<u32> {
+fn tile_position(index: u32, columns: u32, rows: u32, band: u32) -> vec2<u32> {
     let first = index / (band * columns) * band;
     let height = min(band, rows - first);
     let within = index % (band * columns);
@@ -27,27 +27,27 @@ fn block_of_a(model: u32, row: u32, k: u32, end: u32) -> mat4x4<f32> {
         let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.a_inner;
         let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
         return mat4x4<f32>(
-            four_of_a(rows + vec4<u32>(terms.x)),
-            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.y)), inside.y),
-            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.z)), inside.z),
-            select(vec4<f32>(), four_of_a(rows + vec4<u32>(terms.w)), inside.w),
+            load4_a(rows + vec4<u32>(terms.x)),
+            select(vec4<f32>(), load4_a(rows + vec4<u32>(terms.y)), inside.y),
+            select(vec4<f32>(), load4_a(rows + vec4<u32>(terms.z)), inside.z),
+            select(vec4<f32>(), load4_a(rows + vec4<u32>(terms.w)), inside.w),
         );
     }
     if (A_ALONG_INNER) {
         let at = rows + vec4<u32>(k);
         return transpose(mat4x4<f32>(
-            four_of_a(at.xxxx),
-            four_of_a(at.yyyy),
-            four_of_a(at.zzzz),
-            four_of_a(at.wwww),
+            load4_a(at.xxxx),
+            load4_a(at.yyyy),
+            load4_a(at.zzzz),
+            load4_a(at.wwww),
         ));
     }
     let at = vec4<u32>(first + min(row, params.rows - 4u)) + (vec4<u32>(k) + FOUR) * params.a_inner;
     return mat4x4<f32>(
-        four_of_a(at.xxxx),
-        four_of_a(at.yyyy),
-        four_of_a(at.zzzz),
-        four_of_a(at.wwww),
+        load4_a(at.xxxx),
+        load4_a(at.yyyy),
+        load4_a(at.zzzz),
+        load4_a(at.wwww),
     );
 }
 
@@ -60,26 +60,26 @@ fn block_of_b(model: u32, column: u32, k: u32, end: u32) -> mat4x4<f32> {
         let terms = min(vec4<u32>(k) + FOUR, vec4<u32>(end - 1u)) * params.b_inner;
         let inside = vec4<u32>(k) + FOUR < vec4<u32>(end);
         return mat4x4<f32>(
-            four_of_b(columns + vec4<u32>(terms.x)),
-            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.y)), inside.y),
-            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.z)), inside.z),
-            select(vec4<f32>(), four_of_b(columns + vec4<u32>(terms.w)), inside.w),
+            load4_b(columns + vec4<u32>(terms.x)),
+            select(vec4<f32>(), load4_b(columns + vec4<u32>(terms.y)), inside.y),
+            select(vec4<f32>(), load4_b(columns + vec4<u32>(terms.z)), inside.z),
+            select(vec4<f32>(), load4_b(columns + vec4<u32>(terms.w)), inside.w),
         );
     }
     if (B_ALONG_INNER) {
         let at = columns + vec4<u32>(k);
         return transpose(mat4x4<f32>(
-            four_of_b(at.xxxx),
-            four_of_b(at.yyyy),
-            four_of_b(at.zzzz),
-            four_of_b(at.wwww),
+            load4_b(at.xxxx),
+            load4_b(at.yyyy),
+            load4_b(at.zzzz),
+            load4_b(at.wwww),
         ));
     }
     let at = vec4<u32>(first + min(column, width - 4u)) + (vec4<u32>(k) + FOUR) * params.b_inner;
     return mat4x4<f32>(
-        four_of_b(at.xxxx),
-        four_of_b(at.yyyy),
-        four_of_b(at.zzzz),
-        four_of_b(at.wwww),
+        load4_b(at.xxxx),
+        load4_b(at.yyyy),
+        load4_b(at.zzzz),
+        load4_b(at.wwww),
     );
 }

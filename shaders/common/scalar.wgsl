@@ -11,7 +11,7 @@ fn packed(lanes: Lanes) -> Stored {
     return lanes;
 }
 
-fn part(lanes: Lanes, lane: u32) -> f32 {
+fn lane_of(lanes: Lanes, lane: u32) -> f32 {
     return lanes;
 }
 
@@ -20,6 +20,6 @@ fn not_finite(lanes: Lanes) -> u32 {
     return select(1u, 0u, is_finite(lanes));
 }
 
-fn with_part(lanes: Lanes, lane: u32, value: f32) -> Lanes {
+fn with_lane(lanes: Lanes, lane: u32, value: f32) -> Lanes {
     return value;
 }

@@ -3,7 +3,7 @@
 alias Lanes = vec4<f32>;
 const LANES: u32 = 4u;
 
-fn part(lanes: Lanes, lane: u32) -> f32 {
+fn lane_of(lanes: Lanes, lane: u32) -> f32 {
     return lanes[lane];
 }
 
@@ -15,7 +15,7 @@ fn not_finite(lanes: Lanes) -> u32 {
         | select(8u, 0u, is_finite(lanes.w));
 }
 
-fn with_part(lanes: Lanes, lane: u32, value: f32) -> Lanes {
+fn with_lane(lanes: Lanes, lane: u32, value: f32) -> Lanes {
     var changed = lanes;
     changed[lane] = value;
     return changed;

@@ -54,8 +54,8 @@ fn matmul_registers(
     } else {
         // Term by term: a vector of four holds four rows or four columns here.
         for (var k = begin; k < end; k++) {
-            let p = four_of_a(a_at + vec4<u32>(k * params.a_inner));
-            let q = four_of_b(b_at + vec4<u32>(k * params.b_inner));
+            let p = load4_a(a_at + vec4<u32>(k * params.a_inner));
+            let q = load4_b(b_at + vec4<u32>(k * params.b_inner));
             let v = select(q, vec4<f32>(1.0), ones);
             sum0 += p.x * v;
             sum1 += p.y * v;

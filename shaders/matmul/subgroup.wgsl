@@ -19,7 +19,7 @@ fn matmul_subgroup(
     let tile_columns = (width + 31u) / 32u;
     let tile_rows = (params.rows + 31u) / 32u;
     var rest = params.first_tile + index;
-    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 32u);
+    let tile = tile_position(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 32u);
     let tile_column = tile.x;
     let first_row = tile.y * 32u;
     rest /= tile_columns * tile_rows;

@@ -39,7 +39,7 @@ fn matmul_tiled(
     let tile_columns = (width + 63u) / 64u;
     let tile_rows = (params.rows + 63u) / 64u;
     var rest = params.first_tile + index;
-    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 8u);
+    let tile = tile_position(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 8u);
     let tile_column = tile.x;
     let first_row = tile.y * 64u;
     rest /= tile_columns * tile_rows;

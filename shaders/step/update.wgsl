@@ -41,7 +41,7 @@ fn update(
     let end = end_of_run(begin, elements);
     var fails = 0u;
     for (var i = begin; i < end; i += 64u) {
-        fails |= update_word(i, elements, updates, of_first) << first_bit(begin, i);
+        fails |= update_lanes(i, elements, updates, of_first) << first_bit(begin, i);
     }
     // The loop ends with the last bit and has no known length. A compiler would unroll a known
     // length, and a CPU would execute all of it for nothing.
@@ -55,7 +55,7 @@ fn update(
 
 // Updates `Lanes` value `i`. Returns a bit for each element that would not be finite and stays as
 // it was.
-fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
+fn update_lanes(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     gradients = unpacked(gradient[i]);
     values = unpacked(parameters[i]);
     if (STATES > 0u) {
@@ -96,9 +96,9 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     if (diverged < updates) {
         return false;
     }
-    var state = vec2<f32>(part(first, lane), part(second, lane));
-    let parameter = part(values, lane);
-    var g = part(gradients, lane);
+    var state = vec2<f32>(lane_of(first, lane), lane_of(second, lane));
+    let parameter = lane_of(values, lane);
+    var g = lane_of(gradients, lane);
     if (element % params.parameters >= params.tables) {
         g += hyper.l2 * parameter;
     } else if (hyper.lazy != 0u && g == 0.0) {
@@ -108,8 +108,8 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;
     }
-    values = with_part(values, lane, value);
-    first = with_part(first, lane, state.x);
-    second = with_part(second, lane, state.y);
+    values = with_lane(values, lane, value);
+    first = with_lane(first, lane, state.x);
+    second = with_lane(second, lane, state.y);
     return false;
 }

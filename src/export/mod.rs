@@ -53,13 +53,15 @@ enum Which {
 /// fn field(x: array<f32, I>) -> array<f32, O>
 /// ```
 ///
-/// which returns what `predict` does, up to rounding. Its parameters are read from a storage buffer
+/// which returns what `predict` does, up to rounding. Its parameters are read from a buffer
 /// ([`WgslFunction::binding`]), live while a training goes on, or stand in the text
-/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or begins with `field_`, so that several
-/// networks fit in one module and clash with nothing of the application's.
+/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or
+/// begins with `field_`, so that several networks fit in one module and clash with nothing of the
+/// application's.
 ///
-/// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four, without arrays and loops, so that a
-/// compiler keeps the units in registers; wider ones loop over arrays.
+/// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four,
+/// without arrays and loops, so that a compiler keeps the units in registers. Wider layers loop over
+/// arrays.
 ///
 /// ```
 /// use wgrad::{Activation, Mlp};
@@ -71,8 +73,9 @@ enum Which {
 /// ```
 ///
 /// The buffer is a [`Trainer`](crate::Trainer)'s or a [`Model`](crate::Model)'s
-/// (`parameter_buffer`), bound whole as read-only storage or as [`WgslFunction::uniform`]. A vertex shader needs a device on which it
-/// may read storage buffers at all (`DownlevelFlags::VERTEX_STORAGE`).
+/// (`parameter_buffer`), bound whole as read-only storage or as [`WgslFunction::uniform`]. A vertex
+/// shader needs a device on which it may read storage buffers at all
+/// (`DownlevelFlags::VERTEX_STORAGE`).
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct WgslFunction<'a> {
@@ -383,15 +386,15 @@ mod tests {
         assert!(mlp.wgsl("f").model(1).text().is_err());
         assert!(mlp.wgsl("f").models(2).model(1).text().is_ok());
         assert!(Mlp::new(2).wgsl("f").text().is_err());
-        let drawn = |width| Init::Auto.sample(&self::mlp(width), 1, 0).unwrap();
-        assert!(drawn(MAX_WRITTEN_OUT).wgsl("f").text().is_ok());
-        assert!(drawn(MAX_WRITTEN_OUT + 1).wgsl("f").text().is_err());
-        assert!(drawn(3).wgsl("f").any_model().text().is_err());
-        assert!(drawn(3).wgsl("f").loops().text().is_err());
+        let sampled = |width| Init::Auto.sample(&self::mlp(width), 1, 0).unwrap();
+        assert!(sampled(MAX_WRITTEN_OUT).wgsl("f").text().is_ok());
+        assert!(sampled(MAX_WRITTEN_OUT + 1).wgsl("f").text().is_err());
+        assert!(sampled(3).wgsl("f").any_model().text().is_err());
+        assert!(sampled(3).wgsl("f").loops().text().is_err());
         assert!(mlp.wgsl("f").loops().uniform().text().is_err());
         assert!(mlp.wgsl("f").loops().text().unwrap().contains("for ("));
         let large = |value: f32| {
-            let mut values = drawn(3).values().to_vec();
+            let mut values = sampled(3).values().to_vec();
             values[4] = value;
             Parameters::new(self::mlp(3), 1, values)
         };

@@ -37,13 +37,13 @@ impl Slot {
         Self { name: "hyperparameters", access: Access::Uniform, kind: "Hyper" };
 
     /// The training's status, read only.
-    pub(crate) const STATUS_READ: Self = Self::read("status").of("Status");
+    pub(crate) const STATUS_READ: Self = Self::read("status").with_type("Status");
 
     /// The training's status, written. No two invocations write one element.
-    pub(crate) const STATUS: Self = Self::write("status").of("Status");
+    pub(crate) const STATUS: Self = Self::write("status").with_type("Status");
 
     /// The training's status, written. Several invocations may mark one model as diverged.
-    pub(crate) const STATUS_ATOMIC: Self = Self::write("status").of("AtomicStatus");
+    pub(crate) const STATUS_ATOMIC: Self = Self::write("status").with_type("AtomicStatus");
 
     pub(crate) const fn read(name: &'static str) -> Self {
         Self { name, access: Access::Read, kind: "array<f32>" }
@@ -58,7 +58,7 @@ impl Slot {
     }
 
     /// Replaces the slot's type, which is an array of f32 by default.
-    pub(crate) const fn of(mut self, kind: &'static str) -> Self {
+    pub(crate) const fn with_type(mut self, kind: &'static str) -> Self {
         self.kind = kind;
         self
     }

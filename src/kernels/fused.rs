@@ -27,7 +27,7 @@ pub const KERNEL: Kernel = kernel!(
         Slot::read("inputs"),
         Slot::read("targets"),
         Slot::read("parameters"),
-        Slot::write("saved").of("array<vec4<f32>>"),
+        Slot::write("saved").with_type("array<vec4<f32>>"),
         Slot::write("partial_gradient"),
         Slot::write("partial_loss"),
     ]

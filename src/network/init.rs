@@ -102,15 +102,15 @@ mod tests {
             (Init::GlorotUniform, (2.0_f64 / 300.0).sqrt()),
             (Init::Siren, 0.06_f64.sqrt() / 30.0 / 3.0_f64.sqrt()),
         ] {
-            let drawn = init.sample(&mlp, 1, 1).unwrap();
-            assert_eq!(drawn, init.sample(&mlp, 1, 1).unwrap());
-            assert_ne!(drawn, init.sample(&mlp, 1, 2).unwrap());
-            let weights = &drawn.values()[..20_000];
+            let sampled = init.sample(&mlp, 1, 1).unwrap();
+            assert_eq!(sampled, init.sample(&mlp, 1, 1).unwrap());
+            assert_ne!(sampled, init.sample(&mlp, 1, 2).unwrap());
+            let weights = &sampled.values()[..20_000];
             let mean: f64 = weights.iter().map(|w| f64::from(*w)).sum::<f64>() / 2e4;
             let square: f64 = weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / 2e4;
             assert!(mean.abs() <= 4.0 * deviation / 141.0, "{init:?} {mean}");
             assert!((square.sqrt() / deviation - 1.0).abs() <= 0.02, "{init:?} {square}");
-            assert!(drawn.values()[20_000..].iter().all(|b| *b == 0.0));
+            assert!(sampled.values()[20_000..].iter().all(|b| *b == 0.0));
         }
     }
 

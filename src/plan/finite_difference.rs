@@ -6,7 +6,7 @@ use super::{Buffer, Node, Stages};
 use crate::error::Result;
 use crate::kernels::Capabilities;
 use crate::kernels::measure::perturb::Perturb;
-use crate::kernels::step::Status as StatusWords;
+use crate::kernels::step;
 use crate::kernels::step::reduce::Reduce;
 use crate::network::Mlp;
 use crate::numeric::narrow;
@@ -39,7 +39,7 @@ impl FiniteDifferencePlan {
         b.buffer(Buffer::Parameters, &[models, p])?;
         b.buffer(Buffer::Base, &[p])?;
         b.buffer(Buffer::Replaced, &[p])?;
-        b.bytes(Buffer::Status, StatusWords::bytes(models)?);
+        b.bytes(Buffer::Status, step::Status::bytes(models)?);
         b.buffer(Buffer::Losses, &[models])?;
         for i in 0..2 {
             b.bytes(Buffer::Unused(i), 4);

@@ -191,7 +191,7 @@ impl Trainer {
     }
 
     fn upload_hyperparameters(&self, optimizer: Optimizer) -> Result<()> {
-        let hyper = self.training.schedule.among(optimizer.hyper());
+        let hyper = self.training.schedule.apply_to(optimizer.hyper());
         self.upload(Buffer::Hyper, bytemuck::bytes_of(&hyper))
     }
 

@@ -159,24 +159,24 @@ mod tests {
     fn batches_that_straddle_epochs_use_each_row_once_an_epoch() {
         let (rows, size) = (10, 4);
         let mut cursor = Cursor::default();
-        let mut drawn = Vec::new();
+        let mut sampled = Vec::new();
         for _ in 0..5 {
-            drawn.extend((0..size).map(|i| cursor.row(i, rows, Some(3))));
+            sampled.extend((0..size).map(|i| cursor.row(i, rows, Some(3))));
             cursor.advance(size, rows);
         }
         assert_eq!((cursor.epoch, cursor.position), (2, 0));
-        for epoch in drawn.chunks(10) {
+        for epoch in sampled.chunks(10) {
             let mut sorted = epoch.to_vec();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..10).collect::<Vec<_>>());
         }
-        assert_ne!(drawn[..10], drawn[10..], "the order changes with the epoch");
+        assert_ne!(sampled[..10], sampled[10..], "the order changes with the epoch");
     }
 
     /// A row's position in an epoch should be uniform: chi-squared over 16 × 16 cells with 225
     /// degrees of freedom stays below its 99.99 % point.
     #[test]
-    fn places_are_spread_evenly() {
+    fn positions_are_uniform() {
         let (rows, epochs) = (16_u32, 16_000);
         let mut counts = vec![0.0_f64; 256];
         for epoch in 0..epochs {

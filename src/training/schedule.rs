@@ -62,7 +62,7 @@ impl Schedule {
     }
 
     /// The optimizer's hyperparameters with this schedule's values filled in.
-    pub(crate) fn among(self, numbers: Hyper) -> Hyper {
+    pub(crate) fn apply_to(self, numbers: Hyper) -> Hyper {
         match self {
             Self::Constant => numbers,
             Self::Exponential { base, start, interval, end } => Hyper {

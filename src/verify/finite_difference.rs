@@ -52,7 +52,7 @@ fn quotient(losses: (f64, f64), values: (f64, f64)) -> f64 {
     (losses.0 - losses.1) / (values.0 - values.1)
 }
 
-/// `Ok` for a population of one.
+/// Checks that a population is one of one model.
 pub(super) fn one_model(models: usize) -> Result<()> {
     if models == 1 {
         return Ok(());

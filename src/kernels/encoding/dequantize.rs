@@ -14,9 +14,9 @@ pub const KERNEL: Kernel = kernel!(
     Parameters,
     [FIXED_POINT_SCALE, RUNS],
     [
-        Slot::read("max_abs_bits").of("array<u32>"),
+        Slot::read("max_abs_bits").with_type("array<u32>"),
         Slot::write("sums"),
-        Slot::write("gradient").of("array<Stored>"),
+        Slot::write("gradient").with_type("array<Stored>"),
         Slot::STATUS_ATOMIC,
     ]
 );

@@ -81,7 +81,7 @@ pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
     let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
     let dimensions = range.encoding.dimensions().unwrap_or(range.inputs.len());
-    let [x, y] = range.encoding.numbers().map(to_f32);
+    let [x, y] = range.encoding.constants().map(to_f32);
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
     Ok(Parameters {
         models: n(models)?,

@@ -11,7 +11,7 @@ pub const KERNEL: Kernel = kernel!(
     "max_abs" in "encoding/max_abs",
     Parameters,
     [],
-    [Slot::read("values").of("array<u32>"), Slot::write("max_abs_bits").of("array<u32>")]
+    [Slot::read("values").with_type("array<u32>"), Slot::write("max_abs_bits").with_type("array<u32>")]
 );
 
 shader_struct! {

@@ -23,8 +23,8 @@ pub const KERNEL: Kernel = kernel!(
     [
         Slot::read("inputs"),
         Slot::read("delta"),
-        Slot::read("max_abs_bits").of("array<u32>"),
-        Slot::write("sums").of("array<atomic<i32>>"),
+        Slot::read("max_abs_bits").with_type("array<u32>"),
+        Slot::write("sums").with_type("array<atomic<i32>>"),
     ]
 );
 

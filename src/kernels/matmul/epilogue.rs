@@ -47,11 +47,11 @@ impl Elements {
                 (false, ["x", "y", "z", "w"].map(|c| format!("{name}[at.{c}]")).join(", "))
             }
             Self::Vec4 => (true, format!("unpacked({name}[at.x / 4u])")),
-            Self::F16 => (true, format!("four_of_halves({name}[at.x / 4u])")),
+            Self::F16 => (true, format!("unpack_halves({name}[at.x / 4u])")),
         };
         let mut w = Writer::default();
         w.flag(&format!("{}_ALIGNED", name.to_uppercase()), aligned);
-        w.function(format_args!("four_of_{name}(at: vec4<u32>) -> vec4<f32>"), |w| {
+        w.function(format_args!("load4_{name}(at: vec4<u32>) -> vec4<f32>"), |w| {
             w.line(format_args!("return vec4<f32>({four});"));
         });
         w.finish()

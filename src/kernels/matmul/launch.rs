@@ -37,7 +37,7 @@ pub(super) fn stored_dispatches(
     let form = capabilities.product.unwrap_or_else(|| Tiling::of(&p, capabilities));
     if !form.runs_on(capabilities) {
         let why = "one that the device can run";
-        return Err(Error::argument("the form of a matrix product", format!("{form:?}"), why));
+        return Err(Error::argument("the tiling of a matrix product", format!("{form:?}"), why));
     }
     let tiles = form.tiles(&p);
     to_u32("the number of tiles of a matrix product", tiles)?;

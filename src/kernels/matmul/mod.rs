@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn each_product_takes_the_form_that_suits_it() {
+    fn each_product_takes_the_tiling_that_suits_it() {
         let gpu = Capabilities::default();
         let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
         for (rows, columns, models, on_gpu, on_cpu) in [
@@ -335,7 +335,7 @@ mod tests {
 
     /// A vector of four must begin at a multiple of four elements and must not leave its line.
     #[test]
-    fn fours_of_words_need_multiples_of_four() {
+    fn vec4_needs_multiples_of_four() {
         let capabilities = |form| Capabilities {
             product: Some(form),
             subgroup: Some(8),

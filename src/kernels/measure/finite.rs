@@ -10,7 +10,7 @@ pub const KERNEL: Kernel = kernel!(
     "finite" in "measure/finite",
     Parameters,
     [FINITE],
-    [Slot::read("values"), Slot::write("first").of("array<atomic<u32>>")]
+    [Slot::read("values"), Slot::write("first").with_type("array<atomic<u32>>")]
 );
 
 shader_struct! {

@@ -14,7 +14,7 @@ pub const KERNEL: Kernel = kernel!(
     "norm" in "measure/norm",
     Parameters,
     [],
-    [Slot::read("values"), Slot::write("partial").of("array<vec2<f32>>")]
+    [Slot::read("values"), Slot::write("partial").with_type("array<vec2<f32>>")]
 );
 
 shader_struct! {

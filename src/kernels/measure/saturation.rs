@@ -11,7 +11,7 @@ pub const KERNEL: Kernel = kernel!(
     "saturation" in "measure/saturation",
     Parameters,
     [],
-    [Slot::read("saved"), Slot::write("counts").of("array<atomic<u32>>")]
+    [Slot::read("saved"), Slot::write("counts").with_type("array<atomic<u32>>")]
 );
 
 shader_struct! {

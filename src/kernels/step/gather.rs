@@ -14,9 +14,9 @@ pub const KERNEL: Kernel = kernel!(
     [PERMUTATION],
     [
         Slot::STATUS_READ,
-        Slot::read("inputs").of("array<Stored>"),
+        Slot::read("inputs").with_type("array<Stored>"),
         Slot::read("targets"),
-        Slot::write("batch_inputs").of("array<Stored>"),
+        Slot::write("batch_inputs").with_type("array<Stored>"),
         Slot::write("batch_targets"),
     ]
 );

@@ -49,7 +49,7 @@ shader_struct! {
 pub const MAX_WIDTH: usize = 21_000;
 
 /// The approximate number of partial sums of a model's loss where each invocation stores its own.
-const PARTS: usize = 1024;
+const PARTIAL_SUMS: usize = 1024;
 
 /// Describes a loss after a last layer.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ impl LossGradient {
     fn run(&self, capabilities: &Capabilities) -> usize {
         let (rows, width) = self.rows();
         let most = (MAX_WIDTH / width.max(1)).max(1);
-        if capabilities.software { rows.div_ceil(PARTS).clamp(1, most) } else { 1 }
+        if capabilities.software { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
     }
 
     /// The number of partial sums of a model's loss.

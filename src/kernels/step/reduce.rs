@@ -13,9 +13,9 @@ pub const KERNEL: Kernel = kernel!(
     Parameters,
     [FINITE, RUNS],
     [
-        Slot::read("partial_gradient").of("array<Stored>"),
+        Slot::read("partial_gradient").with_type("array<Stored>"),
         Slot::read("partial_loss"),
-        Slot::write("gradient").of("array<Stored>"),
+        Slot::write("gradient").with_type("array<Stored>"),
         Slot::write("losses"),
         Slot::STATUS_ATOMIC,
     ]

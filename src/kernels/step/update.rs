@@ -14,9 +14,9 @@ pub const KERNEL: Kernel = kernel!(
     [CURSOR, FINITE, SCHEDULE, RUNS],
     [
         Slot::HYPER,
-        Slot::read("gradient").of("array<Stored>"),
-        Slot::write("parameters").of("array<Stored>"),
-        Slot::write("states").of("array<Stored>"),
+        Slot::read("gradient").with_type("array<Stored>"),
+        Slot::write("parameters").with_type("array<Stored>"),
+        Slot::write("states").with_type("array<Stored>"),
         Slot::STATUS_ATOMIC,
     ]
 );

@@ -46,7 +46,7 @@ impl Pointwise for Frequency {
         2 * self.frequencies as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 

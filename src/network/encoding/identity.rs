@@ -26,7 +26,7 @@ impl Pointwise for Identity {
         1
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [self.scale, self.offset]
     }
 

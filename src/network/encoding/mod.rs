@@ -26,7 +26,7 @@ trait Pointwise {
     /// The number of outputs of a point.
     fn outputs(&self) -> usize;
     /// The encoding's two constants, which the shader reads.
-    fn numbers(&self) -> [f64; 2];
+    fn constants(&self) -> [f64; 2];
     /// Checks that the constants are in range.
     fn check(&self) -> Result<()>;
     /// Output `k` at the point `p`.
@@ -95,9 +95,9 @@ macro_rules! encodings {
             }
 
             /// The encoding's two constants, which the shader reads.
-            pub(crate) fn numbers(&self) -> [f64; 2] {
+            pub(crate) fn constants(&self) -> [f64; 2] {
                 match self {
-                    $(Self::$variant(encoding) => encoding.numbers(),)*
+                    $(Self::$variant(encoding) => encoding.constants(),)*
                     Self::Grid(_) => [0.0; 2],
                 }
             }

@@ -51,7 +51,7 @@ impl Pointwise for OneBlob {
         self.bins as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [f64::from(self.bins), 0.0]
     }
 

@@ -69,7 +69,7 @@ impl Pointwise for SphericalHarmonics {
         (self.degree * self.degree) as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 

@@ -36,7 +36,7 @@ impl Pointwise for TriangleWave {
         self.frequencies as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 

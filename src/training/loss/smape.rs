@@ -14,8 +14,8 @@ pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
     detached_elementwise(y, detached, t, gradient, |y, h, t| {
         // Numerator and denominator are halved, so nothing overflows.
         let quarter = T::of(0.25);
-        let divisor = quarter * h.abs() + quarter * t.abs() + T::of(0.005);
+        let denominator = quarter * h.abs() + quarter * t.abs() + T::of(0.005);
         let half = T::of(0.5);
-        ((half * y - half * t).abs() / divisor, half * sign(y - t) / divisor)
+        ((half * y - half * t).abs() / denominator, half * sign(y - t) / denominator)
     })
 }
