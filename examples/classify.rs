@@ -23,8 +23,7 @@ use clap::builder::RangedU64ValueParser;
 use common::{Options, Outcome, Stop, say, usage};
 use std::process::ExitCode;
 use wgrad::{
-    Activation, Adam, AdamW, Batch, CpuTrainer, Data, Dataset, Init, Loss, Mlp, Momentum, Nesterov,
-    Optimizer, Sgd, Train, Training,
+    Activation, Batch, CpuTrainer, Data, Dataset, Init, Loss, Mlp, Optimizer, Train, Training,
 };
 use wgrad_plot::{Map, Series, curve, probability_map};
 
@@ -87,17 +86,6 @@ const INITS: [(&str, Init); 4] = [
     ("glorot_uniform", Init::GlorotUniform),
 ];
 
-/// An optimizer at another rate.
-fn at_rate(optimizer: Optimizer, rate: f64) -> Optimizer {
-    match optimizer {
-        Optimizer::Sgd(_) => Sgd { rate }.into(),
-        Optimizer::Momentum(rest) => Momentum { rate, ..rest }.into(),
-        Optimizer::Nesterov(rest) => Nesterov { rate, ..rest }.into(),
-        Optimizer::Adam(rest) => Adam { rate, ..rest }.into(),
-        Optimizer::AdamW(rest) => AdamW { rate, ..rest }.into(),
-    }
-}
-
 fn classify(arguments: &Arguments) -> Outcome {
     let Arguments { options, dataset, seed, .. } = arguments;
     let (hidden, activation, optimizer, epochs) = match dataset {
@@ -106,12 +94,12 @@ fn classify(arguments: &Arguments) -> Outcome {
         }
         Dataset::Moons => (vec![8], Activation::Tanh, Optimizer::adam(0.02), 2000),
         Dataset::Spiral => (vec![16, 16], Activation::Tanh, Optimizer::adam(0.01), 2000),
-        Dataset::Gaussians => (vec![3], Activation::Sigmoid, Optimizer::sgd(1.0), 500),
+        _ => (vec![3], Activation::Sigmoid, Optimizer::sgd(1.0), 500),
     };
     let hidden = arguments.hidden.as_ref().unwrap_or(&hidden);
     let activation = arguments.activation.unwrap_or(activation);
     let optimizer = arguments.optimizer.unwrap_or(optimizer);
-    let optimizer = at_rate(optimizer, arguments.rate.unwrap_or(optimizer.rate()));
+    let optimizer = optimizer.at_rate(arguments.rate.unwrap_or(optimizer.rate()));
     let epochs = arguments.epochs.unwrap_or(if options.quick { 100 } else { epochs });
     let points = arguments.points.unwrap_or(if options.quick { 200 } else { 1000 });
     let data = dataset.sample(points, u64::from(*seed)).map_err(usage)?;
@@ -124,7 +112,8 @@ fn classify(arguments: &Arguments) -> Outcome {
     let rows = batch.size(data.rows()).map_err(usage)?;
     let training = Training::new(Loss::BinaryCrossEntropy, optimizer)
         .batch(batch)
-        .init(arguments.init, u64::from(*seed));
+        .init(arguments.init)
+        .seed(u64::from(*seed));
     training.check(&mlp).map_err(usage)?;
     let steps = u64::from(epochs) * data.rows() as u64;
     let steps = u32::try_from(steps.div_ceil(rows as u64))
@@ -220,8 +209,8 @@ fn check_gradient(
     data: &Data,
     gpu: bool,
 ) -> Outcome {
-    let exact = CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?;
-    let (exact, _) = exact.exact_gradients()?;
+    let exact =
+        CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?.gradients()?;
     let found = trainer.gradients()?.values;
     let deviation = common::deviation(found.into_iter().map(f64::from), exact.values);
     say!(

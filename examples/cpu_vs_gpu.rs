@@ -30,7 +30,7 @@ use submit::{read, submit};
 use wgrad::kernels::Matmul;
 use wgrad::{
     Activation, CpuTrainer, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Plan, Prepared,
-    Strategy, Train, Trainer, Training,
+    Strategy, Train, TrainBase, Trainer, Training,
 };
 use wgrad_plot::{Bars, bars};
 
@@ -458,7 +458,7 @@ impl Network {
     /// A row for each strategy that the network allows.
     fn compare(self, gpu: &Gpu, effort: &Effort) -> Outcome<Vec<Row>> {
         let Self { name, mlp, training, data } = self;
-        let shape = [data.sets(), data.rows()];
+        let shape = data.shape();
         let own = Plan::new(&mlp, &training, shape, gpu.capabilities())?.strategy();
         let mut rows = Vec::new();
         for strategy in Strategy::ALL {

@@ -313,7 +313,7 @@ impl App {
         budget: &mut FrameBudget,
         draws: &Draws,
         clock: Option<&Clock>,
-    ) -> (wgrad::Frame, Option<f64>) {
+    ) -> (wgrad::FrameReport, Option<f64>) {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
         if let Some(clock) = clock {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wgrad::{
     Activation, Comparison, CpuTrainer, Data, Dataset, FiniteDifference, Gpu, Init, Loss, Mlp,
-    Optimizer, SingleUnit, Train, Training, compare_gradients,
+    Optimizer, SingleUnit, Train, TrainBase, Training, compare_gradients,
 };
 use wgrad_plot::{Series, curve};
 
@@ -192,11 +192,11 @@ impl Case<'_> {
     /// The seconds of a forward pass on the CPU in `f64`: the median of 9.
     fn forward_pass(&self) -> Outcome<f64> {
         let data = self.data.cast::<f64>()?;
-        let trainer = CpuTrainer::<f64>::new(&self.mlp, &self.training(), &data)?;
+        let mut trainer = CpuTrainer::<f64>::new(&self.mlp, &self.training(), &data)?;
         let mut times = Vec::new();
         for _ in 0..9 {
             let start = Instant::now();
-            trainer.outputs(data.x())?;
+            trainer.predict(data.x())?;
             times.push(start.elapsed().as_secs_f64());
         }
         Ok(common::median(&times))

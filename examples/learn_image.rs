@@ -15,8 +15,6 @@
 //! Pictures in `out/learn_image/`. `--help` lists the options.
 
 mod common;
-#[path = "common/profile.rs"]
-mod profile;
 #[path = "common/submit.rs"]
 mod submit;
 
@@ -31,8 +29,8 @@ use wgpu::util::DeviceExt as _;
 use wgrad::encoding::{Frequency, Grid, Identity, OneBlob};
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Config, CpuTrainer, Data, DataBuffers, Gpu, Init, Loss, Mlp, Train, Trainer,
-    Training,
+    Activation, Adam, Config, CpuTrainer, Data, DataBuffers, DataShape, Gpu, Init, Loss, Mlp,
+    Train, Trainer, Training,
 };
 use wgrad_plot::{Picture, Series};
 
@@ -430,8 +428,7 @@ impl<'a> Learner<'a> {
         let places = gpu.buffer("places", 8 * u64::from(batch))?;
         let lights = gpu.buffer("lights", 12 * u64::from(batch))?;
         let data = DataBuffers {
-            sets: 1,
-            rows: batch as usize,
+            shape: DataShape::shared(batch as usize),
             inputs: places.slice(..),
             targets: lights.slice(..),
         };
@@ -482,7 +479,7 @@ impl<'a> Learner<'a> {
                 let device = on_gpu.gpu.device();
                 let mut encoder = device.create_command_encoder(&Default::default());
                 for _ in 0..steps {
-                    on_gpu.draw(&mut encoder);
+                    on_gpu.sample(&mut encoder);
                     on_gpu.trainer.record(&mut encoder, 1);
                 }
                 on_gpu.gpu.queue().submit([encoder.finish()]);
@@ -529,7 +526,7 @@ impl OnGpu {
     }
 
     /// The time of each dispatch of a step by itself.
-    fn profile(&self, options: &Options) -> Outcome {
+    fn profile(&mut self, options: &Options) -> Outcome {
         let mut sample = f64::INFINITY;
         for _ in 0..6 {
             let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
@@ -540,12 +537,13 @@ impl OnGpu {
             sample = sample.min(start.elapsed().as_secs_f64());
         }
         let mut rows = vec![("sample (the example's own)".to_owned(), sample)];
-        for (node, seconds) in profile::profile(&self.gpu, &self.trainer)? {
+        for (node, time) in self.trainer.profile()? {
+            let seconds = time.as_secs_f64();
             let kernel = node.dispatch.kernel().name;
             let part = match kernel {
-                "grid" | "encode" => "encoding",
-                "peak" | "scatter" | "settle" => "gradient of the tables",
-                "update" | "average" => "optimizer",
+                "encode_grid" | "encode_pointwise" => "encoding",
+                "max_abs" | "scatter" | "dequantize" => "gradient of the tables",
+                "update" | "ema" => "optimizer",
                 _ => "network and loss",
             };
             let name = format!("{part}: {kernel}");
@@ -565,7 +563,7 @@ impl OnGpu {
     }
 
     /// The crop by the exported function, in a fragment shader.
-    fn sample(&self, crop: &Crop) -> Outcome<Vec<u8>> {
+    fn draw(&self, crop: &Crop) -> Outcome<Vec<u8>> {
         let device = self.gpu.device();
         let [width, height] = crop.size;
         let net = self.trainer.wgsl("net");

@@ -1,9 +1,10 @@
 // Forward, loss and backward of a chunk of rows in one workgroup, tile after tile, then the chunk's
-// share of every weight gradient. Between layers a tile of rows stays in workgroup memory; what the
-// weight gradients need is kept aside in `saved`, which only this workgroup writes and reads back.
-// The network's shape is written in by src/kernels/fused.rs.
-// A layer; `below`, `value`, `kept` and `delta` are where its inputs, its outputs, what its
-// activation's derivative needs, and its delta begin in `saved`, in elements of four.
+// share of every weight gradient. Between layers a tile of rows stays in workgroup memory. The
+// values for the weight gradients are stored in `saved`, which this workgroup alone writes and
+// reads. src/kernels/fused.rs generates the constants of the network's shape.
+//
+// A layer. `below`, `value`, `kept` and `delta` are offsets in `saved`, in vectors of four
+// elements: of its inputs, its outputs, the values for its activation's derivative, and its delta.
 struct Layer {
     inputs: u32,
     units: u32,
@@ -15,14 +16,15 @@ struct Layer {
     delta: u32,
 }
 
-// Rows of WIDTH values, and a block of the weights, both in elements of four.
+// Rows of WIDTH values, and a block of the weights, both as vectors of four.
 var<workgroup> tile: array<vec4<f32>, TILE>;
 var<workgroup> block: array<vec4<f32>, BLOCK>;
 var<workgroup> sums: array<f32, TILE_ROWS>;
 
 var<private> lane: u32;
 var<private> model: u32;
-// This invocation's four rows of the tile and four columns, the latter in elements of four.
+// This invocation's four rows of the tile and four columns. The columns are counted in vectors of
+// four.
 var<private> my_row: u32;
 var<private> my_column: u32;
 var<private> product0: vec4<f32>;
@@ -60,7 +62,7 @@ fn fused(
     if (lane < TILE_ROWS) {
         sums[lane] = loss;
     }
-    // Storage too: the gradients read what other invocations of the workgroup have saved.
+    // A storage barrier too: the gradients read what other invocations of the workgroup have saved.
     storageBarrier();
     workgroupBarrier();
     if (lane == 0u) {
@@ -76,12 +78,12 @@ fn fused(
     }
 }
 
-// Where row `row` of something `width4` elements wide lies in `saved`.
+// The index in `saved` of row `row` of an array that is `width4` vectors wide.
 fn place(begin: u32, width4: u32, row: u32) -> u32 {
     return begin + (model * params.rows + row) * width4;
 }
 
-// The inputs of a tile; rows and columns over the edge are 0.
+// Loads the inputs of a tile. Rows and columns beyond the edge are 0.
 fn load(row: u32, end: u32) {
     let width4 = (INPUTS + 3u) / 4u;
     workgroupBarrier();
@@ -102,7 +104,7 @@ fn load(row: u32, end: u32) {
     }
 }
 
-// This invocation's part of tile · weights, where element (k, column) of the weights is
+// This invocation's 4 × 4 results of tile · weights. Element (k, column) of the weights is
 // parameters[begin + k · k_stride + column · column_stride].
 fn multiply(inner: u32, columns: u32, begin: u32, k_stride: u32, column_stride: u32) {
     product0 = vec4<f32>();
@@ -112,7 +114,8 @@ fn multiply(inner: u32, columns: u32, begin: u32, k_stride: u32, column_stride: 
     for (var from_k = 0u; from_k < inner; from_k += DEPTH) {
         workgroupBarrier();
         for (var i = lane; i < BLOCK; i += WORKGROUP) {
-            // Neighbours read neighbours, whichever way the weights lie.
+            // Neighbouring invocations read neighbouring elements, whatever the layout of the
+            // weights.
             var k = i / WIDTH4;
             var column = i % WIDTH4;
             if (k_stride == 1u) {
@@ -144,7 +147,7 @@ fn multiply(inner: u32, columns: u32, begin: u32, k_stride: u32, column_stride: 
             product3 += x3.x * w0 + x3.y * w1 + x3.z * w2 + x3.w * w3;
         }
     }
-    // What comes next overwrites the tile.
+    // The caller overwrites the tile.
     workgroupBarrier();
 }
 
@@ -185,8 +188,8 @@ fn my_product(i: u32) -> vec4<f32> {
     return select(select(product0, product1, i == 1u), select(product2, product3, i == 3u), i > 1u);
 }
 
-// The loss of an invocation's row; the tile's logits become their gradient. Rows over the end have
-// none.
+// The loss of an invocation's row. The tile's logits become their gradient. Rows beyond the end
+// have neither.
 fn tile_loss(row: u32, end: u32) -> f32 {
     workgroupBarrier();
     var sum = 0.0;
@@ -225,7 +228,7 @@ fn target_of(i: u32) -> f32 {
     return targets[loss_row_index * OUTPUTS + i];
 }
 
-// Saves the tile's deltas, and makes those of the layer below of them.
+// Saves the tile's deltas, then replaces them by the deltas of the layer below.
 fn backward(l: u32, row: u32, end: u32) {
     let layer = layer_of(l);
     let width4 = (layer.units + 3u) / 4u;
@@ -236,7 +239,7 @@ fn backward(l: u32, row: u32, end: u32) {
         }
     }
     if (l == 0u) {
-        // What an encoding's tables learn from; nothing else asks for it.
+        // The gradient from which an encoding's tables learn. Nothing else needs it.
         if (TABLES > 0u) {
             multiply(layer.units, layer.inputs, model * PARAMETERS + layer.weight, layer.inputs, 1u);
             save_input_delta(row, end);
@@ -285,7 +288,7 @@ fn weight_gradient(l: u32, first: u32, end: u32, gradient: u32) {
         product1 = vec4<f32>();
         product2 = vec4<f32>();
         product3 = vec4<f32>();
-        // Tile by tile: a sum of sums loses less than one long sum.
+        // Tile by tile: a sum of sums has a smaller rounding error than one long sum.
         for (var tile_row = first; tile_row < end; tile_row += TILE_ROWS) {
             var of_bias = vec4<f32>();
             var of0 = vec4<f32>();

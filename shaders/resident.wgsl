@@ -1,18 +1,18 @@
-// Many training steps of a small network in one dispatch, a model a workgroup. Each invocation takes
-// four rows at a time forward and backward in its registers; the sums over the rows then meet, and
-// each invocation updates its share of the parameters, which stays in its registers from step to
-// step. The functions that are not here are written out for the network and the workgroup by
-// src/kernels/resident.rs.
+// Many training steps of a small network in one dispatch, one workgroup per model. Each invocation
+// computes four rows at a time, forward and backward, in its registers. The sums over the rows are
+// then reduced, and each invocation updates its share of the parameters, which stays in its
+// registers from step to step. src/kernels/resident/ generates the other functions for the network
+// and the workgroup.
 
-// A full batch, feature after feature, inputs before targets; each element four rows, of which an
-// invocation reads only those that it has brought itself.
+// A full batch, feature after feature, inputs before targets. An element holds four rows. An
+// invocation reads only the rows that it has loaded itself.
 var<workgroup> held: array<vec4<f32>, HELD>;
 
 var<private> hyper: Hyper;
 var<private> lane: u32;
 var<private> model: u32;
 var<private> first_row: u32;
-// Epoch, and position in it.
+// The epoch, and the position in it.
 var<private> cursor: vec2<u32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -21,11 +21,14 @@ fn resident(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    lane = local;
-    model = group.y * groups.x + group.x;
-    if (model >= params.models) {
+    // A local, made of the workgroup's number alone: a compiler sees that all invocations of a
+    // workgroup return here or none, as the barriers below demand.
+    let index = group.y * groups.x + group.x;
+    if (index >= params.models) {
         return;
     }
+    lane = local;
+    model = index;
     first_row = model * params.own_data * ROWS;
     cursor = vec2<u32>(status.epoch, status.position);
     var step = status.step;
@@ -53,8 +56,8 @@ fn resident(
         if (in_any_lane(!is_total_finite())) {
             diverged = min(diverged, step);
         }
-        // A model that diverges in its update stops with the next step: one lane's does not stop
-        // the others of the same step.
+        // A model that diverges in its update stops at the next step: a failure in one lane does
+        // not stop the other lanes in this step.
         let frozen = diverged <= step;
         if (SCHEDULED) {
             hyper.rate = scheduled_rate(hyperparameters, step);
@@ -69,7 +72,8 @@ fn resident(
     if (lane == 0u) {
         status.diverged[model] = diverged;
         if (ALONE) {
-            // Nobody else reads them. Of several models none can tell: `advance` does it for all.
+            // No other workgroup reads these counters. With several models no workgroup can know
+            // that, and `advance` updates them for all.
             status.step = step;
             status.updates = step;
             status.epoch = cursor.x;
@@ -78,8 +82,9 @@ fn resident(
     }
 }
 
-// One feature of four rows of the batch; rows over the end repeat the last one. A loop whose length a
-// compiler does not know: it would be written out, at milliseconds a load on a CPU.
+// One feature of four rows of the batch. Rows beyond the end repeat the last row. The compiler does
+// not know the length of the loop. It would unroll a known length, and each load costs milliseconds
+// of compile time on a CPU.
 fn four_values(quad: u32, feature: u32) -> vec4<f32> {
     var values = vec4<f32>();
     for (var i = 4u * quad; i < 4u * quad + 4u; i++) {

@@ -1,5 +1,7 @@
 //! What can go wrong, each error with what was found and what was allowed.
 
+use std::sync::Arc;
+
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -106,6 +108,8 @@ pub enum Error {
         tensor: String,
         /// What is wrong with it.
         problem: String,
+        /// The error of the library or the system that found it.
+        source: Option<Cause>,
     },
 }
 
@@ -120,6 +124,39 @@ impl Error {
 
     #[cfg(feature = "safetensors")]
     pub(crate) fn file(tensor: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::File { tensor: tensor.into(), problem: problem.into() }
+        Self::File { tensor: tensor.into(), problem: problem.into(), source: None }
+    }
+
+    /// A file's problem that a library or the system found.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn file_because(
+        tensor: impl Into<String>,
+        problem: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let source = Some(Cause(Arc::new(source)));
+        Self::File { tensor: tensor.into(), problem: problem.into(), source }
+    }
+}
+
+/// The error of another library that an [`Error`] comes from. Two are equal if they say the same.
+#[derive(Debug, Clone)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
     }
 }

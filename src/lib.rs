@@ -9,13 +9,13 @@
 //! # Should I use it?
 //!
 //! Yes, if a small network is to learn or run *inside* an application on wgpu: between the frames,
-//! on the same device, with no copy to the CPU; or if you learn or teach back-propagation and want
-//! to see it run, checked, on your own GPU; or to train many small networks at once.
+//! on the same device, with no copy to the CPU. Yes, if you learn or teach back-propagation and
+//! want to see it run, checked, on your own GPU. Yes, to train many small networks at once.
 //!
 //! No, if you need convolutions, attention, automatic differentiation of your own operations,
 //! multiple GPUs or models from elsewhere: take burn or candle. If your networks are so small, or
-//! so few, that a CPU trains them in the time of a few dispatches, [`CpuTrainer`] has the same
-//! interface.
+//! so few, that a CPU trains them in the time of a few dispatches, take [`CpuTrainer`], which has
+//! the interface of [`Trainer`].
 //!
 //! # The tour
 //!
@@ -50,13 +50,13 @@
 //! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
 //! | see what a step will do before it runs | [`Plan`], for a [`Capabilities`] |
 //! | choose how the steps are put on the GPU | [`Strategy`] |
-//! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] |
+//! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] and [`TrainBase`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
 //! | evaluate it in the application's own shaders | [`Trainer::wgsl`], [`Model::wgsl`], [`Parameters::wgsl`] |
 //! | train on, and predict into, the application's buffers and textures | [`Trainer::with_buffers`], [`Trainer::inference`] |
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
-//! | compile before the first frame; tell of a lost device | [`Trainer::warm_up`], [`Gpu::device_lost`] |
+//! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::device_lost`] |
 //! | save and load | [`Parameters`] (safetensors) |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
@@ -73,7 +73,7 @@
 //! 3. **Verified gradients.** Central differences in f64 check the CPU's back-propagation, and that
 //!    checks every kernel and every network on the GPU. [`self_check`] does so on yours.
 //! 4. **Deterministic.** The same device, driver and configuration give the same bits: no float
-//!    atomics, sums in a fixed order. CPU and GPU draw the same parameters and mini-batches from
+//!    atomics, sums in a fixed order. CPU and GPU sample the same parameters and mini-batches from
 //!    one seed.
 //! 5. **Errors, not panics.** What a user passes in comes back as an [`Error`] that names what was
 //!    wrong, what was found and what was allowed, and leaves the trainer as it was.
@@ -86,9 +86,9 @@
 //!
 //! Arithmetic on the GPU is f32. Matrices are row-major, batches come first: activations
 //! `[models, batch, units]`, weights `[models, units, inputs]`, `Z = X Wᵀ + 1 bᵀ`. All parameters of
-//! a model lie in one flat buffer, an encoding's tables first, then layer after layer, weight before bias ([`Mlp::ranges`]);
-//! gradients and optimizer states have the same layout. [`plan::Buffer`] documents every buffer for
-//! shaders of the application's own.
+//! a model lie in one flat buffer: an encoding's tables first, then layer after layer, weight before
+//! bias ([`Mlp::ranges`]). Gradients and optimizer states have the same layout. [`plan::Buffer`]
+//! documents every buffer for shaders of the application's own.
 //!
 //! # Features
 //!
@@ -123,7 +123,7 @@ mod wgsl;
 pub use wgpu;
 
 pub use cpu::CpuTrainer;
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, Prepared};
 pub use kernels::Capabilities;

@@ -8,7 +8,10 @@
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use std::time::{Duration, Instant};
-use wgrad::kernels::{Dispatch, loss, reduce, update};
+use wgrad::kernels::Dispatch;
+use wgrad::kernels::step::loss::LossGradient;
+use wgrad::kernels::step::reduce::Reduce;
+use wgrad::kernels::step::update::Update;
 use wgrad::{Activation, Adam, Gpu, Loss, Prepared, Result, Sgd};
 use wgrad_bench::submit::submit;
 use wgrad_bench::workloads::{OnGpu, PRODUCTS};
@@ -84,7 +87,8 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("update");
     for optimizer in [Sgd::default().into(), Adam::default().into()] {
         for parameters in [1 << 10, 1 << 16, 1 << 20] {
-            let shape = update::Shape {
+            let update = Update {
+                optimizer,
                 parameters,
                 models: 1,
                 rows: 1,
@@ -93,9 +97,9 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 scheduled: false,
                 padded: false,
             };
-            let dispatch = update::dispatch(&optimizer, shape, gpu.capabilities())?;
+            let dispatch = update.dispatch(gpu.capabilities())?;
             let states = (optimizer.states() * parameters).max(1);
-            let lengths = [12, parameters, parameters, states, 5];
+            let lengths = [16, parameters, parameters, states, 5];
             let name = format!("{}/{parameters}", optimizer.name());
             // The hyperparameters are a uniform, so their slot takes no storage buffer.
             let hyper = gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -129,10 +133,17 @@ fn losses(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     ] {
         for batch in [1 << 10, 1 << 16] {
             let outputs = 10;
-            let shape = loss::Shape { models: 1, own_targets: false, batch, outputs };
-            let dispatch = loss::dispatch(which, activation, shape, gpu.capabilities())?;
+            let gradient = LossGradient {
+                loss: which,
+                activation,
+                models: 1,
+                own_targets: false,
+                batch,
+                outputs,
+            };
+            let dispatch = gradient.dispatch(gpu.capabilities())?;
             let size = batch * outputs;
-            let lengths = [size, size, size, shape.groups(which, gpu.capabilities())];
+            let lengths = [size, size, size, gradient.groups(gpu.capabilities())];
             alone(&mut group, &format!("{}/{batch}", which.name()), gpu, &dispatch, &lengths)?;
         }
     }
@@ -144,7 +155,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("reduce");
     for parameters in [1 << 10, 1 << 16] {
         for splits in [1, 16] {
-            let shape = reduce::Shape {
+            let reduce = Reduce {
                 parameters,
                 models: 1,
                 splits,
@@ -153,7 +164,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 tables: 0,
                 padded: false,
             };
-            let dispatch = reduce::dispatch(shape, gpu.capabilities())?;
+            let dispatch = reduce.dispatch(gpu.capabilities())?;
             let lengths = [splits * parameters, 16, parameters, 1, 5];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;
         }

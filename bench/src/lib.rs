@@ -2,8 +2,6 @@
 
 pub mod floor;
 pub mod fragment;
-#[path = "../../examples/common/profile.rs"]
-pub mod profile;
 #[path = "../../examples/common/submit.rs"]
 pub mod submit;
 pub mod workloads;

@@ -256,7 +256,7 @@ impl OnGpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wgrad::{CpuTrainer, Train};
+    use wgrad::{CpuTrainer, Train, TrainBase};
 
     /// The loss before the third update, as numpy has it from the benchmark's common text.
     #[test]

@@ -1,11 +1,11 @@
 // z σ(2u) with u = √(2/π) (z + 0.044715 z³), since ½ (1 + tanh u) = σ(2u) (Hendrycks and Gimpel,
-// 2016). Beyond ±20 the gate is 0 or 1 to the last bit, and z³ must not overflow.
+// 2016). Beyond ±20 the sigmoid is 0 or 1 to the last bit; the clamp keeps z³ from overflowing.
 fn gelu_value(z: f32) -> f32 {
     let c = clamp(z, -20.0, 20.0);
     return z * logistic(1.5957691 * c * (1.0 + 0.044715 * c * c));
 }
 
-// σ(2u) + 2 z σ(2u) σ(−2u) u′, from the input: 1 − σ(2u) would cancel.
+// σ(2u) + 2 z σ(2u) σ(−2u) u′, from the input. σ(−2u) stands for 1 − σ(2u), which would cancel.
 fn gelu_derivative(saved: f32) -> f32 {
     let c = clamp(saved, -20.0, 20.0);
     let u = 1.5957691 * c * (1.0 + 0.044715 * c * c);

@@ -1,4 +1,4 @@
-// max(z, 0). Not max(): it drops a NaN.
+// max(z, 0). The builtin max() would drop a NaN.
 fn relu_value(z: f32) -> f32 {
     return select(z, 0.0, z <= 0.0);
 }

@@ -1,4 +1,4 @@
-// sin z, and its derivative cos z from z.
+// sin z; its derivative is cos z, from the input.
 fn sine_value(z: f32) -> f32 {
     return sine_of_quarter_turns(z, 0);
 }

@@ -1,4 +1,4 @@
-// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|). Not max(): it drops a NaN.
+// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|). The builtin max() would drop a NaN.
 fn softplus_value(z: f32) -> f32 {
     return select(z, 0.0, z <= 0.0) + log_one_plus(exp(-abs(z)));
 }

@@ -1,5 +1,6 @@
-// (1 − e) / (1 + e) with e = e^−2|z|, and the Taylor series where that would cancel. The builtin is
-// not used: SwiftShader's is NaN for |z| > 88, Metal's overflowed near 44, and a clamp drops a NaN.
+// (1 − e) / (1 + e) with e = e^−2|z|, and the Taylor series where this difference would cancel. The
+// builtin is not used: SwiftShader's is NaN for |z| > 88, Metal's overflowed near 44, and a clamp
+// would drop a NaN.
 fn tanh_value(z: f32) -> f32 {
     let e = exp(-2.0 * abs(z));
     let far = (1.0 - e) / (1.0 + e);

@@ -1,4 +1,5 @@
-// Epoch and position after a batch. Written without the sum of position and batch, which may not fit.
+// Epoch and position after a batch. The code avoids the sum of position and batch, which may
+// overflow.
 fn next_cursor(cursor: vec2<u32>, rows: u32, batch: u32) -> vec2<u32> {
     let left = rows - cursor.y;
     if (batch < left) {

@@ -1,6 +1,6 @@
-// Four numbers in f16 as two words: no feature of a device is needed.
+// Four f16 elements in two 32-bit integers. The device needs no optional feature.
 alias Halves = vec2<u32>;
 
-fn four_of_halves(halves: Halves) -> vec4<f32> {
+fn unpack_halves(halves: Halves) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
 }

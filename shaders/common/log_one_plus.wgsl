@@ -1,4 +1,4 @@
-// ln(1 + u) for u in 0 to 1: 2 artanh(u / (2 + u)) by its series, whose argument is at most ⅓.
+// ln(1 + u) for u in 0 to 1: the series of 2 artanh(u / (2 + u)), whose argument is at most ⅓.
 // log(1 + u) would leave nothing of a small u.
 fn log_one_plus(u: f32) -> f32 {
     let s = u / (2.0 + u);

@@ -1,5 +1,5 @@
-// 1 / (1 + e⁻ᶻ) through e^−|z|, which cannot overflow. A NaN is passed on by hand: SwiftShader's
-// exp makes ∞ of it.
+// 1 / (1 + e⁻ᶻ) through e^−|z|, which cannot overflow. A NaN is returned explicitly: SwiftShader's
+// exp turns it into ∞.
 fn logistic(z: f32) -> f32 {
     let e = exp(-abs(z));
     let q = 1.0 / (1.0 + e);

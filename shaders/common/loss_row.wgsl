@@ -1,5 +1,5 @@
-// What the elements of a row share, where they do: the largest logit z, ln Σ e^(z − top), and
-// Σ t / Σ e^(z − top).
+// The values that the elements of a coupled row share: the largest logit `top`, ln Σ e^(z − top),
+// and Σ t / Σ e^(z − top).
 struct LossRow {
     top: f32,
     log_sum: f32,

@@ -1,5 +1,5 @@
-// The row that stands at `position` of an epoch: a Feistel network over 2 · half bits, walked
-// until it lands below `rows` (Black and Rogaway, 2002). Twin: src/batches.rs.
+// The row at `position` of an epoch: a Feistel network over 2 · half bits, applied until it lands
+// below `rows` (Black and Rogaway, 2002). Twin: src/training/batch.rs.
 fn mix_bits(bits: u32) -> u32 {
     var x = bits;
     x ^= x >> 16u;
@@ -32,8 +32,8 @@ fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
     return x;
 }
 
-// The row of a mini-batch's `item`, drawn from the cursor's epoch and position on; the rows stay in
-// order where `half` is 0.
+// The row of element `item` of a mini-batch, sampled from the cursor's epoch and position on. Where
+// `half` is 0, the rows stay in order.
 fn sampled_row(item: u32, cursor: vec2<u32>, rows: u32, half: u32, seed: u32) -> u32 {
     var epoch = cursor.x;
     var position = item;

@@ -1,18 +1,18 @@
-// What a matrix product reads beside its operands, and its result, as words: any offsets and strides.
-// The bias, or what the forward pass saved.
+// C and `extra` of a matrix product as scalars, with any offsets and strides. `extra` is the bias
+// or what the forward pass saved.
 
-// The first `count` of four elements `step` apart, the last of them again for the rest.
-fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
+// The first `count` of four elements `step` apart. The last of them is repeated for the rest.
+fn load4_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
     let at = vec4<u32>(first) + min(FOUR, vec4<u32>(count - 1u)) * step;
     return vec4<f32>(extra[at.x], extra[at.y], extra[at.z], extra[at.w]);
 }
 
-fn four_of_c(first: u32, count: u32) -> vec4<f32> {
+fn load4_c(first: u32, count: u32) -> vec4<f32> {
     let at = vec4<u32>(first) + min(FOUR, vec4<u32>(count - 1u));
     return vec4<f32>(c[at.x], c[at.y], c[at.z], c[at.w]);
 }
 
-fn put_four(at: u32, count: u32, values: vec4<f32>) {
+fn store4(at: u32, count: u32, values: vec4<f32>) {
     c[at] = values.x;
     if (count > 1u) {
         c[at + 1u] = values.y;

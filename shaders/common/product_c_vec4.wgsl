@@ -1,15 +1,15 @@
-// What a matrix product reads beside its operands, and its result, as vectors of four words: for
-// offsets, strides and lengths that are multiples of four, which makes every count four.
-// The bias, or what the forward pass saved.
+// C and `extra` of a matrix product as vectors of four, for offsets, strides and lengths that are
+// multiples of four. Every `count` is then four. `extra` is the bias or what the forward pass
+// saved.
 
-fn four_of_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
+fn load4_extra(first: u32, step: u32, count: u32) -> vec4<f32> {
     return unpacked(extra[first / 4u]);
 }
 
-fn four_of_c(first: u32, count: u32) -> vec4<f32> {
+fn load4_c(first: u32, count: u32) -> vec4<f32> {
     return unpacked(c[first / 4u]);
 }
 
-fn put_four(at: u32, count: u32, values: vec4<f32>) {
+fn store4(at: u32, count: u32, values: vec4<f32>) {
     c[at / 4u] = packed(values);
 }

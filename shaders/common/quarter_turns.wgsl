@@ -1,8 +1,8 @@
-// sin(z) for turn = 0, cos(z) for turn = 1: z less the nearest multiple of π/2, taken off in three
-// parts (Cody and Waite, 1980), then the polynomials of Moshier's Cephes on ±π/4. The first two
-// parts are exact up to |z| = 1e5, where the error is below 1e-6; it grows from there to 1e6, and beyond
-// that, where the spacing of f32 nears a good part of a turn, z counts as 0. The builtin is not
-// used: SwiftShader's is off by 8e-4.
+// sin(z) for turn = 0, cos(z) for turn = 1. The nearest multiple of π/2 is subtracted in three
+// parts (Cody and Waite, 1980); the polynomials of Moshier's Cephes on ±π/4 follow. The first two
+// parts are exact up to |z| = 1e5, where the error is below 1e-6. The error grows from there to
+// 1e6. Beyond 1e6 the spacing of f32 nears a good part of a turn, and z counts as 0. The builtin is
+// not used: SwiftShader's is off by 8e-4.
 fn sine_of_quarter_turns(z: f32, turn: i32) -> f32 {
     let inside = select(z, 0.0, abs(z) > 1.0e6);
     let n = round(inside * 0.63661977);
@@ -10,7 +10,7 @@ fn sine_of_quarter_turns(z: f32, turn: i32) -> f32 {
     return sine_in_quarter(r, i32(n) + turn);
 }
 
-// sin(π u) for turn = 0, a quarter turn further for each more: the whole part goes exactly.
+// sin(π u) for turn = 0; each further turn adds a quarter. Subtracting the whole part is exact.
 fn sine_of_half_turns(u: f32, turn: i32) -> f32 {
     let n = round(2.0 * u);
     return sine_in_quarter(3.1415927 * (u - 0.5 * n), i32(n) + turn);

@@ -1,4 +1,4 @@
-// Elements one by one, as vec4.wgsl has them four by four.
+// Accesses elements one at a time; vec4.wgsl accesses four at a time.
 alias Lanes = f32;
 alias Stored = f32;
 const LANES: u32 = 1u;
@@ -11,15 +11,15 @@ fn packed(lanes: Lanes) -> Stored {
     return lanes;
 }
 
-fn part(lanes: Lanes, lane: u32) -> f32 {
+fn lane_of(lanes: Lanes, lane: u32) -> f32 {
     return lanes;
 }
 
-// A bit for each element that is not finite.
+// Sets a bit for each element that is not finite.
 fn not_finite(lanes: Lanes) -> u32 {
     return select(1u, 0u, is_finite(lanes));
 }
 
-fn with_part(lanes: Lanes, lane: u32, value: f32) -> Lanes {
+fn with_lane(lanes: Lanes, lane: u32, value: f32) -> Lanes {
     return value;
 }

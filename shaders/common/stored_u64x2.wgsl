@@ -1,5 +1,5 @@
-// Four words of a buffer as two of 64 bits: for devices on a CPU, whose accesses cost by their number
-// and not by their size.
+// Four 32-bit elements of a buffer as two 64-bit integers, for devices on a CPU. The cost of memory
+// there depends on the number of accesses and not on their size.
 alias Stored = vec2<u64>;
 
 fn unpacked(stored: Stored) -> vec4<f32> {

@@ -1,4 +1,4 @@
-// Four words of a buffer as shaders usually hold them; stored_u64x2.wgsl has them in pairs.
+// Four elements of a buffer as a vector; stored_u64x2.wgsl stores them as two 64-bit integers.
 alias Stored = vec4<f32>;
 
 fn unpacked(stored: Stored) -> vec4<f32> {

@@ -1,12 +1,12 @@
-// The sums of a scatter, an element at a time: lower words in x, upper ones in y.
+// The sums of a scatter, one element at a time: lower integers in x, upper ones in y.
 
 struct Sums {
     lower: i32,
     upper: i32,
 }
 
-// What word `i` holds, which is 0 then. The lower part is left with `low` bits and its sign, what is
-// over goes up: so their sum in f32 is no difference of two large numbers that are rounded.
+// Takes the sums `i` and resets them to 0. The lower sum keeps `low` bits and its sign; the rest
+// carries into the upper sum. Adding the two in f32 is then no difference of large rounded numbers.
 fn take_sums(i: u32, low: u32) -> Sums {
     let sum = sums[i];
     sums[i] = vec2<i32>();

@@ -5,8 +5,8 @@ struct Sums {
     upper: vec4<i32>,
 }
 
-// What word `i` holds, which is 0 then. The lower part is left with `low` bits and its sign, what is
-// over goes up: so their sum in f32 is no difference of two large numbers that are rounded.
+// Takes the sums `i` and resets them to 0. The lower sum keeps `low` bits and its sign; the rest
+// carries into the upper sum. Adding the two in f32 is then no difference of large rounded numbers.
 fn take_sums(i: u32, low: u32) -> Sums {
     let a = sums[2u * i];
     let b = sums[2u * i + 1u];

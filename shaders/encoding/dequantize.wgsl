@@ -1,4 +1,4 @@
-// A grid's gradient in f32 from its sums in fixed point, which are 0 then.
+// The f32 gradient of a grid's tables from the fixed-point sums, which are reset to 0.
 // Definition: src/kernels/encoding/dequantize.rs.
 
 @compute @workgroup_size(64)
@@ -7,7 +7,7 @@ fn dequantize(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    // Tables are whole words of four: each is one model's.
+    // The tables of a model are whole `Lanes` values: each value belongs to one model.
     let begin = (group.y * groups.x + group.x) * 64u * RUNS + local;
     let end = end_of_run(begin, params.models * params.tables);
     for (var i = begin; i < end; i += 64u) {
@@ -15,7 +15,8 @@ fn dequantize(
         let element = i * LANES % params.tables;
         let max_bits = max_abs_bits[model];
         let sum = take_sums(i, params.low);
-        // The inverse of a power of two by its bits: exact, whatever a device's division is.
+        // The inverse of a power of two by its bits. This is exact, whatever the device's division
+        // does.
         let one = fixed_point_scale(max_bits, params.bits);
         let quantum = bitcast<vec2<f32>>(vec2<u32>(0x7f000000u) - bitcast<vec2<u32>>(one));
         let quanta = Lanes(sum.upper) * f32(1u << params.low) + Lanes(sum.lower);

@@ -1,5 +1,6 @@
-// The outputs of a grid: an invocation a row and a chunk of a level's features. Neighbours have
-// neighbouring rows of the same level, whose table then stays in the cache.
+// The outputs of a grid. An invocation handles one row and one chunk of a level's features.
+// Neighbouring invocations have neighbouring rows of one level, whose table then stays in the
+// cache.
 // Definition: src/kernels/encoding/encode_grid.rs.
 
 @compute @workgroup_size(64)

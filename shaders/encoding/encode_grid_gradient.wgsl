@@ -1,4 +1,5 @@
-// The gradient of the inputs of a grid: an invocation a row. Definition: src/kernels/encoding/encode_grid_gradient.rs.
+// The gradient of the inputs of a grid, one row per invocation.
+// Definition: src/kernels/encoding/encode_grid_gradient.rs.
 
 @compute @workgroup_size(64)
 fn encode_grid_gradient(

@@ -1,4 +1,4 @@
-// The outputs of an encoding without parameters: an invocation an output.
+// The outputs of an encoding without parameters, one output per invocation.
 // Definition: src/kernels/encoding/encode_pointwise.rs.
 
 @compute @workgroup_size(64)

@@ -1,4 +1,4 @@
-// The gradient of the inputs of an encoding without parameters: an invocation a point.
+// The gradient of the inputs of an encoding without parameters, one point per invocation.
 // Definition: src/kernels/encoding/encode_pointwise_gradient.rs.
 
 @compute @workgroup_size(64)

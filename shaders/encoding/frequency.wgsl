@@ -1,4 +1,4 @@
-// sin(2ⁱ π x) for even k, cos for odd, i = k / 2.
+// sin(2ⁱ π x) for even k, cos(2ⁱ π x) for odd k, with i = k / 2.
 fn frequency_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return sine_of_half_turns(p.x * f32(1u << (k / 2u)), i32(k % 2u));
 }

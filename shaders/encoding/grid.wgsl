@@ -1,5 +1,6 @@
-// A level of a grid: cells and corners of a side, entries, the first one of them among those of all
-// levels, and whether corners are hashed. Twin: src/encoding/grid.rs.
+// A level of a grid: cells per side, corners per side, the number of entries, the index of the
+// first entry among those of all levels, and whether corners are hashed.
+// Twin: src/network/encoding/grid.rs.
 struct GridLevel {
     scale: f32,
     resolution: u32,
@@ -10,13 +11,13 @@ struct GridLevel {
 
 // The lowest corner of a point's cell.
 fn grid_cell(x: vec3<f32>, level: GridLevel) -> vec3<u32> {
-    // One product, rounded alike by every device, and the half in integers: floor(s x + ½) is
-    // (floor(2 s x) + 1) / 2, and no fused multiply-add can change it.
+    // One product, which every device rounds alike, and the half in integers: floor(s x + ½) is
+    // (floor(2 s x) + 1) / 2. No fused multiply-add can change it.
     let doubled = floor((2.0 * level.scale) * clamp(x, vec3<f32>(), vec3<f32>(1.0)));
     return (vec3<u32>(doubled) + 1u) >> vec3<u32>(1u);
 }
 
-// How far the point is from there, in cells.
+// The distance of the point from that corner, in cells.
 fn grid_fraction(x: vec3<f32>, cell: vec3<u32>, level: GridLevel) -> vec3<f32> {
     return level.scale * clamp(x, vec3<f32>(), vec3<f32>(1.0)) + 0.5 - vec3<f32>(cell);
 }
@@ -25,7 +26,7 @@ fn grid_corner(c: u32) -> vec3<u32> {
     return vec3<u32>(c & 1u, (c >> 1u) & 1u, c >> 2u);
 }
 
-// The entry of a corner, among those of all levels.
+// The index of a corner's entry among those of all levels.
 fn grid_entry(corner: vec3<u32>, level: GridLevel) -> u32 {
     let c = min(corner, vec3<u32>(level.resolution - 1u));
     let mixed = (c.x ^ (c.y * 2654435761u) ^ (c.z * 805459861u)) & (level.size - 1u);
@@ -33,23 +34,23 @@ fn grid_entry(corner: vec3<u32>, level: GridLevel) -> u32 {
     return level.first + select(dense, mixed, level.hashed);
 }
 
-// The weights towards the upper corners, for all dimensions.
+// The weights of the upper corners, for all dimensions.
 fn grid_shares(f: vec3<f32>) -> vec3<f32> {
     return select(f, f * f * (3.0 - 2.0 * f), GRID_SMOOTH);
 }
 
-// The share of each dimension in a corner's weight; 1 in a third that there is not.
+// The factor of each dimension in a corner's weight. A missing third dimension has the factor 1.
 fn grid_factors(corner: vec3<u32>, shares: vec3<f32>) -> vec3<f32> {
     let factors = select(1.0 - shares, shares, corner == vec3<u32>(1u));
     return select(vec3<f32>(factors.xy, 1.0), factors, GRID_CORNERS == 8u);
 }
 
-// The first coordinate that is not finite: a clamp would hide it.
+// The first coordinate that is not finite; the clamp would hide it.
 fn grid_fault(x: vec3<f32>) -> f32 {
     return select(select(x.x, x.y, is_finite(x.x)), x.z, is_finite(x.x) && is_finite(x.y));
 }
 
-// A chunk of a level's features at x, from the element `first` of a buffer on.
+// A chunk of a level's features at x, from the tables that begin at element `first` of a buffer.
 fn grid_value(x: vec3<f32>, level: GridLevel, first: u32) -> GridFeatures {
     let cell = grid_cell(x, level);
     let shares = grid_shares(grid_fraction(x, cell, level));
@@ -79,6 +80,6 @@ fn grid_vjp(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec
         let along = select(-derivatives, derivatives, corner == vec3<u32>(1u)) * others;
         sum += along * grid_dot(dy, features);
     }
-    // Constant beyond 0 and 1.
+    // The features are constant beyond 0 and 1.
     return select(vec3<f32>(), sum, x == clamp(x, vec3<f32>(), vec3<f32>(1.0)));
 }

@@ -1,4 +1,4 @@
-// scale · x + offset; the numbers are scale and offset.
+// scale · x + offset. The numbers are scale and offset.
 fn identity_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return numbers.x * p.x + numbers.y;
 }

@@ -1,5 +1,6 @@
-// The largest magnitude among some columns of a matrix, as bits, whose order is that of magnitudes
-// with what is not finite above all. Definition: src/kernels/encoding/max_abs.rs.
+// The bits of the largest magnitude among some columns of a matrix. Bits of magnitudes have the
+// order of the magnitudes, with values that are not finite above all.
+// Definition: src/kernels/encoding/max_abs.rs.
 
 var<workgroup> largest: array<u32, 64>;
 

@@ -1,5 +1,5 @@
-// The share of a quartic blob round x in bin k of numbers.x; what leaves at one end comes in at the
-// other. Below: its share up to u, and its density there.
+// The integral of a quartic blob around x over bin k of numbers.x bins. What leaves [0, 1] at one
+// end comes in at the other. This function gives the blob's integral up to u and its density at u.
 fn one_blob_quartic(u: f32) -> vec2<f32> {
     let v = clamp(u, -1.0, 1.0);
     let q = v * v;
@@ -7,7 +7,7 @@ fn one_blob_quartic(u: f32) -> vec2<f32> {
     return vec2<f32>(share, 0.9375 * (1.0 - q) * (1.0 - q));
 }
 
-// The share in bin k and its derivative.
+// The integral over bin k, and its derivative.
 fn one_blob_bin(x: f32, k: u32, bins: f32) -> vec2<f32> {
     var sum = vec2<f32>();
     for (var turn = -1; turn <= 1; turn++) {
@@ -19,7 +19,7 @@ fn one_blob_bin(x: f32, k: u32, bins: f32) -> vec2<f32> {
     return sum;
 }
 
-// A clamp drops a NaN, which has to be seen.
+// A NaN is returned explicitly: the clamp would drop it.
 fn one_blob_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
     return select(p.x, one_blob_bin(p.x, k, numbers.x).x, is_finite(p.x));
 }

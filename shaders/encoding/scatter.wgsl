@@ -1,5 +1,6 @@
-// Adds the gradient of a grid's outputs to the entries that they came from, in fixed point. An
-// invocation a row and a chunk of a level's features. Definition: src/kernels/encoding/scatter.rs.
+// Adds the gradient of a grid's outputs to the table entries that produced them, in fixed point. An
+// invocation handles one row and one chunk of a level's features.
+// Definition: src/kernels/encoding/scatter.rs.
 
 @compute @workgroup_size(64)
 fn scatter(
@@ -18,7 +19,7 @@ fn scatter(
     let x = grid_point(at);
     let max_bits = max_abs_bits[model];
     let dy = delta_at(params.first + (model * params.rows + row) * params.width + chunk * GRID_CHUNK);
-    // What is not finite has no fixed point, and a step without a gradient nothing to add.
+    // A value that is not finite has no fixed-point form, and a gradient of 0 adds nothing.
     if (max_bits >= 0x7f800000u || max_bits == 0u) {
         return;
     }
@@ -36,7 +37,7 @@ fn scatter(
         let to = 2u * (first + grid_entry(cell + corner, level) * GRID_FEATURES);
         for (var i = 0u; i < GRID_CHUNK; i++) {
             let v = i32(round(weight * grid_feature(dy, i) * one.x * one.y));
-            // The lower bits with their sign: of most contributions the rest is 0.
+            // The lower bits with their sign. The rest is 0 for most contributions.
             let lower = (v << shift) >> shift;
             let upper = (v - lower) >> params.low;
             if (lower != 0i) {

@@ -1,5 +1,5 @@
-// Real spherical harmonic k of the direction 2 p − 1: value, and derivatives with respect to the
-// direction behind it.
+// Real spherical harmonic k of the direction 2 p − 1: its value, followed by its derivatives with
+// respect to the direction.
 fn spherical_harmonics_both(p: vec3<f32>, k: u32) -> vec4<f32> {
     let v = 2.0 * p - 1.0;
     let x = v.x;

@@ -1,7 +1,7 @@
 // 4 |v − ⌊v⌋ − ½| − 1 with v = 2ⁱ⁻¹ x + i / 4, i = k.
 fn triangle_wave_phase(x: f32, k: u32) -> f32 {
     let v = x * 0.5 * f32(1u << k);
-    // What is whole goes first, so that adding the shift loses nothing.
+    // Subtracting the whole part first keeps adding the shift exact.
     let shifted = v - floor(v) + 0.25 * f32(k % 4u);
     return shifted - floor(shifted);
 }

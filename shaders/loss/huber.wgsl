@@ -1,4 +1,4 @@
-// ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, held to ±1.
+// ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, clamped to ±1.
 fn huber_element(y: f32, t: f32, row: LossRow) -> vec2<f32> {
     let d = y - t;
     if (abs(d) > 1.0) {

@@ -1,9 +1,9 @@
-// −Σ t ln softmax(z) over a row of logits: with s = Σ t, m = max z and l = ln Σ e^(z − m) the
-// value is Σ t (l + m − z) and the derivative s p − t.
+// −Σ t ln softmax(z) over a row of logits. Let s = Σ t, m = max z and l = ln Σ e^(z − m). The value
+// is Σ t (l + m − z) and the derivative s p − t.
 fn softmax_cross_entropy_row(first: u32) -> LossRow {
     var top = logit_of(first);
     for (var i = 1u; i < row_width(); i++) {
-        // Not max(): it drops a NaN.
+        // The builtin max() would drop a NaN.
         top = select(logit_of(first + i), top, logit_of(first + i) <= top);
     }
     var sum = 0.0;

@@ -1,5 +1,6 @@
-// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 4 × 4 results, each tile in the registers of one
-// invocation. Strides make op: a transpose swaps them. Definition: src/kernels/matmul/mod.rs.
+// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 4 × 4 results. One invocation holds a tile in
+// its registers. The strides define op: a transpose swaps them. Definition:
+// src/kernels/matmul/mod.rs.
 @compute @workgroup_size(64)
 fn matmul_registers(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -20,7 +21,7 @@ fn matmul_registers(
     let split = rest % params.splits;
     let model = rest / params.splits;
 
-    // Rows and columns over the edge compute a neighbour once more and store nothing.
+    // Rows and columns beyond the edge repeat a neighbour's computation and store nothing.
     let rows = min(vec4<u32>(row) + FOUR, vec4<u32>(params.rows - 1u));
     let columns = vec4<u32>(column) + FOUR;
     let last = params.columns - 1u - params.ones_column;
@@ -51,10 +52,10 @@ fn matmul_registers(
             sum3 += p[0].w * v[0] + p[1].w * v[1] + p[2].w * v[2] + p[3].w * v[3];
         }
     } else {
-        // Term by term: an operand that is in fours here has four rows or columns side by side.
+        // Term by term: a vector of four holds four rows or four columns here.
         for (var k = begin; k < end; k++) {
-            let p = four_of_a(a_at + vec4<u32>(k * params.a_inner));
-            let q = four_of_b(b_at + vec4<u32>(k * params.b_inner));
+            let p = load4_a(a_at + vec4<u32>(k * params.a_inner));
+            let q = load4_b(b_at + vec4<u32>(k * params.b_inner));
             let v = select(q, vec4<f32>(1.0), ones);
             sum0 += p.x * v;
             sum1 += p.y * v;

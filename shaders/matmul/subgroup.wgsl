@@ -1,8 +1,9 @@
-// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 32 × 32 results, each tile in the registers of one
-// subgroup of 8: for devices on a CPU, where a load costs more than a dozen multiply-adds and a
-// shuffle costs next to nothing. An invocation holds four columns of the tile. In turns of four terms
-// it loads a block of its own four columns of op(B), and one of four rows of op(A) that it hands to
-// the others. Definition: src/kernels/matmul/subgroup.rs, which also writes out `accumulate` and `advance`.
+// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 32 × 32 results, for devices on a CPU. A
+// subgroup of 8 holds a tile in its registers: on a CPU a load costs more than a dozen
+// multiply-adds, and a shuffle costs next to nothing. An invocation holds four columns of the tile.
+// For each four terms it loads a block of its four columns of op(B), and a block of four rows of
+// op(A) that it shuffles to the others.
+// Definition: src/kernels/matmul/subgroup.rs, which also generates `accumulate` and `advance`.
 
 @compute @workgroup_size(8)
 fn matmul_subgroup(
@@ -18,7 +19,7 @@ fn matmul_subgroup(
     let tile_columns = (width + 31u) / 32u;
     let tile_rows = (params.rows + 31u) / 32u;
     var rest = params.first_tile + index;
-    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 32u);
+    let tile = tile_position(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 32u);
     let tile_column = tile.x;
     let first_row = tile.y * 32u;
     rest /= tile_columns * tile_rows;
@@ -39,7 +40,8 @@ fn matmul_subgroup(
         }
     }
 
-    // Four rows a turn, which then move up: a loop over an array's index is slower here.
+    // Four rows at a time; the rest then moves up. Indexing the array by a loop variable is slower
+    // here.
     for (var row = first_row; row < min(first_row + 32u, params.rows); row += 4u) {
         let four = mat4x4<f32>(sums[0], sums[1], sums[2], sums[3]);
         finish_rows(model, split, row, column, width, four);

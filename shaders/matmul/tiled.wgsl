@@ -1,19 +1,20 @@
-// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 64 × 64 results, each tile by one workgroup: for
-// GPUs. In turns of 16 terms the workgroup brings 64 rows of op(A) and 64 columns of op(B) into its
-// memory, an invocation one block of 4 × 4 of either, and each invocation adds to 8 × 4 sums in its
-// registers. The next turn's blocks are on their way meanwhile. Definition: src/kernels/matmul/tiled.rs.
+// C[m] = epilogue(op(A[m]) · op(B[m])) in tiles of 64 × 64 results, one tile per workgroup, for
+// GPUs. For each 16 terms the workgroup loads 64 rows of op(A) and 64 columns of op(B) into
+// workgroup memory; an invocation loads one block of 4 × 4 of either. Each invocation then adds to
+// 8 × 4 sums in its registers, while the blocks of the next 16 terms are loading.
+// Definition: src/kernels/matmul/tiled.rs.
 
-// Quads of rows of op(A) and of columns of op(B), 16 a term.
+// Vectors of four rows of op(A) and of four columns of op(B), 16 per term.
 var<workgroup> left: array<vec4<f32>, 256>;
 var<workgroup> right: array<vec4<f32>, 256>;
 
-// Where a quad of a term lies. Four terms are 64 quads apart, which is the same memory bank: without
-// the exclusive or, the quads of neighbours that load along the terms would collide.
+// The index of a vector (`quad`) of a term. Terms that are four apart have the same memory bank, 64
+// vectors apart. The exclusive or keeps neighbours that load along the terms from colliding.
 fn place(term: u32, quad: u32) -> u32 {
     return term * 16u + (quad ^ ((term / 4u) * 2u));
 }
 
-// The block of op(A) that invocations 0 to 63 load, of op(B) that the others do.
+// Loads a block of op(A) in invocations 0 to 63, and a block of op(B) in the others.
 fn load(is_left: bool, model: u32, line: u32, k: u32, end: u32) -> mat4x4<f32> {
     if (k >= end) {
         return mat4x4<f32>();
@@ -38,15 +39,16 @@ fn matmul_tiled(
     let tile_columns = (width + 63u) / 64u;
     let tile_rows = (params.rows + 63u) / 64u;
     var rest = params.first_tile + index;
-    let tile = place_of_tile(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 8u);
+    let tile = tile_position(rest % (tile_columns * tile_rows), tile_columns, tile_rows, 8u);
     let tile_column = tile.x;
     let first_row = tile.y * 64u;
     rest /= tile_columns * tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
 
-    // What this invocation loads. Neighbours lie side by side in the buffer: along the terms 4 of
-    // them in each of 16 quads of lines, along the lines 16 of them in each of 4 quads of terms.
+    // The block that this invocation loads. Neighbours are adjacent in the buffer: along the terms
+    // there are 4 of them in each of 16 quads of lines, along the lines 16 of them in each of 4
+    // quads of terms.
     let is_left = local < 64u;
     let loader = local % 64u;
     let along = select(B_ALONG_INNER, A_ALONG_INNER, is_left);
@@ -54,7 +56,7 @@ fn matmul_tiled(
     let term = 4u * select(loader / 16u, loader % 4u, along);
     let line = select(tile_column * 64u, first_row, is_left) + 4u * quad;
 
-    // What it computes: 4 columns of 8 rows, in two groups of 4.
+    // The results that this invocation computes: 4 columns of 8 rows, in two groups of 4.
     let own_column = local % 16u;
     let own_row = local / 16u;
     var sum0 = vec4<f32>();
@@ -70,7 +72,7 @@ fn matmul_tiled(
     let end = min(begin + params.chunk, params.inner_end);
     var block = load(is_left, model, line, begin + term, end);
     for (var k = begin; k < end; k += 16u) {
-        // Nobody reads the turn before any more.
+        // Waits until no invocation reads the previous terms.
         workgroupBarrier();
         if (is_left) {
             left[place(term, quad)] = block[0];

@@ -1,5 +1,5 @@
-// The index of the first element of each model's stretch that is NaN or infinite, told by its
-// bits; the slots hold 0xffffffff before. Definition: src/kernels/measure/finite.rs.
+// The index of each model's first element that is NaN or infinite, by its bits. The slots must hold
+// 0xffffffff before. Definition: src/kernels/measure/finite.rs.
 
 @compute @workgroup_size(64)
 fn finite(

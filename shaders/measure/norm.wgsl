@@ -1,9 +1,10 @@
-// For the norm of a stretch of each model's vector: the largest magnitude of 4,096 elements, and
-// the sum of their squares as shares of it, which can neither overflow nor vanish.
+// Partial results for the norm of a range of each model's vector: the largest magnitude of 4,096
+// elements, and the sum of the squares of the elements divided by it. Neither can overflow or
+// vanish.
 // Definition: src/kernels/measure/norm.rs.
 
-// The bits of magnitudes are in the order of the magnitudes, with NaN above all: an integer
-// maximum cannot drop one.
+// The bits of magnitudes have the order of the magnitudes, with NaN above all. An integer maximum
+// therefore keeps a NaN.
 var<workgroup> tops: array<u32, 64>;
 var<workgroup> sums: array<f32, 64>;
 

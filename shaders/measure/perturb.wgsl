@@ -1,5 +1,5 @@
-// Copies of one model's parameters, each with another parameter replaced: the population whose
-// losses are a numerical gradient. Definition: src/kernels/measure/perturb.rs.
+// Copies of one model's parameters, each with a different parameter replaced. The losses of this
+// population give a numerical gradient. Definition: src/kernels/measure/perturb.rs.
 
 @compute @workgroup_size(64)
 fn perturb(

@@ -1,5 +1,5 @@
-// How many rows of a batch leave each unit's activation flat: saturated, or a ReLU switched off.
-// Counts are integers, so that the order of the additions does not matter.
+// The number of rows of a batch on which each unit is saturated, or a ReLU is inactive. Counts are
+// integers, so the order of the additions does not matter.
 // Definition: src/kernels/measure/saturation.rs.
 
 @compute @workgroup_size(64)

@@ -1,5 +1,5 @@
-// Rows of outputs as texels, row after row of the texture, a model a layer. Definition:
-// src/kernels/texture.rs.
+// Writes rows of outputs as texels, row after row of the texture, one layer per model.
+// Definition: src/kernels/measure/texture.rs.
 
 @compute @workgroup_size(64)
 fn texture(

@@ -1,4 +1,4 @@
-// Adam's direction, and the parameter itself times the decay beside it.
+// p − rate · (direction + decay · p), with Adam's direction.
 fn adamw_update(p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32) -> f32 {
     return p - hyper.rate * (adam_direction(g, state, t) + hyper.weight_decay * p);
 }

@@ -1,4 +1,4 @@
-// v ← momentum · v + g, then the parameter: p - rate * v.
+// v ← momentum · v + g, then p − rate · v.
 fn momentum_update(p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32) -> f32 {
     let v = hyper.momentum * (*state).x + g;
     (*state).x = v;

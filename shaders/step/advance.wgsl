@@ -1,5 +1,6 @@
-// The step counter and the cursor after a dispatch of many steps: a dispatch of its own, so that no
-// workgroup reads what another has moved already. Definition: src/kernels/step/advance.rs.
+// Advances the step counter and the cursor after a dispatch of many steps. This is a separate
+// dispatch, so that no workgroup reads a counter that another has advanced. Definition:
+// src/kernels/step/advance.rs.
 
 @compute @workgroup_size(64)
 fn advance(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,5 +1,5 @@
-// The rows of one mini-batch, drawn by the epoch's permutation; inputs word by word or four by four.
-// Definition: src/kernels/step/gather.rs.
+// The rows of one mini-batch, sampled by the epoch's permutation. Inputs are copied as scalars or
+// as vectors of four. Definition: src/kernels/step/gather.rs.
 
 @compute @workgroup_size(64)
 fn gather(

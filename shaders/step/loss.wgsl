@@ -1,8 +1,9 @@
-// Value and gradient of a loss from the last layer's pre-activations; a row an invocation and the
-// sum of 64 rows' values a workgroup, or some rows and their sum an invocation.
+// Value and gradient of a loss from the last layer's pre-activations. Either an invocation handles
+// one row and a workgroup stores the sum of 64 rows, or an invocation handles some rows and stores
+// their sum.
 // Definition: src/kernels/step/loss.rs.
 
-// Whether an invocation keeps the sum of its rows to itself, or a workgroup has one sum.
+// Whether each invocation stores the sum of its rows. Otherwise a workgroup stores one sum.
 override ALONE: bool = false;
 
 var<workgroup> sums: array<f32, 64>;
@@ -47,7 +48,7 @@ fn loss(
     }
 }
 
-// The loss of a row, whose gradient it stores.
+// The loss of a row. Stores the row's gradient.
 fn loss_of(model: u32, row: u32) -> f32 {
     var sum = 0.0;
     let first = (model * params.rows + row) * params.width;
@@ -68,7 +69,7 @@ fn logit_of(i: u32) -> f32 {
     return z[i];
 }
 
-// The target of element `i` of z: models may share their targets.
+// The target of element `i` of z. Models may share their targets.
 fn target_of(i: u32) -> f32 {
     let elements = params.rows * params.width;
     return targets[(i / elements) * params.target_model + i % elements];

@@ -1,12 +1,12 @@
-// The second stage of all sums of a step: the gradient from its splits, the loss of each model
-// from its workgroups, and the check that they are finite. Definition: src/kernels/step/reduce.rs.
+// The second stage of all sums of a step: the gradient from its splits, the loss of each model from
+// its workgroups, and the check that they are finite. Definition: src/kernels/step/reduce.rs.
 
 var<workgroup> sums: array<f32, 64>;
 
-// Whether the gradient comes in partial sums; else it is there already, and only checked.
+// Whether the gradient comes in partial sums. Otherwise it is complete and is only checked.
 override SPLIT: bool = true;
 
-// Whether one invocation adds up a loss: on a CPU a barrier costs every workgroup more.
+// Whether one invocation adds up a loss. On a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
 @compute @workgroup_size(64)
@@ -24,8 +24,8 @@ fn reduce(
         for (var i = begin; i < end; i += 64u) {
             fails |= not_finite(reduced(i)) << first_bit(begin, i);
         }
-        // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs
-        // all of it for nothing.
+        // The loop ends with the last bit and has no known length. A compiler would unroll a known
+        // length, and a CPU would execute all of it for nothing.
         while (fails != 0u) {
             let bit = firstTrailingBit(fails);
             fails &= fails - 1u;
@@ -40,7 +40,7 @@ fn reduce(
     }
     var sum = 0.0;
     if (ALONE) {
-        // No turn for the others: on a CPU each would load for itself.
+        // The other invocations loop zero times: on a CPU each would execute the loads.
         let end = select(0u, params.loss_groups, local == 0u);
         var run = 0.0;
         for (var i = 0u; i < end; i++) {
@@ -61,14 +61,14 @@ fn reduce(
             atomicMin(&status.diverged[model], step);
         }
         if (model == 0u) {
-            // Read by the update, which is the one to move `step`: no invocation reads what
-            // another of its dispatch writes.
+            // `update` reads this and advances `step`. No invocation reads what another of its
+            // dispatch writes.
             status.updates = step + 1u;
         }
     }
 }
 
-// Lanes `i` of the gradient, which is then in its place: behind the tables of its model.
+// Value `i` of the gradient, after its sum is stored behind the tables of its model.
 fn reduced(i: u32) -> Lanes {
     var place = i;
     if (params.tables > 0u) {
@@ -77,7 +77,7 @@ fn reduced(i: u32) -> Lanes {
     if (!SPLIT) {
         return unpacked(gradient[place]);
     }
-    // Sixteen at a time: a sum of sums loses less than one long sum.
+    // Sixteen at a time: a sum of sums has a smaller rounding error than one long sum.
     var sum = Lanes();
     var part_sum = Lanes();
     for (var split = 0u; split < params.splits; split++) {

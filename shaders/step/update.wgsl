@@ -1,13 +1,13 @@
 // One optimizer step of every parameter, and the step counter. A model whose loss or gradient is
 // not finite keeps its parameters. Definition: src/kernels/step/update.rs.
 
-// Whether all elements are one model's, whose state is then read once.
+// Whether all elements belong to one model, whose status is then read once.
 override ONE_MODEL: bool = false;
 
 // Whether the learning rate follows a schedule.
 override SCHEDULED: bool = false;
 
-// Read once, not once an element.
+// Read once per invocation, not once per element.
 var<private> hyper: Hyper;
 var<private> gradients: Lanes;
 var<private> values: Lanes;
@@ -41,10 +41,10 @@ fn update(
     let end = end_of_run(begin, elements);
     var fails = 0u;
     for (var i = begin; i < end; i += 64u) {
-        fails |= update_word(i, elements, updates, of_first) << first_bit(begin, i);
+        fails |= update_lanes(i, elements, updates, of_first) << first_bit(begin, i);
     }
-    // As long as there are any, and no loop of a known length: where it is unrolled, a CPU runs all
-    // of it for nothing.
+    // The loop ends with the last bit and has no known length. A compiler would unroll a known
+    // length, and a CPU would execute all of it for nothing.
     while (fails != 0u) {
         let bit = firstTrailingBit(fails);
         fails &= fails - 1u;
@@ -53,8 +53,9 @@ fn update(
     }
 }
 
-// The elements of word `i`: a bit for each that would stop being finite, and is left.
-fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
+// Updates `Lanes` value `i`. Returns a bit for each element that would not be finite and stays as
+// it was.
+fn update_lanes(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     gradients = unpacked(gradient[i]);
     values = unpacked(parameters[i]);
     if (STATES > 0u) {
@@ -79,7 +80,8 @@ fn update_word(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     return fails;
 }
 
-// The element of `lane` in word `i`: whether it would stop being finite, and is left.
+// Updates the element of `lane` in value `i`. Returns whether it would not be finite and stays as
+// it was.
 fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
     let element = i * LANES + lane;
     if (element >= elements) {
@@ -89,14 +91,14 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     if (!ONE_MODEL) {
         diverged = atomicLoad(&status.diverged[element / params.parameters]);
     }
-    // A model that diverges here is marked with `updates`, the next step: what other invocations of
-    // this dispatch decide does not depend on which of them comes first.
+    // A model that diverges here is marked with `updates`, the next step. The decisions of other
+    // invocations of this dispatch then do not depend on their order.
     if (diverged < updates) {
         return false;
     }
-    var state = vec2<f32>(part(first, lane), part(second, lane));
-    let parameter = part(values, lane);
-    var g = part(gradients, lane);
+    var state = vec2<f32>(lane_of(first, lane), lane_of(second, lane));
+    let parameter = lane_of(values, lane);
+    var g = lane_of(gradients, lane);
     if (element % params.parameters >= params.tables) {
         g += hyper.l2 * parameter;
     } else if (hyper.lazy != 0u && g == 0.0) {
@@ -106,8 +108,8 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;
     }
-    values = with_part(values, lane, value);
-    first = with_part(first, lane, state.x);
-    second = with_part(second, lane, state.y);
+    values = with_lane(values, lane, value);
+    first = with_lane(first, lane, state.x);
+    second = with_lane(second, lane, state.y);
     return false;
 }

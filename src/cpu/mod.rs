@@ -1,5 +1,5 @@
-//! The same networks, trained on the CPU: the twin that the GPU is checked against and compared
-//! with, made of the kernels' references.
+//! Trains networks on the CPU, by the kernels' references: what the GPU is checked against and
+//! compared with.
 
 mod passes;
 
@@ -54,7 +54,7 @@ impl<T: Real> CpuTrainer<T> {
         data.check(mlp, training.models)?;
         to_u32("the number of rows", wide(data.rows()))?;
         let batch = training.batch.size(data.rows())?;
-        let drawn = training.init.sample(mlp, training.models, training.seed)?.cast()?;
+        let sampled = training.init.sample(mlp, training.models, training.seed)?.cast()?;
         let mut trainer = Self {
             mlp: mlp.clone(),
             training: training.clone(),
@@ -68,7 +68,7 @@ impl<T: Real> CpuTrainer<T> {
             diverged: Vec::new(),
             losses: Vec::new(),
         };
-        trainer.restart(&drawn)?;
+        trainer.restart(&sampled)?;
         Ok(trainer)
     }
 
@@ -105,10 +105,10 @@ impl<T: Real> CpuTrainer<T> {
             seed: self.training.batch.seed(),
         };
         let Cursor { epoch, position } = self.cursor;
-        let draw = |width, values| gather.reference(epoch, position, width, values);
+        let sample = |width, values| gather.reference(epoch, position, width, values);
         Ok([
-            draw(self.mlp.inputs, self.data.x())?.into(),
-            draw(self.mlp.outputs(), self.data.t())?.into(),
+            sample(self.mlp.inputs, self.data.x())?.into(),
+            sample(self.mlp.outputs(), self.data.t())?.into(),
         ])
     }
 

@@ -14,12 +14,12 @@ impl Text<'_> {
         format!("vec3<f32>({}, {}, {})", at(0), at(1), at(2))
     }
 
-    /// What `value` or `slope` of a pointwise encoding takes, for one output.
+    /// What `value` or `derivative` of a pointwise encoding takes, for one output.
     fn arguments(&self, place: &EncodingRange, j: usize) -> String {
         let (of_point, dimensions) = (place.encoding.of_point(), place.encoding.dimensions());
         let dimensions = dimensions.unwrap_or(1);
         let point = self.point(place.inputs.start + j / of_point * dimensions, dimensions);
-        let [a, b] = place.encoding.numbers().map(to_f32);
+        let [a, b] = place.encoding.constants().map(to_f32);
         format!("{point}, {}u, vec2<f32>({a:?}f, {b:?}f)", j % of_point)
     }
 
@@ -57,7 +57,7 @@ impl Text<'_> {
             self.argument("y0", "x", f.mlp.inputs);
             return;
         }
-        let mut words = Vec::new();
+        let mut elements = Vec::new();
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             if let Encoding::Grid(grid) = &place.encoding {
                 let prefix = self.grid_prefix(part);
@@ -65,20 +65,20 @@ impl Text<'_> {
                 for (call, first) in self.grid_calls(part, place, grid) {
                     self.w.line(format!("let g{first} = {prefix}_grid_value({call});"));
                     let name = format!("g{first}");
-                    words.extend((0..chunk).map(|i| component(&name, i, chunk)));
+                    elements.extend((0..chunk).map(|i| component(&name, i, chunk)));
                 }
             } else {
                 let name = format!("{}_{}", f.name, place.encoding.name());
                 for j in 0..place.outputs.len() {
-                    words.push(format!("{name}_value({})", self.arguments(place, j)));
+                    elements.push(format!("{name}_value({})", self.arguments(place, j)));
                 }
             }
         }
         if f.f16 {
-            words.iter_mut().for_each(|word| *word = format!("f16({word})"));
+            elements.iter_mut().for_each(|element| *element = format!("f16({element})"));
         }
-        for (c, words) in words.chunks(4).enumerate() {
-            self.vector_line(&format!("y0_{c}"), words);
+        for (c, elements) in elements.chunks(4).enumerate() {
+            self.vector_line(&format!("y0_{c}"), elements);
         }
     }
 
@@ -136,12 +136,12 @@ impl Text<'_> {
             } else if f.is_vec4() && chunk == 2 && first.is_multiple_of(2) {
                 format!("let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);")
             } else {
-                let word = |i: usize| match f.is_vec4() {
+                let element = |i: usize| match f.is_vec4() {
                     true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
                     false => format!("{name}[at + {i}u]"),
                 };
-                let words: Vec<_> = (0..chunk).map(word).collect();
-                format!("return GridFeatures({});", words.join(", "))
+                let elements: Vec<_> = (0..chunk).map(element).collect();
+                format!("return GridFeatures({});", elements.join(", "))
             };
             text += &format!("fn grid_features(at: u32) -> GridFeatures {{ {body} }}\n");
             text.push_str(piece.text);

@@ -38,8 +38,8 @@ impl Text<'_> {
             self.first_inputs();
             for (c, chunk) in chunks(mlp.layer_inputs(0)).enumerate() {
                 for i in 0..chunk.len {
-                    let word = component(&format!("y0_{c}"), i, chunk.len);
-                    self.w.line(format!("y0[{}] = {word};", chunk.first + i));
+                    let element = component(&format!("y0_{c}"), i, chunk.len);
+                    self.w.line(format!("y0[{}] = {element};", chunk.first + i));
                 }
             }
         }

@@ -53,13 +53,15 @@ enum Which {
 /// fn field(x: array<f32, I>) -> array<f32, O>
 /// ```
 ///
-/// which returns what `predict` does, up to rounding. Its parameters are read from a storage buffer
+/// which returns what `predict` does, up to rounding. Its parameters are read from a buffer
 /// ([`WgslFunction::binding`]), live while a training goes on, or stand in the text
-/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or begins with `field_`, so that several
-/// networks fit in one module and clash with nothing of the application's.
+/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or
+/// begins with `field_`, so that several networks fit in one module and clash with nothing of the
+/// application's.
 ///
-/// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four, without arrays and loops, so that a
-/// compiler keeps the units in registers; wider ones loop over arrays.
+/// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four,
+/// without arrays and loops, so that a compiler keeps the units in registers. Wider layers loop over
+/// arrays.
 ///
 /// ```
 /// use wgrad::{Activation, Mlp};
@@ -71,8 +73,9 @@ enum Which {
 /// ```
 ///
 /// The buffer is a [`Trainer`](crate::Trainer)'s or a [`Model`](crate::Model)'s
-/// (`parameter_buffer`), bound whole as read-only storage or as [`WgslFunction::uniform`]. A vertex shader needs a device on which it
-/// may read storage buffers at all (`DownlevelFlags::VERTEX_STORAGE`).
+/// (`parameter_buffer`), bound whole as read-only storage or as [`WgslFunction::uniform`]. A vertex
+/// shader needs a device on which it may read storage buffers at all
+/// (`DownlevelFlags::VERTEX_STORAGE`).
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct WgslFunction<'a> {
@@ -120,13 +123,13 @@ impl Parameters {
 }
 
 impl WgslFunction<'_> {
-    /// The same for a buffer that holds the parameters of `models` models.
+    /// The buffer holds the parameters of `models` models.
     pub(crate) const fn models(mut self, models: usize) -> Self {
         self.models = models;
         self
     }
 
-    /// The same with the parameters' buffer at another place.
+    /// Binds the parameters' buffer at another place.
     pub const fn binding(mut self, group: u32, binding: u32) -> Self {
         if let Values::Bound { uniform, .. } = self.values {
             self.values = Values::Bound { group, binding, uniform };
@@ -134,9 +137,9 @@ impl WgslFunction<'_> {
         self
     }
 
-    /// The same with the parameters' buffer bound as a uniform one, which was measured up to 1.8 times
-    /// as fast as storage on one device and as fast on two others. For one known model, layers of up to [`MAX_WRITTEN_OUT`]
-    /// units, and parameters of all models of at most 64 KiB.
+    /// Binds the parameters' buffer as a uniform one. This was measured up to 1.8 times as fast as
+    /// storage on one device, and as fast on two others. It is for one known model, layers of up to
+    /// [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
     pub const fn uniform(mut self) -> Self {
         if let Values::Bound { group, binding, .. } = self.values {
             self.values = Values::Bound { group, binding, uniform: true };
@@ -144,21 +147,21 @@ impl WgslFunction<'_> {
         self
     }
 
-    /// The same for model `index` of a population; without this, the first.
+    /// Takes model `index` of a population. Without this, it is the first.
     pub const fn model(mut self, index: usize) -> Self {
         self.which = Which::Fixed(index);
         self
     }
 
-    /// The same with a last argument `model: u32`, the model of a population that is meant; beyond
-    /// the last one, the last.
+    /// Adds a last argument `model: u32`: the model of a population that is meant. Beyond the last
+    /// model, it is the last.
     pub const fn any_model(mut self) -> Self {
         self.which = Which::Argument;
         self
     }
 
-    /// The same, followed by the gradient with respect to the inputs: of one output
-    /// `fn NAME_gradient(x: array<f32, I>) -> array<f32, I>`, of several
+    /// Adds a second function, the gradient with respect to the inputs. Of one output it is
+    /// `fn NAME_gradient(x: array<f32, I>) -> array<f32, I>`; of several it is
     /// `fn NAME_gradient(x: array<f32, I>, dy: array<f32, O>) -> array<f32, I>`, the gradient of
     /// Σ dy·y.
     pub const fn gradient(mut self) -> Self {
@@ -166,17 +169,17 @@ impl WgslFunction<'_> {
         self
     }
 
-    /// The same with loops over arrays, as for wide layers, whatever the widths: slower to run, but of a
-    /// short text. For a driver that takes long to compile: two layers of 64 units took Mesa's llvmpipe a
-    /// minute written out, and seconds in loops.
+    /// Loops over arrays whatever the widths, as wide layers do. The text is short, and the function
+    /// is slower. This is for a driver that takes long to compile: two layers of 64 units took Mesa's
+    /// llvmpipe a minute written out, and seconds in loops.
     pub const fn loops(mut self) -> Self {
         self.loops = true;
         self
     }
 
-    /// The same with products and sums in f16: arguments and results stay f32, and so do the
-    /// activation functions. The text begins with `enable f16;` and so must the module; the device
-    /// needs `Features::SHADER_F16`.
+    /// Computes products and sums in f16. Arguments, results and activation functions stay f32. The
+    /// text begins with `enable f16;` and so must the module; the device needs
+    /// `Features::SHADER_F16`.
     pub const fn f16(mut self) -> Self {
         self.f16 = true;
         self
@@ -331,8 +334,8 @@ impl WgslFunction<'_> {
 mod tests {
     use super::names::prefixed;
     use super::*;
-    use crate::network::{Activation, Encoding};
     use crate::network::Init;
+    use crate::network::{Activation, Encoding};
 
     fn mlp(width: usize) -> Mlp {
         Mlp::new(2).layer(width, Activation::Gelu).layer(1, Activation::Sigmoid)
@@ -383,15 +386,15 @@ mod tests {
         assert!(mlp.wgsl("f").model(1).text().is_err());
         assert!(mlp.wgsl("f").models(2).model(1).text().is_ok());
         assert!(Mlp::new(2).wgsl("f").text().is_err());
-        let drawn = |width| Init::Auto.sample(&self::mlp(width), 1, 0).unwrap();
-        assert!(drawn(MAX_WRITTEN_OUT).wgsl("f").text().is_ok());
-        assert!(drawn(MAX_WRITTEN_OUT + 1).wgsl("f").text().is_err());
-        assert!(drawn(3).wgsl("f").any_model().text().is_err());
-        assert!(drawn(3).wgsl("f").loops().text().is_err());
+        let sampled = |width| Init::Auto.sample(&self::mlp(width), 1, 0).unwrap();
+        assert!(sampled(MAX_WRITTEN_OUT).wgsl("f").text().is_ok());
+        assert!(sampled(MAX_WRITTEN_OUT + 1).wgsl("f").text().is_err());
+        assert!(sampled(3).wgsl("f").any_model().text().is_err());
+        assert!(sampled(3).wgsl("f").loops().text().is_err());
         assert!(mlp.wgsl("f").loops().uniform().text().is_err());
         assert!(mlp.wgsl("f").loops().text().unwrap().contains("for ("));
         let large = |value: f32| {
-            let mut values = drawn(3).values().to_vec();
+            let mut values = sampled(3).values().to_vec();
             values[4] = value;
             Parameters::new(self::mlp(3), 1, values)
         };

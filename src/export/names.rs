@@ -1,6 +1,6 @@
 //! Names of WGSL: which are taken, and a prefix for those of pieces that are copied.
 
-/// WGSL's keywords, and what the text calls: a function of such a name could not be, or would hide it.
+/// WGSL's keywords, and what the text calls. A function cannot have such a name, or would hide it.
 /// (Words that WGSL only reserves are left to the compiler's own message.)
 pub(super) const TAKEN: &[&str] = &[
     "abs",

@@ -58,7 +58,7 @@ impl Text<'_> {
             Which::Fixed(model) => model * f.mlp.parameters() + first,
             Which::Argument => first,
         };
-        let words: Vec<String> = match f.values {
+        let elements: Vec<String> = match f.values {
             Values::Baked(parameters) => {
                 let suffix = if f.f16 { "h" } else { "f" };
                 let values = &parameters.values()[at..at + len];
@@ -74,23 +74,23 @@ impl Text<'_> {
                     let whole = format!("{name}_parameters[{}]", at / 4);
                     return if f.f16 { format!("vec4<f16>({whole})") } else { whole };
                 }
-                let word = |i: usize| {
+                let element = |i: usize| {
                     let place = ["x", "y", "z", "w"][(at + i) % 4];
-                    let word = format!("{name}_parameters[{}].{place}", (at + i) / 4);
-                    if f.f16 { format!("f16({word})") } else { word }
+                    let element = format!("{name}_parameters[{}].{place}", (at + i) / 4);
+                    if f.f16 { format!("f16({element})") } else { element }
                 };
-                (0..len).map(word).collect()
+                (0..len).map(element).collect()
             }
             Values::Bound { .. } => {
                 let base = if f.which == Which::Argument { "base + " } else { "" };
                 let scalar = f.scalar();
-                let word = |i: usize| format!("{scalar}({name}_parameters[{base}{}u])", at + i);
-                (0..len).map(word).collect()
+                let element = |i: usize| format!("{scalar}({name}_parameters[{base}{}u])", at + i);
+                (0..len).map(element).collect()
             }
         };
         match len {
-            1 => words[0].clone(),
-            _ => format!("{}({})", self.vector(len), words.join(", ")),
+            1 => elements[0].clone(),
+            _ => format!("{}({})", self.vector(len), elements.join(", ")),
         }
     }
 
@@ -154,27 +154,27 @@ impl Text<'_> {
 
     /// The result, of f32 whatever the sums were in.
     pub fn result(&mut self, name: &str, units: usize) {
-        let words: Vec<String> = chunks(units)
+        let elements: Vec<String> = chunks(units)
             .enumerate()
             .flat_map(|(c, chunk)| {
                 let vector = format!("{name}_{c}");
                 (0..chunk.len).map(move |i| component(&vector, i, chunk.len)).collect::<Vec<_>>()
             })
-            .map(|word| if self.function.f16 { format!("f32({word})") } else { word })
+            .map(|element| if self.function.f16 { format!("f32({element})") } else { element })
             .collect();
-        self.w.line(format!("return array<f32, {units}>({});", words.join(", ")));
+        self.w.line(format!("return array<f32, {units}>({});", elements.join(", ")));
     }
 
     /// An argument as vectors.
     pub fn argument(&mut self, name: &str, argument: &str, units: usize) {
         for (c, chunk) in chunks(units).enumerate() {
-            let words: Vec<String> = (0..chunk.len)
+            let elements: Vec<String> = (0..chunk.len)
                 .map(|i| {
-                    let word = format!("{argument}[{}]", chunk.first + i);
-                    if self.function.f16 { format!("f16({word})") } else { word }
+                    let element = format!("{argument}[{}]", chunk.first + i);
+                    if self.function.f16 { format!("f16({element})") } else { element }
                 })
                 .collect();
-            self.vector_line(&format!("{name}_{c}"), &words);
+            self.vector_line(&format!("{name}_{c}"), &elements);
         }
     }
 

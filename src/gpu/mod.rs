@@ -61,7 +61,7 @@ impl fmt::Display for Gpu {
 }
 
 impl Gpu {
-    /// A device of one's own, on the adapter that is likely the fastest.
+    /// Makes a device of one's own, on the adapter that is likely the fastest.
     ///
     /// # Errors
     /// [`Error::NoGpu`] where there is none.
@@ -70,10 +70,10 @@ impl Gpu {
         pollster::block_on(Self::new_async())
     }
 
-    /// The same without blocking.
+    /// [`Gpu::new`] without blocking.
     ///
     /// # Errors
-    /// The same.
+    /// [`Error::NoGpu`] where there is none.
     pub async fn new_async() -> Result<Self> {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoGpu("this build has no back end of wgpu".into()));
@@ -193,10 +193,10 @@ impl Gpu {
         &self.capabilities
     }
 
-    /// The same device, planned for as `target` says: as if it were hardware, or software, without
-    /// subgroup operations, with one form of all matrix products. To compare what is made for
-    /// other devices on this one. Its limits stay its own, and
-    /// subgroups and integers of 64 bits can only be given up.
+    /// Plans for this device as if it had other capabilities: for hardware, for software, without
+    /// subgroup operations, with one tiling of all matrix products. This compares on one device what
+    /// is made for others. The limits stay the device's own, and subgroups and integers of 64 bits
+    /// can only be given up.
     #[must_use]
     pub fn planned_for(&self, capabilities: &Capabilities) -> Self {
         let own = &self.capabilities;
@@ -207,8 +207,8 @@ impl Gpu {
         Self { capabilities, ..self.clone() }
     }
 
-    /// The same device, whose kernels are compiled through the application's pipeline cache: a
-    /// later start of the application finds them there.
+    /// Compiles kernels through the application's pipeline cache: a later start of the application
+    /// finds them there.
     #[must_use]
     pub fn with_pipeline_cache(mut self, cache: &wgpu::PipelineCache) -> Self {
         self.cache = Some(cache.clone());

@@ -54,7 +54,7 @@ impl BufferRange {
     }
 }
 
-/// `Ok` if `buffer` was made for `usage`.
+/// Checks that `buffer` was made for `usage`.
 pub(crate) fn check_usage(
     what: &str,
     buffer: &wgpu::Buffer,

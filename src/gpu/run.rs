@@ -78,10 +78,10 @@ impl Matmul {
         pollster::block_on(self.run_async(gpu, a, b, bias))
     }
 
-    /// The same without blocking.
+    /// [`Matmul::run`] without blocking.
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`Matmul::run`].
     pub async fn run_async(
         &self,
         gpu: &Gpu,

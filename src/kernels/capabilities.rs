@@ -2,30 +2,30 @@
 
 use crate::kernels::Tiling;
 
-/// The limits of a device and what it is good at: pure data, so that a plan can be made for a
-/// device that is not there.
+/// The limits of a device and what it is good at. Pure data: a plan can be made for a device that
+/// is not present.
 ///
 /// ```
 /// use wgrad::Capabilities;
-/// // A GPU under WebGPU's default limits, and the same on a CPU with subgroups of 8.
+/// // A GPU with WebGPU's default limits, and a CPU device with subgroups of 8.
 /// let gpu = Capabilities::default();
 /// let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
 /// assert!(!gpu.software && cpu.software);
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Capabilities {
-    /// What the device allows.
+    /// The limits of the device.
     pub limits: wgpu::Limits,
-    /// Whether it is a program on the CPU, such as llvmpipe or SwiftShader: there memory that a
-    /// workgroup shares only costs, and registers are what there is much of.
+    /// Whether the device runs on a CPU, such as llvmpipe or SwiftShader. On such devices workgroup
+    /// memory is slow and registers are plentiful.
     pub software: bool,
-    /// Invocations of a subgroup, where shaders may use subgroup operations and every subgroup has
-    /// that many.
+    /// The number of invocations of a subgroup. `None` where shaders may not use subgroup
+    /// operations or where subgroups differ in size.
     pub subgroup: Option<u32>,
-    /// Whether shaders may use integers of 64 bits: on a device on a CPU two words of a buffer then
-    /// move as one.
+    /// Whether shaders may use 64-bit integers. A device on a CPU then moves two 32-bit elements of
+    /// a buffer in one access.
     pub int64: bool,
-    /// The form of all matrix products; without one, each takes the form that suits it.
+    /// The tiling of all matrix products. With `None`, each product takes the tiling that suits it.
     pub product: Option<Tiling>,
 }
 
@@ -36,14 +36,14 @@ impl From<wgpu::Limits> for Capabilities {
 }
 
 impl Capabilities {
-    /// The largest storage buffer.
+    /// The largest size of a storage buffer binding, in bytes.
     pub(crate) fn max_binding(&self) -> u64 {
         let limits = &self.limits;
         // Shaders count elements in u32.
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into())
     }
 
-    /// The most invocations of a workgroup along x.
+    /// The largest number of invocations of a workgroup along x.
     pub(crate) fn max_workgroup(&self) -> u32 {
         let limits = &self.limits;
         limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x)

@@ -8,20 +8,20 @@ use crate::training::Hyper;
 use crate::wgsl;
 use crate::wgsl::Piece;
 
-/// What makes one compiled form of a kernel differ from another.
+/// What distinguishes one compiled variant of a kernel from another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variant {
-    /// Pieces of WGSL that the kernel or its generated text calls.
+    /// Pieces of WGSL that the kernel or the generated text calls.
     pub pieces: Vec<&'static Piece>,
-    /// Functions and constants that are written for this variant.
+    /// The WGSL functions and constants that are generated for this variant.
     pub generated: String,
     /// Values of the shader's overrides.
     pub overrides: Vec<(&'static str, f64)>,
-    /// Types of slots that differ from the kernel's.
+    /// Types of slots, by name, where they differ from the kernel's.
     pub kinds: Vec<(&'static str, &'static str)>,
-    /// Invocations of a workgroup, where the variant decides and not the kernel.
+    /// The number of invocations of a workgroup. `None` leaves the kernel's number.
     pub workgroup: Option<u32>,
-    /// The format of the texture that is written.
+    /// The format of the storage texture that the kernel writes.
     pub texture: Option<wgpu::TextureFormat>,
 }
 
@@ -35,14 +35,15 @@ pub struct Dispatch {
     pub(crate) work: Work,
 }
 
-/// What a dispatch costs by its formula.
+/// The cost of a dispatch by its formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Work {
-    /// Bytes read, each operand once.
+    /// Bytes read. Each operand counts once.
     pub read: u64,
     /// Bytes written.
     pub written: u64,
-    /// Floating-point operations. A multiply-add is two, a call of an activation or a loss one.
+    /// Floating-point operations. A multiply-add counts as two, a call of an activation or a loss
+    /// as one.
     pub operations: u64,
 }
 
@@ -69,7 +70,7 @@ impl Dispatch {
         }
     }
 
-    /// A dispatch of an invocation for each of `elements`.
+    /// A dispatch with one invocation for each of `elements`.
     pub(crate) fn over(
         kernel: &'static Kernel,
         parameters: &impl bytemuck::NoUninit,
@@ -83,7 +84,7 @@ impl Dispatch {
         self
     }
 
-    /// Sets what it costs: elements read, elements written, operations.
+    /// Sets the cost: elements of four bytes read, elements written, operations.
     pub(crate) const fn costing(mut self, read: u64, written: u64, operations: u64) -> Self {
         self.work = Work { read: 4 * read, written: 4 * written, operations };
         self
@@ -94,12 +95,12 @@ impl Dispatch {
         self.kernel
     }
 
-    /// Invocations of a workgroup, along x.
+    /// The number of invocations of a workgroup, along x.
     pub fn workgroup(&self) -> u32 {
         self.variant.workgroup.unwrap_or(self.kernel.workgroup)
     }
 
-    /// The format of the texture that is written.
+    /// The format of the storage texture that the kernel writes.
     pub(crate) fn texture_format(&self) -> wgpu::TextureFormat {
         self.variant.texture.unwrap_or(wgpu::TextureFormat::Rgba8Unorm)
     }
@@ -109,19 +110,20 @@ impl Dispatch {
         self.groups
     }
 
-    /// What it costs by its formula.
+    /// The cost by its formula.
     pub const fn work(&self) -> Work {
         self.work
     }
 
-    /// The whole shader text: the kernel's file, its structs and bindings, and what it calls.
+    /// The whole shader text: the kernel's file, its structs and bindings, and the functions that
+    /// it calls.
     pub fn wgsl(&self) -> String {
         let pieces = [self.kernel.needs, &self.variant.pieces].concat();
         let generated = self.interface() + &self.variant.generated;
         wgsl::compose(self.kernel.source, &generated, &pieces)
     }
 
-    /// WGSL: the structs that the kernel's slots name, and its bindings.
+    /// WGSL of the structs that the kernel's slots name, and of its bindings.
     fn interface(&self) -> String {
         let mut text = wgsl::structure("Params", self.kernel.fields.iter().copied());
         let mut bindings = String::new();
@@ -152,7 +154,7 @@ impl Dispatch {
         text + &bindings
     }
 
-    /// The type of a slot in this variant.
+    /// The WGSL type of a slot in this variant.
     fn kind(&self, slot: &Slot) -> String {
         if slot.access == Access::Texture {
             let format = format!("{:?}", self.texture_format()).to_lowercase();
@@ -167,7 +169,8 @@ impl Dispatch {
         &self.variant.overrides
     }
 
-    /// The grid: workgroups along x and y, of which the last few may be idle.
+    /// The numbers of workgroups along x and y. Their product may exceed the workgroups of the
+    /// dispatch; the surplus workgroups do nothing.
     pub(crate) fn grid(&self, limits: &wgpu::Limits) -> Result<[u32; 2]> {
         let side = u64::from(limits.max_compute_workgroups_per_dimension);
         let x = self.groups.clamp(1, side.max(1));

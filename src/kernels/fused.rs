@@ -1,12 +1,12 @@
-//! Forward, loss, backward and the weight gradients of a chunk of rows, in one dispatch whatever the
-//! depth: the fully fused network of Müller, "Real-time Neural Radiance Caching for Path Tracing"
-//! (2021), in f32 and for any GPU.
+//! Forward, loss, backward and the weight gradients of a chunk of rows, in one dispatch whatever
+//! the depth. This is the fully fused network of Müller, "Real-time Neural Radiance Caching for
+//! Path Tracing" (2021), in f32 and for any GPU.
 //!
-//! A workgroup takes its chunk tile by tile. Between layers a tile stays in workgroup memory, each
-//! invocation holds four rows by four columns of a product in its registers, and the weights come
-//! in blocks that all rows of the tile share. What is kept for the weight gradients is written once
-//! and read once, by the same workgroup. The chunks' sums are added by [`super::reduce`].
-//! What it computes is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
+//! A workgroup processes its chunk tile by tile. Between layers a tile stays in workgroup memory.
+//! Each invocation holds four rows by four columns of a product in its registers. The weights are
+//! loaded in blocks that all rows of the tile share. The values for the weight gradients are
+//! written once and read once, by one workgroup. [`super::step::reduce`] adds the chunks' sums.
+//! The result is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
 use crate::error::{Error, Result};
 use crate::kernels::{
@@ -27,29 +27,29 @@ pub const KERNEL: Kernel = kernel!(
         Slot::read("inputs"),
         Slot::read("targets"),
         Slot::read("parameters"),
-        Slot::write("saved").of("array<vec4<f32>>"),
+        Slot::write("saved").with_type("array<vec4<f32>>"),
         Slot::write("partial_gradient"),
         Slot::write("partial_loss"),
     ]
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, rows, inputs]`, `partial_gradient` `[splits, models, parameters]`, each
-    /// split filled up to a multiple of four elements, `partial_loss` `[models, splits]`.
+    /// `inputs` is `[sets, rows, inputs]` and `partial_loss` `[models, splits]`. `partial_gradient`
+    /// is `[splits, models, parameters]`, each split padded to a multiple of four elements.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of the batch.
         rows: u32,
-        /// 1 where each model has inputs of its own.
+        /// 1 where each model has its own inputs.
         own_inputs: u32,
-        /// 1 where each model has targets of its own.
+        /// 1 where each model has its own targets.
         own_targets: u32,
         /// Rows of a workgroup.
         chunk: u32,
-        /// Workgroups of a model.
+        /// The number of workgroups of a model.
         splits: u32,
-        /// From partial gradient to partial gradient.
+        /// Elements from one partial gradient to the next.
         split_stride: u32,
         /// The first workgroup of this dispatch.
         first_group: u32,
@@ -58,53 +58,55 @@ shader_struct! {
     }
 }
 
-/// The widest layer, inputs and outputs included.
+/// The largest width that the kernel supports, of inputs, outputs and layers.
 pub const MAX_WIDTH: usize = 128;
 
-/// Workgroups that a step is cut into where the rows suffice: some for each core of a large GPU.
+/// The number of workgroups of a step where there are enough rows: several for each core of a large
+/// GPU.
 const GROUPS: usize = 512;
 
-/// A step's gradient.
+/// Describes the gradient of one step.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape<'a> {
     /// The network.
     pub mlp: &'a Mlp,
     /// The loss.
     pub loss: Loss,
-    /// Models.
+    /// The number of models.
     pub models: usize,
-    /// 1, or one for each model.
+    /// The number of data sets: 1, or one for each model.
     pub sets: usize,
     /// Rows of the batch.
     pub batch: usize,
 }
 
 impl Shape<'_> {
-    /// Whether each model has inputs of its own: data, or what its own tables make of them.
+    /// Whether each model has its own first-layer inputs: its own data, or the output of its own
+    /// tables.
     fn own_inputs(&self) -> bool {
         self.sets > 1 || self.mlp.encoding_parameters() > 0
     }
 
-    /// Parameters of a model's layers.
+    /// The number of parameters of a model's layers, without the encoding's tables.
     fn of_layers(&self) -> usize {
         self.mlp.parameters() - self.mlp.encoding_parameters()
     }
 }
 
-/// What the dispatches of a step are cut into.
+/// The launch configuration: how the rows of a step are divided over workgroups.
 #[derive(Debug, Clone, Copy)]
 pub struct LaunchConfig {
-    /// The widest layer, rounded up.
+    /// The widest layer, rounded up to a power of two of at least 16.
     width: usize,
     /// Rows of a workgroup.
     chunk: usize,
-    /// Workgroups of a model.
+    /// The number of workgroups of a model.
     pub splits: usize,
-    /// Elements of `saved`.
+    /// The length of the buffer `saved`, in elements.
     pub saved: usize,
 }
 
-/// The layers' layout in `saved`, in elements of four.
+/// The offsets of the layers' values in the buffer `saved`, in vectors of four elements.
 struct SavedLayout {
     levels: Vec<usize>,
     kept: Vec<usize>,
@@ -133,23 +135,25 @@ impl SavedLayout {
             levels.push(level);
             deltas.push(place(layer.units));
         }
-        // What an encoding's tables learn from.
+        // The gradient of the encoded inputs, from which the encoding's tables learn.
         let encoded = if mlp.encoding_parameters() > 0 { mlp.layer_inputs(0) } else { 0 };
         let input_delta = place(encoded);
         Self { levels, kept, deltas, input_delta, end }
     }
 }
 
-/// Where the gradient of the first layer's inputs lies among what a step keeps, in elements: the
-/// first, and from row to row.
+/// The range of the gradient of the first layer's inputs in the buffer `saved`, in elements: its
+/// offset, and its stride from row to row.
 pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
     let width = shape.mlp.layer_inputs(0);
     [4 * SavedLayout::new(shape).input_delta, width.next_multiple_of(4)]
 }
 
 impl LaunchConfig {
+    /// Chooses the launch configuration for a device.
+    ///
     /// # Errors
-    /// What makes the strategy impossible.
+    /// A requirement of the strategy is not met; the error names it.
     pub fn new(shape: Shape<'_>, capabilities: &Capabilities) -> Result<Self> {
         let Shape { mlp, models, batch, .. } = shape;
         let widest = mlp.widest();
@@ -200,7 +204,7 @@ impl LaunchConfig {
         Ok(launch)
     }
 
-    /// Rows that go through the network together: as many as leave room for a second workgroup.
+    /// The rows of a tile. The number leaves workgroup memory for a second workgroup.
     const fn tile_rows(&self) -> usize {
         match self.width {
             0..=32 => 64,
@@ -209,7 +213,7 @@ impl LaunchConfig {
         }
     }
 
-    /// Terms of a product that are in workgroup memory at once.
+    /// The terms of a product whose weights are in workgroup memory at one time.
     const fn depth(&self) -> usize {
         if self.width > 64 { 8 } else { 16 }
     }
@@ -222,9 +226,9 @@ impl LaunchConfig {
         4 * wide(self.tile_rows() * (self.width + 1) + self.depth() * self.width)
     }
 
-    /// Iterations of all loops of one invocation for `tiles` tiles.
+    /// The iterations of all loops of one invocation for `tiles` tiles.
     fn iterations(&self, mlp: &Mlp, tiles: usize) -> usize {
-        // The iteration that ends a loop counts too.
+        // The final test of a loop counts as an iteration too.
         let group = self.workgroup();
         let staged = (self.depth() * self.width / 4).div_ceil(group);
         let block = staged * 6 + 1 + self.depth() / 4 + 1 + 1;
@@ -242,10 +246,10 @@ impl LaunchConfig {
     }
 }
 
-/// The dispatches: more than one where the work is much.
+/// The dispatches of a step. There are several where one would exceed the limit of work.
 ///
 /// # Errors
-/// A size that a shader cannot count.
+/// A size does not fit in the shader's `u32`.
 pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatch>> {
     let Shape { mlp, loss, models, sets, batch } = shape;
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
@@ -271,7 +275,8 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
             first_group: to_u32("the workgroups of a fused step", first)?,
             scale: to_f32(loss.scale(batch, mlp.outputs())),
         };
-        // Every workgroup reads the parameters; rows and what is kept pass once each way.
+        // Every workgroup reads all parameters. Rows and saved values are read once and written
+        // once.
         let rows = now * wide(launch.chunk).min(wide(batch));
         let kept = wide(launch.saved) / (wide(models) * wide(batch)).max(1);
         let variant = Variant {
@@ -290,7 +295,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     Ok(result)
 }
 
-/// The sizes, the layers, and their activations.
+/// WGSL of the sizes, the layers and their activations.
 fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let mlp = shape.mlp;
     let mut w = Writer::default();
@@ -346,8 +351,8 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     Ok(w.finish())
 }
 
-/// WGSL: for each activation of hidden layers, their numbers and the call of its function `of`. Each
-/// activation stands there once, however many layers have it.
+/// For each activation of the hidden layers: the WGSL indices of its layers, and the call of its
+/// function `of`. An activation appears once, however many layers use it.
 fn hidden_cases(mlp: &Mlp, of: &str) -> Vec<(String, String)> {
     let hidden = &mlp.layers[..mlp.layers.len() - 1];
     let mut activations: Vec<Activation> = Vec::new();

@@ -1,25 +1,26 @@
 //! The GPU kernels: one WGSL file in `shaders/` and one Rust file here for each.
 //!
 //! A kernel's Rust file holds its formula, its [`Kernel`] constant, its parameters, the check of
-//! the shapes, its [`Dispatch`], and the same formula on the CPU. Everything that binds, runs or
+//! the shapes, its [`Dispatch`], and a CPU reference of the formula. Everything that binds, runs or
 //! tests a kernel derives from that constant.
 //!
-//! Any kernel can be used by itself: describe the work, get its dispatch, and [`Dispatch::run`] it
-//! on slices, or [`Gpu::prepare`](crate::Gpu::prepare) it on buffers of your own and record it.
+//! Any kernel can be used by itself. Describe the work, get its dispatch, and [`Dispatch::run`] it
+//! on slices. Or [`Gpu::prepare`](crate::Gpu::prepare) it on your own buffers and record it.
 //!
 //! ```no_run
 //! use wgrad::{Gpu, kernels::Matmul};
 //! let gpu = Gpu::new()?;
 //! let product = Matmul::new(2, 2, 3); // C [2, 2] = A [2, 3] · B [3, 2]
-//! let c = product.run(&gpu, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &[])?;
+//! let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+//! let c = product.run(&gpu, &a, &b, &[])?;
 //! assert_eq!(c, [4.0, 5.0, 10.0, 11.0]);
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 
 use crate::error::{Error, Result};
 
-/// Makes a [`Kernel`] of 64 invocations a workgroup, or of as many as said, from the name of its
-/// entry point and its file's path in `shaders/`.
+/// Makes a [`Kernel`] from the name of its entry point and the path of its file in `shaders/`. A
+/// workgroup has 64 invocations unless another number is given.
 macro_rules! kernel {
     ($name:literal in $path:literal, $parameters:ty, [$($need:ident),*], [$($slot:expr),* $(,)?]) => {
         kernel!(
@@ -89,29 +90,34 @@ pub const ALL: &[&Kernel] = &[
     &step::update::KERNEL,
 ];
 
-/// Iterations of all loops of one invocation that a dispatch may plan for: llvmpipe ends them after
-/// 65,535, silently. The rest is for what happens once a dispatch.
+/// The largest number of iterations of all loops of one invocation in a dispatch. llvmpipe ends the
+/// loops after 65,535 iterations, silently. The difference is reserved for iterations that happen
+/// once per dispatch.
 const MAX_ITERATIONS: usize = 60_000;
 
-/// Multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2 TFLOP/s, far from the two
-/// seconds after which drivers reset a GPU.
+/// The largest number of multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2
+/// TFLOP/s. Drivers reset a GPU after two seconds.
 const MAX_WORK: u64 = 1 << 33;
 
-/// Bytes of the partial gradients above which there are fewer of them.
+/// The largest size of the partial gradients, in bytes. Larger ones are split less.
 pub(crate) const PARTIAL_BYTES: u64 = 64 << 20;
 
-/// Words that an invocation of `reduce` and `update` takes, one after the other: on a CPU what comes
-/// before and after costs as much as a word, on a GPU more invocations hide each other's waiting.
+/// The number of `Lanes` values that an invocation of `reduce` and `update` handles, one after the
+/// other. On a CPU the overhead of an invocation costs as much as one value. On a GPU more
+/// invocations hide each other's latency.
 const fn runs(capabilities: &Capabilities) -> u32 {
     if capabilities.software { 8 } else { 1 }
 }
 
-/// From one array of `elements` to the next in the same buffer.
+/// Elements from one array of `elements` to the next in one buffer.
 pub(crate) const fn stride(elements: usize, padded: bool) -> usize {
     if padded { elements.next_multiple_of(4) } else { elements }
 }
 
-/// `Ok` if each of what a strategy needs, found and allowed, is there.
+/// Checks each requirement: its name, what was found, the limit.
+///
+/// # Errors
+/// [`Error::Argument`] names the first requirement that exceeds its limit.
 fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> Result<()> {
     for (what, found, allowed) in needs {
         if found > allowed {
@@ -124,7 +130,7 @@ fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> 
 
 #[cfg(test)]
 pub(crate) mod tests {
-    /// Pseudo-random numbers in ±1 that need no seed of their own.
+    /// Pseudo-random numbers in ±1 from `seed`.
     pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
         let mut random = crate::numeric::Random::new(seed);
         (0..count).map(|_| random.uniform(-1.0, 1.0)).collect()

@@ -8,18 +8,18 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::ops::Range;
 use std::path::Path;
 
-/// The type of a file's numbers.
+/// The safetensors type of `T`.
 const fn dtype<T: Real>() -> Dtype {
     if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 }
 }
 
 impl<T: Real> Parameters<T> {
-    /// The file's bytes: safetensors, tensors `layers.0.weight`, `layers.0.bias`, …, and for a grid
-    /// among the encodings `encoding.0.tables`, `[entries, features]`; a population of more than one has the models as the
-    /// leading axis.
+    /// The bytes of a safetensors file. Its tensors are `layers.0.weight`, `layers.0.bias`, …, and
+    /// `encoding.0.tables` `[entries, features]` for a grid among the encodings. A population of
+    /// more than one model has the models as leading axis.
     ///
     /// # Errors
-    /// [`Error::File`] where the library refuses.
+    /// [`Error::File`] where the safetensors library refuses the tensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let p = self.mlp().parameters();
         let mut tensors = Vec::new();
@@ -34,24 +34,26 @@ impl<T: Real> Parameters<T> {
             .iter()
             .map(|(name, shape, bytes)| {
                 let view = TensorView::new(dtype::<T>(), shape.clone(), bytes)
-                    .map_err(|error| Error::file(name, error.to_string()))?;
+                    .map_err(|error| Error::file_because(name, error.to_string(), error))?;
                 Ok((name.as_str(), view))
             })
             .collect::<Result<Vec<_>>>()?;
-        safetensors::serialize(views, None).map_err(|error| Error::file("file", error.to_string()))
+        safetensors::serialize(views, None)
+            .map_err(|error| Error::file_because("file", error.to_string(), error))
     }
 
-    /// Reads a file's bytes as the parameters of `models` models of `mlp`; f32 and f64 files are
-    /// taken by either precision.
+    /// Reads the bytes of a file as the parameters of `models` models of `mlp`. Either precision
+    /// reads f32 and f64 files.
     ///
     /// # Errors
-    /// [`Error::File`] that names the tensor: one is missing, not of the network, of another
-    /// shape or type, or holds a number that is not finite; or the file is cut short.
+    /// [`Error::File`] names the tensor. It is missing, is not part of the network, has another
+    /// shape or type, or contains a value that is not finite. A truncated file is an error too.
     pub fn from_safetensors(bytes: &[u8], mlp: &Mlp, models: usize) -> Result<Self> {
         mlp.check()?;
         check_models(mlp, models)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
-            Error::file("file", format!("not a whole safetensors file: {error}"))
+            let problem = format!("not a whole safetensors file: {error}");
+            Error::file_because("file", problem, error)
         })?;
         let p = mlp.parameters();
         let mut values = vec![T::ZERO; models * p];
@@ -72,34 +74,37 @@ impl<T: Real> Parameters<T> {
         Self::new(mlp.clone(), models, values)
     }
 
-    /// Writes the file of [`Parameters::to_safetensors`].
+    /// Writes the file that [`Parameters::to_safetensors`] describes.
     ///
     /// # Errors
     /// [`Error::File`] with the path where it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        std::fs::write(path, self.to_safetensors()?)
-            .map_err(|error| Error::file(path.display().to_string(), error.to_string()))
+        std::fs::write(path, self.to_safetensors()?).map_err(|error| {
+            Error::file_because(path.display().to_string(), error.to_string(), error)
+        })
     }
 
-    /// Reads the file of [`Parameters::from_safetensors`].
+    /// Reads a file as [`Parameters::from_safetensors`] does.
     ///
     /// # Errors
-    /// Those, and [`Error::File`] with the path where it cannot be read.
+    /// The errors of [`Parameters::from_safetensors`], and [`Error::File`] with the path where the
+    /// file cannot be read.
     pub fn load(path: impl AsRef<Path>, mlp: &Mlp, models: usize) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file(path.display().to_string(), error.to_string()))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::file_because(path.display().to_string(), error.to_string(), error)
+        })?;
         Self::from_safetensors(&bytes, mlp, models)
     }
 
-    /// A tensor's shape in the file.
+    /// A tensor's shape in the file, with the models as leading axis if there are several.
     fn shape(&self, shape: &[usize]) -> Vec<usize> {
         if self.models() == 1 { shape.to_vec() } else { [&[self.models()], shape].concat() }
     }
 }
 
-/// The tensors of a model: name, elements, shape.
+/// The tensors of one model: name, range of elements, shape.
 fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
     let mut tensors = Vec::new();
     for (index, place) in crate::network::encoding::encoding_ranges(mlp).into_iter().enumerate() {
@@ -117,14 +122,14 @@ fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
     tensors
 }
 
-/// A tensor's elements, in `T`.
+/// Reads a tensor's elements, converted to `T`.
 fn read_tensor<T: Real>(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<T>> {
     let tensor = file.tensor(name).map_err(|_| Error::file(name, "missing from the file"))?;
     if tensor.shape() != shape {
         let problem = format!("has the shape {:?}, not {shape:?}", tensor.shape());
         return Err(Error::file(name, problem));
     }
-    // A file's elements may lie at any address.
+    // Elements of a file may be unaligned.
     let values: Vec<f64> = match tensor.dtype() {
         Dtype::F32 => tensor
             .data()
@@ -200,7 +205,7 @@ mod tests {
                 tables.data().chunks(4).map(bytemuck::pod_read_unaligned).collect();
             assert_eq!(first[..256], parameters.values()[..256]);
             assert!(first.iter().all(|v| v.abs() <= 1e-4));
-            // Another grid of as many entries is another shape.
+            // Another grid with as many entries has another shape.
             let other = Grid { features_per_level: 2, log2_hashmap_size: 6, ..grid };
             let other = Mlp::new(3)
                 .encode(1, Identity::default())

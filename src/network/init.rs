@@ -4,36 +4,38 @@ use crate::error::Result;
 use crate::network::{Activation, Mlp, Parameters};
 use crate::numeric::{Random, Real};
 
-/// Bound of a grid's features at first: Müller et al., 2022, section 4.
+/// The bound of a grid's initial features: Müller et al., 2022, section 4.
 const TABLE: f64 = 1e-4;
 
-/// How the weights of a layer are drawn; biases start at 0, and a grid's features uniform in ±10⁻⁴.
+/// How the initial weights of a layer are sampled. Biases start at 0, and a grid's features are
+/// uniform in ±10⁻⁴.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Init {
-    /// By the layer's activation: [`Init::HeNormal`] in front of the rectifier family (ReLU,
-    /// leaky ReLU, GELU, SiLU, softplus), [`Init::GlorotUniform`] elsewhere.
+    /// Chooses by the layer's activation: [`Init::HeNormal`] for the rectifier family (ReLU, leaky
+    /// ReLU, GELU, SiLU, softplus), [`Init::GlorotUniform`] for the others.
     #[default]
     Auto,
-    /// N(0, 1): what the article draws.
+    /// N(0, 1), as in the article.
     StandardNormal,
     /// N(0, 2 / inputs). He et al., "Delving Deep into Rectifiers", 2015.
     HeNormal,
     /// Uniform in ±√(6 / (inputs + units)). Glorot and Bengio, "Understanding the Difficulty of
     /// Training Deep Feedforward Neural Networks", 2010.
     GlorotUniform,
-    /// For sine layers behind inputs in ±1: the first layer uniform in ±30 / inputs, the others
-    /// in ±√(6 / inputs), those that are no sine a thirtieth of that. Sitzmann et al., "Implicit Neural Representations with Periodic Activation
-    /// Functions", 2020, section 3.2, with its ω₀ = 30 in the weights.
+    /// For networks of sine layers with inputs in ±1. The first layer is uniform in ±30 / inputs,
+    /// the other sine layers in ±√(6 / inputs), and layers that are no sine in a thirtieth of that.
+    /// Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions", 2020,
+    /// section 3.2, with its ω₀ = 30 in the weights.
     Siren,
 }
 
 impl Init {
-    /// Parameters for `models` models of `mlp`: the same from the same seed, whatever device
-    /// they are for, and model m's the same however many models follow it.
+    /// Samples the parameters of `models` models of `mlp`. A seed gives one result on every device.
+    /// The parameters of model m do not depend on how many models follow it.
     ///
     /// # Errors
-    /// Those of [`Mlp::check`], and 0 models.
+    /// The errors of [`Mlp::check`], or 0 models.
     pub fn sample(self, mlp: &Mlp, models: usize, seed: u64) -> Result<Parameters> {
         mlp.check()?;
         crate::network::parameters::check_models(mlp, models)?;
@@ -100,15 +102,15 @@ mod tests {
             (Init::GlorotUniform, (2.0_f64 / 300.0).sqrt()),
             (Init::Siren, 0.06_f64.sqrt() / 30.0 / 3.0_f64.sqrt()),
         ] {
-            let drawn = init.sample(&mlp, 1, 1).unwrap();
-            assert_eq!(drawn, init.sample(&mlp, 1, 1).unwrap());
-            assert_ne!(drawn, init.sample(&mlp, 1, 2).unwrap());
-            let weights = &drawn.values()[..20_000];
+            let sampled = init.sample(&mlp, 1, 1).unwrap();
+            assert_eq!(sampled, init.sample(&mlp, 1, 1).unwrap());
+            assert_ne!(sampled, init.sample(&mlp, 1, 2).unwrap());
+            let weights = &sampled.values()[..20_000];
             let mean: f64 = weights.iter().map(|w| f64::from(*w)).sum::<f64>() / 2e4;
             let square: f64 = weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / 2e4;
             assert!(mean.abs() <= 4.0 * deviation / 141.0, "{init:?} {mean}");
             assert!((square.sqrt() / deviation - 1.0).abs() <= 0.02, "{init:?} {square}");
-            assert!(drawn.values()[20_000..].iter().all(|b| *b == 0.0));
+            assert!(sampled.values()[20_000..].iter().all(|b| *b == 0.0));
         }
     }
 

@@ -9,13 +9,13 @@ use std::ops::Range;
 /// One layer: Y = f(X Wᵀ + 1 bᵀ).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Layer {
-    /// How many units, 1 or more.
+    /// The number of units, 1 or more.
     pub units: usize,
     /// The function f.
     pub activation: Activation,
 }
 
-/// A multilayer perceptron: how many inputs, how they are encoded, and its layers. Pure data.
+/// A multilayer perceptron: the number of inputs, their encodings, and the layers. Pure data.
 ///
 /// ```
 /// use wgrad::{Activation, Mlp};
@@ -28,14 +28,14 @@ pub struct Layer {
 pub struct Mlp {
     /// The number of inputs, 1 or more.
     pub inputs: usize,
-    /// What stands between them and the first layer: an encoding of all inputs, several of some
-    /// each, one after the other, or nothing.
+    /// The encodings between the inputs and the first layer: one for all inputs, several in a row
+    /// for some inputs each, or none.
     pub encoding: Vec<EncodingPart>,
-    /// The layers in the order of the forward pass, 1 or more.
+    /// One or more layers, in the order of the forward pass.
     pub layers: Vec<Layer>,
 }
 
-/// Where a layer's parameters lie in a model's flat buffer, in elements.
+/// The ranges of a layer's parameters in a model's flat buffer, in elements.
 ///
 /// The weight is `[units, inputs of the layer]`, row-major; the bias `[units]` follows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +50,12 @@ pub struct LayerRange {
 }
 
 impl Mlp {
-    /// A network of no layers yet.
+    /// A network without layers.
     pub fn new(inputs: usize) -> Self {
         Self { inputs, encoding: Vec::new(), layers: Vec::new() }
     }
 
-    /// The same network with the next `inputs` of its inputs encoded. In the end, all are, or none.
+    /// Encodes the next `inputs` inputs. The encodings must cover all inputs in the end.
     ///
     /// ```
     /// use wgrad::encoding::{Grid, Identity, OneBlob, TriangleWave};
@@ -65,7 +65,7 @@ impl Mlp {
     ///     .layer(64, Activation::Relu)
     ///     .layer(3, Activation::Identity);
     /// assert_eq!(picture.layer_inputs(0), 32);
-    /// // Radiance at a position, of a surface, with something as it is.
+    /// // Radiance at a position on a surface, and one input that passes through.
     /// let composite = Mlp::new(9)
     ///     .encode(3, TriangleWave { frequencies: 12 })
     ///     .encode(5, OneBlob { bins: 4 })
@@ -79,7 +79,7 @@ impl Mlp {
         self
     }
 
-    /// The same network with one more layer at its end.
+    /// Adds a layer at the end.
     #[must_use]
     pub fn layer(mut self, units: usize, activation: Activation) -> Self {
         self.layers.push(Layer { units, activation });
@@ -96,7 +96,7 @@ impl Mlp {
         self.layers.last().map_or(Activation::Identity, |layer| layer.activation)
     }
 
-    /// How many inputs layer `index` has: of the first, those that the encoding makes.
+    /// The number of inputs of layer `index`. The first layer's inputs are the encodings' outputs.
     pub fn layer_inputs(&self, index: usize) -> usize {
         match index.checked_sub(1) {
             Some(below) => self.layers[below].units,
@@ -108,12 +108,12 @@ impl Mlp {
         }
     }
 
-    /// The widest layer, its inputs and outputs included.
+    /// The width of the widest layer, including its inputs and outputs.
     pub(crate) fn widest(&self) -> usize {
         self.layers.iter().map(|layer| layer.units).fold(self.layer_inputs(0), usize::max)
     }
 
-    /// Parameters of the encoding: its tables, which come first.
+    /// The number of parameters of the encodings. Their tables come first in a model.
     pub fn encoding_parameters(&self) -> usize {
         let tables = self.encoding.iter().map(|part| part.encoding.parameters(part.inputs));
         tables.fold(0, usize::saturating_add)
@@ -124,8 +124,8 @@ impl Mlp {
         self.ranges().last().map_or(0, |range| range.bias.end)
     }
 
-    /// Where each layer's parameters lie: behind those of the encoding, layer after layer, weight
-    /// before bias.
+    /// The ranges of the layers' parameters. They follow the parameters of the encodings, layer
+    /// after layer, weight before bias.
     ///
     /// ```
     /// use wgrad::{Activation, Mlp};
@@ -147,12 +147,11 @@ impl Mlp {
             .collect()
     }
 
-    /// `Ok` if the network can be built.
+    /// Checks that the network can be built.
     ///
     /// # Errors
-    /// [`Error::Argument`] where there is no layer, a width is 0, a model has more parameters
-    /// than a shader can count, or the encoding is not one of all inputs; those of
-    /// [`Encoding::check`].
+    /// [`Error::Argument`] where there is no layer, a width is 0, the number of parameters does not
+    /// fit in `u32`, or the encodings do not cover all inputs; the errors of [`Encoding::check`].
     pub fn check(&self) -> Result<()> {
         if self.layers.is_empty() {
             return Err(Error::argument("the number of layers", 0, "1 or more"));
@@ -178,7 +177,7 @@ impl Mlp {
         Ok(())
     }
 
-    /// `Ok` if `found` is the number of elements of the parameters of `models` models.
+    /// Checks that `found` is the number of elements of the parameters of `models` models.
     pub(crate) fn check_parameters(&self, found: usize, models: usize) -> Result<()> {
         check_shape("the parameters", found, &[models, self.parameters()])
     }

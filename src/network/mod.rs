@@ -1,4 +1,4 @@
-//! What is computed: a multilayer perceptron, its encodings and activations, its parameters, and
+//! What is computed: a multilayer perceptron, its encodings, its activations, its parameters, and
 //! files of them. Pure data.
 
 pub(crate) mod activation;

@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::network::Mlp;
 use crate::numeric::{Real, check_finite};
 
-/// All parameters of `models` models of one network: `[models, P]`, each model's laid out as
-/// [`Mlp::ranges`] says.
+/// The parameters of `models` models of one network: `[models, P]`, each model in the layout of
+/// [`Mlp::ranges`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters<T = f32> {
     mlp: Mlp,
@@ -13,7 +13,8 @@ pub struct Parameters<T = f32> {
     values: Vec<T>,
 }
 
-/// `Ok` if `models` models of `mlp` can be counted by a shader.
+/// Checks that there are 1 or more models of `mlp` and that their parameters can be counted in
+/// `u32`.
 pub(crate) fn check_models(mlp: &Mlp, models: usize) -> Result<()> {
     if models == 0 {
         return Err(Error::argument("the number of models", 0, "1 or more"));
@@ -27,7 +28,7 @@ impl<T: Real> Parameters<T> {
     /// Takes `values`, `[models, P]`.
     ///
     /// # Errors
-    /// A network that cannot be, 0 models, another length, a number that is not finite.
+    /// The network is not valid, there are 0 models, the length differs, or a value is not finite.
     pub fn new(mlp: Mlp, models: usize, values: Vec<T>) -> Result<Self> {
         mlp.check()?;
         check_models(&mlp, models)?;
@@ -54,7 +55,7 @@ impl<T: Real> Parameters<T> {
     /// One model's parameters, as a population of 1.
     ///
     /// # Errors
-    /// [`Error::Argument`] where there is no such model.
+    /// [`Error::Argument`] where no such model exists.
     pub fn model(&self, index: usize) -> Result<Self> {
         if index >= self.models {
             return Err(Error::argument(
@@ -68,10 +69,10 @@ impl<T: Real> Parameters<T> {
         Ok(Self { mlp: self.mlp.clone(), models: 1, values })
     }
 
-    /// The same parameters in another precision.
+    /// Converts the parameters to another precision.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where a number is too large for it.
+    /// [`Error::NotFinite`] where a value is too large for `U`.
     pub fn cast<U: Real>(&self) -> Result<Parameters<U>> {
         let values = self.values.iter().map(|v| U::of(v.to_f64())).collect();
         Parameters::new(self.mlp.clone(), self.models, values)

@@ -34,7 +34,7 @@ pub trait Real:
     const MAX: Self;
     /// The nearest number.
     fn of(value: f64) -> Self;
-    /// The same number.
+    /// The number as `f64`, exactly.
     fn to_f64(self) -> f64;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A buffer of a plan. Elements are f32 unless said otherwise; the layouts are part of the public
-/// interface, and a change of one is a breaking change.
+/// A buffer of a plan. Elements are f32 unless the text says otherwise. The layouts are part of the
+/// public interface: a change of one is a breaking change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Buffer {
@@ -17,56 +17,58 @@ pub enum Buffer {
     BatchTargets,
     /// The parameters, `[models, P]`, as [`Mlp::ranges`](crate::Mlp::ranges) lays them out.
     Parameters,
-    /// What the optimizer keeps: for each of its states `[models, P]`, filled up to a multiple of four
-    /// elements.
+    /// The optimizer's states: `[models, P]` for each state, padded to a multiple of four elements.
     States,
-    /// Their exponential moving average, `[models, P]`.
+    /// The exponential moving average of the parameters, `[models, P]`.
     EmaParameters,
     /// The optimizer's hyperparameters.
     Hyper,
     /// The step counter, the number of updates, the epoch, the position in it, and for each model
-    /// the step at which it diverged or `0xffffffff`: words of 32 bits.
+    /// the step at which it diverged or `0xffffffff`: `u32` elements.
     Status,
     /// The gradient, `[models, P]`.
     Gradient,
-    /// Partial sums of it, `[splits, models, P]` without the encoding's tables, where there are
-    /// several; each split filled up to a multiple of four elements.
+    /// Partial sums of the gradient where there are several: `[splits, models, P]` without the
+    /// encoding's tables, each split padded to a multiple of four elements.
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
     /// The loss history, `[history, models]`, a ring: step s is in row s mod history.
     Losses,
-    /// The first layer's inputs, `[models, batch, width]`, where an encoding makes them; `[sets,
-    /// batch, width]` where it has no tables.
+    /// The first layer's inputs where an encoding computes them: `[models, batch, width]`, or
+    /// `[sets, batch, width]` where the encoding has no tables.
     Encoded,
-    /// Their gradient, `[models, batch, width]`.
+    /// The gradient of the first layer's inputs, `[models, batch, width]`.
     EncodedGradient,
-    /// The largest magnitude of that, `[models]`, and what it is found through, as bits.
+    /// The bits of the largest magnitude of the encoded inputs' gradient: with index 0 the partial
+    /// results `[models, workgroups]`, with index 1 the result `[models]`.
     MaxAbs(usize),
-    /// The gradient of a grid's tables in fixed point, `[models, tables, 2]` words of 32 bits: 0
-    /// between steps.
+    /// The gradient of a grid's tables in fixed point, `[models, tables, 2]` 32-bit integers. They
+    /// are 0 between steps.
     TableSums,
-    /// A layer's activations, `[models, batch, units]`, and behind them the pre-activations where
-    /// the backward pass needs them. The last layer's: the pre-activations alone in training.
+    /// A layer's activations, `[models, batch, units]`, followed by the pre-activations where the
+    /// backward pass needs them. In training the last layer has the pre-activations alone.
     Activation(usize),
-    /// Gradients of a layer's pre-activations, `[models, batch, units]`; two, used in turn.
+    /// The gradient of a layer's pre-activations, `[models, batch, units]`. Two buffers alternate.
     Delta(usize),
-    /// What a fused step keeps between its phases: inputs, activations and deltas of all layers.
+    /// The values that a fused step saves between its phases: inputs, activations and deltas of all
+    /// layers.
     Saved,
     /// The gradient of the inputs, `[models, batch, inputs]`.
     InputGradient,
-    /// One model's parameters, `[P]`, that a population of copies differs from.
+    /// The parameters of one model, `[P]`, from which the copies of a population are made.
     Base,
-    /// The values that replace them, one a copy, `[P]`.
+    /// The replacement of each parameter, `[P]`; each copy takes one.
     Replaced,
-    /// The texture that a prediction is written into.
+    /// The texture that receives a prediction.
     Texels,
-    /// Bound where a kernel's slot is not used.
+    /// A placeholder for a slot that the kernel does not use.
     Unused(usize),
 }
 
 impl Buffer {
-    /// Whether its size depends on how a gradient is taken, and nothing is in it between steps.
+    /// Whether the buffer's size depends on how the gradient is computed. Such a buffer holds
+    /// nothing between steps.
     pub(crate) const fn is_scratch(self) -> bool {
         matches!(self, Self::PartialGradient | Self::PartialLoss | Self::Unused(_))
     }

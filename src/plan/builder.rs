@@ -6,7 +6,7 @@ use crate::kernels::{Capabilities, Dispatch};
 use crate::network::{LayerRange, Mlp};
 use crate::numeric::{to_u32, wide};
 
-/// Collects dispatches, and the buffers that they need. Each stage of a plan is a method, in the
+/// Collects dispatches and the buffers that they need. Each stage of a plan is a method, in the
 /// file of its stage.
 pub(super) struct Builder<'a> {
     pub mlp: &'a Mlp,
@@ -16,24 +16,24 @@ pub(super) struct Builder<'a> {
     pub sets: usize,
     /// Rows of a model.
     pub batch: usize,
-    /// The first row of the inputs that a forward pass reads.
+    /// The index of the first row of the inputs that a forward pass reads.
     pub read_from: usize,
-    /// Where its outputs go, where they are some rows of more.
+    /// The slice of the outputs that a forward pass writes; `None` for all of them.
     pub written: Option<Slice>,
     buffers: Vec<(Buffer, u64)>,
     nodes: Vec<Node>,
 }
 
-/// Some rows of more.
+/// Some of the rows of a buffer.
 #[derive(Clone, Copy)]
 pub(super) struct Slice {
-    /// The first of them.
+    /// The index of the first row.
     pub first: usize,
-    /// All rows.
+    /// The number of rows of the buffer.
     pub of: usize,
 }
 
-/// A size as a shader counts it.
+/// Converts a size to the shader's `u32`.
 pub(super) fn n(value: usize) -> Result<u32> {
     to_u32("a size of the plan", wide(value))
 }
@@ -60,19 +60,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A buffer of f32 in `shape`.
+    /// Adds a buffer of f32 elements in `shape`.
     pub fn buffer(&mut self, buffer: Buffer, shape: &[usize]) -> Result<()> {
         let elements = shape.iter().fold(1_u64, |all, side| all.saturating_mul(wide(*side)));
         let bytes = elements.saturating_mul(4);
         self.bytes(buffer, bytes);
-        // Before anything counts its elements in u32.
+        // Before any code counts the buffer's elements in u32.
         to_u32(&format!("the number of elements of the buffer `{buffer}`"), elements)?;
         Ok(())
     }
 
-    /// A buffer of so many bytes. One that several stages use is as large as the largest needs.
+    /// Adds a buffer of so many bytes. A buffer that several stages use has the largest size that
+    /// one of them needs.
     pub fn bytes(&mut self, buffer: Buffer, bytes: u64) {
-        // Whole vectors of four: shaders read and write such.
+        // Shaders access vectors of four: sizes are multiples of 16 bytes.
         let bytes = bytes.max(16).checked_next_multiple_of(16).unwrap_or(u64::MAX);
         match self.buffers.iter_mut().find(|(known, _)| *known == buffer) {
             Some((_, known)) => *known = bytes.max(*known),
@@ -84,7 +85,10 @@ impl<'a> Builder<'a> {
         self.nodes.push(Node { dispatch, buffers: buffers.to_vec() });
     }
 
-    /// The dispatches and buffers, if all of them fit the device.
+    /// The dispatches and the buffers.
+    ///
+    /// # Errors
+    /// A buffer does not fit the device.
     pub fn finish(self) -> Result<Stages> {
         let allowed = self.capabilities.max_binding();
         let too_large = |(_, bytes): &&(Buffer, u64)| *bytes > allowed;

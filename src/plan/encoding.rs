@@ -1,4 +1,4 @@
-//! The stages of an encoding: the first layer's inputs, and the gradients behind them.
+//! The stages of an encoding: the first layer's inputs, and the gradients of tables and inputs.
 
 use super::Buffer;
 use super::builder::Builder;
@@ -14,23 +14,24 @@ use crate::kernels::encoding::{EncodedPart, EncodedRows};
 use crate::network::Encoding;
 use crate::network::encoding::{EncodingRange, encoding_ranges};
 
-/// Rows of a buffer.
+/// The range of some rows in a buffer.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     pub buffer: Buffer,
-    /// The first element of the first row.
+    /// The index of the first row's first element.
     pub first: usize,
     /// Elements from row to row.
     pub width: usize,
 }
 
 impl Builder<'_> {
-    /// How many sets of rows the first layer reads: one for each model where each has tables.
+    /// The number of row sets that the first layer reads: one for each model where an encoding has
+    /// tables.
     pub fn encoded_sets(&self) -> usize {
         if self.mlp.encoding_parameters() > 0 { self.models } else { self.sets }
     }
 
-    /// A part of the encoding for `models` models.
+    /// One encoding for `models` models, and the rows that it encodes.
     fn part(&self, range: EncodingRange, models: usize) -> EncodedPart {
         let rows = EncodedRows {
             models,
@@ -43,7 +44,7 @@ impl Builder<'_> {
         EncodedPart { range, rows }
     }
 
-    /// The first layer's inputs, where an encoding makes them: a dispatch a part.
+    /// The first layer's inputs where encodings compute them: one dispatch per encoding.
     pub fn encode(&mut self, x: Buffer) -> Result<()> {
         let models = self.encoded_sets();
         let parameters = self.mlp.parameters();
@@ -60,7 +61,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The gradient of every grid's tables from `delta`, that of the first layer's inputs.
+    /// The gradient of every grid's tables, from the gradient `delta` of the first layer's inputs.
     pub fn table_gradients(&mut self, x: Buffer, delta: Rows) -> Result<()> {
         use Buffer::{Gradient, MaxAbs as Found, Status, TableSums};
         let (models, rows, parameters) = (self.models, self.batch, self.mlp.parameters());
@@ -94,7 +95,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The gradient of the inputs from that of what an encoding makes of them.
+    /// The gradient of the inputs, from the gradient of the encoded inputs.
     pub fn encoding_gradient(&mut self, x: Buffer) -> Result<()> {
         use Buffer::{EncodedGradient, InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;

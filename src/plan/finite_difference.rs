@@ -1,4 +1,4 @@
-//! The losses of many copies of a model, for a gradient by finite differences.
+//! The losses of many copies of one model, for a gradient by finite differences.
 
 use super::builder::Builder;
 use super::layered::Purpose;
@@ -6,24 +6,26 @@ use super::{Buffer, Node, Stages};
 use crate::error::Result;
 use crate::kernels::Capabilities;
 use crate::kernels::measure::perturb::Perturb;
-use crate::kernels::step::Status as StatusWords;
+use crate::kernels::step;
 use crate::kernels::step::reduce::Reduce;
 use crate::network::Mlp;
 use crate::numeric::narrow;
 use crate::training::Loss;
 
-/// The losses of a population of copies of one model, each with one parameter changed.
+/// The losses of a population of copies of one model. Each copy has one parameter changed.
 #[derive(Debug, Clone)]
 pub(crate) struct FiniteDifferencePlan {
     pub models: usize,
     pub forward: Stages,
 }
 
-/// Elements of a layer's activations of all copies, above which there are fewer of them.
+/// The largest number of elements of a layer's activations over all copies. It limits the number of
+/// copies.
 const COPIES_ELEMENTS: usize = 1 << 22;
 
 impl FiniteDifferencePlan {
-    /// The plan for as many copies at once as pay and fit, at most one for each parameter.
+    /// The plan for several copies at once. Their number is limited by `COPIES_ELEMENTS`, by the
+    /// device and by the number of parameters.
     pub fn new(mlp: &Mlp, loss: Loss, rows: usize, capabilities: &Capabilities) -> Result<Self> {
         mlp.check()?;
         let p = mlp.parameters();
@@ -37,7 +39,7 @@ impl FiniteDifferencePlan {
         b.buffer(Buffer::Parameters, &[models, p])?;
         b.buffer(Buffer::Base, &[p])?;
         b.buffer(Buffer::Replaced, &[p])?;
-        b.bytes(Buffer::Status, StatusWords::bytes(models)?);
+        b.bytes(Buffer::Status, step::Status::bytes(models)?);
         b.buffer(Buffer::Losses, &[models])?;
         for i in 0..2 {
             b.bytes(Buffer::Unused(i), 4);
@@ -61,7 +63,7 @@ impl FiniteDifferencePlan {
         Ok(Self { models, forward: b.finish()? })
     }
 
-    /// What makes the copies that replace parameters from `first` on.
+    /// The dispatch that makes the copies. They replace the parameters from `first` on.
     pub fn perturb(&self, mlp: &Mlp, first: usize) -> Result<Node> {
         Ok(Node {
             dispatch: Perturb { parameters: mlp.parameters(), models: self.models, first }

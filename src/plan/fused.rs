@@ -9,8 +9,8 @@ use crate::kernels::step::reduce::Reduce;
 use crate::kernels::{fused, stride};
 
 impl Builder<'_> {
-    /// The gradient of a step, in [`Buffer::Gradient`], and its loss: two dispatches, whatever the
-    /// depth, besides those of an encoding.
+    /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss. This takes two
+    /// dispatches, whatever the depth, besides those of an encoding.
     pub fn fused_gradient(&mut self, sizes: &Sizes) -> Result<()> {
         use Buffer::{Parameters, PartialGradient, PartialLoss, Saved};
         let [x, t] = sizes.batch_buffers();

@@ -1,4 +1,4 @@
-//! The gradient layer by layer: each layer is one matrix product with its epilogue.
+//! The gradient layer by layer. Each layer is one matrix product with its epilogue.
 
 use super::Buffer;
 use super::builder::{Builder, Slice, n};
@@ -13,25 +13,25 @@ use crate::network::{Activation, Saved};
 use crate::numeric::{narrow, wide};
 use crate::training::Loss;
 
-/// What a forward pass is for: what it keeps, and how it ends.
+/// The purpose of a forward pass, which decides what it saves and how it ends.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Purpose {
-    /// Keeps what the backward pass needs; ends at the last pre-activations.
+    /// Saves what the backward pass needs and ends at the last pre-activations.
     Training,
-    /// Keeps nothing; ends at the last pre-activations.
+    /// Saves nothing and ends at the last pre-activations.
     Loss,
-    /// Keeps nothing; ends at the outputs.
+    /// Saves nothing and ends at the outputs.
     Prediction,
 }
 
 impl Builder<'_> {
-    /// The gradient of a step, in [`Buffer::Gradient`], and its loss.
+    /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss.
     pub fn layered_gradient(&mut self, sizes: &Sizes) -> Result<()> {
         let [x, t] = sizes.batch_buffers();
         let tables = self.mlp.encoding_parameters();
         let of_layers = self.mlp.parameters() - tables;
         let splits = self.splits();
-        // A gradient of one part needs no second buffer, and no sum.
+        // An unsplit gradient needs no second buffer and no sum.
         let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
         let elements =
             if splits > 1 { stride(of_layers.saturating_mul(self.models), true) } else { 1 };
@@ -58,7 +58,8 @@ impl Builder<'_> {
         self.reduce(reduce, partial)
     }
 
-    /// The gradient of the inputs, from what [`Builder::layered_gradient`] leaves.
+    /// The gradient of the inputs. It uses the buffers that [`Builder::layered_gradient`] has
+    /// written.
     pub fn input_gradient(&mut self, sizes: &Sizes) -> Result<()> {
         if self.mlp.encoding_parameters() == 0 {
             self.layer_gradient(0)?;
@@ -116,7 +117,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Ends with the loss's partial sums and the last layer's delta; how many sums there are.
+    /// Ends with the loss's partial sums and the last layer's delta. Returns the number of partial
+    /// sums.
     pub fn loss(&mut self, loss: Loss, t: Buffer) -> Result<usize> {
         let outputs = self.mlp.outputs();
         let gradient = LossGradient {
@@ -139,14 +141,14 @@ impl Builder<'_> {
         Ok(groups)
     }
 
-    /// The delta of layer `layer`: the two buffers take turns from the last layer down.
+    /// The buffer of layer `layer`'s delta. Two buffers alternate from the last layer down.
     fn delta(&self, layer: usize) -> Buffer {
         Buffer::Delta((self.mlp.layers.len() - 1 - layer) % 2)
     }
 
-    /// Into how many parts the batch is cut for the weight gradients: enough invocations to fill
-    /// a GPU, sums short enough to be accurate, and no more memory than pays. A CPU has few cores to
-    /// fill: from 8 tiles of a subgroup on, longer sums only save memory.
+    /// The number of parts of the batch for the weight gradients. It gives enough invocations to
+    /// fill a GPU, keeps sums short enough to be accurate, and limits the memory. A CPU has few
+    /// cores to fill: from 8 tiles of a subgroup on, longer sums only save memory.
     fn splits(&self) -> usize {
         let of_layers = self.mlp.parameters() - self.mlp.encoding_parameters();
         let all = wide(of_layers).saturating_mul(wide(self.models));
@@ -157,13 +159,13 @@ impl Builder<'_> {
         wanted.max(self.batch.div_ceil(matmul::max_chunk()))
     }
 
-    /// From model to model of what layer `layer` reads.
+    /// The stride from model to model of layer `layer`'s inputs; 0 where all models share them.
     fn input_model(&self, layer: usize) -> Result<u32> {
         let shared = layer == 0 && self.encoded_sets() == 1;
         if shared { Ok(0) } else { n(self.batch * self.mlp.layer_inputs(layer)) }
     }
 
-    /// What layer `layer` reads.
+    /// The buffer of layer `layer`'s inputs.
     fn input(&self, layer: usize, x: Buffer) -> Buffer {
         match layer.checked_sub(1) {
             Some(below) => Buffer::Activation(below),
@@ -172,16 +174,16 @@ impl Builder<'_> {
         }
     }
 
-    /// Where the pre-activations of layer `layer` lie behind its activations.
+    /// The offset of layer `layer`'s pre-activations, which follow its activations.
     fn saved_offset(&self, layer: usize) -> Result<u32> {
         n(self.models * self.batch * self.mlp.layers[layer].units)
     }
 
-    /// dW = Δᵀ X and db = Δᵀ 1, in one product: X has a column of ones behind its own.
+    /// dW = Δᵀ X and db = Δᵀ 1 in one product: X has an additional column of ones.
     fn weight_gradient(&mut self, layer: usize, x: Buffer, splits: usize) -> Result<()> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
-        // Partial sums have no place for tables.
+        // The partial sums leave the tables out.
         let tables = self.mlp.encoding_parameters();
         let of_layers = self.mlp.parameters() - tables;
         let (start, p) = if splits > 1 { (tables, of_layers) } else { (0, self.mlp.parameters()) };
@@ -215,7 +217,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The delta of the layer below: Δ W ⊙ f′; below layer 0, the gradient of its inputs: Δ W.
+    /// The delta of the layer below, Δ W ⊙ f′. Below layer 0 it is the gradient of the inputs, Δ W.
     fn layer_gradient(&mut self, layer: usize) -> Result<()> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;

@@ -1,23 +1,27 @@
-//! What a training step, a loss or a prediction does: buffers, their sizes, and every dispatch.
+//! The buffers, their sizes and every dispatch of a training step, a loss or a prediction.
 //!
-//! Pure data, computed from the description and the device's limits; no GPU is needed to make a
-//! plan or to test one. There are three strategies ([`Strategy`]): `resident` is one dispatch of many
-//! steps, and for a population one of `advance`, which moves the step counter; `fused` has one dispatch
-//! for forward, loss and backward, then `reduce` and `update`; `layered` runs the layers one after
-//! another, each as one matrix product with its epilogue:
+//! A plan is pure data. It is computed from the description and the device's limits, so making or
+//! testing one needs no GPU. There are three strategies ([`Strategy`]):
+//! - `resident` takes many steps in one dispatch. For a population a second dispatch, `advance`,
+//!   advances the step counter.
+//! - `fused` has one dispatch for forward, loss and backward, then `reduce` and `update`.
+//! - `layered` runs the layers one after another. Each layer is one matrix product with its
+//!   epilogue.
 //!
 //! | stage of `layered` | dispatches |
 //! | --- | --- |
 //! | `gather`: the mini-batch (not for full batches) | 1 |
-//! | `encode_pointwise`, `encode_grid`: the first layer's inputs, where an encoding makes them | 1 a part |
+//! | `encode_pointwise`, `encode_grid`: the first layer's inputs from an encoding | 1 an encoding |
 //! | forward: `matmul` with bias and activation | 1 a layer |
 //! | `loss`: value, and gradient of the last pre-activations | 1 |
 //! | weight and bias gradient: `matmul`, split over the batch | 1 a layer |
-//! | gradient of the layer below: `matmul` with the activation's derivative | 1 a layer but the first |
-//! | gradient of a grid's tables: `max_abs`, `scatter`, `dequantize` (after that of the first layer's inputs) | 4 a grid |
-//! | `reduce`: sums the splits, the loss, checks both | 1 |
+//! | gradient of the layer below: `matmul` with the derivative | 1 a layer but the first |
+//! | gradient of a grid's tables: `max_abs` (twice), `scatter`, `dequantize` | 4 a grid |
+//! | `reduce`: sums of the splits and of the loss, check that they are finite | 1 |
 //! | `update`: the optimizer and the step counter | 1 |
-//! | `ema`, where one is kept | 1 |
+//! | `ema`, where the training keeps an average | 1 |
+//!
+//! The gradient of the tables follows the gradient of the first layer's inputs.
 
 mod buffer;
 mod builder;
@@ -47,14 +51,15 @@ use std::fmt;
 pub struct Node {
     /// The dispatch.
     pub dispatch: Dispatch,
-    /// The buffers, in the order of the kernel's slots without the first.
+    /// The buffers in the order of the kernel's slots, without the first slot (the parameters).
     pub buffers: Vec<Buffer>,
 }
 
 /// The plan of a training: pure data.
 ///
 /// ```
-/// use wgrad::{Activation, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan, Strategy, Training};
+/// use wgrad::{Activation, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan};
+/// use wgrad::{Strategy, Training};
 /// let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
 /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0));
 /// let plan = Plan::new(&mlp, &training, DataShape::shared(1000), &Capabilities::default())?;
@@ -83,17 +88,17 @@ pub(crate) struct Stages {
     pub buffers: Vec<(Buffer, u64)>,
 }
 
-/// Dispatches that together take one step, or several at once.
+/// Dispatches that together take one step, or several steps at once.
 #[derive(Debug, Clone)]
 pub struct StepGroup {
-    /// How many steps.
+    /// The number of steps.
     pub steps: u32,
     /// The dispatches, in order.
     pub nodes: Vec<Node>,
 }
 
 impl StepGroup {
-    /// What one of its steps costs by its formulas.
+    /// The cost of one of its steps by the kernels' formulas.
     pub fn work(&self) -> Work {
         let mut work = Work::default();
         self.nodes.iter().for_each(|node| work += node.dispatch.work());
@@ -107,13 +112,12 @@ impl StepGroup {
 }
 
 impl Plan {
-    /// The plan of training `mlp` on data of the shape `data` on a device of `capabilities`.
+    /// The plan for training `mlp` on data of the shape `data` on a device of `capabilities`.
     ///
     /// # Errors
-    /// Those of [`Training::check`] and [`Batch::size`](crate::Batch::size);
+    /// The errors of [`Training::check`] and [`Batch::size`](crate::Batch::size);
     /// [`Error::TooLarge`](crate::Error::TooLarge) where a buffer would not fit;
-    /// [`Error::Argument`](crate::Error::Argument) where the strategy that was asked for is not
-    /// possible.
+    /// [`Error::Argument`](crate::Error::Argument) where the requested strategy is not possible.
     pub fn new(
         mlp: &Mlp,
         training: &Training,
@@ -142,17 +146,17 @@ impl Plan {
         Ok(Self { sizes, strategy, groups, buffers })
     }
 
-    /// How the steps are put on the GPU: what was asked for, or what the plan has chosen.
+    /// The strategy: the requested one, or the one that the plan has chosen.
     pub const fn strategy(&self) -> Strategy {
         self.strategy
     }
 
-    /// The ways to take some steps, those of the most steps first; the last takes one.
+    /// The step groups, in order of decreasing steps. The last one takes one step.
     pub fn groups(&self) -> &[StepGroup] {
         &self.groups
     }
 
-    /// Dispatches that `steps` steps take.
+    /// The number of dispatches of `steps` steps.
     pub fn dispatches(&self, steps: u32) -> usize {
         let mut left = steps;
         self.groups.iter().fold(0, |count, group| {
@@ -162,48 +166,48 @@ impl Plan {
         })
     }
 
-    /// Rows of a step.
+    /// The number of rows of a step.
     pub const fn batch(&self) -> usize {
         self.sizes.batch
     }
 
-    /// Steps whose losses the GPU keeps.
+    /// The number of steps whose losses the GPU keeps.
     pub const fn history(&self) -> usize {
         self.sizes.history
     }
 
-    /// The buffers of its steps and their sizes in bytes. Those that only a gradient outside of a
-    /// step needs are made when it is asked for.
+    /// The buffers of its steps, and their sizes in bytes. Buffers for a gradient outside of a step
+    /// are created on demand.
     pub fn buffers(&self) -> &[(Buffer, u64)] {
         &self.buffers
     }
 
-    /// The dispatches of one step taken by itself, in order.
+    /// The dispatches of a single step, in order.
     pub fn step(&self) -> Vec<&Node> {
         self.groups.iter().flat_map(|g| g.nodes.iter().filter(|_| g.steps == 1)).collect()
     }
 
-    /// Inputs and targets of a step, after [`Plan::gather`].
+    /// The buffers of a step's inputs and targets, after [`Plan::gather`].
     pub(crate) fn batch_buffers(&self) -> [Buffer; 2] {
         self.sizes.batch_buffers()
     }
 
-    /// What samples the mini-batch of the next step; nothing where a step takes all rows.
+    /// The dispatches that sample the next step's mini-batch; none where a step uses all rows.
     pub(crate) fn gather(&self) -> Result<Stages> {
         self.stages(|_| Ok(()))
     }
 
-    /// What leaves the gradient of the next step's batch in [`Buffer::Gradient`].
+    /// The dispatches that leave the gradient of the next step's batch in [`Buffer::Gradient`].
     pub(crate) fn gradient(&self) -> Result<Stages> {
         self.stages(|b| own_gradient(b, &self.sizes, self.strategy))
     }
 
-    /// What leaves that gradient layer by layer, every activation in a buffer of its own.
+    /// The dispatches that compute that gradient layer by layer, each activation in its own buffer.
     pub(crate) fn layered(&self) -> Result<Stages> {
         self.stages(|b| b.layered_gradient(&self.sizes))
     }
 
-    /// What leaves the gradient of the inputs in [`Buffer::InputGradient`].
+    /// The dispatches that leave the gradient of the inputs in [`Buffer::InputGradient`].
     pub(crate) fn input_gradient(&self) -> Result<Stages> {
         self.stages(|b| {
             b.layered_gradient(&self.sizes)?;
@@ -211,7 +215,7 @@ impl Plan {
         })
     }
 
-    /// The mini-batch, and what follows it.
+    /// The dispatches of the mini-batch, followed by `rest`.
     fn stages(&self, rest: impl FnOnce(&mut Builder<'_>) -> Result<()>) -> Result<Stages> {
         let mut b = self.sizes.builder();
         b.state(&self.sizes)?;
@@ -220,17 +224,17 @@ impl Plan {
         b.finish()
     }
 
-    /// What a step costs by its formulas, where many are taken.
+    /// The cost of a step by the kernels' formulas, where many steps are taken.
     pub fn work(&self) -> Work {
         self.groups.first().map_or_else(Work::default, StepGroup::work)
     }
 
-    /// The bytes of all buffers of its steps.
+    /// The size of all buffers of its steps, in bytes.
     pub fn memory(&self) -> u64 {
         self.buffers.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// What is trained, in a line.
+    /// A line that describes the training.
     fn title(&self) -> String {
         let Sizes { mlp, training, batch, .. } = &self.sizes;
         let models = training.models;
@@ -245,8 +249,8 @@ impl Plan {
     }
 }
 
-/// The gradient of a step as the strategy takes it; the resident one, whose steps have none outside
-/// of their kernel, layer by layer.
+/// The gradient of a step by the strategy's own kernels. The resident kernel has no gradient
+/// outside of its steps, so its gradient is computed layer by layer.
 fn own_gradient(b: &mut Builder<'_>, sizes: &Sizes, strategy: Strategy) -> Result<()> {
     match strategy {
         Strategy::Fused => b.fused_gradient(sizes),

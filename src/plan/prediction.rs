@@ -9,18 +9,18 @@ use crate::kernels::measure::texture::Texture;
 use crate::network::Mlp;
 use crate::numeric::narrow;
 
-/// The forward pass alone, on `rows` rows at a time.
+/// The forward pass alone, on slices of `rows` rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Prediction {
     pub rows: usize,
     pub stages: Stages,
 }
 
-/// Rows that a prediction takes at a time, where the device has room for them.
+/// The number of rows of a slice, where the device has memory for them.
 const PREDICTION_ROWS: usize = 16_384;
 
 impl Prediction {
-    /// How many rows a slice of a prediction of `rows` rows has.
+    /// The number of rows of a slice of a prediction of `rows` rows.
     pub fn slice(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> usize {
         let encoded = mlp.layer_inputs(0) * if mlp.encoding_parameters() > 0 { models } else { 1 };
         let widest = mlp.inputs.max(encoded);
@@ -29,15 +29,15 @@ impl Prediction {
         rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
     }
 
-    /// The plan for `rows` rows in slices as large as `target` allows.
+    /// The plan for `rows` rows, in slices as large as the device allows.
     pub fn new(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> Result<Self> {
         mlp.check()?;
         let rows = Self::slice(mlp, models, rows, capabilities);
         Self::in_slices(mlp, models, [rows, rows], None, capabilities)
     }
 
-    /// The plan that leaves the outputs of all `rows` rows, slice after slice, in one buffer or in
-    /// a texture of a format and a width.
+    /// The plan that writes the outputs of all `rows` rows, slice after slice, into one buffer, or
+    /// into a texture of the given format and width.
     pub fn whole(
         mlp: &Mlp,
         models: usize,

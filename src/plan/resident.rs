@@ -1,4 +1,4 @@
-//! Steps by the resident kernel, many in a dispatch.
+//! Steps by the resident kernel, many per dispatch.
 
 use super::builder::Builder;
 use super::sizes::Sizes;
@@ -8,8 +8,9 @@ use crate::kernels::resident;
 use crate::kernels::step::advance::Advance;
 
 impl Builder<'_> {
-    /// Dispatches of as many steps as one may take, and of each power of two below and three
-    /// quarters of it: any number of steps is a sum of few.
+    /// Step groups of the largest number of steps that one dispatch may take, of each smaller power
+    /// of two, and of three quarters of each power. Any number of steps is then a sum of few
+    /// groups.
     pub fn resident_groups(&self, sizes: &Sizes) -> Result<Vec<StepGroup>> {
         let shape = sizes.resident();
         let most = resident::most_steps(shape, self.capabilities)?;

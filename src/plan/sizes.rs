@@ -1,4 +1,4 @@
-//! The sizes that every part of a training's plan follows from.
+//! The sizes that determine every stage of a training's plan.
 
 use super::builder::Builder;
 use crate::error::Result;
@@ -8,10 +8,10 @@ use crate::kernels::{Capabilities, fused, resident};
 use crate::network::Mlp;
 use crate::training::{Batch, DataShape, Schedule, Strategy, Training};
 
-/// Bytes of the loss history above which it holds fewer steps.
+/// The largest size of the loss history, in bytes. It limits the number of steps.
 const HISTORY_BYTES: usize = 16 << 20;
 
-/// A training on data of a shape, on a device.
+/// A training on data of a given shape, on a device.
 #[derive(Debug, Clone)]
 pub(super) struct Sizes {
     pub mlp: Mlp,
@@ -20,7 +20,7 @@ pub(super) struct Sizes {
     pub capabilities: Capabilities,
     /// Rows of a step.
     pub batch: usize,
-    /// Steps whose losses the GPU keeps.
+    /// The number of steps whose losses the GPU keeps.
     pub history: usize,
 }
 
@@ -42,7 +42,7 @@ impl Sizes {
         })
     }
 
-    /// The strategy that was asked for, or the one that is likely the fastest.
+    /// The requested strategy, or the one that is likely the fastest.
     pub fn strategy(&self) -> Strategy {
         match self.training.strategy {
             Strategy::Auto if resident::pays(self.resident(), &self.capabilities) => {
@@ -62,7 +62,7 @@ impl Sizes {
         Builder::new(mlp, capabilities, training.models, data.sets, *batch)
     }
 
-    /// Whether a step takes some of the rows only.
+    /// Whether a step uses only some of the rows.
     pub fn is_mini_batch(&self) -> bool {
         self.training.batch != Batch::Full
     }

@@ -1,5 +1,5 @@
-//! What every step begins and ends with, whatever the strategy: the mini-batch, the sums, the
-//! update, the moving average.
+//! The stages at the beginning and end of every step, whatever the strategy: the mini-batch, the
+//! sums, the update, the moving average.
 
 use super::Buffer;
 use super::builder::Builder;
@@ -12,7 +12,7 @@ use crate::numeric::wide;
 use crate::training::Hyper;
 
 impl Sizes {
-    /// Inputs and targets of a step.
+    /// The buffers of a step's inputs and targets.
     pub fn batch_buffers(&self) -> [Buffer; 2] {
         if self.is_mini_batch() {
             [Buffer::BatchInputs, Buffer::BatchTargets]
@@ -23,7 +23,7 @@ impl Sizes {
 }
 
 impl Builder<'_> {
-    /// The buffers that a training keeps from step to step.
+    /// Adds the buffers that a training keeps from step to step.
     pub fn state(&mut self, sizes: &Sizes) -> Result<()> {
         let (mlp, training, data) = (&sizes.mlp, &sizes.training, sizes.data);
         let each = [training.models, mlp.parameters()];
@@ -40,7 +40,7 @@ impl Builder<'_> {
         self.buffer(Buffer::Losses, &[sizes.history, training.models])
     }
 
-    /// The mini-batch; nothing where a step takes all rows.
+    /// Samples the mini-batch; adds nothing where a step uses all rows.
     pub fn gather(&mut self, sizes: &Sizes) -> Result<()> {
         if !sizes.is_mini_batch() {
             return Ok(());
@@ -53,7 +53,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The sums of a step's partial results.
+    /// Sums the partial results of a step.
     pub fn reduce(&mut self, reduce: Reduce, partial: Buffer) -> Result<()> {
         use Buffer::{Gradient, Losses, PartialLoss, Status};
         self.buffer(Gradient, &[self.models, self.mlp.parameters()])?;
@@ -62,7 +62,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The optimizer, the step counter, and the moving average where one is kept.
+    /// Updates the parameters, the step counter, and the moving average where the training keeps
+    /// one.
     pub fn update(&mut self, sizes: &Sizes) -> Result<()> {
         use Buffer::{EmaParameters, Gradient, Hyper, Parameters, States, Status};
         let dispatch = sizes.update().dispatch(self.capabilities)?;

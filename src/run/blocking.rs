@@ -3,8 +3,10 @@
 use crate::error::Result;
 use crate::gpu::blocking;
 use crate::network::Parameters;
+use crate::plan::Node;
 use crate::run::{Model, Trainer, WarmUp};
 use crate::training::{Gradients, Health, Losses, Train};
+use std::time::Duration;
 
 blocking! { impl Train for Trainer {
     fn train(&mut self, steps: u32) -> Result<()> = train_async;
@@ -26,6 +28,24 @@ blocking! { impl Trainer {
     /// # Errors
     /// A lost device, no memory.
     pub fn warm_up(&mut self) -> Result<WarmUp> = warm_up_async;
+} }
+
+blocking! { impl Trainer {
+    /// Measures what each dispatch of a step costs by itself, or of as many steps as the plan takes
+    /// at once: the least time in some passes of nothing else. What the dispatches change is put back.
+    ///
+    /// ```no_run
+    /// # fn show(trainer: &mut wgrad::Trainer) -> wgrad::Result<()> {
+    /// for (node, time) in trainer.profile()? {
+    ///     println!("{:24} {time:?}", node.dispatch.kernel().name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A lost device, no memory.
+    pub fn profile(&mut self) -> Result<Vec<(Node, Duration)>> = profile_async;
 } }
 
 blocking! { impl Model {

@@ -8,6 +8,7 @@ mod health;
 mod inference;
 mod model;
 mod predictor;
+mod profile;
 mod snapshot;
 mod trainer;
 mod waiting;

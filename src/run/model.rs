@@ -30,7 +30,7 @@ impl Model {
     /// Uploads `parameters`.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where they do not fit a buffer, [`Error::OutOfMemory`].
+    /// [`Error::TooLarge`](crate::Error::TooLarge) where they do not fit a buffer, [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
         // Whole vectors of four, as a WGSL function binds them.
         let mut values = parameters.values().to_vec();
@@ -67,7 +67,7 @@ impl Model {
     /// [`Trainer::inference`](crate::Trainer::inference).
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`Trainer::inference`](crate::Trainer::inference).
     pub fn inference(
         &self,
         rows: usize,

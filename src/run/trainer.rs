@@ -182,12 +182,16 @@ impl Trainer {
         self.buffers.get(&name).map(|range| &range.buffer)
     }
 
+    pub(super) const fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     pub(crate) fn get(&self, name: Buffer) -> Result<&wgpu::Buffer> {
         find(&self.buffers, name).map(|range| &range.buffer)
     }
 
     fn upload_hyperparameters(&self, optimizer: Optimizer) -> Result<()> {
-        let hyper = self.training.schedule.among(optimizer.hyper());
+        let hyper = self.training.schedule.apply_to(optimizer.hyper());
         self.upload(Buffer::Hyper, bytemuck::bytes_of(&hyper))
     }
 

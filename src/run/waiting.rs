@@ -30,7 +30,7 @@ const SUBMIT_DISPATCHES: usize = 1024;
 const SUBMIT_OPERATIONS: u64 = 1 << 35;
 
 impl Trainer {
-    /// Compiles the kernels that a later call of [`Train::gradients`] or [`Train::predict`] needs
+    /// Compiles the kernels that a later call of [`Train::gradients`](crate::Train::gradients) or [`Train::predict`](crate::Train::predict) needs
     /// and runs each once with those of a step, whose effects are taken back: so that the first frame
     /// waits for no compiler. Waits for the GPU.
     ///
@@ -50,29 +50,43 @@ impl Trainer {
                 Predictor::new(&self.gpu, &self.mlp, models, rows, &self.parameters)?
             }
         };
-        // Drivers compile at a kernel's first run: what a run changes is kept and put back.
-        use Buffer::{EmaParameters, Losses, Parameters, States, Status};
-        let changed = [Parameters, States, Status, Losses, EmaParameters];
-        let kept = changed
-            .into_iter()
-            .filter_map(|name| self.buffer(name))
-            .map(|buffer| Ok((buffer, self.gpu.buffer("what a warm-up changes", buffer.size())?)))
-            .collect::<Result<Vec<_>>>()?;
+        // Drivers compile at a kernel's first run.
+        let kept = self.keep_state()?;
         self.gpu.submit(|encoder| {
-            for (buffer, copy) in &kept {
-                encoder.copy_buffer_to_buffer(buffer, 0, copy, 0, buffer.size());
-            }
             record(encoder, self.gradient.as_deref().unwrap_or_default(), 1);
             // One step: groups of more run the same kernels.
             self.program.record(encoder, 1, None);
-            for (buffer, copy) in &kept {
-                encoder.copy_buffer_to_buffer(copy, 0, buffer, 0, buffer.size());
-            }
         })?;
+        self.restore(&kept)?;
         predictor.submit(&self.gpu)?;
         self.predictor = Some(predictor);
         self.status().await?;
         Ok(WarmUp { kernels: self.gpu.compiled() - known, time: start.elapsed() })
+    }
+
+    /// Copies of what steps change.
+    pub(super) fn keep_state(&self) -> Result<Vec<[wgpu::Buffer; 2]>> {
+        use Buffer::{EmaParameters, Losses, Parameters, States, Status, TableSums};
+        let changed = [Parameters, States, Status, Losses, EmaParameters, TableSums];
+        let kept = changed.into_iter().filter_map(|name| self.buffer(name)).map(|buffer| {
+            Ok([buffer.clone(), self.gpu.buffer("what steps change", buffer.size())?])
+        });
+        let kept = kept.collect::<Result<Vec<_>>>()?;
+        self.gpu.submit(|encoder| {
+            for [buffer, copy] in &kept {
+                encoder.copy_buffer_to_buffer(buffer, 0, copy, 0, buffer.size());
+            }
+        })?;
+        Ok(kept)
+    }
+
+    /// Puts back what [`Trainer::keep_state`] has kept.
+    pub(super) fn restore(&self, kept: &[[wgpu::Buffer; 2]]) -> Result<()> {
+        self.gpu.submit(|encoder| {
+            for [buffer, copy] in kept {
+                encoder.copy_buffer_to_buffer(copy, 0, buffer, 0, buffer.size());
+            }
+        })
     }
 
     async fn read<T: bytemuck::Pod>(
@@ -87,7 +101,7 @@ impl Trainer {
     }
 
     /// The next step, and each model's mark of divergence.
-    async fn status(&self) -> Result<(u32, Vec<u32>)> {
+    pub(super) async fn status(&self) -> Result<(u32, Vec<u32>)> {
         let models = self.training.models;
         let bytes = self.gpu.read(self.get(Buffer::Status)?, 0, Status::bytes(models)?)?.await?;
         let (counters, marks) = bytes.split_at(size_of::<Status>());
@@ -96,7 +110,7 @@ impl Trainer {
     }
 
     /// Moves the losses that were not read yet from the GPU to the log. Returns the next step.
-    async fn drain(&mut self) -> Result<u32> {
+    pub(super) async fn drain(&mut self) -> Result<u32> {
         let (step, _) = self.status().await?;
         let models = self.training.models;
         let history = to_u32("the history", wide(self.plan.history()))?;
@@ -214,7 +228,7 @@ impl Trainer {
     /// [`Train::input_gradient`](crate::Train::input_gradient) without blocking.
     ///
     /// # Errors
-    /// A lost device; [`Error::TooLarge`].
+    /// A lost device; [`Error::TooLarge`](crate::Error::TooLarge).
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
         self.drain().await?;
         if self.input_gradient.is_none() {

@@ -1,42 +1,43 @@
-//! Which rows a step trains on.
+//! The rows of each training step.
 //!
-//! A seeded pseudo-random permutation of the rows for every epoch, computed per element: no table
-//! is stored, and a shader draws the same rows as the CPU. It is a Feistel network over the
-//! smallest even number of bits that holds the rows, walked until it lands inside them (Black and
-//! Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
+//! Every epoch has a seeded pseudo-random permutation of the rows. It is computed per element: no
+//! table is stored, and a shader samples the rows that the CPU samples. The permutation is a
+//! Feistel network over the smallest even number of bits that holds the rows. It walks along its
+//! cycle until it lands on a row (Black and Rogaway, "Ciphers with Arbitrary Finite Domains",
+//! 2002).
 
 use crate::error::{Error, Result};
 
-/// How many rows of the data a step uses.
+/// The number of rows of a step, and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Batch {
-    /// All of them.
+    /// All rows.
     #[default]
     Full,
-    /// `size` rows, drawn without replacement until every row has been used, in an order that
-    /// `seed` and the epoch decide. Where `size` does not divide the number of rows, a batch takes
-    /// its last rows from the next epoch, so that all batches are full and each row is used once
-    /// an epoch. All models of a population draw the same rows.
+    /// `size` rows, sampled without replacement until every row has been used, in an order that
+    /// `seed` and the epoch determine. Where `size` does not divide the number of rows, a batch
+    /// takes its last rows from the next epoch. All batches are therefore full, and each row is
+    /// used once per epoch. All models of a population sample the same rows.
     Shuffled {
-        /// Rows a step, from 1 to the number of rows.
+        /// Rows per step, from 1 to the number of rows.
         size: usize,
         /// The seed of the permutations.
         seed: u32,
     },
-    /// `size` rows in the data's own order, epoch after epoch: for data that are shuffled already.
-    /// All else is as with `Mini`.
+    /// `size` rows in the data's own order, epoch after epoch, for data that are already shuffled.
+    /// A batch that reaches the end of an epoch continues as [`Batch::Shuffled`] does.
     Sequential {
-        /// Rows a step, from 1 to the number of rows.
+        /// Rows per step, from 1 to the number of rows.
         size: usize,
     },
 }
 
 impl Batch {
-    /// The rows of one step on data of `rows` rows.
+    /// The number of rows of one step, on data of `rows` rows.
     ///
     /// # Errors
-    /// [`Error::Argument`] where a mini-batch has no rows, or more than the data.
+    /// [`Error::Argument`] where a mini-batch has no rows, or more rows than the data.
     pub fn size(self, rows: usize) -> Result<usize> {
         match self {
             Self::Full => Ok(rows),
@@ -50,7 +51,7 @@ impl Batch {
         }
     }
 
-    /// The permutations' seed; none where the rows stay in order.
+    /// The permutations' seed; `None` where the rows stay in order.
     pub(crate) const fn seed(self) -> Option<u32> {
         match self {
             Self::Full | Self::Sequential { .. } => None,
@@ -59,7 +60,8 @@ impl Batch {
     }
 }
 
-/// A well-mixed hash of 32 bits: the constants of Wellons' `lowbias32`, found by search.
+/// A well-mixed 32-bit hash. Its constants are those of Wellons' `lowbias32`, which were found by
+/// search.
 const fn mix(mut x: u32) -> u32 {
     x ^= x >> 16;
     x = x.wrapping_mul(0x7feb_352d);
@@ -73,8 +75,8 @@ pub(crate) const fn epoch_key(seed: u32, epoch: u32) -> u32 {
     mix(seed ^ mix(epoch ^ 0x9e37_79b9))
 }
 
-/// Half the bits of the Feistel network that covers `rows` rows; 0, where there is no seed and the
-/// rows stay in order.
+/// Half the bits of the Feistel network that covers `rows` rows; 0 without a seed, where the rows
+/// stay in order.
 pub(crate) const fn half_bits(rows: u32, seed: Option<u32>) -> u32 {
     if seed.is_none() {
         return 0;
@@ -83,7 +85,7 @@ pub(crate) const fn half_bits(rows: u32, seed: Option<u32>) -> u32 {
     if bits < 2 { 1 } else { bits.div_ceil(2) }
 }
 
-/// The row that stands at `position` of an epoch; both are below `rows`.
+/// The row at `position` of an epoch. Both are below `rows`.
 pub(crate) fn shuffled(position: u32, rows: u32, key: u32) -> u32 {
     let half = half_bits(rows, Some(key));
     let mask = (1_u32 << half) - 1;
@@ -97,14 +99,14 @@ pub(crate) fn shuffled(position: u32, rows: u32, key: u32) -> u32 {
             right = next;
         }
         x = (left << half) | right;
-        // The network permutes all 2^(2·half) numbers, so the walk comes back inside.
+        // The network permutes all 2^(2·half) numbers, so the walk returns to the rows.
         if x < rows {
             return x;
         }
     }
 }
 
-/// Where a run of mini-batches stands: the counterpart of the fields in the trainer's status.
+/// The epoch and the position of the next mini-batch, as in the trainer's status.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cursor {
     pub epoch: u32,
@@ -112,15 +114,15 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// The row of the batch's element `index`.
+    /// The row of element `index` of the batch.
     pub fn row(self, index: u32, rows: u32, seed: Option<u32>) -> u32 {
         let (epoch, position) = self.at(index, rows);
         seed.map_or(position, |seed| shuffled(position, rows, epoch_key(seed, epoch)))
     }
 
-    /// The epoch and position `count` elements on; `count` is at most `rows`.
+    /// The epoch and position after `count` elements. `count` is at most `rows`.
     const fn at(self, count: u32, rows: u32) -> (u32, u32) {
-        // Written without the sum, which may not fit.
+        // Avoids the sum, which may overflow.
         if count < rows - self.position {
             (self.epoch, self.position + count)
         } else {
@@ -128,7 +130,7 @@ impl Cursor {
         }
     }
 
-    /// After a batch of `size` rows.
+    /// Moves on by a batch of `size` rows.
     pub const fn advance(&mut self, size: u32, rows: u32) {
         (self.epoch, self.position) = self.at(size, rows);
     }
@@ -157,24 +159,24 @@ mod tests {
     fn batches_that_straddle_epochs_use_each_row_once_an_epoch() {
         let (rows, size) = (10, 4);
         let mut cursor = Cursor::default();
-        let mut drawn = Vec::new();
+        let mut sampled = Vec::new();
         for _ in 0..5 {
-            drawn.extend((0..size).map(|i| cursor.row(i, rows, Some(3))));
+            sampled.extend((0..size).map(|i| cursor.row(i, rows, Some(3))));
             cursor.advance(size, rows);
         }
         assert_eq!((cursor.epoch, cursor.position), (2, 0));
-        for epoch in drawn.chunks(10) {
+        for epoch in sampled.chunks(10) {
             let mut sorted = epoch.to_vec();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..10).collect::<Vec<_>>());
         }
-        assert_ne!(drawn[..10], drawn[10..], "the order changes with the epoch");
+        assert_ne!(sampled[..10], sampled[10..], "the order changes with the epoch");
     }
 
-    /// A row's place in an epoch should look uniform: chi-squared over 16 × 16 cells with 225
+    /// A row's position in an epoch should be uniform: chi-squared over 16 × 16 cells with 225
     /// degrees of freedom stays below its 99.99 % point.
     #[test]
-    fn places_are_spread_evenly() {
+    fn positions_are_uniform() {
         let (rows, epochs) = (16_u32, 16_000);
         let mut counts = vec![0.0_f64; 256];
         for epoch in 0..epochs {

@@ -1,4 +1,5 @@
-//! Networks and trainings from JSON, in the words of tiny-cuda-nn's documentation (feature `json`).
+//! Networks and trainings from JSON, with the keys of tiny-cuda-nn's documentation (feature
+//! `json`).
 
 use crate::error::{Error, Result};
 use crate::network::encoding::{
@@ -16,7 +17,8 @@ use serde_json::{Map, Value};
 /// let config = Config::from_json(r#"{
 ///     "loss": { "otype": "RelativeL2" },
 ///     "optimizer": { "otype": "Adam", "learning_rate": 1e-2, "beta2": 0.99, "epsilon": 1e-15 },
-///     "encoding": { "otype": "HashGrid", "n_levels": 16, "log2_hashmap_size": 15, "per_level_scale": 1.5 },
+///     "encoding": { "otype": "HashGrid", "n_levels": 16, "log2_hashmap_size": 15,
+///                   "per_level_scale": 1.5 },
 ///     "network": { "otype": "FullyFusedMLP", "n_neurons": 64, "n_hidden_layers": 2 }
 /// }"#, 2, 3)?;
 /// assert_eq!(config.mlp.to_string(), "2 (grid) 32-64-64-3, relu, relu, identity");
@@ -24,31 +26,35 @@ use serde_json::{Map, Value};
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 ///
-/// What is read, what is absent having the documentation's defaults:
+/// The configuration may contain these types. Absent keys have the documentation's defaults.
 ///
-/// | object | `otype` |
+/// | object or key | `otype` or value |
 /// | --- | --- |
-/// | `encoding` | `Identity`, `Frequency`, `OneBlob`, `TriangleWave`, `SphericalHarmonics`, `Grid` and `HashGrid` (`type` `Hash`, linear or smoothstep), `Composite` (nested ones too, concatenated) |
-/// | `network` | `FullyFusedMLP`, `CutlassMLP`; activations `None`, `ReLU`, `LeakyReLU`, `Sigmoid`, `Sine`, `Softplus`, `Tanh` |
+/// | `encoding` | `Identity`, `Frequency`, `OneBlob`, `TriangleWave`, `SphericalHarmonics` |
+/// | `encoding` | `Grid` and `HashGrid` (`type` `Hash`, linear or smoothstep) |
+/// | `encoding` | `Composite`: concatenated, may be nested |
+/// | `network` | `FullyFusedMLP`, `CutlassMLP` |
+/// | `activation` | `None`, `ReLU`, `LeakyReLU`, `Sigmoid`, `Sine`, `Softplus`, `Tanh` |
 /// | `loss` | `L1`, `L2`, `Huber`, `MAPE`, `SMAPE`, `RelativeL2` |
-/// | `optimizer` | `Adam`, `SGD`; `EMA` and `ExponentialDecay` round one |
+/// | `optimizer` | `Adam`, `SGD`, or `EMA` and `ExponentialDecay` around one |
 ///
-/// Not the same: layers have biases here, and encodings no padding; numbers are f32; a lazy Adam's bias
-/// correction counts all steps.
+/// Differences from tiny-cuda-nn: layers have biases, encodings have no padding, values are f32,
+/// and the bias correction of a lazy Adam counts all steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The network.
     pub mlp: Mlp,
-    /// Its training: full batches, one model, weights drawn by Glorot's rule, as tiny-cuda-nn does.
+    /// Its training: full batches, one model, and weights sampled by Glorot's rule, as in
+    /// tiny-cuda-nn.
     pub training: Training,
 }
 
 impl Config {
-    /// Reads a configuration for so many inputs and outputs.
+    /// Reads a configuration for a network with `inputs` inputs and `outputs` outputs.
     ///
     /// # Errors
-    /// [`Error::Argument`] that names the key: text that is no JSON, a value that is not supported or out of
-    /// range, a key that is not known.
+    /// [`Error::Argument`] names the key. The text is not JSON, a value is not supported or is out
+    /// of range, or a key is unknown.
     pub fn from_json(text: &str, inputs: usize, outputs: usize) -> Result<Self> {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| Error::argument("the configuration", error, "a JSON object"))?;
@@ -92,7 +98,7 @@ impl Config {
     }
 }
 
-/// One object of the configuration, whose keys are taken one by one.
+/// One object of the configuration. Its keys are taken one by one.
 struct Object<'a> {
     path: String,
     map: &'a Map<String, Value>,
@@ -115,7 +121,7 @@ impl<'a> Object<'a> {
         self.map.get(key)
     }
 
-    /// A text, one of some.
+    /// A string that must be one of several.
     fn one_of(
         &mut self,
         key: &'static str,
@@ -166,7 +172,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A key that is taken only at the value at which it does nothing.
+    /// A key that is accepted only with the value at which it has no effect.
     fn neutral(&mut self, key: &'static str, nothing: &Value) -> Result<()> {
         let found = self.take(key).unwrap_or(nothing);
         if found == nothing || found.as_f64().is_some_and(|v| Some(v) == nothing.as_f64()) {
@@ -175,7 +181,7 @@ impl<'a> Object<'a> {
         Err(Error::argument(self.what(key), found, format!("{nothing}: no other is supported")))
     }
 
-    /// `Err` where there is a key that was not asked for.
+    /// Checks that every key has been taken.
     fn end(&self) -> Result<()> {
         match self.map.keys().find(|key| !self.known.contains(&key.as_str())) {
             None => Ok(()),
@@ -186,10 +192,10 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The parts of an encoding of `inputs` inputs.
+/// The encodings of `inputs` inputs.
 fn encoding(path: &str, value: &Value, inputs: usize) -> Result<Vec<EncodingPart>> {
     let mut of = Object::new(path, value)?;
-    // Of a nested one these say what it encodes.
+    // In a nested encoding, this key gives the number of inputs.
     of.known.push("n_dims_to_encode");
     const NAMES: &[&str] = &[
         "Identity",
@@ -240,8 +246,8 @@ fn grid(of: &mut Object<'_>) -> Result<Grid> {
     })
 }
 
-/// The nested encodings one after the other; the one that does not say how many inputs it takes
-/// has those that are left.
+/// The nested encodings in order. The one that does not give its number of inputs takes the
+/// remaining inputs.
 fn composite(of: &mut Object<'_>, inputs: usize) -> Result<Vec<EncodingPart>> {
     let what = of.what("nested");
     let nested = of.take("nested").and_then(Value::as_array);
@@ -272,7 +278,7 @@ fn composite(of: &mut Object<'_>, inputs: usize) -> Result<Vec<EncodingPart>> {
     Ok(parts)
 }
 
-/// `training` with the optimizer, and what is round it.
+/// `training` with the optimizer, and with the average and the schedule around it.
 fn optimizer(path: &str, value: &Value, training: Training) -> Result<Training> {
     let mut of = Object::new(path, value)?;
     let name = of.one_of("otype", "Adam", &["Adam", "SGD", "EMA", "ExponentialDecay"])?;

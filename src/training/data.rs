@@ -1,9 +1,9 @@
-//! Data to train on, and seeded datasets of two classes.
+//! Training data, and seeded datasets of two classes.
 
 use crate::error::{Error, Result};
 use crate::numeric::{Random, Real, check_finite, check_shape};
 
-/// Inputs and targets: one set that all models of a population share, or one for each.
+/// Inputs and targets: one data set that all models of a population share, or one for each model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data<T = f32> {
     sets: usize,
@@ -15,24 +15,26 @@ pub struct Data<T = f32> {
 }
 
 impl<T: Real> Data<T> {
-    /// One set of `x` `[rows, inputs]` and `t` `[rows, outputs]`, row-major.
+    /// One data set with `x` `[rows, inputs]` and `t` `[rows, outputs]`, row-major.
     ///
     /// ```
-    /// let or = wgrad::Data::new(2, 1, vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], vec![0.0, 1.0, 1.0, 1.0])?;
+    /// let (x, t) = (vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], vec![0.0, 1.0, 1.0, 1.0]);
+    /// let or = wgrad::Data::new(2, 1, x, t)?;
     /// assert_eq!(or.rows(), 4);
     /// # Ok::<(), wgrad::Error>(())
     /// ```
     ///
     /// # Errors
-    /// A width of 0, no rows, lengths that do not fit, or an element that is not finite.
+    /// A width is 0, there are no rows, the lengths do not match, or an element is not finite.
     pub fn new(inputs: usize, outputs: usize, x: Vec<T>, t: Vec<T>) -> Result<Self> {
         Self::for_each_model(1, inputs, outputs, x, t)
     }
 
-    /// One set for each of `sets` models: `x` `[sets, rows, inputs]`, `t` `[sets, rows, outputs]`.
+    /// One data set for each of `sets` models, with `x` `[sets, rows, inputs]` and `t`
+    /// `[sets, rows, outputs]`.
     ///
     /// # Errors
-    /// Those of [`Data::new`].
+    /// The errors of [`Data::new`].
     pub fn for_each_model(
         sets: usize,
         inputs: usize,
@@ -60,17 +62,17 @@ impl<T: Real> Data<T> {
         Ok(Self { sets, rows, inputs, outputs, x, t })
     }
 
-    /// Sets and rows.
+    /// The number of data sets and their rows.
     pub const fn shape(&self) -> DataShape {
         DataShape { sets: self.sets, rows: self.rows }
     }
 
-    /// 1 where the models share the data, else the number of models.
+    /// The number of data sets: 1 where the models share the data, otherwise the number of models.
     pub const fn sets(&self) -> usize {
         self.sets
     }
 
-    /// Rows of one set.
+    /// Rows of one data set.
     pub const fn rows(&self) -> usize {
         self.rows
     }
@@ -95,17 +97,17 @@ impl<T: Real> Data<T> {
         &self.t
     }
 
-    /// The same data in another precision.
+    /// Converts the data to another precision.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where a number is too large for it.
+    /// [`Error::NotFinite`] where a value is too large for `U`.
     pub fn cast<U: Real>(&self) -> Result<Data<U>> {
         let cast = |values: &[T]| values.iter().map(|v| U::of(v.to_f64())).collect();
         let Self { sets, inputs, outputs, .. } = *self;
         Data::for_each_model(sets, inputs, outputs, cast(&self.x), cast(&self.t))
     }
 
-    /// `Ok` if the data fit `models` models of `mlp`.
+    /// Checks that the data fit `models` models of `mlp`.
     pub(crate) fn check(&self, mlp: &crate::network::Mlp, models: usize) -> Result<()> {
         if self.inputs != mlp.inputs {
             return Err(Error::argument(
@@ -125,7 +127,7 @@ impl<T: Real> Data<T> {
     }
 }
 
-/// `Ok` if `models` models can have so many sets of data.
+/// Checks that `models` models can have so many data sets.
 pub(crate) fn check_sets(sets: usize, models: usize) -> Result<()> {
     if sets != 1 && sets != models {
         return Err(Error::argument(
@@ -137,39 +139,39 @@ pub(crate) fn check_sets(sets: usize, models: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many rows the data have.
+/// The number of data sets and of their rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataShape {
-    /// 1 where the models share the data, else the number of models.
+    /// The number of data sets: 1 where the models share the data, otherwise the number of models.
     pub sets: usize,
-    /// Rows of one set.
+    /// Rows of one data set.
     pub rows: usize,
 }
 
 impl DataShape {
-    /// One set of `rows` rows, which all models share.
+    /// One data set of `rows` rows that all models share.
     pub const fn shared(rows: usize) -> Self {
         Self { sets: 1, rows }
     }
 }
 
-/// Two-dimensional points of two classes, as the article draws them and a few more.
+/// Two-dimensional points of two classes: the article's datasets and a few more.
 ///
 /// The class is 1 for the first half of the rows and 0 for the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dataset {
-    /// The article's: a disc of radius 0 to 0.5 inside a ring of radius 0.6 to 1, radius and
-    /// angle uniform.
+    /// The article's dataset: a disc of radius 0 to 0.5 inside a ring of radius 0.6 to 1. Radius
+    /// and angle are uniform.
     Circles,
-    /// The article's: normal blobs of deviation 0.15 round the corners of a square of side ½;
-    /// (¼, ¾) and (¾, ¼) are class 1, (¼, ¼) and (¾, ¾) class 0.
+    /// The article's dataset: normal blobs of standard deviation 0.15 around the corners of a
+    /// square of side ½. (¼, ¾) and (¾, ¼) are class 1; (¼, ¼) and (¾, ¾) are class 0.
     Xor,
-    /// Two interleaved half circles of radius 1, with normal noise of deviation 0.1.
+    /// Two interleaved half circles of radius 1, with normal noise of standard deviation 0.1.
     Moons,
-    /// Two arms of one and three quarter turns, with normal noise of deviation 0.02.
+    /// Two arms of one and three quarter turns, with normal noise of standard deviation 0.02.
     Spiral,
-    /// Normal blobs of deviation 0.4 round (1, 1), class 1, and (−1, −1), class 0.
+    /// Normal blobs of standard deviation 0.4 around (1, 1), class 1, and (−1, −1), class 0.
     Gaussians,
 }
 
@@ -189,15 +191,15 @@ impl Dataset {
         }
     }
 
-    /// The dataset of that [`Dataset::name`].
+    /// The dataset whose [`Dataset::name`] is `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|dataset| dataset.name() == name)
     }
 
-    /// Draws `rows` points; the same seed gives the same points.
+    /// Samples `rows` points. A seed always gives the same points.
     ///
     /// # Errors
-    /// [`Error::Argument`] where `rows` is 0 or no multiple of the number of blobs: 4 for
+    /// [`Error::Argument`] where `rows` is 0 or not a multiple of the number of blobs: 4 for
     /// [`Dataset::Xor`], 2 for the others.
     ///
     /// ```
@@ -221,7 +223,7 @@ impl Dataset {
         let mut random = Random::new(seed);
         let mut x = Vec::with_capacity(2 * rows);
         for part in 0..parts {
-            // Coordinate after coordinate, as the article's arrays are drawn.
+            // Coordinate after coordinate, in the order in which the article samples its arrays.
             let (first, second): (Vec<f64>, Vec<f64>) = match self {
                 Self::Circles => {
                     let (low, high) = if part == 0 { (0.0, 0.5) } else { (0.6, 1.0) };
@@ -288,13 +290,13 @@ mod tests {
         for (blob, centre) in
             xor.x().chunks(500).zip([[0.25, 0.75], [0.75, 0.25], [0.25, 0.25], [0.75, 0.75]])
         {
-            for axis in 0..2 {
+            for (axis, centre) in centre.into_iter().enumerate() {
                 let values: Vec<f64> =
                     blob.iter().skip(axis).step_by(2).map(|v| f64::from(*v)).collect();
                 let mean = values.iter().sum::<f64>() / 250.0;
                 let deviation =
                     (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 250.0).sqrt();
-                assert_abs_diff_eq!(mean, centre[axis], epsilon = 0.04);
+                assert_abs_diff_eq!(mean, centre, epsilon = 0.04);
                 assert_abs_diff_eq!(deviation, 0.15, epsilon = 0.03);
             }
         }

@@ -1,4 +1,4 @@
-//! How a network is trained.
+//! The description of a training.
 
 use crate::error::{Error, Result};
 use crate::network::{Init, Mlp, check_models};
@@ -15,51 +15,52 @@ use crate::training::{Batch, Loss, Optimizer, Schedule};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Training {
-    /// What is made small.
+    /// The loss to minimize.
     pub loss: Loss,
-    /// By which rule.
+    /// The rule that updates the parameters.
     pub optimizer: Optimizer,
-    /// How its learning rate changes with the steps.
+    /// How the learning rate changes from step to step.
     pub schedule: Schedule,
-    /// The decay d of an exponential moving average of the parameters, 0 or more and less than 1,
-    /// where one is kept beside them: [`Train::ema_parameters`](crate::Train::ema_parameters).
+    /// The decay d of an exponential moving average of the parameters, 0 or more and less than 1;
+    /// `None` keeps no average. [`Train::ema_parameters`](crate::Train::ema_parameters) returns it.
     pub ema: Option<f64>,
-    /// On how many rows a step.
+    /// The rows of each step.
     pub batch: Batch,
-    /// How many models, side by side.
+    /// The number of models that are trained side by side.
     pub models: usize,
-    /// How the parameters are drawn.
+    /// How the initial parameters are sampled.
     pub init: Init,
-    /// The seed of that draw.
+    /// The seed of the initial parameters.
     pub seed: u64,
-    /// How many steps' losses the GPU keeps, the latest ones. [`Train::train`] reads them in
-    /// time; recorded steps overwrite the oldest.
+    /// The number of the latest steps whose losses the GPU keeps. [`Train::train`] reads them
+    /// before they are overwritten; recorded steps overwrite the oldest.
     ///
     /// [`Train::train`]: crate::Train::train
     pub history: usize,
-    /// How the steps are put on the GPU.
+    /// How the steps are executed on the GPU.
     pub strategy: Strategy,
 }
 
-/// How the steps of a training are put on the GPU. All give the same training, up to rounding.
+/// How the steps of a training are executed on the GPU. All strategies give the same training, up
+/// to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The one that suits the network, the batch and the device.
+    /// The strategy that suits the network, the batch and the device.
     #[default]
     Auto,
-    /// Many steps a dispatch: each model's parameters and optimizer state stay in one workgroup.
+    /// Many steps per dispatch. Each model's parameters and optimizer state stay in one workgroup.
     /// For the smallest networks.
     Resident,
-    /// A handful of dispatches a step, whatever the depth: a tile of rows goes forward through all
-    /// layers and back without leaving its workgroup. For hidden layers of up to 128 units.
+    /// A handful of dispatches per step, whatever the depth. A tile of rows goes forward through
+    /// all layers and back without leaving its workgroup. For hidden layers of up to 128 units.
     Fused,
-    /// Three dispatches a layer: for networks of any size.
+    /// Three dispatches per layer. For networks of any size.
     Layered,
 }
 
 impl Strategy {
-    /// Those that can be asked for by name.
+    /// The strategies that can be requested by name.
     pub const ALL: &[Self] = &[Self::Resident, Self::Fused, Self::Layered];
 
     /// The name in messages and plans.
@@ -90,68 +91,68 @@ impl Training {
         }
     }
 
-    /// The same by another strategy than the one that the plan would choose.
+    /// Requests a strategy instead of the one that the plan would choose.
     #[must_use]
     pub const fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// The same with a learning rate that changes with the steps.
+    /// Sets how the learning rate changes from step to step.
     #[must_use]
     pub const fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// The same with an exponential moving average of the parameters beside them, by the decay of
-    /// a step. Not for the resident strategy, which then is not chosen.
+    /// Keeps an exponential moving average of the parameters, with this decay per step. The
+    /// resident strategy does not support it and is then not chosen.
     #[must_use]
     pub const fn ema(mut self, decay: f64) -> Self {
         self.ema = Some(decay);
         self
     }
 
-    /// The same with a population of `models`.
+    /// Trains a population of `models` models side by side.
     #[must_use]
     pub const fn models(mut self, models: usize) -> Self {
         self.models = models;
         self
     }
 
-    /// The same on batches of another kind.
+    /// Sets the rows of each step.
     #[must_use]
     pub const fn batch(mut self, batch: Batch) -> Self {
         self.batch = batch;
         self
     }
 
-    /// Samples the initial parameters in another way.
+    /// Sets how the initial parameters are sampled.
     #[must_use]
     pub const fn init(mut self, init: Init) -> Self {
         self.init = init;
         self
     }
 
-    /// Samples the initial parameters from another seed.
+    /// Sets the seed of the initial parameters.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The same with room for the losses of `steps` steps on the GPU.
+    /// Keeps the losses of `steps` steps on the GPU.
     #[must_use]
     pub const fn history(mut self, steps: usize) -> Self {
         self.history = steps;
         self
     }
 
-    /// `Ok` if `mlp` can be trained so.
+    /// Checks that `mlp` can be trained as described.
     ///
     /// # Errors
-    /// Those of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`]; an
-    /// average's decay out of range; 0 models; no history.
+    /// The errors of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`];
+    /// an average's decay that is out of range; 0 models; a history of 0 steps.
     pub fn check(&self, mlp: &Mlp) -> Result<()> {
         mlp.check()?;
         check_models(mlp, self.models)?;

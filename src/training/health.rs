@@ -1,10 +1,10 @@
-//! A look into the gradient: vanishing, exploding, saturated units, dead ReLUs.
+//! The state of the gradient: vanishing, exploding, saturated units, dead ReLUs.
 
 use crate::network::Activation;
 use crate::numeric::{count, wide};
 use std::fmt;
 
-/// One layer of one model.
+/// The state of one layer of one model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct LayerHealth {
@@ -12,15 +12,15 @@ pub struct LayerHealth {
     pub gradient_norm: f64,
     /// The layer's activation.
     pub activation: Activation,
-    /// The share, 0 to 1, of (row, unit) pairs whose slope is at most 1 % of the steepest one
+    /// The share, 0 to 1, of (row, unit) pairs whose derivative is at most 1 % of the largest one
     /// (sigmoid, tanh) or 0 (ReLU). `None` for activations that do not saturate.
     pub saturated: Option<f64>,
-    /// The share, 0 to 1, of units of which that holds on every row: a ReLU that is dead.
+    /// The share, 0 to 1, of units that are saturated on every row, such as a dead ReLU.
     pub dead: Option<f64>,
 }
 
 impl LayerHealth {
-    /// From how many of `rows` rows leave each unit flat.
+    /// Takes the number of rows, out of `rows`, on which each unit is saturated.
     pub(crate) fn new(
         norm: f64,
         activation: Activation,
@@ -39,7 +39,7 @@ impl LayerHealth {
     }
 }
 
-/// Every layer of every model, `[models, layers]`. Prints as a table.
+/// The state of every layer of every model, `[models, layers]`. It prints as a table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Health {

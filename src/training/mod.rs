@@ -1,4 +1,4 @@
-//! How a network learns: loss, optimizer, schedule, batches and data, the trait of all trainers and
+//! How a network learns: loss, optimizer, schedule, batches, data, the trait of all trainers and
 //! what they return. Pure data.
 
 mod batch;

@@ -1,4 +1,4 @@
-//! How the learning rate changes with the steps.
+//! How the learning rate changes from step to step.
 
 use crate::error::{Error, Result};
 use crate::training::optimizer::Hyper;
@@ -7,31 +7,32 @@ use crate::training::optimizer::Hyper;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// The optimizer's own.
+    /// The optimizer's learning rate in every step.
     #[default]
     Constant,
-    /// The optimizer's own times `base` once at step `start`, counted from 0, and once more each
-    /// `interval` steps, until step `end` has passed.
+    /// The optimizer's learning rate is multiplied by `base` at step `start`, counted from 0, and
+    /// again every `interval` steps, until step `end` has passed.
     ///
     /// ```
     /// use wgrad::Schedule;
     /// let schedule = Schedule::Exponential { base: 0.5, start: 100, interval: 10, end: 115 };
-    /// assert_eq!([99, 100, 109, 110, 500].map(|s| schedule.factor(s)), [1.0, 0.5, 0.5, 0.25, 0.25]);
+    /// let factors = [99, 100, 109, 110, 500].map(|s| schedule.factor(s));
+    /// assert_eq!(factors, [1.0, 0.5, 0.5, 0.25, 0.25]);
     /// ```
     Exponential {
         /// The factor of one decay, above 0 and at most 1.
         base: f64,
-        /// The first step with it.
+        /// The first step with a decay.
         start: u32,
-        /// Steps from decay to decay, 1 or more.
+        /// Steps between decays, 1 or more.
         interval: u32,
-        /// The last step that may bring one, `start` or later.
+        /// The last step that may have a decay, `start` or later.
         end: u32,
     },
 }
 
 impl Schedule {
-    /// What the learning rate of step `step`, counted from 0, is multiplied by.
+    /// The factor of the learning rate in step `step`, counted from 0.
     pub fn factor(self, step: u32) -> f64 {
         match self {
             Self::Exponential { base, start, interval, end } if step >= start => {
@@ -41,10 +42,10 @@ impl Schedule {
         }
     }
 
-    /// `Ok` if its numbers are in range.
+    /// Checks that the values are in range.
     ///
     /// # Errors
-    /// [`Error::Argument`] that names the number.
+    /// [`Error::Argument`] names the value.
     pub fn check(self) -> Result<()> {
         let Self::Exponential { base, start, interval, end } = self else { return Ok(()) };
         if !(base > 0.0 && base <= 1.0) {
@@ -60,8 +61,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// The optimizer's numbers with this schedule's among them.
-    pub(crate) fn among(self, numbers: Hyper) -> Hyper {
+    /// The optimizer's hyperparameters with this schedule's values filled in.
+    pub(crate) fn apply_to(self, numbers: Hyper) -> Hyper {
         match self {
             Self::Constant => numbers,
             Self::Exponential { base, start, interval, end } => Hyper {

@@ -1,4 +1,4 @@
-//! What a trainer does on whatever device, and what it returns.
+//! The traits of all trainers, on whatever device, and what they return.
 
 use crate::error::{Error, Result};
 use crate::network::{Mlp, Parameters};
@@ -29,11 +29,13 @@ impl<T: Real> Losses<T> {
     }
 }
 
-/// What every trainer has that needs no waiting: in a browser too, where nothing may block.
+/// The methods of every trainer that never wait. They exist in a browser too, where nothing may
+/// block.
 ///
-/// The trait is sealed: [`Trainer`](crate::Trainer) and [`CpuTrainer`](crate::CpuTrainer) have it.
+/// The trait is sealed. [`Trainer`](crate::Trainer) and [`CpuTrainer`](crate::CpuTrainer) implement
+/// it.
 pub trait TrainBase: Sealed {
-    /// The numbers that it returns: `f32` on the GPU, `f32` or `f64` on the CPU.
+    /// The type of the values that it returns: `f32` on the GPU, `f32` or `f64` on the CPU.
     type Scalar: Real;
 
     /// The device's name.
@@ -42,14 +44,14 @@ pub trait TrainBase: Sealed {
     /// The network.
     fn mlp(&self) -> &Mlp;
 
-    /// How it is trained.
+    /// The description of the training.
     fn training(&self) -> &Training;
 
-    /// Replaces the parameters. Step counter and optimizer state stay, and models that had diverged
-    /// are trained again.
+    /// Replaces the parameters. The step counter and the optimizer state stay. Models that had
+    /// diverged are trained again.
     ///
     /// # Errors
-    /// Parameters of another network or number of models.
+    /// The parameters belong to another network or to another number of models.
     fn set_parameters(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
 
     /// Replaces the optimizer's hyperparameters from the next step on.
@@ -58,29 +60,29 @@ pub trait TrainBase: Sealed {
     /// Hyperparameters out of range, or an optimizer of another kind.
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
 
-    /// Starts again from `parameters`: optimizer state, step counter and losses are at 0.
+    /// Starts again from `parameters`. Optimizer state, step counter and losses return to 0.
     ///
     /// # Errors
-    /// Parameters of another network or number of models.
+    /// The parameters belong to another network or to another number of models.
     fn restart(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
 }
 
-/// Trains a population, and waits for what it returns.
+/// Trains a population and waits for results.
 ///
-/// [`Trainer`](crate::Trainer) is the GPU's, [`CpuTrainer`](crate::CpuTrainer) the CPU's. One
+/// [`Trainer`](crate::Trainer) runs on the GPU, [`CpuTrainer`](crate::CpuTrainer) on the CPU. One
 /// description, one data set and one seed give the same training on either, up to rounding. In a
-/// browser, where nothing may block, the GPU's trainer has the `_async` forms alone.
+/// browser, where nothing may block, the GPU's trainer has only the `_async` methods.
 pub trait Train: TrainBase {
     /// Runs `steps` steps and waits for them.
     ///
-    /// A model whose loss, gradient or parameters stop being finite keeps the last finite
-    /// parameters and is not trained on; the others of its population are.
+    /// A model whose loss, gradient or parameters stop being finite keeps its last finite
+    /// parameters and is not trained further. The other models of its population are.
     ///
     /// # Errors
-    /// [`Error::Diverged`] once no model is left to train; a lost device.
+    /// [`Error::Diverged`] once every model has diverged; a lost device.
     fn train(&mut self, steps: u32) -> Result<()>;
 
-    /// For each model the step, counted from 0, at which it diverged.
+    /// The step, counted from 0, at which each model diverged.
     ///
     /// # Errors
     /// A lost device.
@@ -99,13 +101,13 @@ pub trait Train: TrainBase {
     fn parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
 
     /// The exponential moving average of the parameters, [`Training::ema`]. Before the first step
-    /// they are the parameters themselves.
+    /// it equals the parameters.
     ///
     /// # Errors
-    /// A training without one; a lost device.
+    /// The training keeps no average, or the device is lost.
     fn ema_parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
 
-    /// Loss and gradient on the batch of the next step, which is not taken.
+    /// The loss and the gradient on the batch of the next step. The step is not taken.
     ///
     /// # Errors
     /// A lost device.
@@ -120,30 +122,30 @@ pub trait Train: TrainBase {
     /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`.
     ///
     /// # Errors
-    /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
+    /// A length that is not a multiple of the inputs, an element that is not finite, a lost device.
     fn predict(&mut self, x: &[Self::Scalar]) -> Result<Vec<Self::Scalar>>;
 
-    /// The state of each layer's gradient and units on the batch of the next step.
+    /// The state of each layer's gradient and units, on the batch of the next step.
     ///
     /// # Errors
     /// A lost device.
     fn health(&mut self) -> Result<Health>;
 }
 
-/// Keeps [`TrainBase`] to this crate's trainers.
+/// Limits [`TrainBase`] to this crate's trainers.
 pub trait Sealed {}
 
 /// The losses of a population and their gradients.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Gradients<T = f32> {
-    /// One loss a model.
+    /// One loss per model.
     pub losses: Vec<T>,
-    /// `[models, P]`, laid out as the parameters.
+    /// The gradients, `[models, P]`, in the layout of the parameters.
     pub values: Vec<T>,
 }
 
-/// `Err` if every model has diverged: with the first one to do so.
+/// Checks that not every model has diverged. The error names the first one that did.
 pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
     match diverged.iter().enumerate().min_by_key(|(_, step)| **step) {
         Some((model, step)) if diverged.iter().all(|step| *step != u32::MAX) => {
@@ -153,7 +155,7 @@ pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
     }
 }
 
-/// `Ok` if `parameters` are those of `models` models of `mlp`.
+/// Checks that `parameters` belong to `models` models of `mlp`.
 pub(crate) fn check_same<T: Real>(
     mlp: &Mlp,
     models: usize,
@@ -172,7 +174,7 @@ pub(crate) fn check_same<T: Real>(
     Ok(())
 }
 
-/// `Ok` if an average of the parameters is kept.
+/// Checks that the training keeps an average of the parameters.
 pub(crate) fn check_ema(training: &Training) -> Result<()> {
     if training.ema.is_none() {
         let what = "the moving average of the parameters";
@@ -181,7 +183,7 @@ pub(crate) fn check_ema(training: &Training) -> Result<()> {
     Ok(())
 }
 
-/// `Ok` if `next` is valid and of the same kind as `now`.
+/// Checks that `next` is valid and of the same kind as `now`.
 pub(crate) fn check_optimizer(now: Optimizer, next: Optimizer) -> Result<()> {
     next.check()?;
     if std::mem::discriminant(&now) != std::mem::discriminant(&next) {

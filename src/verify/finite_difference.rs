@@ -52,7 +52,7 @@ fn quotient(losses: (f64, f64), values: (f64, f64)) -> f64 {
     (losses.0 - losses.1) / (values.0 - values.1)
 }
 
-/// `Ok` for a population of one.
+/// Checks that a population is one of one model.
 pub(super) fn one_model(models: usize) -> Result<()> {
     if models == 1 {
         return Ok(());
@@ -62,7 +62,7 @@ pub(super) fn one_model(models: usize) -> Result<()> {
 
 impl<T: Real> CpuTrainer<T> {
     /// The gradient on the next step's batch by differences, one forward pass after another. A
-    /// denominator that the loss detaches ([`Loss::detaches_denominator`]) is a constant here.
+    /// denominator that the loss detaches ([`Loss::detaches_denominator`](crate::Loss::detaches_denominator)) is a constant here.
     ///
     /// # Errors
     /// A population of more than one.
@@ -97,17 +97,17 @@ impl Trainer {
     /// each with one parameter changed, evaluated side by side, in slices where they are many.
     ///
     /// # Errors
-    /// A population of more than one; a loss that holds a divisor ([`Loss::detaches_denominator`]), whose gradient
+    /// A population of more than one; a loss that detaches its denominator ([`Loss::detaches_denominator`](crate::Loss::detaches_denominator)), whose gradient
     /// no difference gives; [`Error::TooLarge`]; a lost device.
     #[cfg(not(target_family = "wasm"))]
     pub fn numerical_gradient(&mut self, difference: FiniteDifference) -> Result<Vec<f32>> {
         pollster::block_on(self.numerical_gradient_async(difference))
     }
 
-    /// The same without blocking.
+    /// [`Trainer::numerical_gradient`] without blocking.
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`Trainer::numerical_gradient`].
     pub async fn numerical_gradient_async(
         &mut self,
         difference: FiniteDifference,

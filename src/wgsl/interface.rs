@@ -1,10 +1,10 @@
-//! Structs and bindings of WGSL, written from their Rust definitions.
+//! WGSL structs and bindings, generated from their Rust definitions.
 
-/// Name and WGSL type of a struct's field.
+/// The name and the WGSL type of a struct's field.
 pub(crate) type Field = (&'static str, &'static str);
 
-/// Defines a `#[repr(C)]` struct that a shader reads, of fields of four bytes each, and `FIELDS`,
-/// from which [`structure`] writes its WGSL text.
+/// Defines a `#[repr(C)]` struct that a shader reads, whose fields have four bytes each. It also
+/// defines `FIELDS`, from which [`structure`] generates the WGSL text.
 macro_rules! shader_struct {
     ($(#[$meta:meta])* $vis:vis $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -29,7 +29,7 @@ pub(crate) fn structure(name: &str, fields: impl IntoIterator<Item = Field>) -> 
     format!("struct {name} {{\n{fields}}}\n")
 }
 
-/// `@group(0) @binding(INDEX) var<SPACE> NAME: KIND;`; a texture has no address space.
+/// `@group(0) @binding(INDEX) var<SPACE> NAME: KIND;`. A texture has no address space.
 pub(crate) fn binding(index: usize, space: Option<&str>, name: &str, kind: &str) -> String {
     let space = space.map_or(String::new(), |space| format!("<{space}>"));
     format!("@group(0) @binding({index}) var{space} {name}: {kind};\n")

@@ -1,5 +1,5 @@
-//! How a shader's text is made: pieces of WGSL in files, structs and bindings from their Rust
-//! definitions, and one writer for what is generated.
+//! How a shader's text is composed: pieces of WGSL in files, structs and bindings from their Rust
+//! definitions, and one writer for generated text.
 
 mod interface;
 mod pieces;
@@ -9,7 +9,7 @@ pub(crate) use interface::{Field, binding, shader_struct, structure};
 pub(crate) use pieces::*;
 pub(crate) use writer::Writer;
 
-/// Functions, mostly without bindings, and the pieces that they call.
+/// WGSL functions, mostly without bindings, and the pieces that they call.
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub name: &'static str,
@@ -29,8 +29,8 @@ macro_rules! piece {
 }
 pub(crate) use piece;
 
-/// Joins `source`, `generated`, and every piece once. The kernel's file stands first, so that an
-/// error's line number is the file's own.
+/// Joins `source`, `generated`, and every piece once. The kernel's file comes first, so that a line
+/// number in an error is a line of the file.
 pub(crate) fn compose(source: &str, generated: &str, pieces: &[&'static Piece]) -> String {
     let mut text = format!("{source}\n{generated}");
     let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! The files of `shaders/common/`: functions that several kernels call.
+//! The pieces of `shaders/common/`: functions that several kernels call.
 
 use super::{Piece, piece};
 

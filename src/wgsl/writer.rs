@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-/// Writes WGSL line by line, each indented by its depth in blocks.
+/// Writes WGSL line by line. It indents each line by its depth in blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     text: String,
@@ -10,18 +10,23 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// What has been written.
+    /// The text written so far.
     pub fn finish(self) -> String {
         self.text
     }
 
-    /// Text that is written already, whole lines of it.
+    /// Appends finished text of whole lines.
     pub fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// One line.
+    /// Writes one line.
     pub fn line(&mut self, line: impl Display) {
+        self.write(&line);
+    }
+
+    // Not generic: one piece of code for all lines.
+    fn write(&mut self, line: &dyn Display) {
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "{:1$}{line}", "", 4 * self.depth);
     }
@@ -33,9 +38,13 @@ impl Writer {
         self.close();
     }
 
-    /// `HEAD {`, to be closed by [`Writer::close`].
+    /// Writes `HEAD {`. [`Writer::close`] closes the block.
     pub fn open(&mut self, head: impl Display) {
-        self.line(format_args!("{head} {{"));
+        self.open_block(&head);
+    }
+
+    fn open_block(&mut self, head: &dyn Display) {
+        self.write(&format_args!("{head} {{"));
         self.depth += 1;
     }
 
@@ -60,8 +69,8 @@ impl Writer {
         self.line(format_args!("const {name}: bool = {value};"));
     }
 
-    /// `switch ON { … }` whose last case is the default: for each case the values of `ON` and what
-    /// it does.
+    /// Writes `switch ON { … }`, whose last case is the default. A case is the values of `ON` and
+    /// its statements.
     pub fn switch(&mut self, on: &str, cases: &[(String, String)]) {
         self.block(format_args!("switch {on}"), |w| {
             for (i, (values, body)) in cases.iter().enumerate() {

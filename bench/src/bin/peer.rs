@@ -17,7 +17,7 @@ use std::time::Instant;
 use wgrad::kernels::Work;
 use wgrad::{CpuTrainer, Gpu, Strategy, Train, Trainer, Training};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
-use wgrad_bench::{Outcome, floor, profile, submit};
+use wgrad_bench::{Outcome, floor, submit};
 
 const USAGE: &str = "\
 peer [OPTIONS] WORKLOAD [REPETITIONS] [STEPS]
@@ -261,7 +261,8 @@ fn profiled(workload: &Workload) -> Outcome {
         )
     };
     let mut all = (0.0, Work::default());
-    for (node, seconds) in profile::profile(&gpu, &trainer)? {
+    for (node, time) in trainer.profile()? {
+        let seconds = time.as_secs_f64();
         let work = node.dispatch.work();
         all.0 += seconds;
         all.1 += work;

@@ -1,4 +1,5 @@
-//! The sums of [`super::scatter`] as a gradient in f32, and 0 in their place for the next step.
+//! Converts the fixed-point sums of [`super::scatter`] to an f32 gradient, and resets the sums to 0
+//! for the next step.
 
 use super::scatter::Precision;
 use crate::error::Result;
@@ -13,51 +14,52 @@ pub const KERNEL: Kernel = kernel!(
     Parameters,
     [FIXED_POINT_SCALE, RUNS],
     [
-        Slot::read("max_abs_bits").of("array<u32>"),
+        Slot::read("max_abs_bits").with_type("array<u32>"),
         Slot::write("sums"),
-        Slot::write("gradient").of("array<Stored>"),
+        Slot::write("gradient").with_type("array<Stored>"),
         Slot::STATUS_ATOMIC,
     ]
 );
 
 shader_struct! {
-    /// `max_abs_bits` is `[models]`, `sums` `[models, tables, 2]`, `gradient` `[models, parameters]`.
+    /// `max_abs_bits` is `[models]`, `sums` `[models, tables, 2]` and `gradient`
+    /// `[models, parameters]`.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Elements of a model's tables.
         tables: u32,
         /// Parameters of a model.
         parameters: u32,
-        /// The first of the tables' among them.
+        /// The index of the first table element among a model's parameters.
         first: u32,
         /// Bits of a contribution.
         bits: u32,
-        /// Those of them in the lower word.
+        /// Bits of a contribution that are summed in the lower integer.
         low: u32,
     }
 }
 
-/// The gradient of a grid's tables. Its reference is [`Precision::dequantize`].
+/// Describes the conversion of a grid's table gradient. The reference is [`Precision::dequantize`].
 #[derive(Debug, Clone, Copy)]
 pub struct Dequantize {
-    /// Models.
+    /// The number of models.
     pub models: usize,
     /// Elements of a model's tables.
     pub tables: usize,
-    /// The first of them among a model's parameters.
+    /// The index of the first table element among a model's parameters.
     pub first: usize,
     /// Parameters of a model.
     pub parameters: usize,
-    /// The precision of the sums.
+    /// The fixed-point precision of the sums.
     pub precision: Precision,
 }
 
 impl Dequantize {
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let Self { models, tables, first, parameters, precision } = *self;
         let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
@@ -71,7 +73,7 @@ impl Dequantize {
             low: precision.low,
         };
         let elements = wide(models) * wide(tables);
-        // Four elements at a time, where every model's lie so.
+        // Vectors of four elements need every model's range to be a multiple of four.
         let vec4 = tables.is_multiple_of(4)
             && first.is_multiple_of(4)
             && (models == 1 || parameters.is_multiple_of(4));

@@ -1,5 +1,5 @@
-//! The outputs of a [`Grid`]: an invocation a row and level, or half a level where it has eight
-//! features.
+//! The outputs of a [`Grid`]. One invocation computes one level of one row, or half a level where
+//! it has eight features.
 
 use super::{EncodedPart, EncodedRows, n};
 use crate::error::{Error, Result};
@@ -22,33 +22,34 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, …, inputs]`, `parameters` `[models, parameters]`, `encoded` `[models,
-    /// rows, width]`.
+    /// `inputs` is `[sets, …, inputs]`, `parameters` `[models, parameters]` and `encoded`
+    /// `[models, rows, width]`.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of a model.
         rows: u32,
-        /// From model to model of the inputs; 0 shares them.
+        /// Elements from one model's inputs to the next's; 0 where all models share them.
         input_model: u32,
-        /// The first element that is encoded.
+        /// The index of the first element that is encoded.
         input_offset: u32,
         /// Columns of the inputs.
         inputs: u32,
-        /// Chunks of features of a row: levels, or twice as many.
+        /// Chunks of features of a row: one for each level, or two where a level has eight
+        /// features.
         chunks: u32,
-        /// Columns of the encoded rows, or from row to row of their gradient.
+        /// Columns of the encoded rows, or the row stride of their gradient.
         width: u32,
-        /// The first of this grid's columns, from the beginning of the buffer.
+        /// The index of this grid's first output in the buffer.
         first: u32,
         /// Parameters of a model.
         parameters: u32,
-        /// The first of this grid's among them.
+        /// The index of this grid's first table element among a model's parameters.
         tables: u32,
     }
 }
 
-/// A grid's outputs of some rows.
+/// Describes the outputs of a grid for some rows.
 #[derive(Debug, Clone)]
 pub struct EncodeGrid {
     pub(crate) part: EncodedPart,
@@ -57,20 +58,20 @@ pub struct EncodeGrid {
 }
 
 impl EncodeGrid {
-    /// A grid over all inputs, whose tables are all parameters.
+    /// A grid that encodes all inputs. Its tables are all parameters of a model.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`].
+    /// The errors of [`Encoding::check`].
     pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         let part = EncodedPart::whole(grid.into(), inputs, models, rows)?;
         let parameters = part.range.tables.len();
         Ok(Self { part, parameters })
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let range = &self.part.range;
         let p = parameters(&self.part, self.parameters)?;
@@ -85,13 +86,16 @@ impl EncodeGrid {
         ))
     }
 
-    /// The outputs of `x` on the CPU, `[rows, inputs]`, from one model's tables.
+    /// The outputs `[rows, outputs]` of `x` `[rows, inputs]` on the CPU, from one model's tables.
     pub fn reference<T: Real>(&self, tables: &[T], x: &[T]) -> Vec<T> {
         encoding::encode(&self.part.network(), tables, x)
     }
 }
 
-/// The grid of a part, if it is one.
+/// The grid of an encoding range.
+///
+/// # Errors
+/// The encoding is not a grid.
 pub(super) fn grid_of(range: &EncodingRange) -> Result<Grid> {
     match range.encoding {
         Encoding::Grid(grid) => Ok(grid),
@@ -99,7 +103,7 @@ pub(super) fn grid_of(range: &EncodingRange) -> Result<Grid> {
     }
 }
 
-/// What all kernels of a grid have in common, where a model has `all` parameters.
+/// The parameters that all grid kernels share, where a model has `all` parameters.
 pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
     let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
@@ -119,7 +123,8 @@ pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
     })
 }
 
-/// What all kernels of a grid are made of: its numbers, its levels, and a point of the inputs.
+/// The variant that all grid kernels share: the grid's constants, its levels, and the loading of a
+/// point.
 pub(super) fn variant(range: &EncodingRange) -> Result<Variant> {
     let (grid, inputs) = (grid_of(range)?, range.inputs.len());
     let third = if inputs == 3 { "inputs[at + 2u]" } else { "0.0" };
@@ -132,7 +137,7 @@ pub(super) fn variant(range: &EncodingRange) -> Result<Variant> {
     Ok(Variant { pieces: vec![&GRID], generated: w.finish(), ..Variant::default() })
 }
 
-/// WGSL: a function that loads a chunk of features from an element of a buffer on.
+/// A WGSL function that loads a chunk of features from `buffer`, starting at an element.
 pub(super) fn fetch(function: &str, buffer: &str, range: &EncodingRange) -> Result<String> {
     let elements: Vec<_> =
         (0..grid_of(range)?.chunk()).map(|i| format!("{buffer}[at + {i}u]")).collect();

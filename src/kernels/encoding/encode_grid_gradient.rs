@@ -1,5 +1,4 @@
-//! The gradient of the inputs of a [`Grid`]: an invocation a row, its levels
-//! one after the other.
+//! The gradient of the inputs of a [`Grid`]. One invocation handles one row, level after level.
 
 pub use super::encode_grid::Parameters;
 use super::encode_grid::{EncodeGrid, fetch, grid_of, parameters, variant};
@@ -22,24 +21,24 @@ pub const KERNEL: Kernel = kernel!(
     ]
 );
 
-/// The way back through a grid to its inputs: `delta` is `[models, rows, width]`, `input_gradient`
-/// `[models, rows, inputs]`.
+/// Describes the vjp of a grid with respect to its inputs: `delta` is `[models, rows, width]` and
+/// `input_gradient` `[models, rows, inputs]`.
 #[derive(Debug, Clone)]
 pub struct EncodeGridGradient(pub(crate) EncodeGrid);
 
 impl EncodeGridGradient {
-    /// A grid over all inputs, whose tables are all parameters.
+    /// A grid that encodes all inputs. Its tables are all parameters of a model.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`](crate::Encoding::check).
+    /// The errors of [`Encoding::check`](crate::Encoding::check).
     pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         Ok(Self(EncodeGrid::new(grid, inputs, models, rows)?))
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let EncodeGrid { part, parameters: all } = &self.0;
         let range = &part.range;
@@ -58,8 +57,8 @@ impl EncodeGridGradient {
         ))
     }
 
-    /// The gradients of the tables and of `x` on the CPU: `x` is `[rows, inputs]`, `tables` are one
-    /// model's, `delta` is the gradient of all outputs.
+    /// The gradients of the tables and of `x` on the CPU. `x` is `[rows, inputs]`, `tables` belong
+    /// to one model, and `delta` is the gradient of all outputs.
     pub fn reference<T: Real>(&self, tables: &[T], x: &[T], delta: &[T]) -> [Vec<T>; 2] {
         let mut gradient = vec![T::ZERO; tables.len()];
         let network = self.0.part.network();

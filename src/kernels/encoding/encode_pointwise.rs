@@ -1,4 +1,4 @@
-//! The outputs of an [`Encoding`] without parameters: an invocation an output.
+//! The outputs of an [`Encoding`] without parameters. One invocation computes one output.
 
 use super::{EncodedPart, EncodedRows, n};
 use crate::error::Result;
@@ -16,15 +16,16 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, …, inputs]`, `encoded` `[models, rows, width]`; of both some columns.
+    /// `inputs` is `[sets, …, inputs]` and `encoded` `[models, rows, width]`. The kernel reads and
+    /// writes some of their columns.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of a model.
         rows: u32,
-        /// From model to model of the inputs; 0 shares them.
+        /// Elements from one model's inputs to the next's; 0 where all models share them.
         input_model: u32,
-        /// The first element that is encoded.
+        /// The index of the first element that is encoded.
         input_offset: u32,
         /// Columns of the inputs.
         inputs: u32,
@@ -34,16 +35,16 @@ shader_struct! {
         of_point: u32,
         /// Columns of the encoded rows.
         width: u32,
-        /// The first column that is written.
+        /// The index of the first column that is written.
         first: u32,
-        /// The encoding's first number.
+        /// The encoding's first constant.
         x: f32,
-        /// Its second.
+        /// The encoding's second constant.
         y: f32,
     }
 }
 
-/// A pointwise encoding of some rows.
+/// Describes a pointwise encoding of some rows.
 #[derive(Debug, Clone)]
 pub struct EncodePointwise(pub(crate) EncodedPart);
 
@@ -51,15 +52,15 @@ impl EncodePointwise {
     /// An encoding of all inputs.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`].
+    /// The errors of [`Encoding::check`].
     pub fn new(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         Ok(Self(EncodedPart::whole(encoding, inputs, models, rows)?))
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let range = &self.0.range;
         let outputs = self.0.all_rows() * wide(range.outputs.len());
@@ -69,18 +70,18 @@ impl EncodePointwise {
             .costing(read, outputs, outputs))
     }
 
-    /// The outputs of `x` on the CPU, `[…, inputs]`, all of which are encoded.
+    /// The outputs of `x` `[…, inputs]` on the CPU. All columns are encoded.
     pub fn reference<T: Real>(&self, x: &[T]) -> Vec<T> {
         encoding::encode(&self.0.network(), &[], x)
     }
 }
 
-/// What both directions have in common.
+/// The parameters that the encoding and its gradient share.
 pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
     let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
     let dimensions = range.encoding.dimensions().unwrap_or(range.inputs.len());
-    let [x, y] = range.encoding.numbers().map(to_f32);
+    let [x, y] = range.encoding.constants().map(to_f32);
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
     Ok(Parameters {
         models: n(models)?,

@@ -1,4 +1,5 @@
-//! The gradient of the inputs of an [`Encoding`] without parameters: an invocation a point.
+//! The gradient of the inputs of an [`Encoding`] without parameters. One invocation handles one
+//! point.
 
 use super::EncodedPart;
 pub use super::encode_pointwise::Parameters;
@@ -20,7 +21,7 @@ pub const KERNEL: Kernel = kernel!(
     ]
 );
 
-/// The way back through a pointwise encoding of some rows: `delta` is `[models, rows, width]`,
+/// Describes the vjp of a pointwise encoding for some rows: `delta` is `[models, rows, width]` and
 /// `input_gradient` `[models, rows, inputs]`.
 #[derive(Debug, Clone)]
 pub struct EncodePointwiseGradient(pub(crate) EncodedPart);
@@ -29,15 +30,15 @@ impl EncodePointwiseGradient {
     /// An encoding of all inputs.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`].
+    /// The errors of [`Encoding::check`].
     pub fn new(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         Ok(Self(EncodedPart::whole(encoding, inputs, models, rows)?))
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let (p, range, rows) = (parameters(&self.0)?, &self.0.range, self.0.all_rows());
         let (inputs, outputs) = (rows * wide(range.inputs.len()), rows * wide(range.outputs.len()));
@@ -46,7 +47,7 @@ impl EncodePointwiseGradient {
             .costing(inputs + outputs, inputs, 3 * outputs))
     }
 
-    /// The gradient of `x` on the CPU, `[…, inputs]`, under the gradient `delta` of all outputs.
+    /// The gradient of `x` `[…, inputs]` on the CPU, from the gradient `delta` of all outputs.
     pub fn reference<T: Real>(&self, x: &[T], delta: &[T]) -> Vec<T> {
         encoding::back_propagate(&self.0.network(), &[], x, delta, &mut [], true)
     }

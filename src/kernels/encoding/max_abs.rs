@@ -1,5 +1,5 @@
-//! The largest magnitude among some columns of a matrix, as bits: where one is not finite, those of
-//! an infinity or more.
+//! The bits of the largest magnitude among some columns of a matrix. Where a value is not finite,
+//! they are the bits of an infinity or more.
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot};
@@ -11,66 +11,67 @@ pub const KERNEL: Kernel = kernel!(
     "max_abs" in "encoding/max_abs",
     Parameters,
     [],
-    [Slot::read("values").of("array<u32>"), Slot::write("max_abs_bits").of("array<u32>")]
+    [Slot::read("values").with_type("array<u32>"), Slot::write("max_abs_bits").with_type("array<u32>")]
 );
 
 shader_struct! {
-    /// `values` is `[models, rows, width]`, of which some columns count; `max_abs_bits` is `[models,
-    /// groups]`.
+    /// `values` is `[models, rows, width]`, of which some columns are searched. `max_abs_bits` is
+    /// `[models, groups]`.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of a model.
         rows: u32,
-        /// From row to row.
+        /// Elements from row to row.
         width: u32,
-        /// The first element.
+        /// The index of the first element.
         first: u32,
-        /// Columns.
+        /// Columns that are searched.
         columns: u32,
-        /// Workgroups of a model.
+        /// The number of workgroups of a model.
         groups: u32,
     }
 }
 
-/// Elements of an invocation.
+/// The number of elements of an invocation.
 const TERMS: usize = 64;
 
-/// A search through some columns of each of `models` matrices of `[rows, width]`.
+/// Describes a search through some columns of `models` matrices of `[rows, width]`.
 #[derive(Debug, Clone, Copy)]
 pub struct MaxAbs {
-    /// Models.
+    /// The number of models.
     pub models: usize,
     /// Rows of a model.
     pub rows: usize,
-    /// From row to row.
+    /// Elements from row to row.
     pub width: usize,
-    /// The first element.
+    /// The index of the first element.
     pub first: usize,
-    /// Columns.
+    /// Columns that are searched.
     pub columns: usize,
-    /// Workgroups of a model, each with a result of its own.
+    /// Workgroups of a model. Each has its own result.
     pub groups: usize,
 }
 
 impl MaxAbs {
-    /// Workgroups that a model's matrix is cut into before a second dispatch joins them.
+    /// The number of workgroups that search one model's matrix. A second dispatch combines their
+    /// results.
     pub fn groups_of(rows: usize, columns: usize) -> usize {
         let invocations =
             |terms| rows.saturating_mul(columns).div_ceil(terms * KERNEL.workgroup as usize);
-        // More where the loop of an invocation would be too long.
+        // More workgroups where the loop of an invocation would be too long.
         invocations(TERMS).clamp(1, 256).max(invocations(MAX_ITERATIONS / 2))
     }
 
-    /// The second dispatch, which joins `groups` results of each model.
+    /// Describes the second dispatch, which combines `groups` results of each model.
     pub const fn joining(models: usize, groups: usize) -> Self {
         Self { models, rows: groups, width: 1, first: 0, columns: 1, groups: 1 }
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { models, rows, width, first, columns, groups } = *self;
         let n = |value: usize| to_u32("a size of a search for the largest", wide(value));
@@ -88,7 +89,7 @@ impl MaxAbs {
         Ok(Dispatch::new(&KERNEL, &p, all).costing(read, all, read))
     }
 
-    /// The largest magnitude of one model's elements on the CPU, as bits.
+    /// The bits of the largest magnitude of one model's elements on the CPU.
     pub fn reference(values: &[f32]) -> u32 {
         values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0)
     }

@@ -1,5 +1,5 @@
-//! The kernels of encodings: pointwise ones and grids, forward and back, and the gradient of a grid's
-//! tables in fixed point.
+//! The kernels of encodings: pointwise encodings and grids, forward and backward, and the gradient
+//! of a grid's tables in fixed point.
 
 pub mod dequantize;
 pub mod encode_grid;
@@ -14,16 +14,16 @@ use crate::network::encoding::EncodingRange;
 use crate::network::{Activation, Encoding, Mlp};
 use crate::numeric::{to_u32, wide};
 
-/// The rows that a kernel of an encoding works on.
+/// The rows that an encoding's kernel works on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EncodedRows {
-    /// Models.
+    /// The number of models.
     pub models: usize,
     /// Rows of a model.
     pub rows: usize,
-    /// From model to model of the inputs; 0 shares them.
+    /// Elements from one model's inputs to the next's; 0 where all models share them.
     pub input_model: usize,
-    /// The first row of the inputs.
+    /// The index of the first row of the inputs.
     pub first_row: usize,
     /// Columns of the inputs.
     pub inputs: usize,
@@ -31,7 +31,7 @@ pub(crate) struct EncodedRows {
     pub width: usize,
 }
 
-/// A part of a network's encoding, and the rows that it encodes.
+/// One encoding of a network, and the rows that it encodes.
 #[derive(Debug, Clone)]
 pub(crate) struct EncodedPart {
     pub range: EncodingRange,
@@ -42,7 +42,7 @@ impl EncodedPart {
     /// An encoding of all inputs.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`].
+    /// The errors of [`Encoding::check`].
     fn whole(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         encoding.check(inputs)?;
         let width = encoding.outputs(inputs);
@@ -53,19 +53,19 @@ impl EncodedPart {
         Ok(Self { range, rows })
     }
 
-    /// Rows of all models.
+    /// The number of rows of all models.
     fn all_rows(&self) -> u64 {
         wide(self.rows.models) * wide(self.rows.rows)
     }
 
-    /// A network of this encoding alone, for the references.
+    /// A network that has only this encoding, for the references.
     fn network(&self) -> Mlp {
         let inputs = self.range.inputs.len();
         Mlp::new(inputs).encode(inputs, self.range.encoding).layer(1, Activation::Identity)
     }
 }
 
-/// A size as a shader counts it.
+/// Converts a size to the shader's `u32`.
 fn n(value: usize) -> Result<u32> {
     to_u32("a size of an encoding", wide(value))
 }

@@ -1,11 +1,11 @@
-//! Adds the gradient of a [`Grid`]'s outputs to the entries that they came
-//! from, in fixed point: whole numbers have the same sum in any order.
+//! Adds the gradient of a [`Grid`]'s outputs to the table entries that produced them, in fixed
+//! point: integers have the same sum in any order.
 //!
-//! With p the largest magnitude of that gradient, a contribution c of a corner is rounded to
-//! v = c · 2ⁿ, the largest n at which |p| · 2ⁿ < 2^bits; v's lower `low` bits, with their sign, and the
-//! rest are added to a word each, so that no sum over the step's rows overflows (see [`Precision`]). A table's
-//! gradient is off by at most half a quantum, p · 2^−bits, for each contribution; [`super::dequantize`] makes it
-//! f32 again.
+//! Let p be the largest magnitude of that gradient. A corner's contribution c is rounded to v = c ·
+//! 2ⁿ, with the largest n for which |p| · 2ⁿ < 2^bits. The lower `low` bits of v, with their sign,
+//! are added to one integer and the rest to another, so that no sum over the step's rows overflows
+//! (see [`Precision`]). Each contribution is off by at most half a quantum, p · 2^−bits.
+//! [`super::dequantize`] converts the sums to f32.
 
 use super::encode_grid::{self, fetch, grid_of, variant};
 use super::{EncodedPart, n};
@@ -23,62 +23,63 @@ pub const KERNEL: Kernel = kernel!(
     [
         Slot::read("inputs"),
         Slot::read("delta"),
-        Slot::read("max_abs_bits").of("array<u32>"),
-        Slot::write("sums").of("array<atomic<i32>>"),
+        Slot::read("max_abs_bits").with_type("array<u32>"),
+        Slot::write("sums").with_type("array<atomic<i32>>"),
     ]
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, …, inputs]`, `delta` `[models, rows, width]`, `max_abs_bits` `[models]`, `sums`
-    /// `[models, tables, 2]`: the lower word and the upper one.
+    /// `inputs` is `[sets, …, inputs]`, `delta` `[models, rows, width]` and `max_abs_bits`
+    /// `[models]`. `sums` is `[models, tables, 2]`: the lower integer and the upper one.
     pub Parameters {
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of a model.
         rows: u32,
-        /// From model to model of the inputs; 0 shares them.
+        /// Elements from one model's inputs to the next's; 0 where all models share them.
         input_model: u32,
-        /// The first element that is encoded.
+        /// The index of the first element that is encoded.
         input_offset: u32,
         /// Columns of the inputs.
         inputs: u32,
-        /// Chunks of features of a row: levels, or twice as many.
+        /// Chunks of features of a row: one for each level, or two where a level has eight
+        /// features.
         chunks: u32,
-        /// From row to row of the outputs' gradient.
+        /// Elements from row to row of the outputs' gradient.
         width: u32,
-        /// The first of this grid's columns, from the beginning of the buffer.
+        /// The index of this grid's first output in the buffer.
         first: u32,
         /// Elements of a model's tables.
         tables: u32,
         /// Bits of a contribution.
         bits: u32,
-        /// Those of them in the lower word.
+        /// Bits of a contribution that are summed in the lower integer.
         low: u32,
     }
 }
 
-/// The gradient of a grid's tables, added up over some rows.
+/// Describes the gradient of a grid's tables, summed over some rows.
 #[derive(Debug, Clone)]
 pub struct Scatter {
-    /// The width of its rows is that of the rows of `delta`.
+    /// The grid and its rows. Their width is the row stride of `delta`.
     pub(crate) part: EncodedPart,
-    /// This grid's first element of `delta`.
+    /// The index of this grid's first element of `delta`.
     pub(crate) first: usize,
 }
 
 impl Scatter {
-    /// A grid over all inputs.
+    /// A grid that encodes all inputs.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`](crate::Encoding::check).
+    /// The errors of [`Encoding::check`](crate::Encoding::check).
     pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         Ok(Self { part: EncodedPart::whole(grid.into(), inputs, models, rows)?, first: 0 })
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// More rows than the sums have room for; a size that a shader cannot count.
+    /// There are more rows than the sums can hold, or a size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let EncodedPart { range, rows } = &self.part;
         let Precision { bits, low } = Precision::of(rows.rows, range.inputs.len())?;
@@ -99,7 +100,7 @@ impl Scatter {
         };
         let mut variant = variant(range)?;
         variant.generated += &fetch("delta_at", "delta", range)?;
-        // The encoding's own functions ask for features, which a scatter has no use for.
+        // The grid's functions call `grid_features`; a scatter never uses its result.
         let mut w = Writer::default();
         w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
         variant.generated += &w.finish();
@@ -113,24 +114,26 @@ impl Scatter {
     }
 }
 
-/// The precision of a table's gradient in fixed point.
+/// The fixed-point precision of a table's gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
-    /// Bits of a contribution, below the largest gradient of an output.
+    /// Bits of a contribution, counted down from the largest gradient of an output.
     pub bits: u32,
-    /// Those of them that are summed in the lower word.
+    /// Bits of a contribution that are summed in the lower integer.
     pub low: u32,
 }
 
 impl Precision {
-    /// As many bits as a sum over `rows` rows has room for: two words of 32 bits never overflow.
+    /// The largest number of bits for which a sum over `rows` rows never overflows two 32-bit
+    /// integers.
     ///
     /// # Errors
-    /// More rows than leave a contribution of 12 bits.
+    /// So many rows leave a contribution fewer than 12 bits.
     pub fn of(rows: usize, inputs: usize) -> Result<Self> {
         let log = rows.next_power_of_two().trailing_zeros();
         let contributions = log + u32::try_from(inputs).unwrap_or(3);
-        // No more than an f32 has: then the upper word of most contributions is 0, and not added.
+        // No more bits than an f32 has. The upper integer of most contributions is then 0 and not
+        // added.
         let bits = 62_u32.saturating_sub(log + contributions).min(24);
         if contributions > 28 || bits < 12 {
             return Err(Error::argument(
@@ -142,19 +145,20 @@ impl Precision {
         Ok(Self { bits, low: 32 - contributions })
     }
 
-    /// The n of a largest magnitude, given by its bits: a contribution counts in units of 2⁻ⁿ.
+    /// The exponent n for a largest magnitude that is given by its bits. A contribution counts in
+    /// units of 2⁻ⁿ.
     pub const fn exponent(&self, max_bits: u32) -> i32 {
         self.bits as i32 + 126 - (max_bits >> 23) as i32
     }
 
-    /// A contribution on the CPU: its lower and its upper word.
+    /// The lower and the upper integer of a contribution, on the CPU.
     pub fn quantize(&self, contribution: f64, max_bits: u32) -> [i64; 2] {
         let v = (contribution * 2_f64.powi(self.exponent(max_bits))).round_ties_even() as i64;
         let lower = v << (64 - self.low) >> (64 - self.low);
         [lower, (v - lower) >> self.low]
     }
 
-    /// One element's sums on the CPU, as a gradient.
+    /// The gradient of one element on the CPU, from its sums.
     pub fn dequantize(&self, [lower, upper]: [i64; 2], max_bits: u32) -> f64 {
         let sum = (upper << self.low) + lower;
         sum as f64 * 2_f64.powi(-self.exponent(max_bits))
@@ -171,8 +175,8 @@ mod tests {
             for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
                 let Precision { bits, low } = Precision::of(rows, inputs).unwrap();
                 let (rows, corners) = (rows as f64, f64::from(1 << inputs));
-                // The upper word: every corner's quantum rounded up, and one more where the lower is
-                // negative. The lower: half of what it counts, either way.
+                // The upper sum: every corner's quantum rounded up, and one more where the lower is
+                // negative. The lower sum: at most half of its range per contribution, either way.
                 let upper = rows * (2_f64.powi(bits as i32 - low as i32) + 2.0 * corners);
                 assert!(upper < 2_f64.powi(31), "{rows} {inputs}: {upper}");
                 assert!(rows * corners * 2_f64.powi(low as i32 - 1) <= 2_f64.powi(31));

@@ -1,4 +1,4 @@
-//! What becomes of a sum, and the variant of a kernel that this makes.
+//! What a product does with its sums, and the kernel variant for it.
 
 use super::Tiling;
 use super::parameters::Parameters;
@@ -8,30 +8,30 @@ use crate::kernels::{Capabilities, Variant};
 use crate::network::Activation;
 use crate::wgsl::{PRODUCT_C_SCALAR, PRODUCT_C_VEC4, Writer};
 
-/// What becomes of a sum.
+/// What a product does with a sum before it stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Epilogue {
-    /// Nothing.
+    /// Stores the sum.
     Sum,
-    /// f(sum + bias), the sum itself kept as well or not.
+    /// Stores f(sum + bias). The flag says whether the pre-activation sum + bias is stored too.
     Activation(Activation, bool),
-    /// sum · f′, from what the forward pass saved.
+    /// Stores sum · f′, with f′ from the value that the forward pass saved.
     Gradient(Activation),
 }
 
-/// How a product's operand lies in its buffer.
+/// The layout of an operand's elements in its buffer.
 #[derive(Clone, Copy)]
 enum Elements {
-    /// One by one, at any offset and strides.
+    /// Scalars, at any offset and strides.
     Scalar,
-    /// In vectors of four, at an offset, strides and lengths that are multiples of four.
+    /// Vectors of four. Offset, strides and lengths are multiples of four.
     Vec4,
-    /// In vectors of four in f16.
+    /// Vectors of four f16 elements.
     F16,
 }
 
 impl Elements {
-    /// WGSL: the type of the buffer.
+    /// The WGSL type of the buffer.
     const fn kind(self) -> &'static str {
         match self {
             Self::Scalar => "array<f32>",
@@ -40,18 +40,18 @@ impl Elements {
         }
     }
 
-    /// WGSL: how four elements of the operand in the buffer `name` are loaded.
+    /// A WGSL function that loads four elements of the operand from the buffer `name`.
     fn load(self, name: &str) -> String {
         let (aligned, four) = match self {
             Self::Scalar => {
                 (false, ["x", "y", "z", "w"].map(|c| format!("{name}[at.{c}]")).join(", "))
             }
             Self::Vec4 => (true, format!("unpacked({name}[at.x / 4u])")),
-            Self::F16 => (true, format!("four_of_halves({name}[at.x / 4u])")),
+            Self::F16 => (true, format!("unpack_halves({name}[at.x / 4u])")),
         };
         let mut w = Writer::default();
         w.flag(&format!("{}_ALIGNED", name.to_uppercase()), aligned);
-        w.function(format_args!("four_of_{name}(at: vec4<u32>) -> vec4<f32>"), |w| {
+        w.function(format_args!("load4_{name}(at: vec4<u32>) -> vec4<f32>"), |w| {
             w.line(format_args!("return vec4<f32>({four});"));
         });
         w.finish()
@@ -76,11 +76,12 @@ impl Epilogue {
         let mut overrides = vec![("EPILOGUE", number), ("SAVE", save)];
         let mut aligned = self.aligned(p, inner);
         if tiling == Tiling::Registers && !(aligned[0] && aligned[1]) {
-            // Term by term, four terms side by side are of no use.
+            // This tiling then advances one term at a time and cannot use four adjacent terms.
             aligned[0] &= p.a_inner != 1;
             aligned[1] &= p.b_inner != 1;
         }
-        // One by one, all but a workgroup load the same in both directions: fewer forms to compile.
+        // With scalar loads, all tilings but `Tiled` load alike in both directions: fewer variants
+        // to compile.
         let directed = |aligned: bool| aligned || tiling == Tiling::Tiled;
         let ones = if tiling == Tiling::Registers { 0 } else { p.ones_column };
         for (name, value) in [
@@ -118,8 +119,9 @@ impl Epilogue {
         Variant { pieces, generated, overrides, kinds, ..Variant::default() }
     }
 
-    /// Whether every vector of four of A, of B, and of C with what is read beside it, that a large
-    /// tile reads or writes begins at a multiple of four words and lies within its line.
+    /// Whether A, B and C can be accessed as vectors of four: each vector that a large tile
+    /// accesses begins at a multiple of four elements and stays within its line. The entry of C
+    /// includes the bias or the saved values that are read beside it.
     pub(super) fn aligned(self, p: &Parameters, inner: usize) -> [bool; 3] {
         let fours = |numbers: &[u32]| numbers.iter().all(|n| n.is_multiple_of(4));
         let model = |stride| if p.models > 1 { stride } else { 0 };

@@ -1,4 +1,4 @@
-//! The dispatches of one product: it is cut where a sum is long or the work is much.
+//! The dispatches of one product. It is split where a sum is long or the work is large.
 
 use super::parameters::Parameters;
 use super::{Epilogue, Tiling, registers};
@@ -6,13 +6,14 @@ use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, MAX_WORK};
 use crate::numeric::{to_u32, wide};
 
-/// Terms of a sum in one dispatch: llvmpipe ends an invocation's loops after 65,535 iterations.
+/// The largest number of terms of a sum in one dispatch: llvmpipe ends an invocation's loops after
+/// 65,535 iterations.
 pub(super) const MAX_INNER: usize = 32_768;
 
-/// The dispatches of one product: several where a sum is long or the work is much.
+/// The dispatches of one product. There are several where a sum is long or the work is large.
 ///
-/// `p` gives the operands; the fields that say which part of the work a dispatch does are filled
-/// in here. `chunk` is 0 where the sums are not split.
+/// `p` describes the operands. This function fills in the fields that select a dispatch's share of
+/// the work. `chunk` is 0 where the sums are not split.
 pub(crate) fn dispatches(
     p: Parameters,
     inner: usize,
@@ -22,7 +23,8 @@ pub(crate) fn dispatches(
     stored_dispatches(p, inner, epilogue, false, capabilities)
 }
 
-/// The same of operands in f16, where `half`: then in fours, both of them.
+/// The dispatches of a product. With `half`, both operands are f16 and are accessed as vectors of
+/// four.
 pub(super) fn stored_dispatches(
     p: Parameters,
     inner: usize,
@@ -35,7 +37,7 @@ pub(super) fn stored_dispatches(
     let form = capabilities.product.unwrap_or_else(|| Tiling::of(&p, capabilities));
     if !form.runs_on(capabilities) {
         let why = "one that the device can run";
-        return Err(Error::argument("the form of a matrix product", format!("{form:?}"), why));
+        return Err(Error::argument("the tiling of a matrix product", format!("{form:?}"), why));
     }
     let tiles = form.tiles(&p);
     to_u32("the number of tiles of a matrix product", tiles)?;
@@ -43,7 +45,7 @@ pub(super) fn stored_dispatches(
     let mut result = Vec::new();
     let mut begin = 0;
     while begin < inner {
-        // A split sum is short enough already: the plan chooses its chunk.
+        // A split sum is short enough: the plan chooses its chunk.
         let end = if splits == 1 { inner.min(begin + MAX_INNER) } else { inner };
         let terms = wide(chunk.min(end - begin));
         let most = (MAX_WORK / (area * terms)).max(1);
@@ -92,7 +94,7 @@ pub(super) fn stored_dispatches(
     Ok(result)
 }
 
-/// The most terms that a partial sum may have in one dispatch.
+/// The largest number of terms that a partial sum may have in one dispatch.
 pub(crate) const fn max_chunk() -> usize {
     MAX_INNER
 }

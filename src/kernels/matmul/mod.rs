@@ -22,14 +22,15 @@ use crate::network::Activation;
 use crate::numeric::{Matrix, Real, check_shape, product, to_u32, wide};
 use launch::stored_dispatches;
 
-/// A batched matrix product, described: `models` products of op(A) `[rows, inner]` and op(B)
+/// Describes a batched matrix product: `models` products of op(A) `[rows, inner]` and op(B)
 /// `[inner, columns]`, all row-major.
 ///
 /// ```no_run
 /// use wgrad::{Activation, Gpu, kernels::Matmul};
 /// let gpu = Gpu::new()?;
-/// // Eight products that share B, as a layer of eight networks would: tanh(A · Bᵀ + bias).
-/// let layer = Matmul::new(100, 16, 3).models(8).shared_b().transposed_b().epilogue(Activation::Tanh);
+/// // Eight products that share B, as in a layer of eight networks: tanh(A · Bᵀ + bias).
+/// let layer = Matmul::new(100, 16, 3).models(8).shared_b().transposed_b();
+/// let layer = layer.epilogue(Activation::Tanh);
 /// let (a, b, bias) = (vec![0.5; 8 * 100 * 3], vec![0.1; 16 * 3], vec![0.0; 8 * 16]);
 /// assert_eq!(layer.run(&gpu, &a, &b, &bias)?.len(), 8 * 100 * 16);
 /// # Ok::<(), wgrad::Error>(())
@@ -61,58 +62,58 @@ impl Matmul {
         }
     }
 
-    /// A and B are stored as f16, two in a word of 32 bits: half the bytes. Products, sums, the bias
-    /// and C stay f32. The terms have to be multiples of four, and so have the rows of a transposed A
-    /// and the columns of a B that is not transposed. No feature of the device is needed.
+    /// Stores A and B as f16, two in 32 bits: half the bytes. Products, sums, the bias and C stay
+    /// f32. The number of terms must be a multiple of four. So must the rows of a transposed A and
+    /// the columns of a B that is not transposed. The device needs no optional feature.
     #[must_use]
     pub const fn half_operands(mut self) -> Self {
         self.half = true;
         self
     }
 
-    /// As many products, side by side.
+    /// Computes `models` products side by side.
     #[must_use]
     pub const fn models(mut self, models: usize) -> Self {
         self.models = models;
         self
     }
 
-    /// A is stored transposed, `[inner, rows]`.
+    /// Stores A transposed, `[inner, rows]`.
     #[must_use]
     pub const fn transposed_a(mut self) -> Self {
         self.transpose[0] = true;
         self
     }
 
-    /// B is stored transposed, `[columns, inner]`.
+    /// Stores B transposed, `[columns, inner]`.
     #[must_use]
     pub const fn transposed_b(mut self) -> Self {
         self.transpose[1] = true;
         self
     }
 
-    /// All models share one A: its batch stride is 0.
+    /// Shares one A among all models: its batch stride is 0.
     #[must_use]
     pub const fn shared_a(mut self) -> Self {
         self.shared[0] = true;
         self
     }
 
-    /// All models share one B: its batch stride is 0.
+    /// Shares one B among all models: its batch stride is 0.
     #[must_use]
     pub const fn shared_b(mut self) -> Self {
         self.shared[1] = true;
         self
     }
 
-    /// C = activation(A · B + bias), with a bias of `[models, columns]`.
+    /// Computes C = activation(A · B + bias), with a bias of `[models, columns]`.
     #[must_use]
     pub const fn epilogue(mut self, activation: Activation) -> Self {
         self.activation = Some(activation);
         self
     }
 
-    /// The lengths of A, B, bias and C.
+    /// The shapes of A, B, bias and C.
     fn shapes(&self) -> [Vec<usize>; 4] {
         let models = |shared: bool| if shared { 1 } else { self.models };
         let pair = |swap: bool, r: usize, c: usize| if swap { [c, r] } else { [r, c] };
@@ -129,10 +130,11 @@ impl Matmul {
         ]
     }
 
-    /// `Ok` if the sizes are 1 or more and the lengths fit.
+    /// Checks that the sizes are 1 or more and that the lengths fit.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a size of 0 or too large to count, [`Error::Shape`] for a length.
+    /// [`Error::Argument`] for a size that is 0 or does not fit in `u32`; [`Error::Shape`] for a
+    /// length.
     pub fn check(&self, a: usize, b: usize, bias: usize) -> Result<()> {
         for (what, size) in [
             ("rows", self.rows),
@@ -154,12 +156,12 @@ impl Matmul {
         check_shape("the bias", bias, &shape_bias)
     }
 
-    /// The dispatches, in order; slots `a`, `b`, `extra` (the bias, or where there is none any
-    /// buffer of 16 bytes or more that is not `c`) and `c`.
+    /// The dispatches, in order. Their slots are `a`, `b`, `extra` and `c`. `extra` is the bias;
+    /// without a bias it is any buffer of 16 bytes or more that is not `c`.
     ///
     /// # Errors
-    /// A size of 0, or one that a shader cannot count; operands in f16 whose sides are not the
-    /// multiples of four that [`Matmul::half_operands`] asks for.
+    /// A size is 0 or does not fit in `u32`, or the sides of f16 operands are not the multiples of
+    /// four that [`Matmul::half_operands`] requires.
     pub fn dispatches(&self, capabilities: &Capabilities) -> Result<Vec<Dispatch>> {
         let [a, b, bias, _] = self.shapes().map(|shape| shape.iter().product());
         self.check(a, b, bias)?;
@@ -197,10 +199,10 @@ impl Matmul {
         stored_dispatches(parameters, self.inner, epilogue, self.half, capabilities)
     }
 
-    /// C by the same formula on the CPU, from operands as they are given: none is rounded to f16.
+    /// C by the same formula on the CPU. No operand is rounded to f16.
     ///
     /// # Errors
-    /// Those of [`Matmul::check`].
+    /// The errors of [`Matmul::check`].
     pub fn reference<T: Real>(&self, a: &[T], b: &[T], bias: &[T]) -> Result<Vec<T>> {
         self.check(a.len(), b.len(), bias.len())?;
         let size = self.rows * self.columns;
@@ -249,7 +251,7 @@ mod tests {
     use crate::kernels::tests::{assert_close, numbers};
     use launch::MAX_INNER;
 
-    /// The library's product against three loops.
+    /// Compares the library's product with three nested loops.
     #[test]
     fn reference_is_the_formula() {
         for (m, k, n) in [(1, 1, 1), (2, 3, 4), (17, 5, 9), (70, 65, 64), (64, 300, 33)] {
@@ -288,7 +290,7 @@ mod tests {
         assert_eq!(much.iter().map(|d| d.work().operations).sum::<u64>(), 2 * 4096_u64.pow(3));
     }
 
-    /// The kernel that the product of `rows` × `columns` × 64 in `models` models takes on `target`.
+    /// The name of the kernel that computes `rows` × `columns` × 64 in `models` models on a device.
     fn chosen(
         rows: usize,
         columns: usize,
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn each_product_takes_the_form_that_suits_it() {
+    fn each_product_takes_the_tiling_that_suits_it() {
         let gpu = Capabilities::default();
         let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
         for (rows, columns, models, on_gpu, on_cpu) in [
@@ -318,7 +320,8 @@ mod tests {
             assert_eq!(chosen(rows, columns, models, &gpu), on_gpu, "{case}");
             assert_eq!(chosen(rows, columns, models, &cpu), on_cpu, "{case}");
         }
-        // Other subgroups, or less than WebGPU's defaults: the form that runs anywhere.
+        // Another subgroup size, or less than WebGPU's defaults, leaves the tiling that runs
+        // anywhere.
         let mut other = Capabilities { subgroup: Some(4), ..cpu };
         assert_eq!(chosen(512, 512, 1, &other), "matmul_registers");
         other = gpu;
@@ -330,9 +333,9 @@ mod tests {
         assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
     }
 
-    /// A vector of four must neither begin between two words of the buffer's fours nor leave its line.
+    /// A vector of four must begin at a multiple of four elements and must not leave its line.
     #[test]
-    fn fours_of_words_need_multiples_of_four() {
+    fn vec4_needs_multiples_of_four() {
         let capabilities = |form| Capabilities {
             product: Some(form),
             subgroup: Some(8),
@@ -348,14 +351,15 @@ mod tests {
             assert_eq!(fours(all, form), [true; 3]);
             assert_eq!(fours(all.models(3).epilogue(Activation::Tanh), form), [true; 3]);
             assert_eq!(fours(all.transposed_b(), form), [true; 3]);
-            // Four rows side by side, of five.
+            // Five rows: a vector of four adjacent rows would leave its line.
             assert_eq!(fours(all.transposed_a(), form), [false, true, true]);
             assert_eq!(fours(Matmul::new(8, 8, 12).transposed_a(), form), [true; 3]);
             assert_eq!(fours(Matmul::new(5, 7, 12), form), [true, false, false]);
             assert_eq!(fours(Matmul::new(5, 7, 12).transposed_b(), form), [true, true, false]);
             assert_eq!(fours(Matmul::new(5, 8, 13), form), [false, false, true]);
         }
-        // Term by term where only one operand is in fours, and then only across the terms.
+        // Where only one operand is in vectors, this tiling advances term by term and needs
+        // adjacent lines.
         let registers = |product| fours(product, Tiling::Registers);
         assert_eq!(registers(Matmul::new(8, 8, 8)), [true; 3]);
         assert_eq!(registers(Matmul::new(8, 8, 8).transposed_a().transposed_b()), [true; 3]);

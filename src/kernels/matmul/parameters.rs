@@ -1,73 +1,74 @@
-//! What the kernels of the three tilings share: their parameters and bindings.
+//! The parameters and bindings that the kernels of the three tilings share.
 
 use crate::kernels::Slot;
 use crate::wgsl::shader_struct;
 
-/// What every form of the product binds.
+/// The slots of every tiling.
 pub(super) const SLOTS: &[Slot] =
     &[Slot::PARAMETERS, Slot::read("a"), Slot::read("b"), Slot::read("extra"), Slot::write("c")];
 
 shader_struct! {
-    /// Sizes, and where each operand's elements lie: element (m, i, k) of op(A) is
-    /// `a[a_offset + m · a_model + i · a_row + k · a_inner]`, and so for the others.
+    /// The sizes, and the offsets and strides of each operand. Element (m, i, k) of op(A) is
+    /// `a[a_offset + m · a_model + i · a_row + k · a_inner]`. The other operands follow the same
+    /// pattern.
     pub Parameters {
         /// Rows of C.
         rows: u32,
-        /// Columns of C, the one of ones included.
+        /// Columns of C, including the column of ones.
         columns: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
-        /// The first term of the sums.
+        /// The index of the first term of the sums.
         inner_begin: u32,
-        /// One past the last term.
+        /// The index after the last term.
         inner_end: u32,
-        /// Into how many partial sums each sum is cut.
+        /// The number of partial sums of each sum.
         splits: u32,
         /// Terms of a partial sum.
         chunk: u32,
-        /// The first tile of this dispatch.
+        /// The index of the first tile of this dispatch.
         first_tile: u32,
-        /// Tiles of this dispatch.
+        /// The number of tiles of this dispatch.
         tiles: u32,
-        /// A's first element.
+        /// The index of A's first element.
         a_offset: u32,
-        /// From model to model of A; 0 shares it.
+        /// The stride of A from model to model; 0 where all models share A.
         a_model: u32,
-        /// From row to row of op(A).
+        /// The stride of op(A) from row to row.
         a_row: u32,
-        /// From column to column of op(A).
+        /// The stride of op(A) from column to column.
         a_inner: u32,
-        /// B's first element.
+        /// The index of B's first element.
         b_offset: u32,
-        /// From model to model of B; 0 shares it.
+        /// The stride of B from model to model; 0 where all models share B.
         b_model: u32,
-        /// From row to row of op(B).
+        /// The stride of op(B) from row to row.
         b_inner: u32,
-        /// From column to column of op(B).
+        /// The stride of op(B) from column to column.
         b_column: u32,
-        /// The first element of the bias, or of what was saved.
+        /// The index of the first element of the bias or of the saved values.
         extra_offset: u32,
-        /// From model to model of it.
+        /// The stride of `extra` from model to model.
         extra_model: u32,
-        /// From row to row of it.
+        /// The stride of `extra` from row to row.
         extra_row: u32,
-        /// From column to column of it.
+        /// The stride of `extra` from column to column.
         extra_column: u32,
-        /// C's first element.
+        /// The index of C's first element.
         c_offset: u32,
-        /// From model to model of C.
+        /// The stride of C from model to model.
         c_model: u32,
-        /// From partial sum to partial sum of C.
+        /// The stride of C from partial sum to partial sum.
         c_split: u32,
-        /// From row to row of C.
+        /// The stride of C from row to row.
         c_row: u32,
-        /// From an element of C to its saved pre-activation.
+        /// The offset from an element of C to its saved pre-activation.
         saved_offset: u32,
-        /// 1 where op(B) has one more column, of ones: the sums of op(A)'s rows.
+        /// 1 where op(B) has one more column, of ones, which gives the sums of op(A)'s rows.
         ones_column: u32,
-        /// Where those sums go, from C's first element.
+        /// The offset of those sums from C's first element.
         ones_offset: u32,
-        /// 1 where C's values are added to.
+        /// 1 where the product is added to C's values.
         accumulate: u32,
     }
 }

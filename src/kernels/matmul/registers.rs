@@ -1,4 +1,4 @@
-//! The matrix product by single invocations, 4 × 4 results each: for any device.
+//! The matrix product with one tile of 4 × 4 results per invocation, for any device.
 
 pub use super::parameters::Parameters;
 use super::parameters::SLOTS;

@@ -1,4 +1,5 @@
-//! The matrix product by subgroups of 8, for devices on a CPU; see [`matmul`](super::matmul).
+//! The matrix product with one tile per subgroup of 8, for devices on a CPU; see
+//! [`super`].
 
 pub use super::parameters::Parameters;
 use super::parameters::SLOTS;
@@ -10,15 +11,15 @@ pub const KERNEL: Kernel = kernel!(
     "matmul_subgroup" in "matmul/subgroup", 8, Parameters, [PRODUCT, PRODUCT_BLOCKS], SLOTS
 );
 
-/// Invocations of a subgroup.
+/// The number of invocations of a subgroup.
 pub(super) const LANES: u32 = 8;
 
-/// Rows and columns of a subgroup's tile: each invocation brings four of each.
+/// Rows and columns of a subgroup's tile. Each invocation loads four of each.
 pub(super) const TILE: u32 = 4 * LANES;
 
-/// The functions that would be loops over the tile's rows. Written out, every index is a constant,
-/// and the sums and the invocation that is asked are so as well; in a loop they are neither on
-/// llvmpipe, which makes the product 30 times slower.
+/// The functions that would be loops over the tile's rows, written out. Every index, every sum and
+/// every source lane is then a constant. In a loop none of them is on llvmpipe, and the product
+/// takes 30 times as long.
 pub(super) fn unrolled() -> String {
     let sums = format!("sums: ptr<function, array<vec4<f32>, {TILE}>>");
     let mut text = format!("fn accumulate({sums}, a: mat4x4<f32>, b: mat4x4<f32>) {{\n");

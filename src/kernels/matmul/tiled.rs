@@ -1,4 +1,4 @@
-//! The matrix product by workgroups, for GPUs; see [`matmul`](super::matmul).
+//! The matrix product with one tile per workgroup, for GPUs; see [`super`].
 
 pub use super::parameters::Parameters;
 use super::parameters::SLOTS;

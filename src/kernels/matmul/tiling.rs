@@ -1,28 +1,30 @@
-//! Who computes a tile of a product's results.
+//! The tilings of a matrix product.
 
 use super::parameters::Parameters;
 use super::{registers, subgroup, tiled};
 use crate::kernels::{Capabilities, Kernel};
 
-/// Who computes a tile of results.
+/// What computes one tile of results: an invocation, a subgroup or a workgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tiling {
-    /// One invocation 4 × 4: `shaders/matmul/registers.wgsl`. On any device.
+    /// One invocation computes 4 × 4 results: `shaders/matmul/registers.wgsl`. It runs on any
+    /// device.
     Registers,
-    /// A subgroup of 8 invocations 32 × 32: `shaders/matmul/subgroup.wgsl`. Where every subgroup has
-    /// 8 invocations.
+    /// A subgroup of 8 invocations computes 32 × 32 results: `shaders/matmul/subgroup.wgsl`. It
+    /// runs where every subgroup has 8 invocations.
     Subgroup,
-    /// A workgroup of 128 invocations 64 × 64, through workgroup memory: `shaders/matmul/tiled.wgsl`.
+    /// A workgroup of 128 invocations computes 64 × 64 results through workgroup memory:
+    /// `shaders/matmul/tiled.wgsl`.
     Tiled,
 }
 
-/// Tiles of 64 × 64 below which a GPU would be mostly idle. The smallest hardware has about as many
-/// multiprocessors, and a tile of 4 × 4 gives 8 times the invocations.
+/// The number of 64 × 64 tiles below which a GPU would be mostly idle. The smallest hardware has
+/// about as many multiprocessors, and tiles of 4 × 4 give 8 times the invocations.
 const FILLING: u64 = 8;
 
 impl Tiling {
-    /// Every form.
+    /// Every tiling.
     pub const ALL: &[Self] = &[Self::Registers, Self::Subgroup, Self::Tiled];
 
     /// The kernel.
@@ -34,7 +36,7 @@ impl Tiling {
         }
     }
 
-    /// Whether `target` can run it.
+    /// Whether a device can run this tiling.
     pub fn runs_on(self, capabilities: &Capabilities) -> bool {
         match self {
             Self::Registers => true,
@@ -55,7 +57,8 @@ impl Tiling {
         }
     }
 
-    /// Tiles of all results. Only 4 × 4 takes the column of ones for one of its columns.
+    /// The number of tiles of all results. Only the 4 × 4 tiling computes the column of ones as a
+    /// column of its tiles.
     pub(super) fn tiles(self, p: &Parameters) -> u64 {
         let columns = if self == Self::Registers { p.columns } else { p.columns - p.ones_column };
         u64::from(p.rows.div_ceil(self.side()))
@@ -64,13 +67,13 @@ impl Tiling {
             * u64::from(p.models)
     }
 
-    /// Results computed, those over the edges included.
+    /// The number of results that the tiles compute, including those beyond the edges.
     fn results(self, p: &Parameters) -> u64 {
         self.tiles(p).saturating_mul(u64::from(self.side() * self.side()))
     }
 
-    /// The one that suits the product `p` on `target`: the larger tile where it is not wasted on
-    /// results over the edges. A larger tile is about four times as fast, result for result: on
+    /// The tiling that suits the product `p` on a device: the larger tile, unless too many of its
+    /// results lie beyond the edges. Per result, a larger tile is about four times as fast: on
     /// llvmpipe by measurement, on GPUs because it loads a sixteenth as much.
     pub(super) fn of(p: &Parameters, capabilities: &Capabilities) -> Self {
         let large = if capabilities.software { Self::Subgroup } else { Self::Tiled };

@@ -1,4 +1,4 @@
-//! Which element of each model is the first that is not finite.
+//! The first element of each model that is not finite.
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
@@ -10,36 +10,36 @@ pub const KERNEL: Kernel = kernel!(
     "finite" in "measure/finite",
     Parameters,
     [FINITE],
-    [Slot::read("values"), Slot::write("first").of("array<atomic<u32>>")]
+    [Slot::read("values"), Slot::write("first").with_type("array<atomic<u32>>")]
 );
 
 shader_struct! {
-    /// `values` is `[models, length]`, `first` `[models]`.
+    /// `values` is `[models, length]` and `first` `[models]`.
     pub Parameters {
         /// Elements of a model.
         length: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
     }
 }
 
-/// What `first` holds, before and where every element is finite.
+/// The value of `first` before the search, and after it where every element is finite.
 pub const NONE: u32 = u32::MAX;
 
-/// A search through `length` elements of each of `models` models.
+/// Describes a search through `length` elements of each of `models` models.
 #[derive(Debug, Clone, Copy)]
 pub struct Finite {
     /// Elements of a model.
     pub length: usize,
-    /// Models.
+    /// The number of models.
     pub models: usize,
 }
 
 impl Finite {
-    /// The dispatch. Slot `first` holds [`NONE`] before.
+    /// Describes the dispatch. The buffer `first` must hold [`NONE`] before it runs.
     ///
     /// # Errors
-    /// More elements than a shader can count.
+    /// The number of elements does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let elements = wide(self.length).saturating_mul(wide(self.models));
         to_u32("the number of elements", elements)?;
@@ -50,7 +50,7 @@ impl Finite {
         Ok(Dispatch::over(&KERNEL, &p, elements).costing(elements, 0, elements))
     }
 
-    /// The search on the CPU.
+    /// The index of each model's first non-finite element on the CPU, or [`NONE`].
     pub fn reference<T: Real>(&self, values: &[T]) -> Vec<u32> {
         values
             .chunks(self.length.max(1))

@@ -1,4 +1,5 @@
-//! Kernels that look at what a training left, or make what a check needs.
+//! Kernels for measurements and checks: norms, non-finite values, saturation, perturbed copies,
+//! textures.
 
 pub mod finite;
 pub mod norm;

@@ -1,7 +1,8 @@
-//! The Euclidean norm of a stretch of each model's vector, for vectors of any magnitude.
+//! The Euclidean norm of a range of each model's vector, for vectors of any magnitude.
 //!
-//! √Σ x² as m √Σ (x/m)² with m = max |x|: neither overflows nor vanishes where the norm does not
-//! (Blue, "A Portable Fortran Program to Find the Euclidean Norm of a Vector", 1978).
+//! √Σ x² is computed as m √Σ (x/m)² with m = max |x|. The sum neither overflows nor vanishes where
+//! the norm does not (Blue, "A Portable Fortran Program to Find the Euclidean Norm of a Vector",
+//! 1978).
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
@@ -13,51 +14,51 @@ pub const KERNEL: Kernel = kernel!(
     "norm" in "measure/norm",
     Parameters,
     [],
-    [Slot::read("values"), Slot::write("partial").of("array<vec2<f32>>")]
+    [Slot::read("values"), Slot::write("partial").with_type("array<vec2<f32>>")]
 );
 
 shader_struct! {
-    /// Model m's stretch begins at `offset + m · stride`; `partial` is `[models, groups, 2]`.
+    /// Model m's range begins at `offset + m · stride`; `partial` is `[models, groups, 2]`.
     pub Parameters {
-        /// Elements of the stretch.
+        /// Elements of the range.
         length: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
-        /// The first model's first element.
+        /// The index of the first model's first element.
         offset: u32,
-        /// From model to model.
+        /// Elements from model to model.
         stride: u32,
-        /// Workgroups of a model.
+        /// The number of workgroups of a model.
         groups: u32,
     }
 }
 
-/// Elements of a workgroup.
+/// The number of elements of a workgroup.
 const CHUNK: usize = 4096;
 
-/// The norm of a stretch of `length` elements of each of `models` models.
+/// Describes the norm of a range of `length` elements of each of `models` models.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm {
-    /// Elements of the stretch.
+    /// Elements of the range.
     pub length: usize,
-    /// Models.
+    /// The number of models.
     pub models: usize,
-    /// The first model's first element.
+    /// The index of the first model's first element.
     pub offset: usize,
-    /// From model to model.
+    /// Elements from model to model.
     pub stride: usize,
 }
 
 impl Norm {
-    /// Partial results of a model.
+    /// The number of partial results of a model.
     pub const fn groups(&self) -> usize {
         self.length.div_ceil(CHUNK)
     }
 
-    /// The dispatch, whose partial results [`Norm::finish`] joins.
+    /// Describes the dispatch. [`Norm::finish`] combines its partial results.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of a norm", wide(value));
         let p = Parameters {
@@ -72,8 +73,8 @@ impl Norm {
         Ok(Dispatch::new(&KERNEL, &p, all).costing(elements, 2 * all, 2 * elements))
     }
 
-    /// The norm of each model from its partial results: each is a largest magnitude, and a sum of
-    /// squares of shares of it.
+    /// The norm of each model from its partial results. A partial result is a largest magnitude and
+    /// the sum of the squares of x divided by it.
     pub fn finish(&self, partial: &[[f32; 2]]) -> Vec<f64> {
         partial
             .chunks(self.groups().max(1))

@@ -1,5 +1,5 @@
-//! Copies of one model's parameters, each with another parameter replaced: copy m is w with element
-//! `first + m` taken from `replaced`.
+//! Copies of one model's parameters, each with a different parameter replaced: copy m is w with
+//! element `first + m` taken from `replaced`.
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
@@ -15,33 +15,33 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `base` and `replaced` are `[parameters]`, `copies` `[models, parameters]`.
+    /// `base` and `replaced` are `[parameters]`; `copies` is `[models, parameters]`.
     pub Parameters {
         /// Parameters of a model.
         parameters: u32,
         /// Copies.
         models: u32,
-        /// The parameter that the first copy replaces.
+        /// The index of the parameter that the first copy replaces.
         first: u32,
     }
 }
 
-/// `models` copies of a model of `parameters` parameters.
+/// Describes `models` copies of a model of `parameters` parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Perturb {
     /// Parameters of a model.
     pub parameters: usize,
     /// Copies.
     pub models: usize,
-    /// The parameter that the first copy replaces.
+    /// The index of the parameter that the first copy replaces.
     pub first: usize,
 }
 
 impl Perturb {
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// More elements than a shader can count.
+    /// The number of elements does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { parameters, models, first } = *self;
         let n = |value: usize| to_u32("a size of a population of copies", wide(value));

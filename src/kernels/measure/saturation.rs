@@ -1,4 +1,4 @@
-//! On how many rows each unit's activation is flat: |f′| at or below a threshold.
+//! Counts the rows on which each unit's activation is flat: |f′| at or below a threshold.
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
@@ -11,64 +11,64 @@ pub const KERNEL: Kernel = kernel!(
     "saturation" in "measure/saturation",
     Parameters,
     [],
-    [Slot::read("saved"), Slot::write("counts").of("array<atomic<u32>>")]
+    [Slot::read("saved"), Slot::write("counts").with_type("array<atomic<u32>>")]
 );
 
 shader_struct! {
-    /// `saved` is `[models, rows, units]` from `offset` on, `counts` `[models, units]`.
+    /// `saved` is `[models, rows, units]`, starting at `offset`; `counts` is `[models, units]`.
     pub Parameters {
         /// Rows of a model.
         rows: u32,
         /// Units of the layer.
         units: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
-        /// The first element of `saved`.
+        /// The index of the first element of `saved`.
         offset: u32,
-        /// Stretches of 256 rows.
+        /// The number of chunks of 256 rows.
         chunks: u32,
-        /// The |derivative| at or below which a unit counts.
+        /// The |f′| at or below which a row counts.
         threshold: f32,
     }
 }
 
-/// Rows that one invocation counts.
+/// The number of rows that one invocation counts.
 const ROWS: usize = 256;
 
 /// What the buffer `saved` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holds {
-    /// What [`Activation::saves`] says.
+    /// The values that [`Activation::saves`] names.
     Saved,
     /// The pre-activation z.
     PreActivation,
 }
 
-/// A count over the units of a layer.
+/// Describes a count over the units of a layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Saturation {
     /// The layer's activation.
     pub activation: Activation,
     /// What the buffer `saved` holds.
     pub holds: Holds,
-    /// Models.
+    /// The number of models.
     pub models: usize,
     /// Rows of a model.
     pub rows: usize,
     /// Units of the layer.
     pub units: usize,
-    /// The first element of `saved`.
+    /// The index of the first element of `saved`.
     pub offset: usize,
-    /// The |derivative| at or below which a unit counts.
+    /// The |f′| at or below which a row counts.
     pub threshold: f64,
 }
 
 impl Saturation {
-    /// The dispatch. `counts` holds zeros before.
+    /// Describes the dispatch. The buffer `counts` must hold zeros before it runs.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { activation, models, rows, units, .. } = *self;
         let n = |value: usize| to_u32("a size of a count of units", wide(value));
@@ -96,7 +96,7 @@ impl Saturation {
             .costing(elements, wide(models) * wide(units), elements))
     }
 
-    /// The counts of one model's units on the CPU, from `[rows, units]`.
+    /// The counts `[units]` of one model on the CPU, from its saved values `[rows, units]`.
     pub fn reference<T: Real>(&self, values: &[T]) -> Vec<u32> {
         let mut counts = vec![0; self.units];
         for row in values.chunks(self.units) {

@@ -1,4 +1,4 @@
-//! Outputs written into a storage texture: a row a texel, a model a layer.
+//! Writes outputs into a storage texture: one texel per row, one layer per model.
 
 use crate::error::{Error, Result};
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
@@ -16,7 +16,7 @@ pub const KERNEL: Kernel = kernel!(
 shader_struct! {
     /// `values` is `[models, rows, outputs]`.
     pub Parameters {
-        /// Models, a layer of the texture each.
+        /// The number of models. Each has one layer of the texture.
         models: u32,
         /// Rows of a model in this dispatch.
         rows: u32,
@@ -24,12 +24,12 @@ shader_struct! {
         outputs: u32,
         /// Texels of a row of the texture.
         width: u32,
-        /// The texel of the first row.
+        /// The index of the texel of the first row.
         first: u32,
     }
 }
 
-/// The formats that can be written.
+/// The texture formats that can be written.
 pub const FORMATS: &[wgpu::TextureFormat] = &[
     wgpu::TextureFormat::Rgba8Unorm,
     wgpu::TextureFormat::Rgba16Float,
@@ -44,12 +44,12 @@ fn check_format(format: wgpu::TextureFormat) -> Result<()> {
     Err(Error::argument("the format of the texture", format!("{format:?}"), allowed))
 }
 
-/// Outputs of `models` models, written from a texel on.
+/// Describes the outputs of `models` models, written to consecutive texels.
 #[derive(Debug, Clone, Copy)]
 pub struct Texture {
     /// One of [`FORMATS`].
     pub format: wgpu::TextureFormat,
-    /// Models, a layer of the texture each.
+    /// The number of models. Each has one layer of the texture.
     pub models: usize,
     /// Rows of a model.
     pub rows: usize,
@@ -57,15 +57,16 @@ pub struct Texture {
     pub outputs: usize,
     /// Texels of a row of the texture.
     pub width: u32,
-    /// The texel of the first row.
+    /// The index of the texel of the first row.
     pub first: usize,
 }
 
 impl Texture {
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// Another format than [`FORMATS`], more than 4 outputs, a size that a shader cannot count.
+    /// The format is not one of [`FORMATS`], there are more than 4 outputs, or a size does not fit
+    /// in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { format, models, rows, outputs, width, first } = *self;
         check_format(format)?;
@@ -87,8 +88,8 @@ impl Texture {
         Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(read, elements, 0))
     }
 
-    /// The texel of row `row` of model `model` on the CPU, of `values` `[models, rows, outputs]`.
-    /// What a row lacks is 0, and the alpha 1.
+    /// The texel of row `row` of model `model` on the CPU, from `values` `[models, rows, outputs]`.
+    /// Missing outputs are 0; a missing alpha is 1.
     pub fn reference(&self, values: &[f32], model: usize, row: usize) -> [f32; 4] {
         let at = (model * self.rows + row) * self.outputs;
         let mut texel = [0.0, 0.0, 0.0, 1.0];

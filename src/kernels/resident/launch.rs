@@ -1,4 +1,5 @@
-//! How a resident training is launched: the workgroup, what it keeps, how its sums are reduced.
+//! How a resident training is launched: the size of the workgroup, the data that it keeps, and the
+//! reduction of its sums.
 
 use super::{MAX_PARAMETERS, MAX_WIDTH, Shape, UNROLLED};
 use crate::error::{Error, Result};
@@ -9,24 +10,24 @@ use crate::training::Batch;
 /// How the sums of a workgroup's invocations are reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reduction {
-    /// The workgroup is one subgroup.
+    /// The workgroup is one subgroup: subgroup operations alone.
     Subgroup,
-    /// Several subgroups of as many invocations.
+    /// The workgroup has several subgroups of this many invocations.
     Subgroups(u32),
-    /// Through workgroup memory alone.
+    /// Workgroup memory alone.
     Memory,
 }
 
-/// Sizes of the shader, which are written into it.
+/// The launch configuration: the sizes that are written into the shader.
 pub(super) struct LaunchConfig {
     pub width: u32,
     pub reduction: Reduction,
     pub batch: usize,
-    /// Outputs that a loss walks over, 0 where they do not depend on each other.
+    /// The number of outputs that a loss loops over; 0 where they do not depend on each other.
     pub coupled: usize,
-    /// Whether a block's four rows are written out.
+    /// Whether the code of a block's four rows is unrolled.
     pub unrolled: bool,
-    /// Whether the rows are sampled.
+    /// Whether the rows of a step are sampled.
     pub samples: bool,
     /// Whether a full batch stays in workgroup memory.
     pub holds: bool,
@@ -56,7 +57,7 @@ impl LaunchConfig {
         let wanted = u32::try_from(quads(batch).next_power_of_two()).unwrap_or(256).min(256);
         let mut width = wanted.clamp(32, most.max(32));
         let reduction = match capabilities.subgroup {
-            // On a CPU every further subgroup is a coroutine, and what they share is slow.
+            // On a CPU each further subgroup is a coroutine, and workgroup memory is slow.
             Some(size @ 8..=64) if capabilities.software && size.is_power_of_two() => {
                 width = size;
                 Reduction::Subgroup
@@ -84,7 +85,7 @@ impl LaunchConfig {
         };
         let values = mlp.parameters() + 1;
         let room = u64::from(limits.max_compute_workgroup_storage_size);
-        // Less parallel where the sums of all subgroups would not fit.
+        // A smaller workgroup where the sums of all subgroups would not fit.
         while launch.shared(values) > room && launch.width > 32 {
             launch.width /= 2;
             if launch.reduction == Reduction::Subgroups(launch.width) {
@@ -108,12 +109,12 @@ impl LaunchConfig {
         Ok(launch)
     }
 
-    /// Sums that each invocation ends with.
+    /// The number of sums that each invocation holds after the reduction.
     pub fn slots(&self, values: usize) -> usize {
         values.div_ceil(self.width as usize)
     }
 
-    /// Bytes of workgroup memory without the rows.
+    /// Bytes of workgroup memory, without the rows.
     fn shared(&self, values: usize) -> u64 {
         let width = self.width as usize;
         let all = 4 * wide(self.slots(values) * width) + 8;
@@ -131,14 +132,14 @@ impl LaunchConfig {
         quads(self.batch).div_ceil(self.width as usize)
     }
 
-    /// Elements of four rows that a feature has room for: each invocation's own, block after block.
+    /// The number of vectors of four rows for one feature: one for each invocation and block.
     pub const fn held_rows(&self) -> usize {
         self.blocks() * self.width as usize
     }
 
-    /// Iterations of all loops in one step, the one that ends a loop among them: a block's own, its
-    /// four rows', the two loops of a coupled loss over its outputs, and the permutation's walk,
-    /// four rounds a try.
+    /// The iterations of all loops in one step, including the final tests. They are a block's own
+    /// iteration, its four rows, the two loops of a coupled loss over its outputs, and the
+    /// permutation's cycle walking, with four rounds for each try.
     pub const fn iterations(&self) -> usize {
         let rows = if self.unrolled { 0 } else { 5 };
         let coupled = if self.coupled > 0 { 4 * 2 * (self.coupled + 1) } else { 0 };

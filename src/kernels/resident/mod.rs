@@ -1,14 +1,16 @@
-//! Many training steps of a small network in one dispatch, a model a workgroup.
+//! Many training steps of a small network in one dispatch, one workgroup per model.
 //!
-//! Rows are spread over the invocations, four at a time; each takes its rows forward and backward
-//! with every parameter in a register and adds to a sum a parameter. At the end of a step the
-//! sums of the invocations meet, so that invocation i ends with those of the parameters i,
-//! i + W, i + 2W, … of W invocations; it updates these, and hands them to the others.
+//! The rows of a batch are distributed over the invocations, four at a time. Each invocation
+//! computes the forward and backward pass of its rows, with every parameter in a register, and adds
+//! to one sum per parameter. At the end of a step the invocations' sums are reduced and scattered:
+//! of W invocations, invocation i owns the sums of the parameters i, i + W, i + 2W, …. It updates
+//! these parameters and broadcasts them to the others.
 //!
-//! The network is written out: no loop over units, no array, so that a compiler keeps everything in
-//! registers. With subgroup operations the sums meet by halving (each invocation gives away half
-//! of its sums and takes as many: n/2 + n/4 + … shuffles for n sums), else through workgroup memory.
-//! What it computes is the layered plan's step; the reference is [`crate::CpuTrainer`].
+//! The network is unrolled: without loops over units and without arrays, a compiler keeps
+//! everything in registers. With subgroup operations the reduction is a reduce-scatter by recursive
+//! halving: in each round an invocation sends half of its sums and receives as many, n/2 + n/4 + …
+//! shuffles for n sums. Otherwise the sums go through workgroup memory.
+//! The result is the layered plan's step; the reference is [`crate::CpuTrainer`].
 
 mod launch;
 mod network;
@@ -41,41 +43,43 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// Buffers as the layered plan has them.
+    /// The buffers have the layered plan's layout.
     pub Parameters {
         /// Steps of this dispatch.
         steps: u32,
-        /// Models, a workgroup each.
+        /// The number of models. Each has one workgroup.
         models: u32,
-        /// Slots of the loss history, a ring.
+        /// The number of steps in the loss history, a ring.
         history: u32,
-        /// 1 where each model has rows of its own.
+        /// 1 where each model has its own rows.
         own_data: u32,
         /// The mini-batches' seed.
         seed: u32,
-        /// Half the bits of their permutation's network; 0: the rows stay in order.
+        /// Half the bits of the permutation's Feistel network; 0 where the rows stay in order.
         half_bits: u32,
         /// The weight of a row in the mean.
         scale: f32,
     }
 }
 
-/// The most parameters of a model: with more, what is written out takes seconds to compile.
+/// The largest number of parameters of a model. With more, the unrolled code takes seconds to
+/// compile.
 pub const MAX_PARAMETERS: usize = 512;
 
-/// The widest layer, inputs and outputs included.
+/// The largest width that the kernel supports, of inputs, outputs and layers.
 pub const MAX_WIDTH: usize = 32;
 
-/// Parameters up to which the four rows are written out, side by side.
+/// The largest number of parameters for which the four rows are unrolled side by side.
 const UNROLLED: usize = 32;
 
-/// Operations of one workgroup in one dispatch: a quarter of a second at 1 GFLOP/s.
+/// The largest number of operations of one workgroup in one dispatch: a quarter of a second at 1
+/// GFLOP/s.
 const MODEL_OPERATIONS: u64 = 1 << 28;
 
-/// Operations of one dispatch: as many as a matrix product's.
+/// The largest number of operations of one dispatch: a matrix product's limit.
 const MAX_OPERATIONS: u64 = 2 * MAX_WORK;
 
-/// A training of many steps.
+/// Describes a training of many steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape<'a> {
     /// The network.
@@ -84,23 +88,25 @@ pub struct Shape<'a> {
     pub loss: Loss,
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// Models.
+    /// The number of models.
     pub models: usize,
-    /// 1, or one for each model.
+    /// The number of data sets: 1, or one for each model.
     pub sets: usize,
-    /// Rows of a set.
+    /// Rows of a data set.
     pub rows: usize,
-    /// Rows a step.
+    /// The rows of a step.
     pub batch: Batch,
-    /// Slots of the loss history.
+    /// The number of steps in the loss history.
     pub history: usize,
     /// Whether the learning rate follows a schedule.
     pub scheduled: bool,
-    /// Whether the parameters are averaged, which needs a dispatch a step.
+    /// Whether the training keeps an average of the parameters, which needs a dispatch in every
+    /// step.
     pub averaged: bool,
 }
 
-/// Operations of a step of one model: a multiply-add is two, a call of an activation one.
+/// The operations of one step of one model. A multiply-add counts as two, a call of an activation
+/// as one.
 fn operations(mlp: &Mlp, batch: usize) -> u64 {
     let rows = wide(batch);
     mlp.ranges()
@@ -115,12 +121,13 @@ fn operations(mlp: &Mlp, batch: usize) -> u64 {
         .saturating_add(2 * rows * wide(mlp.outputs()))
 }
 
-/// Whether the strategy is likely the fastest: the work of a step has to be too little to pay for
-/// the launches of the other plans, or the models too many to need more than a workgroup each.
+/// Whether the resident strategy is likely the fastest. Either a step has too little work to pay
+/// for the launches of the other strategies, or there are so many models that one workgroup each
+/// suffices.
 pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
     let Ok(launch) = LaunchConfig::new(shape, capabilities) else { return false };
-    // SwiftShader's compiler takes time and memory that explode with the values in registers: 3 s for 33
-    // parameters, more than 30 for 49.
+    // The time and memory of SwiftShader's compiler explode with the number of values in registers:
+    // 3 s for 33 parameters, more than 30 s for 49.
     let narrow = capabilities.software && capabilities.subgroup.is_none_or(|size| size < 8);
     if narrow && !launch.unrolled {
         return false;
@@ -130,25 +137,25 @@ pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
     cost <= alone || (shape.models >= 64 && cost <= 1 << 26)
 }
 
-/// The most steps that one dispatch may take.
+/// The largest number of steps of one dispatch.
 ///
 /// # Errors
-/// What makes the strategy impossible.
+/// A requirement of the strategy is not met; the error names it.
 pub fn most_steps(shape: Shape<'_>, capabilities: &Capabilities) -> Result<u32> {
     let launch = LaunchConfig::new(shape, capabilities)?;
     let cost = operations(shape.mlp, launch.batch).max(1);
     let by_loops = wide(MAX_ITERATIONS / launch.iterations());
     let by_model = MODEL_OPERATIONS / cost;
     let by_all = MAX_OPERATIONS / cost.saturating_mul(wide(shape.models));
-    // Losses are read before the ring comes round.
+    // The host reads the losses before the ring wraps around.
     let most = by_loops.min(by_model).min(by_all).min(wide(shape.history)).max(1);
     to_u32("the steps of a dispatch", most)
 }
 
-/// The dispatches that take each of `steps` steps: one shader, written once.
+/// One dispatch for each entry of `steps`, which takes that many steps. All share one shader.
 ///
 /// # Errors
-/// What makes the strategy impossible; a size that a shader cannot count.
+/// A requirement of the strategy is not met, or a size does not fit in the shader's `u32`.
 pub fn dispatches(
     shape: Shape<'_>,
     steps: &[u32],
@@ -226,7 +233,7 @@ mod tests {
         assert_eq!(most_steps(many, &Capabilities::default()).unwrap(), 1);
     }
 
-    /// A driver's compiler, and what it can take.
+    /// SwiftShader's compiler accepts only a few values in registers.
     #[test]
     fn narrow_software_takes_only_the_smallest_networks() {
         let small = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);

@@ -1,4 +1,4 @@
-//! The network written out for one row and for four: no loop over units and no array, so that a
+//! The network unrolled for one row and for four. Without loops over units and without arrays, a
 //! compiler keeps everything in registers.
 
 use super::writer::Context;
@@ -35,7 +35,8 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     w.function("add_rows(quad: u32, weights: vec4<f32>)", |w| {
         four_rows(w, context);
         if launch.unrolled {
-            // The rows side by side, line by line: what one waits for, another computes.
+            // The rows side by side, line by line: while one row waits for a result, another
+            // computes.
             for part in 0..4 {
                 for (i, name) in features.iter().enumerate() {
                     let name = name.replace('@', &format!("_{part}"));
@@ -58,7 +59,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     });
 }
 
-/// `fI`, feature I of four rows: inputs, then targets.
+/// Defines `fI`, feature I of four rows: the inputs, then the targets.
 fn four_rows(w: &mut Writer, context: Context<'_>) {
     let (inputs, outputs) = (context.shape.mlp.inputs, context.shape.mlp.outputs());
     if context.launch.holds {
@@ -83,8 +84,9 @@ fn four_rows(w: &mut Writer, context: Context<'_>) {
     }
 }
 
-/// One row: forward, loss, backward. Lines that belong together are one element; every name of the
-/// row's own ends in `@`. Unit U of layer L has the names zL_U, yL_U and dL_U.
+/// The code of one row: forward, loss, backward. Lines that must stay together are one element.
+/// Every name that belongs to the row ends in `@`. Unit U of layer L has the names zL_U, yL_U and
+/// dL_U.
 fn row(context: Context<'_>) -> Vec<Vec<String>> {
     let mut body = Vec::new();
     forward(context, &mut body);
@@ -93,7 +95,7 @@ fn row(context: Context<'_>) -> Vec<Vec<String>> {
     body
 }
 
-/// What layer `l` reads: the inputs, or the units below.
+/// The name of input `i` of layer `l`: a network input or a unit of the layer below.
 fn input(l: usize, i: usize) -> String {
     if l == 0 { format!("x{i}@") } else { format!("y{}_{i}@", l - 1) }
 }
@@ -121,7 +123,7 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     let (mlp, loss_sum) = (context.shape.mlp, context.values() - 1);
     let last = mlp.layers.len() - 1;
     if context.shape.loss.couples_outputs() {
-        // The arrays are one row's at a time.
+        // The arrays hold one row at a time.
         let mut lines = Vec::new();
         for i in 0..mlp.outputs() {
             lines.push(format!("row_logits[{i}u] = z{last}_{i}@;"));

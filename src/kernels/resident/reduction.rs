@@ -1,4 +1,4 @@
-//! The sums over all invocations of a workgroup, and the way of the parameters back to them.
+//! The reduction of the sums over a workgroup's invocations, and the broadcast of the parameters.
 
 use super::launch::Reduction;
 use super::writer::Context;
@@ -18,9 +18,9 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     });
 }
 
-/// The workgroup is one subgroup.
+/// Reduces within the workgroup's only subgroup.
 fn subgroup(w: &mut Writer, context: Context<'_>) {
-    // An invocation reads only those rows that it has brought itself: nothing to wait for.
+    // An invocation reads only the rows that it has loaded itself, so no barrier is needed.
     w.function("begin()", |_| ());
     w.function("total()", |w| {
         for (s, sum) in reduce_scatter(w, context, context.width()).into_iter().enumerate() {
@@ -36,7 +36,7 @@ fn subgroup(w: &mut Writer, context: Context<'_>) {
     });
 }
 
-/// Several subgroups of `size` invocations, whose sums go through workgroup memory.
+/// Reduces within several subgroups of `size` invocations, then through workgroup memory.
 fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
     shared_flags(w);
     let width = context.width();
@@ -58,7 +58,7 @@ fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
     });
 }
 
-/// Through workgroup memory alone.
+/// Reduces through workgroup memory alone.
 fn memory(w: &mut Writer, context: Context<'_>) {
     shared_flags(w);
     let width = context.width();
@@ -67,7 +67,7 @@ fn memory(w: &mut Writer, context: Context<'_>) {
     w.line(format_args!("var<workgroup> partial: array<f32, {width}>;"));
     w.line(format_args!("var<workgroup> totals: array<f32, {}>;", slots * width));
     w.function("total()", |w| {
-        // Eight sums at a time: an eighth of the invocations adds up each.
+        // Eight sums at a time: an eighth of the invocations adds up each of them.
         w.line(format_args!("let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
         for first in (0..values).step_by(8) {
             for i in first..values.min(first + 8) {
@@ -91,8 +91,8 @@ fn memory(w: &mut Writer, context: Context<'_>) {
     });
 }
 
-/// `in_any_lane` through workgroup memory. Two flags take turns: an invocation that is a barrier
-/// ahead raises the other one. They hold the number of the call, so that none has to be taken down.
+/// Defines `in_any_lane` through workgroup memory. Two flags alternate: an invocation that is one
+/// barrier ahead sets the other flag. A flag holds the number of the call, so it is never reset.
 fn shared_flags(w: &mut Writer) {
     w.line("var<workgroup> flags: array<atomic<u32>, 2>;");
     w.line("var<private> calls: u32;");
@@ -108,13 +108,14 @@ fn shared_flags(w: &mut Writer) {
     });
 }
 
-/// `size` / 2, `size` / 4, … 1.
+/// The halvings of `size`: `size` / 2, `size` / 4, … 1.
 fn halves(size: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(size / 2), |half| Some(half / 2)).take_while(|half| *half > 0)
 }
 
-/// The sums over a subgroup of `size`: one expression for each `size` of them, whose value in lane i
-/// is the sum i. Each round gives half of what is left to the lane across.
+/// Reduce-scatter over a subgroup of `size` lanes. It returns one expression for each `size` sums,
+/// whose value in lane i is the sum i. In each round a lane sends half of its remaining sums to the
+/// lane opposite.
 fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<String> {
     let values = context.values();
     for half in halves(size) {
@@ -146,7 +147,7 @@ fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<Stri
     results
 }
 
-/// Every parameter to every invocation.
+/// Sends every parameter to every invocation.
 fn broadcast(w: &mut Writer, context: Context<'_>) {
     let (parameters, width, slots) = (context.values() - 1, context.width(), context.slots());
     if context.launch.reduction == Reduction::Subgroup {

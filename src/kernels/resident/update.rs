@@ -1,4 +1,4 @@
-//! What each invocation does with its own parameters: it loads, updates and stores them.
+//! How each invocation loads, updates and stores the parameters that it owns.
 
 use super::writer::Context;
 use crate::wgsl::Writer;
@@ -47,7 +47,8 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total{s})")).collect();
         w.line(format_args!("return {};", all.join(" && ")));
     });
-    // Whether one of this lane's parameters would stop being finite; it is left as it was.
+    // Returns whether one of this lane's parameters would not be finite. Such a parameter stays as
+    // it was.
     w.function("update(frozen: bool, t: f32) -> bool", |w| {
         w.line("var fails = false;");
         for s in 0..slots {
@@ -72,18 +73,19 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     });
 }
 
-/// A value that an invocation keeps of each of its parameters.
+/// A value that an invocation keeps for each parameter that it owns.
 struct Kept {
-    /// Its element of a buffer.
+    /// The buffer and the element, in WGSL.
     buffer: &'static str,
-    /// The variable, without the number of its slot.
+    /// The name of the variable, without the number of its slot.
     name: &'static str,
-    /// The component of the variable.
+    /// The component of the variable, in WGSL.
     part: &'static str,
 }
 
-/// The parameter, and the optimizer's states. Each buffer is read and written once in the text, in a
-/// loop that picks the slot: llvmpipe takes milliseconds to compile each further access.
+/// The parameter and the optimizer's states. The text accesses each buffer once for reading and
+/// once for writing, in a loop that selects the slot: llvmpipe takes milliseconds to compile each
+/// further access.
 fn kept(context: Context<'_>) -> Vec<Kept> {
     let all = [
         Kept { buffer: "parameters[at]", name: "own", part: "" },

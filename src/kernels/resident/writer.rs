@@ -1,4 +1,4 @@
-//! The text that is written for a network and a workgroup.
+//! The WGSL text that is generated for a network and a launch configuration.
 
 use super::launch::LaunchConfig;
 use super::{Shape, network, reduction, update};
@@ -7,7 +7,7 @@ use crate::kernels::step::update::Update;
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::Writer;
 
-/// What the text is written for.
+/// What the text is generated for.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub shape: Shape<'a>,
@@ -15,23 +15,23 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Sums of a step: one for each parameter, and the loss.
+    /// The number of sums of a step: one for each parameter, and the loss.
     pub fn values(&self) -> usize {
         self.shape.mlp.parameters() + 1
     }
 
-    /// Sums that each invocation ends with.
+    /// The number of sums that each invocation holds after the reduction.
     pub fn slots(&self) -> usize {
         self.launch.slots(self.values())
     }
 
-    /// Invocations of the workgroup.
+    /// The number of invocations of the workgroup.
     pub const fn width(&self) -> usize {
         self.launch.width as usize
     }
 }
 
-/// The functions and constants that `shaders/resident.wgsl` calls.
+/// Generates the functions and constants that `shaders/resident.wgsl` uses.
 pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let context = Context { shape, launch };
     let mut w = Writer::default();

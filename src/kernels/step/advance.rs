@@ -1,4 +1,4 @@
-//! The step counter and the mini-batches' cursor, moved on by many steps at once.
+//! Advances the step counter and the mini-batches' cursor by many steps at once.
 
 use crate::error::Result;
 use crate::kernels::step::Status;
@@ -12,7 +12,7 @@ pub const KERNEL: Kernel =
     kernel!("advance" in "step/advance", Parameters, [CURSOR], [Slot::STATUS]);
 
 shader_struct! {
-    /// What lies between two steps.
+    /// The sizes that the cursor depends on.
     pub Parameters {
         /// Steps, at most 65,535.
         steps: u32,
@@ -23,7 +23,7 @@ shader_struct! {
     }
 }
 
-/// Some steps at once.
+/// Describes an advance by some steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Advance {
     /// Steps, at most 65,535.
@@ -43,18 +43,18 @@ impl Advance {
         })
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         Ok(Dispatch::new(&KERNEL, &self.parameters()?, 1).costing(4, 4, 0))
     }
 
-    /// The counters on the CPU, after these steps.
+    /// The counters on the CPU after these steps.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn reference(&self, now: Status) -> Result<Status> {
         let Parameters { steps, rows, batch } = self.parameters()?;
         let mut cursor = Cursor { epoch: now.epoch, position: now.position };

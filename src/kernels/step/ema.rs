@@ -1,4 +1,4 @@
-//! The exponential moving average of the parameters, free of bias from the first step on:
+//! The exponential moving average of the parameters, without bias from the first step on:
 //! a ← a + (1 − d) / (1 − dᵗ) · (p − a), which is Σ dᵗ⁻ⁱ pᵢ / Σ dᵗ⁻ⁱ.
 
 use crate::error::Result;
@@ -21,7 +21,7 @@ pub const KERNEL: Kernel = kernel!(
 shader_struct! {
     /// `parameters` and `ema_parameters` are `[models, parameters]`.
     pub Parameters {
-        /// Elements of both.
+        /// The number of elements of both buffers.
         elements: u32,
         /// 1 − d.
         one_minus_decay: f32,
@@ -30,20 +30,20 @@ shader_struct! {
     }
 }
 
-/// A moving average of `elements` parameters.
+/// Describes a moving average of `elements` parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Ema {
     /// Parameters of all models.
     pub elements: usize,
-    /// The decay d of a step.
+    /// The decay d per step.
     pub decay: f64,
 }
 
 impl Ema {
-    /// The dispatch, behind that of the update.
+    /// Describes the dispatch. It follows the update's dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let elements = wide(self.elements);
         let p = Parameters {
@@ -55,7 +55,7 @@ impl Ema {
         Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, elements, 3 * elements))
     }
 
-    /// The average on the CPU, behind update `t`, counted from 1.
+    /// Updates the average on the CPU, after update `t`, counted from 1.
     pub fn reference<T: Real>(&self, t: u32, parameters: &[T], ema_parameters: &mut [T]) {
         let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powf(f64::from(t))));
         for (average, parameter) in ema_parameters.iter_mut().zip(parameters) {

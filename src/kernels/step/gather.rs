@@ -1,4 +1,4 @@
-//! The rows of one mini-batch, drawn by the permutation of [`crate::Batch`].
+//! Gathers the rows of one mini-batch, sampled by the permutation of [`crate::Batch`].
 
 use crate::error::Result;
 use crate::kernels::storage::lanes;
@@ -14,39 +14,40 @@ pub const KERNEL: Kernel = kernel!(
     [PERMUTATION],
     [
         Slot::STATUS_READ,
-        Slot::read("inputs").of("array<Stored>"),
+        Slot::read("inputs").with_type("array<Stored>"),
         Slot::read("targets"),
-        Slot::write("batch_inputs").of("array<Stored>"),
+        Slot::write("batch_inputs").with_type("array<Stored>"),
         Slot::write("batch_targets"),
     ]
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, rows, inputs]`, `batch_inputs` `[sets, batch, inputs]`; targets likewise.
+    /// `inputs` is `[sets, rows, inputs]` and `batch_inputs` `[sets, batch, inputs]`; the targets
+    /// likewise.
     pub Parameters {
-        /// 1, or one for each model.
+        /// The number of data sets: 1, or one for each model.
         sets: u32,
-        /// Rows of a set.
+        /// Rows of a data set.
         rows: u32,
-        /// Rows drawn, at most `rows`.
+        /// Rows of the mini-batch, at most `rows`.
         batch: u32,
         /// Inputs of a row.
         inputs: u32,
         /// Targets of a row.
         outputs: u32,
-        /// Half the bits of the permutation's network; 0: the rows stay in order.
+        /// Half the bits of the permutation's Feistel network; 0 where the rows stay in order.
         half_bits: u32,
         /// The permutations' seed.
         seed: u32,
     }
 }
 
-/// One mini-batch.
+/// Describes the gathering of one mini-batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Gather {
-    /// 1, or one for each model.
+    /// The number of data sets: 1, or one for each model.
     pub sets: usize,
-    /// Rows of a set.
+    /// Rows of a data set.
     pub rows: usize,
     /// Rows of the mini-batch, at most `rows`.
     pub batch: usize,
@@ -54,15 +55,15 @@ pub struct Gather {
     pub inputs: usize,
     /// Targets of a row.
     pub outputs: usize,
-    /// The permutations' seed; none where the rows stay in order.
+    /// The permutations' seed; `None` where the rows stay in order.
     pub seed: Option<u32>,
 }
 
 impl Gather {
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// More elements than a shader can count.
+    /// The number of elements does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let Self { sets, rows, batch, inputs, outputs, seed } = *self;
         let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
@@ -85,11 +86,11 @@ impl Gather {
             .costing(elements, elements, 0))
     }
 
-    /// The mini-batch on the CPU, from `epoch` and `position` on: rows of `values`, which are
+    /// The rows of one mini-batch on the CPU, starting at `epoch` and `position`, from `values`
     /// `[sets, rows, width]`.
     ///
     /// # Errors
-    /// More rows than a shader can count.
+    /// The number of rows does not fit in the shader's `u32`.
     pub fn reference<T: Copy>(
         &self,
         epoch: u32,

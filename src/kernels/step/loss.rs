@@ -1,6 +1,6 @@
-//! Value and gradient of a [`Loss`], from the last layer's pre-activations z.
+//! The value and the gradient of a [`Loss`], from the last layer's pre-activations z.
 //!
-//! The gradient is with respect to z: the last activation's derivative is in it.
+//! The gradient is with respect to z: it includes the derivative of the last activation.
 
 use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant};
@@ -24,43 +24,43 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `z` and `delta` are `[models, rows, width]`, `targets` `[sets, rows, width]`, `partial`
+    /// `z` and `delta` are `[models, rows, width]`, `targets` `[sets, rows, width]` and `partial`
     /// `[models, groups]`.
     pub Parameters {
-        /// Rows of a model. Where outputs do not depend on each other, each is a row of its own.
+        /// Rows of a model. Where outputs do not depend on each other, each output is a row.
         rows: u32,
         /// Elements of a row.
         width: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
-        /// Workgroups of a model.
+        /// The number of workgroups of a model.
         groups: u32,
-        /// From model to model of the targets; 0 shares them.
+        /// Elements from one model's targets to the next's; 0 where all models share them.
         target_model: u32,
         /// The weight of a row in the mean.
         scale: f32,
-        /// Rows of an invocation.
+        /// The number of rows of an invocation.
         run: u32,
     }
 }
 
-/// The widest row of a loss that couples its outputs: an invocation walks over it three times,
-/// and llvmpipe ends its loops after 65,535 iterations.
+/// The largest width of a row of a loss that couples its outputs. An invocation loops over a row
+/// three times, and llvmpipe ends its loops after 65,535 iterations.
 pub const MAX_WIDTH: usize = 21_000;
 
-/// Partial sums of a model's loss where each is an invocation's own, about.
-const PARTS: usize = 1024;
+/// The approximate number of partial sums of a model's loss where each invocation stores its own.
+const PARTIAL_SUMS: usize = 1024;
 
-/// A loss behind a last layer.
+/// Describes a loss after a last layer.
 #[derive(Debug, Clone, Copy)]
 pub struct LossGradient {
     /// The loss.
     pub loss: Loss,
     /// The last layer's activation.
     pub activation: Activation,
-    /// Models.
+    /// The number of models.
     pub models: usize,
-    /// Whether each model has targets of its own.
+    /// Whether each model has its own targets.
     pub own_targets: bool,
     /// Rows of a model.
     pub batch: usize,
@@ -69,7 +69,7 @@ pub struct LossGradient {
 }
 
 impl LossGradient {
-    /// Rows and width as the kernel sees them.
+    /// The rows and the width that the kernel sees.
     const fn rows(&self) -> (usize, usize) {
         if self.loss.couples_outputs() {
             (self.batch, self.outputs)
@@ -78,25 +78,25 @@ impl LossGradient {
         }
     }
 
-    /// Rows of an invocation. On a CPU, where a barrier costs every workgroup more than the sum of
-    /// some more parts, it keeps their sum to itself.
+    /// The number of rows of an invocation. On a CPU a barrier costs every workgroup more than a
+    /// few more partial sums cost `reduce`, so each invocation there stores its own sum.
     fn run(&self, capabilities: &Capabilities) -> usize {
         let (rows, width) = self.rows();
         let most = (MAX_WIDTH / width.max(1)).max(1);
-        if capabilities.software { rows.div_ceil(PARTS).clamp(1, most) } else { 1 }
+        if capabilities.software { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
     }
 
-    /// Partial sums that a model's loss is cut into.
+    /// The number of partial sums of a model's loss.
     pub fn groups(&self, capabilities: &Capabilities) -> usize {
         let together = if capabilities.software { 1 } else { KERNEL.workgroup as usize };
         self.rows().0.div_ceil(together * self.run(capabilities))
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A loss that does not follow the activation, or more outputs than [`MAX_WIDTH`] for a loss
-    /// that couples them.
+    /// The loss cannot follow the activation, or a loss that couples its outputs has more than
+    /// [`MAX_WIDTH`] of them.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let Self { loss, activation, models, own_targets, batch, outputs } = *self;
         loss.check(activation)?;
@@ -134,13 +134,14 @@ impl LossGradient {
             .costing(elements + targets, elements + groups, 2 * elements))
     }
 
-    /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All three
-    /// are `[batch, outputs]`.
+    /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All
+    /// three slices are `[batch, outputs]`.
     pub fn reference<T: Real>(&self, z: &[T], targets: &[T], delta: &mut [T]) -> T {
         self.detached_reference([z, z], targets, delta)
     }
 
-    /// The loss whose denominator, where one is detached, is made of other pre-activations.
+    /// The loss with its detached denominator, if it has one, computed from the pre-activations
+    /// `detached`.
     pub(crate) fn detached_reference<T: Real>(
         &self,
         [z, detached]: [&[T]; 2],

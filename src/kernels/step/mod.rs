@@ -1,4 +1,4 @@
-//! The kernels of a training step besides its matrix products.
+//! The kernels of a training step, except its matrix products.
 
 pub mod advance;
 pub mod ema;

@@ -1,5 +1,5 @@
 //! The second stage of a step's sums: gradient = Σ over the splits, loss = Σ over the workgroups,
-//! each in a fixed order, and the step at which one of them stopped being finite.
+//! each in a fixed order. It marks a model whose loss or gradient is not finite with the step.
 
 use crate::error::Result;
 use crate::kernels::storage::lanes;
@@ -13,76 +13,78 @@ pub const KERNEL: Kernel = kernel!(
     Parameters,
     [FINITE, RUNS],
     [
-        Slot::read("partial_gradient").of("array<Stored>"),
+        Slot::read("partial_gradient").with_type("array<Stored>"),
         Slot::read("partial_loss"),
-        Slot::write("gradient").of("array<Stored>"),
+        Slot::write("gradient").with_type("array<Stored>"),
         Slot::write("losses"),
         Slot::STATUS_ATOMIC,
     ]
 );
 
 shader_struct! {
-    /// `partial_gradient`, where there are splits, is `[splits, models, parameters]`, `gradient`
-    /// `[models, tables + parameters]`, of which the tables are left alone,
-    /// `partial_loss` `[models, loss_groups]`, `losses` `[history, models]`.
+    /// `partial_gradient` is `[splits, models, parameters]` where there are splits. `gradient` is
+    /// `[models, tables + parameters]`; the kernel does not touch the tables. `partial_loss` is
+    /// `[models, loss_groups]` and `losses` `[history, models]`.
     pub Parameters {
-        /// Parameters of a model; 0 where only the loss is wanted.
+        /// Parameters of a model; 0 where only the loss is computed.
         parameters: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Partial sums of the gradient.
         splits: u32,
-        /// From partial sum to partial sum.
+        /// Elements from partial sum to partial sum.
         split_stride: u32,
         /// Workgroups that sum the gradient.
         gradient_groups: u32,
         /// Partial sums of a model's loss.
         loss_groups: u32,
-        /// Slots of the loss history, a ring.
+        /// The number of steps in the loss history, a ring.
         history: u32,
-        /// Elements before each model's gradient.
+        /// The number of elements in front of each model's gradient.
         tables: u32,
     }
 }
 
-/// The sums of one step.
+/// Describes the sums of one step.
 #[derive(Debug, Clone, Copy)]
 pub struct Reduce {
-    /// Parameters of a model; 0 where only the loss is wanted.
+    /// Parameters of a model; 0 where only the loss is computed.
     pub parameters: usize,
-    /// Models.
+    /// The number of models.
     pub models: usize,
-    /// Partial sums of the gradient; 0 where it is there already, and only checked.
+    /// Partial sums of the gradient; 0 where the gradient is complete and only checked.
     pub splits: usize,
     /// Partial sums of a model's loss.
     pub loss_groups: usize,
-    /// Slots of the loss history.
+    /// The number of steps in the loss history.
     pub history: usize,
-    /// Elements before each model's gradient, a multiple of four: an encoding's tables.
+    /// The number of elements in front of each model's gradient, a multiple of four: an encoding's
+    /// tables.
     pub tables: usize,
-    /// Whether every buffer, and each partial gradient in its own, is filled up to a multiple of four
-    /// elements.
+    /// Whether every buffer is padded to a multiple of four elements, and each partial gradient
+    /// within its buffer.
     pub padded: bool,
 }
 
-/// The most partial losses that one invocation adds up: llvmpipe ends a loop after 65,535
-/// iterations.
+/// The largest number of partial losses that one invocation adds up: llvmpipe ends a loop after
+/// 65,535 iterations.
 const ALONE: usize = 60_000;
 
 impl Reduce {
-    /// Elements from partial gradient to partial gradient.
+    /// Elements from one partial gradient to the next.
     pub fn split_stride(&self) -> usize {
         stride(self.parameters.saturating_mul(self.models), self.padded)
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of a step's sums", wide(value));
         let elements = self.parameters * self.models;
-        // Four elements of a model each, where something lies between the models.
+        // A vector of four must lie within one model where tables lie between the models'
+        // gradients.
         let whole = self.tables == 0
             || (self.tables.is_multiple_of(4)
                 && (self.models == 1 || self.parameters.is_multiple_of(4)));
@@ -116,7 +118,7 @@ impl Reduce {
             .costing(read, written, read))
     }
 
-    /// The gradient's sums on the CPU, in the order of the GPU.
+    /// The sums of the gradient on the CPU, in the order of the GPU.
     pub fn reference<T: Real>(&self, partial: &[T]) -> Vec<T> {
         let elements = partial.len() / self.splits.max(1);
         (0..elements)

@@ -1,16 +1,16 @@
-//! Where a training stands, as its kernels keep it on the GPU.
+//! The status of a training, as its kernels keep it on the GPU.
 
 use crate::error::Result;
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::{shader_struct, structure};
 
 shader_struct! {
-    /// The counters at the beginning of a status buffer. Behind them stands for each model the step
-    /// at which it diverged, or [`Status::NOT_DIVERGED`].
+    /// The counters at the beginning of a status buffer. One element per model follows: the step at
+    /// which the model diverged, or [`Status::NOT_DIVERGED`].
     pub Status {
-        /// The step that comes next, counted from 0.
+        /// The index of the next step, counted from 0.
         step: u32,
-        /// Updates until now, the one under way included.
+        /// The number of updates, including the one in progress.
         updates: u32,
         /// The epoch of the mini-batches.
         epoch: u32,
@@ -20,21 +20,21 @@ shader_struct! {
 }
 
 impl Status {
-    /// The mark of a model that has not diverged.
+    /// Marks a model that has not diverged.
     pub const NOT_DIVERGED: u32 = u32::MAX;
 
-    /// Bytes of the counters: where the marks begin.
+    /// The size of the counters in bytes, which is the offset of the marks.
     pub const BYTES: u64 = size_of::<Self>() as u64;
 
-    /// Bytes of the status buffer of `models` models.
+    /// The size in bytes of the status buffer of `models` models.
     ///
     /// # Errors
-    /// More models than a shader can count.
+    /// The number of models does not fit in the shader's `u32`.
     pub fn bytes(models: usize) -> Result<u64> {
         Ok(Self::BYTES + 4 * u64::from(to_u32("the number of models", wide(models))?))
     }
 
-    /// WGSL: the struct, whose marks have the type `marks`.
+    /// The WGSL struct, whose marks have the type `marks`.
     pub(crate) fn wgsl(marks: &'static str) -> String {
         structure("Status", Self::FIELDS.iter().copied().chain([("diverged", marks)]))
     }

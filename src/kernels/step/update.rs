@@ -1,4 +1,4 @@
-//! One step of an [`Optimizer`] for every parameter, in one dispatch.
+//! One step of an [`Optimizer`] for all parameters, in one dispatch.
 
 use crate::error::Result;
 use crate::kernels::storage::lanes;
@@ -14,63 +14,64 @@ pub const KERNEL: Kernel = kernel!(
     [CURSOR, FINITE, SCHEDULE, RUNS],
     [
         Slot::HYPER,
-        Slot::read("gradient").of("array<Stored>"),
-        Slot::write("parameters").of("array<Stored>"),
-        Slot::write("states").of("array<Stored>"),
+        Slot::read("gradient").with_type("array<Stored>"),
+        Slot::write("parameters").with_type("array<Stored>"),
+        Slot::write("states").with_type("array<Stored>"),
         Slot::STATUS_ATOMIC,
     ]
 );
 
 shader_struct! {
-    /// `gradient` and `parameters` are `[models, parameters]`, `states` the same for each state,
-    /// `state_stride` apart.
+    /// `gradient` and `parameters` are `[models, parameters]`. `states` holds such an array for
+    /// each state, `state_stride` elements apart.
     pub Parameters {
         /// Parameters of a model.
         parameters: u32,
-        /// Models.
+        /// The number of models.
         models: u32,
         /// Rows of the data.
         rows: u32,
         /// Rows of a batch.
         batch: u32,
-        /// From state to state.
+        /// Elements from one state to the next.
         state_stride: u32,
-        /// Those of a model's parameters, the first, that are an encoding's tables.
+        /// The number of a model's first parameters that belong to an encoding's tables.
         tables: u32,
     }
 }
 
-/// One update of all parameters.
+/// Describes one update of all parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
-    /// The rule.
+    /// The optimizer.
     pub optimizer: Optimizer,
     /// Parameters of a model.
     pub parameters: usize,
-    /// Models.
+    /// The number of models.
     pub models: usize,
     /// Rows of the data.
     pub rows: usize,
     /// Rows of a batch.
     pub batch: usize,
-    /// Those of a model's parameters, the first, that are an encoding's tables.
+    /// The number of a model's first parameters that belong to an encoding's tables.
     pub tables: usize,
     /// Whether the learning rate follows a schedule.
     pub scheduled: bool,
-    /// Whether every buffer, and each state in its own, is filled up to a multiple of four elements.
+    /// Whether every buffer is padded to a multiple of four elements, and each state within its
+    /// buffer.
     pub padded: bool,
 }
 
 impl Update {
-    /// Elements from state to state.
+    /// Elements from one state to the next.
     pub fn state_stride(&self) -> usize {
         stride(self.parameters.saturating_mul(self.models), self.padded)
     }
 
-    /// The dispatch.
+    /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size that a shader cannot count.
+    /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of an update", wide(value));
         let elements = wide(self.parameters).saturating_mul(wide(self.models));
@@ -101,8 +102,8 @@ impl Update {
             .costing(elements * (2 + states), elements * (1 + states), elements * (2 + 4 * states)))
     }
 
-    /// The update of one model on the CPU: whether everything stayed finite. An element that would
-    /// not is left as it was. `states` is `[2, elements]`, `t` counts updates from 1.
+    /// Updates one model on the CPU and returns whether everything stayed finite. An element that
+    /// would not be finite stays as it was. `states` is `[2, elements]`; `t` counts updates from 1.
     pub fn reference<T: Real>(
         &self,
         t: u32,
@@ -113,7 +114,7 @@ impl Update {
         let (first, second) = states.split_at_mut(parameters.len());
         let by = self.optimizer.corrections(t).map(T::of);
         let l2 = T::of(self.optimizer.l2());
-        // Some elements, the first of which is element `begin`.
+        // Updates some elements, of which the first has the index `begin`.
         let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
             let [first, second] = states;
             let mut finite = true;
@@ -152,6 +153,6 @@ impl Update {
     }
 }
 
-/// Elements above which several cores pay.
+/// The number of elements above which the update runs on several cores.
 #[cfg(feature = "threads")]
 const PARALLEL: usize = 1 << 15;

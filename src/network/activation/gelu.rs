@@ -1,5 +1,5 @@
-//! y = ½ z (1 + tanh u), u = √(2/π) (z + 0.044715 z³): the tanh form of Hendrycks and Gimpel,
-//! "Gaussian Error Linear Units", 2016.
+//! y = ½ z (1 + tanh u), u = √(2/π) (z + 0.044715 z³): the tanh approximation of Hendrycks and
+//! Gimpel, "Gaussian Error Linear Units", 2016.
 
 use super::Saved;
 use crate::numeric::Real;
@@ -11,15 +11,15 @@ pub const SATURATION_THRESHOLD: Option<f64> = None;
 const ROOT: f64 = 0.797_884_560_802_865_4;
 const CUBE: f64 = 0.044_715;
 
-/// 2u, and its derivative.
+/// 2u and its derivative.
 fn gate<T: Real>(z: T) -> (T, T) {
-    // Beyond ±20 the gate is 0 or 1 to the last bit, and z³ is kept from overflowing.
+    // Beyond ±20 the sigmoid of 2u is 0 or 1 to the last bit. The clamp keeps z³ from overflowing.
     let c = z.max(T::of(-20.0)).min(T::of(20.0));
     let u = T::of(2.0 * ROOT) * c * (T::ONE + T::of(CUBE) * c * c);
     (u, T::of(2.0 * ROOT) * (T::ONE + T::of(3.0 * CUBE) * c * c))
 }
 
-/// Since ½ (1 + tanh u) = σ(2u).
+/// Uses ½ (1 + tanh u) = σ(2u).
 pub fn value<T: Real>(z: T) -> T {
     z * crate::network::Activation::Sigmoid.value(gate(z).0)
 }
@@ -27,6 +27,7 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(z: T) -> T {
     let (u, inner) = gate(z);
     let [on, off] = [u, -u].map(|u| crate::network::Activation::Sigmoid.value(u));
-    // 1 − σ as σ(−·), which does not cancel; 0 before z is large enough for anything to overflow.
+    // 1 − σ(2u) is computed as σ(−2u), which does not cancel. It reaches 0 before anything
+    // overflows.
     on + z * (on * off * inner)
 }

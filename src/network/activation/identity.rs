@@ -1,4 +1,4 @@
-//! y = z: a layer without an activation.
+//! y = z; y′ = 1: a layer without an activation.
 
 use super::Saved;
 use crate::numeric::Real;

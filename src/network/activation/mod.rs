@@ -1,15 +1,16 @@
-//! Activation functions: one file each in `src/activation/` and `shaders/activations/`, one row here.
+//! Activation functions. Each has a file in `src/network/activation/`, a file in
+//! `shaders/activation/`, and a row in the table below.
 
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
 
-/// What the forward pass keeps of a unit for the backward pass.
+/// What the forward pass saves of a unit for the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Saved {
-    /// The activation's value y: the derivative follows from it.
+    /// The activation's value y, which determines the derivative.
     Output,
-    /// The pre-activation z, kept beside y.
+    /// The pre-activation z, stored beside y.
     Input,
 }
 
@@ -51,15 +52,15 @@ macro_rules! activations {
                 match self { $(Self::$variant => $module::derivative(saved)),* }
             }
 
-            /// What [`Activation::derivative`] takes.
+            /// The value that [`Activation::derivative`] takes.
             pub const fn saves(self) -> Saved {
                 match self { $(Self::$variant => $module::SAVES),* }
             }
 
-            /// The |dy/dz| at or below which a unit counts as saturated (1 % of the steepest
-            /// slope for the bounded functions) or, for ReLU, as switched off.
+            /// The |dy/dz| at or below which a unit counts as saturated or, for ReLU, as inactive.
+            /// For the bounded functions it is 1 % of the largest derivative.
             ///
-            /// `None` where neither word applies.
+            /// `None` for functions that do not saturate.
             pub const fn saturation_threshold(self) -> Option<f64> {
                 match self { $(Self::$variant => $module::SATURATION_THRESHOLD),* }
             }
@@ -95,7 +96,7 @@ activations! {
     Silu => silu needs [LOGISTIC],
     /// y = ln(1 + eᶻ).
     Softplus => softplus needs [LOG_ONE_PLUS, LOGISTIC],
-    /// y = sin z. On the GPU right to 1e-6 for |z| up to 1e5; beyond 1e6, z counts as 0.
+    /// y = sin z. On the GPU the error is below 1e-6 for |z| up to 1e5; beyond 1e6, z counts as 0.
     Sine => sine needs [QUARTER_TURNS],
 }
 
@@ -108,12 +109,13 @@ impl Activation {
         }
     }
 
-    /// The activation of that [`Activation::name`].
+    /// The activation whose [`Activation::name`] is `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|activation| activation.name() == name)
     }
 
-    /// WGSL: `fn activation_value(z)` and `fn activation_derivative(saved)`, this one's.
+    /// WGSL functions `activation_value(z)` and `activation_derivative(saved)` that call this
+    /// activation's own.
     pub(crate) fn splice(self) -> String {
         let name = self.name();
         let mut w = Writer::default();
@@ -126,7 +128,7 @@ impl Activation {
         w.finish()
     }
 
-    /// WGSL: `fn activation_derivative_at(z)`, the derivative at the pre-activation.
+    /// WGSL function `activation_derivative_at(z)`: the derivative at the pre-activation z.
     pub(crate) fn splice_derivative(self) -> String {
         let saved = match self.saves() {
             Saved::Output => "activation_value(z)",
@@ -144,7 +146,7 @@ impl Activation {
 mod tests {
     use super::*;
 
-    /// Central differences in f64: an error of 1e-9 leaves no room for a wrong formula.
+    /// Central differences in f64. The error bound of 1e-9 leaves no room for a wrong formula.
     #[test]
     fn gradients_match_central_differences() {
         for activation in Activation::ALL {

@@ -4,10 +4,10 @@ use super::Saved;
 use crate::numeric::Real;
 
 pub const SAVES: Saved = Saved::Output;
-/// Switched off: the slope is exactly 0.
+/// A unit counts as inactive where the derivative is exactly 0.
 pub const SATURATION_THRESHOLD: Option<f64> = Some(0.0);
 
-/// Written so that a NaN stays a NaN.
+/// The comparison keeps a NaN a NaN.
 pub fn value<T: Real>(z: T) -> T {
     if z <= T::ZERO { T::ZERO } else { z }
 }

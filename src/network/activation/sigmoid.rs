@@ -4,10 +4,10 @@ use super::Saved;
 use crate::numeric::Real;
 
 pub const SAVES: Saved = Saved::Output;
-/// The steepest slope is ¼.
+/// 1 % of the largest derivative, ¼.
 pub const SATURATION_THRESHOLD: Option<f64> = Some(0.0025);
 
-/// Through e^−|z|, which cannot overflow.
+/// Uses e^−|z|, which cannot overflow.
 pub fn value<T: Real>(z: T) -> T {
     let e = (-z.abs()).exp();
     let q = T::ONE / (T::ONE + e);

@@ -12,6 +12,6 @@ pub fn value<T: Real>(z: T) -> T {
 
 pub fn derivative<T: Real>(z: T) -> T {
     let s = crate::network::Activation::Sigmoid.value(z);
-    // 1 − σ(z) as σ(−z): no cancellation where σ is near 1.
+    // 1 − σ(z) is computed as σ(−z), which does not cancel where σ is near 1.
     s + z * (s * crate::network::Activation::Sigmoid.value(-z))
 }

@@ -4,7 +4,7 @@ use super::Saved;
 use crate::numeric::Real;
 
 pub const SAVES: Saved = Saved::Output;
-/// The steepest slope is 1.
+/// 1 % of the largest derivative, 1.
 pub const SATURATION_THRESHOLD: Option<f64> = Some(0.01);
 
 pub fn value<T: Real>(z: T) -> T {

@@ -1,14 +1,14 @@
-//! sin(2ⁱ π x), cos(2ⁱ π x): Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields
-//! for View Synthesis", 2020.
+//! sin(2ⁱ π x), cos(2ⁱ π x): Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance
+//! Fields for View Synthesis", 2020.
 
 use super::{DIMENSIONS, Pointwise};
 use crate::error::{Error, Result};
 use crate::numeric::Real;
 
-/// sin(2ⁱ π x) and cos(2ⁱ π x) for i from 0: 2 · `frequencies` outputs an input.
+/// sin(2ⁱ π x) and cos(2ⁱ π x) for i from 0: 2 · `frequencies` outputs per input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequency {
-    /// How many frequencies, 1 to 24: beyond that an f32 in [0, 1] has no digits left.
+    /// The number of frequencies, 1 to 24: beyond 24 an f32 in [0, 1] has no digits left.
     pub frequencies: u32,
 }
 
@@ -18,7 +18,7 @@ impl Default for Frequency {
     }
 }
 
-/// `Ok` if a number of octaves is one that f32 can tell apart.
+/// Checks that a number of octaves is one that f32 can resolve.
 pub(super) fn check_frequencies(name: &str, frequencies: u32) -> Result<()> {
     if (1..=24).contains(&frequencies) {
         return Ok(());
@@ -32,7 +32,7 @@ pub(super) fn octave<T: Real>(i: u32) -> T {
     T::of(f64::from(1_u32 << i))
 }
 
-/// sin(π u) or cos(π u): the whole turns are taken off first, exactly.
+/// sin(π u) or cos(π u). Whole turns are subtracted first, which is exact.
 fn wave<T: Real>(u: T, cosine: bool) -> T {
     let turns = T::of(2.0) * (u * T::of(0.5) + T::of(0.5)).floor();
     let angle = T::of(std::f64::consts::PI) * (u - turns);
@@ -46,7 +46,7 @@ impl Pointwise for Frequency {
         2 * self.frequencies as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 

@@ -9,43 +9,45 @@ use std::ops::Range;
 /// The most dimensions of a grid.
 const D: usize = super::DIMENSIONS;
 
-/// The functions of a grid in WGSL.
+/// The WGSL functions of a grid.
 pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
 
-/// How a grid's corners are weighed.
+/// How the corners of a cell are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Interpolation {
-    /// By the distance f from the opposite sides.
+    /// By the distance f from the opposite side.
     #[default]
     Linear,
     /// By f² (3 − 2 f), whose derivative has no jumps.
     Smoothstep,
 }
 
-/// Trained features on grids of growing resolution over [0, 1]² or [0, 1]³, interpolated: `levels` ·
-/// `features` outputs, the coarsest level first.
+/// Trained features on grids of growing resolution over [0, 1]² or [0, 1]³, interpolated: `levels`
+/// · `features_per_level` outputs, the coarsest level first.
 ///
-/// Level l has a cell's side of 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1, and ⌈s⌉ + 1 corners a side, the
-/// first half a cell outside. A level whose corners fit a table of 2^`log2_hashmap_size` entries has an entry
-/// for each; a finer one finds a corner's entry by a hash, (x · 1) ⊕ (y · 2654435761) ⊕
-/// (z · 805459861) mod 2^`log2_hashmap_size`, and lets collisions be. Inputs beyond [0, 1] count as 0 or 1.
+/// On level l a cell has the side 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1. There
+/// are ⌈s⌉ + 1 corners per side, and the first lies half a cell outside. A level whose corners fit
+/// a table of 2^`log2_hashmap_size` entries has one entry for each corner. A finer level finds a
+/// corner's entry by the hash (x · 1) ⊕ (y · 2654435761) ⊕ (z · 805459861) mod
+/// 2^`log2_hashmap_size` and ignores collisions. Inputs beyond [0, 1] count as 0 or 1.
 ///
-/// The tables are parameters of the network, drawn from ±10⁻⁴, in front of the layers': level
-/// after level, entry after entry, rounded up to eight entries a level.
+/// The tables are parameters of the network and precede the layers' parameters. They are sampled
+/// from ±10⁻⁴. Their order is level after level, entry after entry; the entries of a level are
+/// rounded up to a multiple of eight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grid {
-    /// Levels, 1 to 32.
+    /// The number of levels, 1 to 32.
     pub levels: u32,
     /// Features of an entry: 1, 2, 4 or 8.
     pub features_per_level: u32,
-    /// The logarithm to base 2 of a table's most entries, 3 to 24.
+    /// The base-2 logarithm of the largest number of entries of a table, 3 to 24.
     pub log2_hashmap_size: u32,
-    /// Corners of a side of the coarsest level, 2 or more.
+    /// Corners per side of the coarsest level, 2 or more.
     pub base_resolution: u32,
-    /// From level to level, 1 or more.
+    /// The growth of the resolution from level to level, 1 or more.
     pub per_level_scale: f64,
-    /// The corners' weights.
+    /// The weights of a cell's corners.
     pub interpolation: Interpolation,
 }
 
@@ -62,19 +64,20 @@ impl Default for Grid {
     }
 }
 
-/// Corners of a side that an f32 in [0, 1] can still tell apart, with two digits of a cell.
+/// The largest number of corners per side. An f32 in [0, 1] still resolves two digits of a cell
+/// there.
 const MAX_RESOLUTION: f64 = 1_048_576.0;
 
-/// One level, as shaders see it.
+/// One level, as a shader reads it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Level {
-    /// Cells of a side.
+    /// Cells per side.
     pub scale: f32,
-    /// Corners of a side.
+    /// Corners per side.
     pub resolution: u32,
-    /// Entries.
+    /// The number of entries.
     pub size: u32,
-    /// The first entry among those of all levels.
+    /// The index of the level's first entry among the entries of all levels.
     pub first: u32,
     /// Whether corners are hashed.
     pub hashed: bool,
@@ -86,20 +89,21 @@ impl From<Grid> for super::Encoding {
     }
 }
 
-/// What multiplies a corner's coordinates before they are joined.
+/// The factors of a corner's coordinates in the hash.
 const PRIMES: [u32; D] = [1, 2_654_435_761, 805_459_861];
 
-/// Where a point lies in a level: the lowest corner of its cell, and how far from it, in cells.
+/// A point's position on a level: the lowest corner of its cell, and the distance from it in cells.
 struct Cell<T> {
     cell: [u32; D],
     at: [T; D],
-    /// Whether the derivative is not 0: 0 or 1, as beyond [0, 1] it is.
+    /// 0 where the input lies beyond [0, 1] and the derivative vanishes, otherwise 1.
     inside: [T; D],
 }
 
 impl Level {
-    /// Twice the position is a single product, rounded alike by every device; the half that is added
-    /// and the floor are taken in integers. So an index has the same bits everywhere.
+    /// Finds the cell of a point. Twice the position is a single product, which every device rounds
+    /// alike; adding the half and the floor happen in integers. An index therefore has the same
+    /// bits on every device.
     fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
         let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         let scale = T::of(f64::from(self.scale));
@@ -113,7 +117,7 @@ impl Level {
         place
     }
 
-    /// The entry of a corner, counted from the level's first.
+    /// The index of a corner's entry within the level.
     fn entry(&self, corner: [u32; D]) -> u32 {
         let last = self.resolution - 1;
         let [x, y, z] = corner.map(|c| c.min(last));
@@ -127,7 +131,7 @@ impl Level {
 }
 
 impl Grid {
-    /// Features of all levels.
+    /// The number of features of all levels.
     pub(crate) const fn outputs(&self) -> usize {
         self.levels as usize * self.features_per_level as usize
     }
@@ -176,7 +180,7 @@ impl Grid {
         Ok(())
     }
 
-    /// The levels of a checked grid.
+    /// The levels of a grid that has been checked.
     pub(crate) fn levels(&self, inputs: usize) -> Vec<Level> {
         let most = 1_u32 << self.log2_hashmap_size;
         let (mut first, mut side) = (0, f64::from(self.base_resolution));
@@ -195,13 +199,13 @@ impl Grid {
             .collect()
     }
 
-    /// Features of all entries.
+    /// The number of features of all entries.
     pub(crate) fn parameters(&self, inputs: usize) -> usize {
         let entries: usize = self.levels(inputs).iter().map(|level| level.size as usize).sum();
         entries * self.features_per_level as usize
     }
 
-    /// Weight and derivative of a coordinate `f` in 0 to 1, towards the upper corner.
+    /// The weight of the upper corner at a coordinate `f` in 0 to 1, and its derivative.
     fn weight<T: Real>(&self, f: T) -> (T, T) {
         match self.interpolation {
             Interpolation::Linear => (f, T::ONE),
@@ -211,8 +215,8 @@ impl Grid {
         }
     }
 
-    /// For each corner of a cell `f(entry, weight, its derivative with respect to each input)`; the
-    /// derivatives only where they are asked for.
+    /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
+    /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
     fn corners<T: Real, const DERIVATIVES: bool>(
         &self,
         level: &Level,
@@ -244,7 +248,7 @@ impl Grid {
         }
     }
 
-    /// The outputs of one row.
+    /// Computes the outputs `y` of one row.
     pub(super) fn value<T: Real>(&self, levels: &[Level], tables: &[T], x: &[T], y: &mut [T]) {
         let features = self.features_per_level as usize;
         for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
@@ -282,8 +286,8 @@ impl Grid {
         }
     }
 
-    /// Adds the gradient of the tables, row after row: of `x` and `delta`, each with its width, the
-    /// columns `inputs` and `outputs` are this grid's.
+    /// Adds the gradient of the tables, row after row. `inputs` and `outputs` are this grid's
+    /// columns of `x` and `delta`, whose widths are given with them.
     pub(super) fn scatter<T: Real>(
         &self,
         levels: &[Level],
@@ -310,7 +314,7 @@ impl Grid {
                 });
             }
         };
-        // A level's sums are one core's, so that their order is fixed.
+        // One core sums a level, so the order of its additions is fixed.
         #[cfg(feature = "threads")]
         {
             use rayon::prelude::*;
@@ -320,11 +324,12 @@ impl Grid {
         parts.into_iter().for_each(one);
     }
 
-    /// For a point of 2 or 3 coordinates, level after level, the entries of its cell's corners among those of
-    /// all levels: corner c is on the upper side of coordinate d where bit d of c is set.
+    /// The entries of a cell's corners at a point of 2 or 3 coordinates, level after level, as
+    /// indices among the entries of all levels. Corner c lies on the upper side of coordinate d
+    /// where bit d of c is set.
     ///
     /// # Errors
-    /// Those of [`Encoding::check`](super::Encoding::check).
+    /// The errors of [`Encoding::check`](super::Encoding::check).
     pub fn entries(&self, x: &[f32]) -> Result<Vec<u32>> {
         super::Encoding::from(*self).check(x.len())?;
         let mut entries = Vec::new();
@@ -336,12 +341,12 @@ impl Grid {
         Ok(entries)
     }
 
-    /// How many features an invocation handles.
+    /// The number of features that one invocation handles.
     pub(crate) const fn chunk(&self) -> u32 {
         if self.features_per_level > 4 { 4 } else { self.features_per_level }
     }
 
-    /// WGSL: what the functions of a grid of `inputs` dimensions need.
+    /// WGSL constants and types for the functions of a grid of `inputs` dimensions.
     pub(crate) fn constants(&self, inputs: usize) -> String {
         let (chunk, smooth) = (self.chunk(), self.interpolation == Interpolation::Smoothstep);
         let (kind, dot, part) = match chunk {
@@ -363,7 +368,7 @@ impl Grid {
         w.finish()
     }
 
-    /// WGSL: `grid_level(l)`.
+    /// WGSL function `grid_level(l)`.
     pub(crate) fn splice_levels(&self, inputs: usize) -> String {
         let levels = self.levels(inputs);
         let case =
@@ -374,14 +379,15 @@ impl Grid {
         w.finish()
     }
 
-    /// The mean entries that a point touches times features: operations of a row.
+    /// The operations of a row: twice the number of entries that a point touches, times the
+    /// features.
     pub(crate) fn work(&self, inputs: usize) -> u64 {
         wide(self.outputs()) << (inputs + 1)
     }
 }
 
 impl Level {
-    /// WGSL: the level as a value.
+    /// The level as a WGSL value.
     pub fn literal(&self) -> String {
         let Self { scale, resolution, size, first, hashed } = self;
         format!("GridLevel({scale:?}f, {resolution}u, {size}u, {first}u, {hashed})")
@@ -407,7 +413,7 @@ mod tests {
         let levels = grid().levels(2);
         assert_eq!(levels[0].resolution, 4);
         assert_eq!((levels[0].size, levels[0].hashed), (16, false));
-        // 4 · 1.5² = 9, exactly.
+        // The scaled resolution is 4 · 1.5² = 9, exactly.
         assert_eq!((levels[2].resolution, levels[2].size), (9, 88));
         assert!(levels.iter().all(|l| l.hashed == (l.resolution.pow(2) > 1024)), "{levels:?}");
         assert!(levels[7].hashed && levels[7].size == 1024);
@@ -437,12 +443,12 @@ mod tests {
         }
     }
 
-    /// On a corner the value is that corner's entry.
+    /// On a corner the value is the corner's entry.
     #[test]
     fn a_corner_has_its_entrys_features() {
         let grid = Grid { levels: 1, base_resolution: 5, ..grid() };
         let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
-        // Four cells a side, the first corner half a cell outside: corners at (i − ½) / 4.
+        // Four cells per side, and the first corner half a cell outside: corners at (i − ½) / 4.
         let mut y = [0.0; 2];
         grid.value(&grid.levels(2), &tables, &[0.375, 0.625], &mut y);
         assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);

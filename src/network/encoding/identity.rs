@@ -4,12 +4,12 @@ use super::{DIMENSIONS, Pointwise};
 use crate::error::{Error, Result};
 use crate::numeric::Real;
 
-/// y = scale · x + offset: an output an input.
+/// y = scale · x + offset: one output per input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Identity {
-    /// What each input is multiplied by.
+    /// The factor of each input.
     pub scale: f64,
-    /// What is added then.
+    /// The summand of each output.
     pub offset: f64,
 }
 
@@ -26,7 +26,7 @@ impl Pointwise for Identity {
         1
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [self.scale, self.offset]
     }
 

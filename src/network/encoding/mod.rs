@@ -1,7 +1,8 @@
-//! Input encodings: one file each in `src/encoding/` and `shaders/encodings/`, one row here.
+//! Input encodings. Each has a file in `src/network/encoding/`, a file in `shaders/encoding/`, and
+//! a row in the table below.
 //!
-//! An encoding stands between the inputs and the first layer. Names, numbers and order of the
-//! outputs are those of tiny-cuda-nn's documentation, without its padding.
+//! An encoding maps a network's inputs to the first layer's inputs. Names, constants and the order
+//! of the outputs are those of tiny-cuda-nn's documentation, without its padding.
 
 use crate::error::{Error, Result};
 use crate::network::Mlp;
@@ -14,23 +15,23 @@ pub(crate) use grid::GRID;
 use grid::Level;
 pub use grid::{Grid, Interpolation};
 
-/// The most inputs that one point of an encoding has.
+/// The largest number of inputs of one point of an encoding.
 pub(crate) const DIMENSIONS: usize = 3;
 
-/// What the file of an encoding without parameters gives. It maps points of one or three inputs,
-/// each by itself, to some outputs each.
+/// An encoding without parameters. It maps points of one or three inputs to outputs, each point by
+/// itself.
 trait Pointwise {
-    /// Inputs of a point.
+    /// The number of inputs of a point.
     const DIMENSIONS: usize;
-    /// Outputs of a point.
+    /// The number of outputs of a point.
     fn outputs(&self) -> usize;
-    /// What the shader has to know besides.
-    fn numbers(&self) -> [f64; 2];
-    /// `Ok` if the numbers are in range.
+    /// The encoding's two constants, which the shader reads.
+    fn constants(&self) -> [f64; 2];
+    /// Checks that the constants are in range.
     fn check(&self) -> Result<()>;
     /// Output `k` at the point `p`.
     fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T;
-    /// Its derivatives with respect to `p`.
+    /// The derivatives of output `k` with respect to `p`.
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
 }
 
@@ -48,7 +49,7 @@ pub use triangle_wave::TriangleWave;
 
 macro_rules! encodings {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
-        /// What stands between inputs and the first layer.
+        /// Maps a network's inputs to the first layer's inputs.
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[non_exhaustive]
         pub enum Encoding {
@@ -64,7 +65,7 @@ macro_rules! encodings {
         })*
 
         impl Encoding {
-            /// One of each, with its default numbers.
+            /// One encoding of each kind, with its default constants.
             pub fn all() -> Vec<Self> {
                 vec![$($variant::default().into(),)* Grid::default().into()]
             }
@@ -77,7 +78,7 @@ macro_rules! encodings {
                 }
             }
 
-            /// Inputs of a point; a grid's are those that it encodes, 2 or 3.
+            /// The number of inputs of a point; `None` for a grid, which takes 2 or 3.
             pub(crate) const fn dimensions(&self) -> Option<usize> {
                 match self {
                     $(Self::$variant(_) => Some(<$variant as Pointwise>::DIMENSIONS),)*
@@ -85,7 +86,7 @@ macro_rules! encodings {
                 }
             }
 
-            /// Outputs of a point.
+            /// The number of outputs of a point.
             pub(crate) fn of_point(&self) -> usize {
                 match self {
                     $(Self::$variant(encoding) => encoding.outputs(),)*
@@ -93,10 +94,10 @@ macro_rules! encodings {
                 }
             }
 
-            /// What the shader has to know besides.
-            pub(crate) fn numbers(&self) -> [f64; 2] {
+            /// The encoding's two constants, which the shader reads.
+            pub(crate) fn constants(&self) -> [f64; 2] {
                 match self {
-                    $(Self::$variant(encoding) => encoding.numbers(),)*
+                    $(Self::$variant(encoding) => encoding.constants(),)*
                     Self::Grid(_) => [0.0; 2],
                 }
             }
@@ -116,7 +117,7 @@ macro_rules! encodings {
                 }
             }
 
-            /// Its derivatives.
+            /// The derivatives of output `k` of a point; 0 for a grid.
             fn derivative_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
                 match self {
                     $(Self::$variant(encoding) => encoding.derivative(p, k),)*
@@ -124,8 +125,8 @@ macro_rules! encodings {
                 }
             }
 
-            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_derivative(p, k, numbers)`; a
-            /// grid's own.
+            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_derivative(p, k, numbers)`,
+            /// or a grid's functions.
             pub(crate) const fn wgsl(&self) -> &'static Piece {
                 match self {
                     $(Self::$variant(_) => {
@@ -153,24 +154,25 @@ encodings! {
     SphericalHarmonics => spherical_harmonics needs [],
 }
 
-/// The most outputs of one encoding.
+/// The largest number of outputs of one encoding.
 pub const MAX_OUTPUTS: usize = 4096;
 
 impl Encoding {
-    /// How many outputs it makes of `inputs` inputs.
+    /// The number of outputs for `inputs` inputs.
     ///
     /// ```
     /// use wgrad::encoding::{Encoding, Frequency, Grid, SphericalHarmonics};
     /// assert_eq!(Encoding::from(Frequency { frequencies: 12 }).outputs(2), 48);
     /// assert_eq!(Encoding::from(SphericalHarmonics { degree: 4 }).outputs(3), 16);
-    /// assert_eq!(Encoding::from(Grid { levels: 16, features_per_level: 2, ..Grid::default() }).outputs(2), 32);
+    /// let grid = Grid { levels: 16, features_per_level: 2, ..Grid::default() };
+    /// assert_eq!(Encoding::from(grid).outputs(2), 32);
     /// ```
     pub fn outputs(&self, inputs: usize) -> usize {
         let points = self.dimensions().map_or(1, |dimensions| inputs / dimensions);
         points.saturating_mul(self.of_point())
     }
 
-    /// How many parameters it has: a grid's tables, 0 else.
+    /// The number of parameters: the size of a grid's tables, otherwise 0.
     pub fn parameters(&self, inputs: usize) -> usize {
         match self {
             Self::Grid(grid) => grid.parameters(inputs),
@@ -178,10 +180,11 @@ impl Encoding {
         }
     }
 
-    /// `Ok` if it can encode `inputs` inputs.
+    /// Checks that the encoding can encode `inputs` inputs.
     ///
     /// # Errors
-    /// [`Error::Argument`]: a number out of range, a number of inputs that it does not take.
+    /// [`Error::Argument`]: a constant is out of range, or the encoding does not take so many
+    /// inputs.
     pub fn check(&self, inputs: usize) -> Result<()> {
         let what = format!("the inputs of the encoding {}", self.name());
         match self.dimensions() {
@@ -206,7 +209,7 @@ impl Encoding {
         Ok(())
     }
 
-    /// WGSL: `encoding_value` and `encoding_derivative`, this one's.
+    /// WGSL functions `encoding_value` and `encoding_derivative` that call this encoding's own.
     pub(crate) fn splice(&self) -> String {
         let name = self.name();
         let mut w = Writer::default();
@@ -222,28 +225,28 @@ impl Encoding {
     }
 }
 
-/// An encoding of some of a network's inputs.
+/// One encoding of a network, and the number of inputs that it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EncodingPart {
-    /// How many inputs it takes, those that follow the part before.
+    /// The number of inputs. They follow the inputs of the encoding before.
     pub inputs: usize,
-    /// What it makes of them.
+    /// The encoding of these inputs.
     pub encoding: Encoding,
 }
 
-/// Where a part's numbers lie.
+/// The ranges of one encoding in a network's inputs, outputs and parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EncodingRange {
     pub encoding: Encoding,
-    /// Columns of the inputs.
+    /// Columns of the network's inputs.
     pub inputs: Range<usize>,
     /// Columns of the first layer's inputs.
     pub outputs: Range<usize>,
-    /// Elements of a model's parameters.
+    /// The tables' elements among a model's parameters.
     pub tables: Range<usize>,
 }
 
-/// The places of a network's encodings, in their order.
+/// The ranges of a network's encodings, in order.
 pub(crate) fn encoding_ranges(mlp: &Mlp) -> Vec<EncodingRange> {
     let (mut input, mut output, mut table) = (0_usize, 0_usize, 0_usize);
     let next = |at: &mut usize, count: usize| {
@@ -262,7 +265,7 @@ pub(crate) fn encoding_ranges(mlp: &Mlp) -> Vec<EncodingRange> {
         .collect()
 }
 
-/// The encoding_ranges, each with a grid's levels.
+/// The ranges of a network's encodings, each with a grid's levels.
 fn with_levels(mlp: &Mlp) -> Vec<(EncodingRange, Vec<Level>)> {
     let levels = |place: &EncodingRange| match place.encoding {
         Encoding::Grid(grid) => grid.levels(place.inputs.len()),
@@ -271,15 +274,15 @@ fn with_levels(mlp: &Mlp) -> Vec<(EncodingRange, Vec<Level>)> {
     encoding_ranges(mlp).into_iter().map(|place| (place.clone(), levels(&place))).collect()
 }
 
-/// A point of a row, zeros behind it.
+/// The inputs of a point, padded with zeros.
 fn point<T: Real>(row: &[T]) -> [T; DIMENSIONS] {
     let mut p = [T::ZERO; DIMENSIONS];
     p[..row.len()].copy_from_slice(row);
     p
 }
 
-/// `f(row, y)` for each row of `x` of `inputs` and of `y` of `outputs`, on all cores where there
-/// are many rows.
+/// Calls `f(row, y)` for each row of `x` (`inputs` wide) and of `y` (`outputs` wide), on all cores
+/// where there are many rows.
 fn each_row<T: Real>(
     x: &[T],
     inputs: usize,
@@ -325,8 +328,8 @@ pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
     encoded
 }
 
-/// From the gradient `delta` `[rows, width]` of the first layer's inputs: that of the tables, which
-/// is added to `tables`, and where `inputs_too` that of `x`.
+/// The vjp of the encodings for the gradient `delta` `[rows, width]` of the first layer's inputs.
+/// Adds the tables' gradient to `tables`. Returns the gradient of `x` if `inputs_too`.
 pub(crate) fn back_propagate<T: Real>(
     mlp: &Mlp,
     parameters: &[T],
@@ -383,7 +386,7 @@ pub(crate) fn back_propagate<T: Real>(
 mod tests {
     use super::*;
 
-    /// Central differences in f64, away from the kinks of the piecewise ones.
+    /// Central differences in f64, away from the kinks of piecewise encodings.
     #[test]
     fn derivatives_match_central_differences() {
         for encoding in Encoding::all() {

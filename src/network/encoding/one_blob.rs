@@ -1,17 +1,17 @@
-//! One blob: Müller et al., "Neural Importance Sampling", 2019, with the quartic kernel of
-//! tiny-cuda-nn for the normal one.
+//! One-blob encoding: Müller et al., "Neural Importance Sampling", 2019, with tiny-cuda-nn's
+//! quartic kernel instead of the normal one.
 
 use super::{DIMENSIONS, Pointwise};
 use crate::error::{Error, Result};
 use crate::numeric::Real;
 
-/// The share of a blob round x that lies in each of `bins` bins of [0, 1]: `bins` outputs an input.
+/// The integral of a blob around x over each of `bins` bins of [0, 1]: `bins` outputs per input.
 ///
-/// The blob has the density 15/16 (1 − u²)² in u = bins · (position − x), |u| ≤ 1. What lies
-/// beyond 0 or 1 comes in again at the other end.
+/// The blob has the density 15/16 (1 − u²)² in u = bins · (position − x), |u| ≤ 1. Whatever lies
+/// beyond 0 or 1 wraps around to the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OneBlob {
-    /// How many bins, 1 or more.
+    /// The number of bins, 1 or more.
     pub bins: u32,
 }
 
@@ -21,7 +21,7 @@ impl Default for OneBlob {
     }
 }
 
-/// ∫ 15/16 (1 − u²)² du from −1, and what is integrated.
+/// ∫ 15/16 (1 − u²)² du from −1, and the integrand.
 fn quartic<T: Real>(u: T) -> (T, T) {
     let u = u.max(-T::ONE).min(T::ONE);
     let q = u * u;
@@ -31,7 +31,7 @@ fn quartic<T: Real>(u: T) -> (T, T) {
     (share, density)
 }
 
-/// The share in bin `k`, and its derivative.
+/// The integral over bin `k`, and its derivative.
 fn blob<T: Real>(x: T, k: usize, bins: u32) -> (T, T) {
     let n = T::of(f64::from(bins));
     let (mut value, mut derivative) = (T::ZERO, T::ZERO);
@@ -51,7 +51,7 @@ impl Pointwise for OneBlob {
         self.bins as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [f64::from(self.bins), 0.0]
     }
 
@@ -85,7 +85,7 @@ mod tests {
                 assert!((sum - 1.0).abs() <= 1e-12, "{bins} bins at {x}: {sum}");
             }
         }
-        // In the middle of a bin: that bin's share by hand, 15/8 (½ − 1/12 + 1/160).
+        // In the middle of a bin, that bin's integral by hand: 15/8 (½ − 1/12 + 1/160).
         let (share, derivative) = blob(0.375, 1, 4);
         assert_abs_diff_eq!(share, 0.792_968_75, epsilon = 1e-12);
         assert_abs_diff_eq!(derivative, 0.0, epsilon = 1e-12);

@@ -5,11 +5,11 @@ use super::{DIMENSIONS, Pointwise};
 use crate::error::{Error, Result};
 use crate::numeric::Real;
 
-/// Real spherical harmonics of a direction v given as (v + 1) / 2, up to a degree of 4: degree²
-/// outputs for three inputs.
+/// Real spherical harmonics of a direction v, up to degree 4: degree² outputs for three inputs. The
+/// inputs are (v + 1) / 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SphericalHarmonics {
-    /// 1 to 4.
+    /// The degree, 1 to 4.
     pub degree: u32,
 }
 
@@ -19,7 +19,7 @@ impl Default for SphericalHarmonics {
     }
 }
 
-/// Factor · polynomial of x, y, z, and its derivatives.
+/// Harmonic `k`, a factor times a polynomial of x, y, z, and its derivatives.
 fn harmonic<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS]) {
     let (o, c) = (T::ZERO, |value: f64| T::of(value));
     let (two, three) = (c(2.0), c(3.0));
@@ -69,7 +69,7 @@ impl Pointwise for SphericalHarmonics {
         (self.degree * self.degree) as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 
@@ -94,8 +94,9 @@ impl Pointwise for SphericalHarmonics {
 mod tests {
     use super::*;
 
-    /// The mean over the sphere of a product of two is 1 / 4π or 0: by a product rule that is exact
-    /// for polynomials of degree 6 (Gauss-Legendre of 4 points in z, 8 even angles round it).
+    /// The mean over the sphere of a product of two harmonics is 1 / 4π or 0. The quadrature is
+    /// exact for polynomials of degree 6: Gauss-Legendre with 4 points in z, 8 evenly spaced
+    /// angles around it.
     #[test]
     fn they_are_orthonormal() {
         let nodes = [

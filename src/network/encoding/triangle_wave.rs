@@ -5,12 +5,13 @@ use super::{DIMENSIONS, Pointwise};
 use crate::error::Result;
 use crate::numeric::Real;
 
-/// 4 |v − ⌊v⌋ − ½| − 1 with v = 2ⁱ⁻¹ x + i / 4 for i from 0: `frequencies` outputs an input.
+/// 4 |v − ⌊v⌋ − ½| − 1 with v = 2ⁱ⁻¹ x + i / 4 for i from 0: `frequencies` outputs per input.
 ///
-/// A wave of period 2¹⁻ⁱ between −1 and 1, shifted a quarter of it with each frequency.
+/// Output i is a wave of period 2¹⁻ⁱ between −1 and 1. Each frequency shifts it by a quarter of the
+/// period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TriangleWave {
-    /// How many frequencies, 1 to 24: beyond that an f32 in [0, 1] has no digits left.
+    /// The number of frequencies, 1 to 24: beyond 24 an f32 in [0, 1] has no digits left.
     pub frequencies: u32,
 }
 
@@ -23,7 +24,7 @@ impl Default for TriangleWave {
 /// v − ⌊v⌋.
 fn phase<T: Real>(x: T, i: usize) -> T {
     let v = x * T::of(0.5) * octave(i as u32);
-    // What is whole goes first, so that adding the shift loses nothing.
+    // Subtracting the whole part first keeps adding the shift exact.
     let shifted = v - v.floor() + T::of(0.25 * (i % 4) as f64);
     shifted - shifted.floor()
 }
@@ -35,7 +36,7 @@ impl Pointwise for TriangleWave {
         self.frequencies as usize
     }
 
-    fn numbers(&self) -> [f64; 2] {
+    fn constants(&self) -> [f64; 2] {
         [0.0; 2]
     }
 

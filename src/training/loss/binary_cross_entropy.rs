@@ -1,7 +1,7 @@
 //! −t ln σ(z) − (1 − t) ln(1 − σ(z)) from the logit z, mean over batch and outputs.
 //!
-//! Written as max(z, 0) − z t + ln(1 + e^−|z|), which no magnitude of z makes infinite; the
-//! derivative is σ(z) − t.
+//! Computed as max(z, 0) − z t + ln(1 + e^−|z|), which is finite for every finite z. The derivative
+//! is σ(z) − t.
 
 use super::{Argument, Mean, elementwise};
 use crate::network::Activation;
@@ -14,7 +14,7 @@ pub const DETACHES: bool = false;
 
 pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(z, t, gradient, |z, t| {
-        // As two products, so that for a target of 0 or 1 the right one of them is exactly 0.
+        // As two products. For a target of 0 or 1 the right one is exactly 0.
         let positive = if z > T::ZERO { z * (T::ONE - t) } else { -z * t };
         (positive + (-z.abs()).exp().ln_1p(), Activation::Sigmoid.value(z) - t)
     })

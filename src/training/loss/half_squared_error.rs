@@ -1,5 +1,5 @@
-//! ½ (y − t)², summed over the outputs, mean over the batch; derivative y − t. The article's loss
-//! of section 1.
+//! ½ (y − t)², summed over the outputs, mean over the batch; derivative y − t. It is the article's
+//! loss in section 1.
 
 use super::{Argument, Mean, elementwise};
 use crate::numeric::Real;

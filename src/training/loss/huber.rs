@@ -1,5 +1,5 @@
-//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, detached to ±1. Huber, "Robust
-//! Estimation of a Location Parameter", 1964, with δ = 1. Mean over batch and outputs.
+//! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, clamped to ±1. Mean over batch
+//! and outputs. Huber, "Robust Estimation of a Location Parameter", 1964, with δ = 1.
 
 use super::{Argument, Mean, elementwise, sign};
 use crate::numeric::Real;

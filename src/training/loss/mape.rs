@@ -1,5 +1,5 @@
-//! |y − t| / (|t| + 0.01), mean over batch and outputs: the mean absolute percentage error, which
-//! 0.01 keeps finite; derivative sign(y − t) / (|t| + 0.01), 0 where they are equal.
+//! |y − t| / (|t| + 0.01), mean over batch and outputs: the mean absolute percentage error. The
+//! 0.01 keeps it finite. Derivative sign(y − t) / (|t| + 0.01), 0 where y = t.
 
 use super::{Argument, Mean, detached_elementwise, sign};
 use crate::numeric::Real;

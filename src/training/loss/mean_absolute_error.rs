@@ -1,4 +1,4 @@
-//! |y − t|, mean over batch and outputs; derivative sign(y − t), 0 where they are equal.
+//! |y − t|, mean over batch and outputs; derivative sign(y − t), 0 where y = t.
 
 use super::{Argument, Mean, elementwise, sign};
 use crate::numeric::Real;

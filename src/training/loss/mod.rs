@@ -1,27 +1,28 @@
-//! Loss functions: one file each in `src/loss/` and `shaders/losses/`, one row here.
+//! Loss functions. Each has a file in `src/training/loss/`, a file in `shaders/loss/`, and a row in
+//! the table below.
 
 use crate::error::{Error, Result};
 use crate::network::Activation;
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
 
-/// What a loss is a function of.
+/// The argument of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Argument {
-    /// The network's output y, whatever its last activation.
+    /// The network's output y, with any last activation.
     Output,
-    /// The last layer's pre-activation z; the activation named is part of the loss.
+    /// The last layer's pre-activation z. The named activation is part of the loss.
     Logit(Activation),
 }
 
-/// How the values of a batch become one number.
+/// How the losses of a batch's elements are combined into one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mean {
-    /// The mean over batch and outputs.
+    /// The mean over the batch and the outputs.
     Elements,
-    /// The sum over the outputs, the mean over the batch.
+    /// The sum over the outputs, and the mean over the batch.
     Rows,
 }
 
@@ -37,7 +38,7 @@ mod softmax_cross_entropy;
 
 macro_rules! losses {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
-        /// The number that training makes small; y are outputs, z logits, t targets.
+        /// The function that training minimizes. y are outputs, z logits and t targets.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Loss {
@@ -53,34 +54,36 @@ macro_rules! losses {
                 match self { $(Self::$variant => stringify!($module)),* }
             }
 
-            /// What the loss is a function of.
+            /// The argument of the loss.
             pub const fn argument(self) -> Argument {
                 match self { $(Self::$variant => $module::ARGUMENT),* }
             }
 
-            /// How the values of a batch become one number.
+            /// How the losses of a batch's elements are combined into one value.
             pub const fn mean(self) -> Mean {
                 match self { $(Self::$variant => $module::MEAN),* }
             }
 
-            /// Whether an element's value depends on the others of its row.
+            /// Whether an element's loss depends on the other elements of its row.
             pub const fn couples_outputs(self) -> bool {
                 match self { $(Self::$variant => $module::ROW),* }
             }
 
-            /// Whether its gradient takes the denominator of its value, which is made of the output,
-            /// for a constant. Then it is no derivative, and no difference of values gives it.
+            /// Whether the gradient treats the denominator of the value, which depends on the
+            /// output, as a constant. Such a gradient is not the derivative of the value, and
+            /// differences of values do not approximate it.
             pub const fn detaches_denominator(self) -> bool {
                 match self { $(Self::$variant => $module::DETACHES),* }
             }
 
-            /// The sum of one row's values; `gradient` becomes their derivatives with respect to
-            /// `argument`. All three slices have the length of a row.
+            /// The sum of the losses of one row. `gradient` becomes their derivatives with respect
+            /// to `argument`. All three slices have the length of a row.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
                 self.row_detached(argument, argument, target, gradient)
             }
 
-            /// [`Loss::row`] whose denominator, where it is detached, is made of other outputs.
+            /// [`Loss::row`] with the denominator, where it is detached, computed from the outputs
+            /// `detached`.
             pub(crate) fn row_detached<T: Real>(
                 self,
                 argument: &[T],
@@ -112,32 +115,33 @@ losses! {
     HalfSquaredError => half_squared_error needs [],
     /// −t ln σ(z) − (1 − t) ln(1 − σ(z)), mean over batch and outputs. Needs a final sigmoid.
     BinaryCrossEntropy => binary_cross_entropy needs [LOG_ONE_PLUS],
-    /// −Σ t ln softmax(z), mean over the batch. Needs a final identity: the outputs are logits.
+    /// −Σ t ln softmax(z), mean over the batch. Needs a final identity activation: the outputs are
+    /// logits.
     SoftmaxCrossEntropy => softmax_cross_entropy needs [],
     /// |y − t|, mean over batch and outputs.
     MeanAbsoluteError => mean_absolute_error needs [],
     /// ½ d² where |d| = |y − t| ≤ 1, else |d| − ½, mean over batch and outputs.
     Huber => huber needs [],
-    /// (y − t)² / (y² + 0.01), mean over batch and outputs. Its gradient takes the denominator for a
-    /// constant.
+    /// (y − t)² / (y² + 0.01), mean over batch and outputs. The gradient treats the denominator as
+    /// a constant.
     RelativeL2 => relative_l2 needs [],
-    /// |y − t| / (|t| + 0.01), mean over batch and outputs: mean absolute percentage error.
+    /// |y − t| / (|t| + 0.01), mean over batch and outputs: the mean absolute percentage error.
     Mape => mape needs [],
-    /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: symmetric mean absolute
-    /// percentage error. Its gradient takes the denominator for a constant.
+    /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: the symmetric mean absolute
+    /// percentage error. The gradient treats the denominator as a constant.
     Smape => smape needs [],
 }
 
 impl Loss {
-    /// The loss of that [`Loss::name`].
+    /// The loss whose [`Loss::name`] is `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|loss| loss.name() == name)
     }
 
-    /// `Ok` if the loss can follow `activation`, the last layer's.
+    /// Checks that the loss can follow `activation`, the last layer's activation.
     ///
     /// # Errors
-    /// [`Error::LossActivation`] where the loss is defined on the logit of another activation.
+    /// [`Error::LossActivation`] where the loss is defined for the logit of another activation.
     pub fn check(self, activation: Activation) -> Result<()> {
         match self.argument() {
             Argument::Logit(needs) if needs != activation => {
@@ -148,8 +152,7 @@ impl Loss {
         }
     }
 
-    /// What a row's sum is multiplied by: the weight of a row of `outputs` in the mean over
-    /// `batch` rows.
+    /// The factor of a row's sum: the weight of a row of `outputs` in the mean over `batch` rows.
     pub fn scale(self, batch: usize, outputs: usize) -> f64 {
         match self.mean() {
             Mean::Elements => 1.0 / (crate::numeric::count(batch) * crate::numeric::count(outputs)),
@@ -157,7 +160,7 @@ impl Loss {
         }
     }
 
-    /// WGSL: the loss kernel's three calls, this loss's own, behind a last layer of `activation`.
+    /// WGSL of the three functions that the loss kernel calls, for a last layer with `activation`.
     pub(crate) fn splice(self, activation: Activation) -> String {
         let name = self.name();
         let (argument, derivative) = match self.argument() {
@@ -182,7 +185,7 @@ impl Loss {
     }
 }
 
-/// [`elementwise`] with a denominator made of other outputs: `f(argument, detached, target)`.
+/// [`elementwise`] with a denominator computed from other outputs: `f(argument, detached, target)`.
 fn detached_elementwise<T: Real>(
     argument: &[T],
     detached: &[T],
@@ -199,7 +202,8 @@ fn detached_elementwise<T: Real>(
     sum
 }
 
-/// A loss whose elements do not depend on each other: `f(argument, target)` is value and derivative.
+/// A loss whose elements do not depend on each other. `f(argument, target)` returns its value and
+/// derivative.
 fn elementwise<T: Real>(
     argument: &[T],
     target: &[T],

@@ -1,6 +1,6 @@
-//! (y − t)² / (y² + 0.01), mean over batch and outputs; derivative 2 (y − t) / (y² + 0.01): the
-//! divisor counts as a constant. Lehtinen et al., "Noise2Noise: Learning Image Restoration without
-//! Clean Data", 2018, section 3.3.
+//! (y − t)² / (y² + 0.01), mean over batch and outputs; derivative 2 (y − t) / (y² + 0.01), which
+//! treats the denominator as a constant. Lehtinen et al., "Noise2Noise: Learning Image Restoration
+//! without Clean Data", 2018, section 3.3.
 
 use super::{Argument, Mean, detached_elementwise};
 use crate::numeric::Real;
@@ -12,7 +12,7 @@ pub const DETACHES: bool = true;
 
 pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
     detached_elementwise(y, detached, t, gradient, |y, h, t| {
-        // Halves, and a root that is not taken of a square too large: nothing overflows.
+        // The halves, and the root that avoids the square of a large value, keep everything finite.
         let large = h.abs() > T::of(1e9);
         let root = if large { h.abs() } else { (h * h + T::of(0.01)).sqrt() };
         let ratio = T::of(2.0) * ((T::of(0.5) * y - T::of(0.5) * t) / root);

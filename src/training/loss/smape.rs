@@ -1,6 +1,6 @@
 //! |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: the symmetric mean absolute
-//! percentage error, which 0.01 keeps finite; derivative sign(y − t) over the same divisor, which
-//! counts as a constant, and 0 where they are equal.
+//! percentage error. The 0.01 keeps it finite. Derivative sign(y − t) over the same denominator,
+//! which is treated as a constant; 0 where y = t.
 
 use super::{Argument, Mean, detached_elementwise, sign};
 use crate::numeric::Real;
@@ -12,10 +12,10 @@ pub const DETACHES: bool = true;
 
 pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
     detached_elementwise(y, detached, t, gradient, |y, h, t| {
-        // Halves of both, so that nothing overflows.
+        // Numerator and denominator are halved, so nothing overflows.
         let quarter = T::of(0.25);
-        let divisor = quarter * h.abs() + quarter * t.abs() + T::of(0.005);
+        let denominator = quarter * h.abs() + quarter * t.abs() + T::of(0.005);
         let half = T::of(0.5);
-        ((half * y - half * t).abs() / divisor, half * sign(y - t) / divisor)
+        ((half * y - half * t).abs() / denominator, half * sign(y - t) / denominator)
     })
 }

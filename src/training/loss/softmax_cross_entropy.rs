@@ -1,7 +1,7 @@
 //! −Σ t ln softmax(z) over a row of logits, mean over the batch.
 //!
-//! With s = Σ t, m = max z and ln Σ e^(z − m) as l: value Σ t (l + m − z), derivative s p − t. The
-//! row maximum taken off keeps every exponent at or below 0.
+//! Let s = Σ t, m = max z and l = ln Σ e^(z − m). The value is Σ t (l + m − z) and the derivative s
+//! p − t. Subtracting the row maximum keeps every exponent at or below 0.
 
 use super::{Argument, Mean};
 use crate::network::Activation;

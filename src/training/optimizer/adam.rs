@@ -15,11 +15,11 @@ pub struct Adam {
     pub beta2: f64,
     /// ε, added to the root; above 0.
     pub epsilon: f64,
-    /// Times a parameter of a layer, this is added to its gradient: L2 regularization of the
-    /// layers' weights and biases, not of an encoding's tables.
+    /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
+    /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
-    /// Whether an element of a table whose gradient is exactly 0 is left as it is, moments too, as
-    /// "lazy" Adam does: most entries of a hash grid see no row of a batch. t counts all steps.
+    /// Whether a table element with a gradient of exactly 0 keeps its value and its moments, as in
+    /// "lazy" Adam: most entries of a hash grid see no row of a batch. t counts all steps.
     pub lazy: bool,
 }
 
@@ -30,7 +30,7 @@ impl Default for Adam {
 }
 
 impl Adam {
-    /// m / (√v + ε), both divided by their corrections, and the new moments.
+    /// m / (√v + ε) with both moments divided by their corrections. Updates the moments.
     pub(super) fn direction<T: Real>(&self, by: [T; 2], g: T, [m, v]: &mut [T; 2]) -> T {
         *m = T::of(self.beta1) * *m + T::of(1.0 - self.beta1) * g;
         *v = T::of(self.beta2) * *v + T::of(1.0 - self.beta2) * g * g;

@@ -3,9 +3,9 @@
 use super::{Adam, Hyper, Range, Rule, moments};
 use crate::numeric::Real;
 
-/// [`Adam`] with the weights pulled to zero beside it: p ← p − rate · (m / (√v + ε) + decay · p).
+/// [`Adam`] with decoupled weight decay: p ← p − rate · (m / (√v + ε) + decay · p).
 ///
-/// The decay takes in every parameter, biases too, as optax and PyTorch do by default.
+/// The decay applies to every parameter, including biases, as in optax and PyTorch by default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
     /// The learning rate.
@@ -14,7 +14,7 @@ pub struct AdamW {
     pub beta1: f64,
     /// β₂, 0 or more and less than 1.
     pub beta2: f64,
-    /// ε, added to the root.
+    /// ε, added to the root; above 0.
     pub epsilon: f64,
     /// The decay.
     pub weight_decay: f64,

@@ -1,4 +1,5 @@
-//! Optimizers: one file each in `src/optimizer/` and `shaders/optimizers/`, one row here.
+//! Optimizers. Each has a file in `src/training/optimizer/`, a file in `shaders/optimizer/`, and a
+//! row in the table below.
 
 use crate::error::{Error, Result};
 use crate::numeric::Real;
@@ -7,7 +8,8 @@ use crate::wgsl::{Piece, Writer, piece, shader_struct};
 shader_struct! {
     /// The hyperparameters of an optimizer, as its shader reads them.
     ///
-    /// What follows from them (1 − β, ln β) is computed here in f64: 1 − 0.999 in f32 is off by 3e-5.
+    /// Derived values (1 − β, ln β) are computed on the CPU in f64: 1 − 0.999 in f32 is off by
+    /// 3e-5.
     pub(crate) Hyper {
         rate: f32,
         momentum: f32,
@@ -28,29 +30,29 @@ shader_struct! {
     }
 }
 
-/// What an optimizer's file gives.
+/// The functions that an optimizer's file defines.
 trait Rule {
     const STATES: usize;
-    /// Fields and values, with the range that each may have.
+    /// Names and values of the hyperparameters, and the range of each value.
     fn fields(&self) -> Vec<(&'static str, f64, Range)>;
     fn hyper(&self) -> Hyper;
-    /// Times a parameter of a layer, added to its gradient.
+    /// The factor of a layer's parameter that is added to its gradient.
     fn l2(&self) -> f64 {
         0.0
     }
-    /// Whether a table's entry without a gradient is left as it is.
+    /// Whether a table entry with a gradient of 0 keeps its value.
     fn is_lazy(&self) -> bool {
         false
     }
-    /// What update `t`, counted from 1, divides the states by.
+    /// The divisors of the states at update `t`, counted from 1.
     fn corrections(&self, _: f64) -> [f64; 2] {
         [1.0; 2]
     }
-    /// The new parameter.
+    /// Returns the new parameter and updates its states.
     fn update<T: Real>(&self, by: [T; 2], parameter: T, gradient: T, state: &mut [T; 2]) -> T;
 }
 
-/// Where a hyperparameter may lie.
+/// The range of a hyperparameter.
 #[derive(Clone, Copy)]
 enum Range {
     /// Finite, 0 or more.
@@ -89,7 +91,7 @@ macro_rules! optimizers {
         })*
 
         impl Optimizer {
-            /// One of each, with its default numbers.
+            /// One optimizer of each kind, with its default hyperparameters.
             pub fn all() -> Vec<Self> {
                 vec![$($variant::default().into()),*]
             }
@@ -99,7 +101,7 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(_) => stringify!($module)),* }
             }
 
-            /// How many numbers it keeps for each parameter: 0, 1 or 2.
+            /// The number of state values per parameter: 0, 1 or 2.
             pub const fn states(&self) -> usize {
                 match self { $(Self::$variant(_) => <$variant as Rule>::STATES),* }
             }
@@ -113,17 +115,17 @@ macro_rules! optimizers {
                 }
             }
 
-            /// Times a layer's parameter, this is added to its gradient.
+            /// The factor of a layer's parameter that is added to its gradient.
             pub fn l2(&self) -> f64 {
                 match self { $(Self::$variant(rule) => rule.l2()),* }
             }
 
-            /// Whether an element of a table whose gradient is 0 is left as it is, its state too.
+            /// Whether a table element with a gradient of 0 keeps its value and its states.
             pub fn is_lazy(&self) -> bool {
                 match self { $(Self::$variant(rule) => rule.is_lazy()),* }
             }
 
-            /// The same at another learning rate.
+            /// Sets the learning rate.
             #[must_use]
             pub const fn at_rate(mut self, rate: f64) -> Self {
                 match &mut self { $(Self::$variant(rule) => rule.rate = rate),* }
@@ -134,18 +136,19 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(rule) => rule.fields()),* }
             }
 
-            /// One parameter's new value from its gradient, in which [`Optimizer::l2`] is already; `t` counts updates from 1, and `state`
-            /// is what the last update left (zeros at first).
+            /// The new value of one parameter from its gradient, which already includes
+            /// [`Optimizer::l2`]. `t` counts updates from 1. `state` is what the last update left,
+            /// zeros at first.
             pub fn update<T: Real>(&self, t: u32, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
                 self.update_by(self.corrections(t).map(T::of), parameter, gradient, state)
             }
 
-            /// What update `t` divides the states by, the same for all parameters.
+            /// The divisors of the states at update `t`. All parameters share them.
             pub(crate) fn corrections(&self, t: u32) -> [f64; 2] {
                 match self { $(Self::$variant(rule) => rule.corrections(f64::from(t))),* }
             }
 
-            /// [`Optimizer::update`] by the corrections of its count.
+            /// [`Optimizer::update`] with precomputed divisors of the states.
             pub(crate) fn update_by<T: Real>(
                 &self,
                 by: [T; 2],
@@ -180,12 +183,12 @@ optimizers! {
 }
 
 impl Optimizer {
-    /// Gradient descent at `rate`.
+    /// Gradient descent with the learning rate `rate`.
     pub fn sgd(rate: f64) -> Self {
         Sgd { rate }.into()
     }
 
-    /// Adam at `rate`, with the usual β and ε.
+    /// Adam with the learning rate `rate` and the usual β and ε.
     pub fn adam(rate: f64) -> Self {
         Adam { rate, ..Adam::default() }.into()
     }
@@ -195,13 +198,13 @@ impl Optimizer {
         self.fields().iter().find(|(name, ..)| *name == "rate").map_or(0.0, |field| field.1)
     }
 
-    /// `Ok` if every number is in its range.
+    /// Checks that every hyperparameter is in its range.
     ///
     /// # Errors
-    /// [`Error::Argument`] that names the number.
+    /// [`Error::Argument`] names the hyperparameter.
     pub fn check(&self) -> Result<()> {
         for (name, value, range) in self.fields() {
-            // Judged as the shader sees it: 1 - 1e-12 is 1 there.
+            // The check sees the value as the shader does: 1 - 1e-12 is 1 in f32.
             let seen = crate::numeric::to_f32(value);
             let (ok, allowed) = match range {
                 Range::NonNegative => {
@@ -219,7 +222,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// WGSL: `fn optimize(…)`, this one's.
+    /// WGSL function `optimize(…)` that calls this optimizer's own.
     pub(crate) fn splice(&self) -> String {
         let name = self.name();
         let mut w = Writer::default();
@@ -254,7 +257,7 @@ fn moments(rate: f64, beta1: f64, beta2: f64, epsilon: f64, weight_decay: f64) -
 mod tests {
     use super::*;
 
-    /// With a constant gradient of 1 the first updates are known by hand.
+    /// With a constant gradient of 1, the first updates are known by hand.
     #[test]
     fn first_updates_are_those_of_the_formula() {
         let two = |optimizer: Optimizer| {

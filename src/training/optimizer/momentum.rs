@@ -8,7 +8,7 @@ use crate::numeric::Real;
 pub struct Momentum {
     /// The learning rate.
     pub rate: f64,
-    /// The share of the last step that is kept, 0 or more and less than 1.
+    /// The share of the velocity v that is kept, 0 or more and less than 1.
     pub momentum: f64,
 }
 

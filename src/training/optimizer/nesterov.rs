@@ -1,14 +1,16 @@
-//! Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v) (Sutskever et al., 2013, as PyTorch and optax write it).
+//! Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v)
+//! (Sutskever et al., 2013, as PyTorch and optax write it).
 
 use super::{Hyper, Range, Rule};
 use crate::numeric::Real;
 
-/// Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v) (Sutskever et al., 2013, as PyTorch and optax write it).
+/// Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v)
+/// (Sutskever et al., 2013, as PyTorch and optax write it).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nesterov {
     /// The learning rate.
     pub rate: f64,
-    /// The share of the last step that is kept, 0 or more and less than 1.
+    /// The share of the velocity v that is kept, 0 or more and less than 1.
     pub momentum: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Gradient descent: p − rate · g.
+//! Gradient descent: p ← p − rate · g.
 
 use super::{Hyper, Range, Rule};
 use crate::numeric::Real;

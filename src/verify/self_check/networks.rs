@@ -144,10 +144,10 @@ fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
     let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1)).models(2);
     let training = training.init(Init::GlorotUniform).seed(3).strategy(strategy);
     // Tables as large as the layers, or their share in the inputs' gradient would not show.
-    let drawn = training.init.sample(&mlp, 2, 3)?;
+    let sampled = training.init.sample(&mlp, 2, 3)?;
     let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
     let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * *v } else { *v };
-    let values = drawn.values().iter().enumerate().map(large).collect();
+    let values = sampled.values().iter().enumerate().map(large).collect();
     compare(gpu, &training, &data, &Parameters::new(mlp, 2, values)?)
 }
 
