@@ -35,7 +35,7 @@ app with "wgrad = { path = \"$here\", default-features = false }" '
     use wgrad::{Activation, Dataset, Gpu, Loss, Mlp, Optimizer, Trainer, Training};
     let mlp = Mlp::new(2).layer(16, Activation::Tanh).layer(1, Activation::Sigmoid);
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01));
-    let data = Dataset::Circles.draw(100, 0).unwrap();
+    let data = Dataset::Circles.sample(100, 0).unwrap();
     let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
     let mut encoder = device.create_command_encoder(&Default::default());
