@@ -121,7 +121,8 @@ fn learner(gpu: &Gpu, film: bool) -> wgrad::Result<(Trainer, FrameBudget)> {
         .layer(1, Activation::Identity);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(2e-3))
         .batch(Batch::Shuffled { size: 512, seed: 1 })
-        .init(Init::Auto, 1);
+        .init(Init::Auto)
+        .seed(1);
     let mut trainer = Trainer::new(gpu, &mlp, &training, &Data::new(2, 1, x, t)?)?;
     trainer.warm_up()?;
     // A film has the time that it takes; a window shows how it is learnt.

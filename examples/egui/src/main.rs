@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Dataset, Error, Frame, FrameBudget, Gpu, Init, Loss, Mlp, Optimizer, Trainer,
+    Activation, Dataset, Error, FrameBudget, FrameReport, Gpu, Init, Loss, Mlp, Optimizer, Trainer,
     Training,
 };
 
@@ -64,7 +64,7 @@ struct Scene {
     map: wgpu::RenderPipeline,
     points: wgpu::RenderPipeline,
     curve: wgpu::RenderPipeline,
-    told: Frame,
+    told: FrameReport,
     steps: u64,
 }
 
@@ -104,7 +104,8 @@ impl App {
         let mlp = layers.iter().fold(Mlp::new(2), |mlp, units| mlp.layer(*units, *activation));
         let mlp = mlp.layer(1, Activation::Sigmoid);
         let training = Training::new(Loss::BinaryCrossEntropy, optimizer(kind, self.rate))
-            .init(Init::Auto, *seed)
+            .init(Init::Auto)
+            .seed(*seed)
             .history(1 << 16);
         let mut trainer = Trainer::new(&self.gpu, &mlp, &training, &data)?;
         trainer.warm_up()?;
@@ -194,7 +195,7 @@ impl App {
             curve: draw("whole", "curve", TriangleList),
             trainer,
             budget,
-            told: Frame { steps: 0, measured: None, step: None },
+            told: FrameReport::default(),
             steps: 0,
         })
     }
@@ -290,7 +291,7 @@ impl eframe::App for App {
             self.made = Some(self.choice.clone());
         }
         if let Some(scene) = resources.get_mut::<Scene>() {
-            scene.budget.set(Duration::from_secs_f32(self.budget / 1e3));
+            scene.budget.set_time(Duration::from_secs_f32(self.budget / 1e3));
             if self.paused {
                 scene.budget.pause()
             } else {
@@ -364,13 +365,13 @@ impl CallbackTrait for Part {
         match self {
             Self::Map => {
                 pass.set_pipeline(&scene.map);
-                pass.sample(0..3, 0..1);
+                pass.draw(0..3, 0..1);
                 pass.set_pipeline(&scene.points);
-                pass.sample(0..4, 0..POINTS as u32);
+                pass.draw(0..4, 0..POINTS as u32);
             }
             Self::Curve => {
                 pass.set_pipeline(&scene.curve);
-                pass.sample(0..3, 0..1);
+                pass.draw(0..3, 0..1);
             }
         }
     }

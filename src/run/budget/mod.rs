@@ -12,7 +12,7 @@ use std::time::Duration;
 use timer::{Queries, Timer};
 
 /// What [`FrameBudget::record`] did, and what it knew.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct FrameReport {
     /// Steps that it recorded.
