@@ -85,6 +85,13 @@ impl<'a> Builder<'a> {
         self.nodes.push(Node { dispatch, buffers: buffers.to_vec() });
     }
 
+    /// Leaves out the buffers that no dispatch binds.
+    pub fn without_unbound(mut self) -> Self {
+        let nodes = &self.nodes;
+        self.buffers.retain(|(name, _)| nodes.iter().any(|node| node.buffers.contains(name)));
+        self
+    }
+
     /// The dispatches and the buffers.
     ///
     /// # Errors

@@ -128,21 +128,21 @@ impl Plan {
         let strategy = sizes.strategy();
         let mut b = sizes.builder();
         b.state(&sizes)?;
-        let mut groups = Vec::new();
-        if strategy == Strategy::Resident {
-            groups = b.resident_groups(&sizes)?;
-            for node in groups.iter().flat_map(|group| &group.nodes) {
-                node.dispatch.grid(&capabilities.limits)?;
-            }
+        let steps = if strategy == Strategy::Resident {
+            b.resident_steps(&sizes)?
         } else {
             b.gather(&sizes)?;
             own_gradient(&mut b, &sizes, strategy)?;
             b.update(&sizes)?;
-        }
-        let Stages { nodes, buffers } = b.finish()?;
-        if groups.is_empty() {
-            groups.push(StepGroup { steps: 1, nodes });
-        }
+            vec![1]
+        };
+        let Stages { nodes, buffers } = b.without_unbound().finish()?;
+        let each = nodes.len() / steps.len();
+        let mut nodes = nodes.into_iter();
+        let groups = steps
+            .into_iter()
+            .map(|steps| StepGroup { steps, nodes: nodes.by_ref().take(each).collect() })
+            .collect();
         Ok(Self { sizes, strategy, groups, buffers })
     }
 
@@ -221,7 +221,7 @@ impl Plan {
         b.state(&self.sizes)?;
         b.gather(&self.sizes)?;
         rest(&mut b)?;
-        b.finish()
+        b.without_unbound().finish()
     }
 
     /// The cost of a step by the kernels' formulas, where many steps are taken.

@@ -1,17 +1,17 @@
 //! Steps by the resident kernel, many per dispatch.
 
+use super::Buffer;
 use super::builder::Builder;
 use super::sizes::Sizes;
-use super::{Buffer, Node, StepGroup};
 use crate::error::Result;
 use crate::kernels::resident;
 use crate::kernels::step::advance::Advance;
 
 impl Builder<'_> {
-    /// Step groups of the largest number of steps that one dispatch may take, of each smaller power
-    /// of two, and of three quarters of each power. Any number of steps is then a sum of few
-    /// groups.
-    pub fn resident_groups(&self, sizes: &Sizes) -> Result<Vec<StepGroup>> {
+    /// Adds dispatches of the largest number of steps that one may take, of each smaller power of
+    /// two, and of three quarters of each power. Returns these numbers: any number of steps is a sum
+    /// of few of them.
+    pub fn resident_steps(&mut self, sizes: &Sizes) -> Result<Vec<u32>> {
         let shape = sizes.resident();
         let most = resident::most_steps(shape, self.capabilities)?;
         let powers = (0..u32::BITS).rev().flat_map(|bit| {
@@ -21,19 +21,14 @@ impl Builder<'_> {
         let powers = powers.filter(|steps| *steps < most);
         let all: Vec<u32> = std::iter::once(most).chain(powers).collect();
         let dispatches = resident::dispatches(shape, &all, self.capabilities)?;
-        all.into_iter()
-            .zip(dispatches)
-            .map(|(steps, dispatch)| {
-                use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
-                let buffers = vec![Hyper, Inputs, Targets, Parameters, States, Losses, Status];
-                let mut nodes = vec![Node { dispatch, buffers }];
-                if self.models > 1 {
-                    let dispatch =
-                        Advance { steps, rows: shape.rows, batch: self.batch }.dispatch()?;
-                    nodes.push(Node { dispatch, buffers: vec![Status] });
-                }
-                Ok(StepGroup { steps, nodes })
-            })
-            .collect()
+        for (steps, dispatch) in all.iter().zip(dispatches) {
+            use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
+            self.push(dispatch, &[Hyper, Inputs, Targets, Parameters, States, Losses, Status]);
+            if self.models > 1 {
+                let advance = Advance { steps: *steps, rows: shape.rows, batch: self.batch };
+                self.push(advance.dispatch()?, &[Status]);
+            }
+        }
+        Ok(all)
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::export::WgslFunction;
 use crate::gpu::{
-    BufferRange, Buffers, Gpu, Prepared, Program, check_usage, find, make_buffers, prepare, record,
+    BufferRange, Buffers, Gpu, Prepared, Program, bind, check_usage, find, make_buffers, record,
 };
 use crate::kernels::step::Status;
 use crate::network::{Mlp, Parameters};
@@ -341,12 +341,7 @@ impl Trainer {
             let needed = stages.buffers.iter().find(|(needed, _)| needed == name);
             needed.is_none_or(|(_, bytes)| !name.is_scratch() || range.buffer.size() >= *bytes)
         });
-        let used = |name: &Buffer| stages.nodes.iter().any(|node| node.buffers.contains(name));
-        let needed: Vec<_> =
-            stages.buffers.iter().filter(|(name, _)| used(name)).copied().collect();
-        make_buffers(&self.gpu, &needed, &mut buffers)?;
-        let prepared =
-            prepare(&self.gpu, &stages.nodes.iter().collect::<Vec<_>>(), &buffers, None)?;
+        let prepared = bind(&self.gpu, stages, &mut buffers, None)?;
         for (name, range) in buffers {
             self.buffers.entry(name).or_insert(range);
         }
