@@ -156,7 +156,7 @@ fn classify(arguments: &Arguments) -> Outcome {
     let epochs = rows as f64 / data.rows() as f64;
     let values: Vec<_> = (losses.first_step..)
         .zip(losses.of_model(0))
-        .map(|(step, loss)| (f64::from(step) * epochs, f64::from(loss)))
+        .map(|(step, loss)| (step as f64 * epochs, f64::from(loss)))
         .collect();
     let series = [Series { label: "loss", values: &values }];
     let picture = curve("Training Loss", ["Epoch", "Loss"], &series, [false; 2])?;

@@ -102,7 +102,7 @@ struct Clock {
 
 /// The application's own shaders; `net` is the network's function.
 const SHADERS: &str = "
-struct Status { step: u32, updates: u32, epoch: u32, position: u32, diverged: array<u32> }
+struct Status { step: u32, updates: u32, epoch: u32, position: u32, more: array<u32> }
 @group(0) @binding(1) var<storage, read> inputs: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read> losses: array<f32>;

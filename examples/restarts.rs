@@ -151,7 +151,7 @@ fn restarts(arguments: Arguments) -> Outcome {
     options.save(&picture, folder.join("histogram.png"))?;
 
     let of = |model: usize| -> Vec<(f64, f64)> {
-        let steps = (losses.first_step..).map(f64::from);
+        let steps = (losses.first_step..).map(|step| step as f64);
         steps.zip(losses.of_model(model).map(f64::from)).collect()
     };
     let chosen = [

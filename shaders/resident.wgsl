@@ -31,8 +31,10 @@ fn resident(
     model = index;
     first_row = model * params.own_data * ROWS;
     cursor = vec2<u32>(status.epoch, status.position);
-    var step = status.step;
-    var diverged = status.diverged[model];
+    var step = vec2<u32>(status.step, status.step_high);
+    var slot = status.slot;
+    // The words of the step at which the model diverged.
+    var diverged = vec2<u32>(status.diverged[model], status.diverged[params.models + model]);
     hyper = hyperparameters;
     load();
     if (HOLDS) {
@@ -51,31 +53,33 @@ fn resident(
         }
         total();
         if (lane == LOSS_LANE) {
-            losses[(step % params.history) * params.models + model] = loss_total();
+            losses[slot * params.models + model] = loss_total();
         }
-        if (in_any_lane(!is_total_finite())) {
-            diverged = min(diverged, step);
+        slot = next_slot(slot, params.history);
+        let fails = in_any_lane(!is_total_finite());
+        diverged = select(diverged, step, fails && diverged.x == NOT_DIVERGED);
+        if (SCHEDULED) {
+            hyper.rate = scheduled_rate(hyperparameters, step_of_schedule(step));
         }
+        step = next_step(step);
         // A model that diverges in its update stops at the next step: a failure in one lane does
         // not stop the other lanes in this step.
-        let frozen = diverged <= step;
-        if (SCHEDULED) {
-            hyper.rate = scheduled_rate(hyperparameters, step);
-        }
-        step += 1u;
-        if (in_any_lane(update(frozen, f32(step)))) {
-            diverged = min(diverged, step);
-        }
+        let stops = in_any_lane(update(diverged.x != NOT_DIVERGED, step_as_f32(step)));
+        diverged = select(diverged, step, stops && diverged.x == NOT_DIVERGED);
         cursor = next_cursor(cursor, ROWS, BATCH);
     }
     store();
     if (lane == 0u) {
-        status.diverged[model] = diverged;
+        status.diverged[model] = diverged.x;
+        status.diverged[params.models + model] = diverged.y;
         if (ALONE) {
             // No other workgroup reads these counters. With several models no workgroup can know
             // that, and `advance` updates them for all.
-            status.step = step;
-            status.updates = step;
+            status.step = step.x;
+            status.updates = step.x;
+            status.step_high = step.y;
+            status.updates_high = step.y;
+            status.slot = slot;
             status.epoch = cursor.x;
             status.position = cursor.y;
         }

@@ -99,7 +99,7 @@ pub enum Error {
         /// The first model of the population that diverged.
         model: usize,
         /// The step, counted from 0.
-        step: u32,
+        step: u64,
     },
     /// A file of parameters cannot be read as what was asked for.
     #[error("{tensor}: {problem}")]

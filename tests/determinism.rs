@@ -4,9 +4,11 @@
 
 mod common;
 
+use wgrad::kernels::step::Status;
+use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, CpuTrainer, Dataset, Init, Loss, Mlp, Optimizer, Strategy, Train, Trainer,
-    Training,
+    Activation, Batch, CpuTrainer, Dataset, Init, Loss, Mlp, Optimizer, Schedule, Strategy, Train,
+    Trainer, Training,
 };
 
 for_every_strategy! {
@@ -16,6 +18,7 @@ for_every_strategy! {
     cpu_and_gpu_draw_the_same_batches
     the_loss_history_is_a_ring
     recorded_steps_do_not_allocate
+    the_step_counter_outlives_32_bits
 }
 
 fn mlp() -> Mlp {
@@ -145,5 +148,55 @@ fn recorded_steps_do_not_allocate(strategy: Strategy) {
     assert_eq!(counts(9_990), after_ten);
     if strategy == Strategy::Resident {
         assert_eq!(counts(90_000), after_ten);
+    }
+}
+
+/// Steps that cross 2³² are the steps elsewhere so late in a training; losses and a divergence are
+/// named by their step.
+fn the_step_counter_outlives_32_bits(strategy: Strategy) {
+    let gpu = common::gpu();
+    let data = Dataset::Moons.sample(60, 1).unwrap();
+    let schedule = Schedule::Exponential { base: 0.5, start: 10, interval: 10, end: 30 };
+    let training = training(strategy).schedule(schedule).history(7);
+    // After many steps neither Adam's bias correction nor the schedule changes any more.
+    let run = |start: u64| {
+        let mut trainer = Trainer::new(gpu, &mlp(), &training, &data).unwrap();
+        let counters = Status {
+            step: start as u32,
+            updates: start as u32,
+            step_high: (start >> 32) as u32,
+            updates_high: (start >> 32) as u32,
+            slot: 3,
+            run: 1,
+            ..Status::default()
+        };
+        let buffer = trainer.buffer(Buffer::Status).unwrap();
+        gpu.queue().write_buffer(buffer, 0, bytemuck::bytes_of(&counters));
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        trainer.record(&mut encoder, 12);
+        gpu.queue().submit([encoder.finish()]);
+        let losses = trainer.losses().unwrap();
+        assert_eq!((losses.first_step, losses.values.len()), (start + 5, 7 * 3), "{strategy:?}");
+        let parameters = trainer.parameters().unwrap();
+        // A model with a NaN diverges in the next step.
+        let mut broken = parameters.values().to_vec();
+        broken[mlp().parameters() + 2] = f32::NAN;
+        let source = gpu.buffer("source", 4 * broken.len() as u64).unwrap();
+        gpu.queue().write_buffer(&source, 0, bytemuck::cast_slice(&broken));
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        trainer.record_parameters(&mut encoder, source.slice(..)).unwrap();
+        trainer.record(&mut encoder, 20);
+        gpu.queue().submit([encoder.finish()]);
+        assert_eq!(trainer.diverged().unwrap(), [None, Some(start + 12), None], "{strategy:?}");
+        let last = trainer.losses().unwrap();
+        let of_model = |model| last.of_model(model).collect::<Vec<_>>();
+        assert!(of_model(1).iter().all(|loss| loss.is_nan()));
+        assert!(of_model(2).windows(2).any(|pair| pair[0] != pair[1]));
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        (losses.values, bits(parameters.values()), bits(&last.values))
+    };
+    let usual = run(1 << 31);
+    for start in [(1 << 32) - 5, (1 << 32) - 17, (1 << 32) - 12, 3 << 40] {
+        assert!(run(start) == usual, "{strategy:?} from {start}");
     }
 }

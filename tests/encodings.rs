@@ -15,6 +15,7 @@ use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
 use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
+use wgrad::kernels::step::Status;
 use wgrad::kernels::step::ema::Ema;
 use wgrad::kernels::step::update::Update;
 use wgrad::plan::Buffer;
@@ -389,8 +390,7 @@ fn table_gradients_of_all_sizes() {
                 let dequantize =
                     Dequantize { models, tables, first: 8, parameters: all, precision };
                 let dispatch = dequantize.dispatch(common::gpu().capabilities()).unwrap();
-                let mut status = vec![7, 8, 0, 0];
-                status.resize(4 + models, u32::MAX);
+                let status = Status { step: 7, ..Status::default() }.with_marks(models);
                 let slots = vec![
                     Content::Words(max_bits.clone()),
                     Content::Words(sums.clone()),
@@ -483,11 +483,11 @@ fn averages_of_all_sizes() {
                 let dispatch = ema.dispatch().unwrap();
                 let slots = vec![
                     floats(&values),
-                    Content::Words(vec![9, t, 0, 0, u32::MAX]),
+                    Content::Words(Status { updates: t, ..Status::default() }.with_marks(1)),
                     floats(&kept),
                 ];
                 kept = as_floats(&run(&[Job::new("average", dispatch, slots)])[0][2]);
-                ema.reference(t, &wide(&values), &mut expected);
+                ema.reference(t.into(), &wide(&values), &mut expected);
                 for (kept, expected) in kept.iter().zip(&expected) {
                     let error = (f64::from(*kept) - expected).abs();
                     assert!(error <= 1e-6, "{decay} {elements} update {t}: {error:e}");
@@ -513,6 +513,7 @@ fn updates_of_tables() {
                 rows: 4,
                 batch: 4,
                 tables,
+                history: 4,
                 scheduled: true,
                 padded,
             };
@@ -536,7 +537,9 @@ fn updates_of_tables() {
                 floats(&gradient),
                 floats(&values),
                 floats(&states),
-                Content::Words(vec![7, 8, 0, 0, u32::MAX, u32::MAX]),
+                Content::Words(
+                    Status { step: 7, updates: 8, ..Status::default() }.with_marks(models),
+                ),
             ];
             let slots = if padded {
                 let pad = |content: Content| match content {

@@ -223,13 +223,22 @@ fn the_status_is_the_same_everywhere() {
         let (members, _) = members(&module, "Status");
         let names: Vec<_> =
             members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
-        let expected =
-            [("step", 0), ("updates", 4), ("epoch", 8), ("position", 12), ("diverged", 16)];
+        let expected = [
+            ("step", 0),
+            ("updates", 4),
+            ("epoch", 8),
+            ("position", 12),
+            ("step_high", 16),
+            ("updates_high", 20),
+            ("slot", 24),
+            ("run", 28),
+            ("diverged", 32),
+        ];
         assert_eq!(names, expected, "{kernel}");
-        for member in &members[..4] {
+        for member in &members[..8] {
             assert_eq!(scalar(&module, member), "u32", "{kernel} {:?}", member.name);
         }
-        let TypeInner::Array { base, size, stride } = module.types[members[4].ty].inner else {
+        let TypeInner::Array { base, size, stride } = module.types[members[8].ty].inner else {
             panic!("{kernel}: diverged is no array");
         };
         assert_eq!((size, stride), (naga::ArraySize::Dynamic, 4), "{kernel}");

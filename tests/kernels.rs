@@ -898,6 +898,12 @@ fn a_nan_reaches_the_loss() {
 
 // Sums.
 
+/// Rows of a loss history.
+const HISTORY: usize = 4;
+
+/// Words in front of the marks.
+const COUNTERS: usize = 8;
+
 fn reduce_job(reduce: Reduce, gradient: &[f32], losses: &[f32], status: &[u32]) -> Job {
     reduce_job_on(common::gpu().capabilities(), reduce, gradient, losses, status)
 }
@@ -921,13 +927,8 @@ fn reduce_job_on(
         0 => [Content::Unset(1), Content::Unset(1)],
         _ => [floats(&filled), Content::Unset(stride)],
     };
-    let slots = vec![
-        partial,
-        floats(losses),
-        sum,
-        Content::Unset(reduce.history * reduce.models),
-        words(status),
-    ];
+    let slots =
+        vec![partial, floats(losses), sum, Content::Unset(HISTORY * reduce.models), words(status)];
     Job::new(format!("{reduce:?} {status:?}"), reduce.dispatch(target).unwrap(), slots)
 }
 
@@ -943,14 +944,12 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
             for splits in 0..=5 {
                 let i = cases.len();
                 let loss_groups = SIZES[draw(i, SIZES.len())];
-                let history = 1 + draw(i + 999, 4);
                 let splits = if parameters == 0 { 0 } else { splits };
                 let reduce = Reduce {
                     parameters,
                     models,
                     splits,
                     loss_groups,
-                    history,
                     tables: 0,
                     padded: i % 2 == 1,
                 };
@@ -959,9 +958,19 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
                     .iter()
                     .map(|v| v.abs())
                     .collect();
-                let step = [0, 1, 3, 10, 4_000_000_000][draw(i + 77, 5)];
-                let mut status = vec![step, 99, 5, 6];
-                status.resize(4 + models, NONE);
+                let step = [0, 1, 3, 10, u32::MAX][draw(i + 77, 5)];
+                let [high, slot] = [9, HISTORY].map(|below| draw(i + 999, below) as u32);
+                let counters = Status {
+                    step,
+                    updates: 99,
+                    epoch: 5,
+                    position: 6,
+                    step_high: high,
+                    updates_high: 99,
+                    slot,
+                    run: 2,
+                };
+                let status = counters.with_marks(models);
                 cases.push((reduce, gradient, losses, status));
             }
         }
@@ -978,7 +987,7 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
             let expected = reduce.reference(&wide(gradient));
             check(&job.name, &as_floats(&slots[2][..expected.len()]), &expected, 2e-6);
         }
-        let ring = (status[0] as usize) % reduce.history;
+        let ring = status[6] as usize;
         for (row, losses_found) in slots[3].chunks(reduce.models).enumerate() {
             if row == ring {
                 let sums: Vec<f64> =
@@ -993,7 +1002,8 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
             }
         }
         let mut expected = status.clone();
-        expected[1] = status[0] + 1;
+        expected[1] = status[0].wrapping_add(1);
+        expected[5] = status[4] + u32::from(status[0] == u32::MAX);
         assert_eq!(slots[4], expected, "{}", job.name);
     }
 }
@@ -1001,20 +1011,13 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
 /// Sums are reproducible: splits added in order give the bits of the f32 loop.
 #[test]
 fn sums_are_those_of_the_loop_in_order() {
-    let reduce = Reduce {
-        parameters: 65,
-        models: 3,
-        splits: 5,
-        loss_groups: 1,
-        history: 1,
-        tables: 0,
-        padded: false,
-    };
+    let reduce =
+        Reduce { parameters: 65, models: 3, splits: 5, loss_groups: 1, tables: 0, padded: false };
     let gradient = numbers_f32(5 * 3 * 65, 4);
-    let job = reduce_job(reduce, &gradient, &[1.0, 2.0, 3.0], &[0, 0, 0, 0, NONE, NONE, NONE]);
+    let job = reduce_job(reduce, &gradient, &[1.0, 2.0, 3.0], &Status::default().with_marks(3));
     let slots = &run(&[job])[0];
     assert!(same_bits(&slots[2], &reduce.reference(&gradient)));
-    assert!(same_bits(&slots[3], &[1.0, 2.0, 3.0]));
+    assert!(same_bits(&slots[3][..3], &[1.0, 2.0, 3.0]));
 }
 
 /// What is not finite marks its model with the step, unless an earlier step has.
@@ -1032,7 +1035,7 @@ fn sums_mark_the_model_that_diverges() {
 
 fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
-    let reduce = Reduce { parameters, models, splits, loss_groups, history: 4, tables: 0, padded };
+    let reduce = Reduce { parameters, models, splits, loss_groups, tables: 0, padded };
     let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
@@ -1046,12 +1049,16 @@ fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
                     } else {
                         losses[(model + 1) * loss_groups - 1] = bad;
                     }
-                    let mut status = vec![7, 0, 0, 0, NONE, NONE, NONE];
-                    status[4 + model] = earlier;
+                    let counters = Status { step: 7, step_high: 2, slot: 3, ..Status::default() };
+                    let mut status = counters.with_marks(models);
+                    status[COUNTERS + model] = earlier;
                     let job = reduce_job(reduce, &gradient, &losses, &status);
                     let slots = &run(std::slice::from_ref(&job))[0];
-                    status[1] = 8;
-                    status[4 + model] = earlier.min(7);
+                    (status[1], status[5]) = (8, 2);
+                    if earlier == NONE {
+                        status[COUNTERS + model] = 7;
+                        status[COUNTERS + models + model] = 2;
+                    }
                     assert_eq!(slots[4], status, "{bad} in model {model} at {at}");
                     let bad_gradients: Vec<_> = (0..models * parameters)
                         .filter(|i| !f32::from_bits(slots[2][*i]).is_finite())
@@ -1137,8 +1144,6 @@ impl Population {
         let mut states = numbers_f32(optimizer.states() * all, seed);
         // The second moment is a mean of squares.
         states.iter_mut().skip(all).for_each(|v| *v = v.abs() + 0.01);
-        let mut status = vec![0, 1, 0, 0];
-        status.resize(4 + models, NONE);
         let update = Update {
             optimizer,
             parameters,
@@ -1146,9 +1151,11 @@ impl Population {
             rows: 100,
             batch: 10,
             tables: 0,
+            history: HISTORY,
             scheduled: false,
             padded: false,
         };
+        let status = Status { updates: 1, ..Status::default() }.with_marks(models);
         Self {
             update,
             gradient: numbers_f32(all, seed + 1),
@@ -1222,7 +1229,7 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
             let update = population.update;
-            assert!(update.reference(t, &gradient, &mut values[i], &mut states[i]));
+            assert!(update.reference(t.into(), &gradient, &mut values[i], &mut states[i]));
             population.take(slots);
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
@@ -1232,8 +1239,9 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
             {
                 check(&format!("{name}: states"), found, expected, 3e-6);
             }
-            let mut status = vec![t, t, 0, 10 * t];
-            status.resize(4 + population.update.models, NONE);
+            let counters =
+                Status { step: t, updates: t, position: 10 * t, slot: t, ..Status::default() };
+            let status = counters.with_marks(population.update.models);
             assert_eq!(population.status, status, "{name}");
         }
     }
@@ -1260,12 +1268,15 @@ fn updates_at_any_count() {
             100_000,
             1 << 20,
             (1 << 24) - 1,
+            u64::from(u32::MAX),
+            (5 << 32) + 7,
         ];
         let all: Vec<_> = counts
             .iter()
             .map(|t| {
-                let mut population = Population::new(optimizer, 65, 1, u64::from(*t));
-                population.status[1] = *t;
+                let mut population = Population::new(optimizer, 65, 1, *t);
+                population.status[1] = *t as u32;
+                population.status[5] = (*t >> 32) as u32;
                 population.values.fill(0.0);
                 population
             })
@@ -1304,11 +1315,15 @@ fn updates_move_epoch_and_position() {
             let mut population = Population::new(Optimizer::sgd(0.1), 3, 2, 1);
             population.update.rows = rows as usize;
             population.update.batch = batch as usize;
-            population.status = vec![4, 5, epoch, position, NONE, NONE];
+            let slot = HISTORY as u32 - 1;
+            let counters = Status { updates: 5, epoch, position, slot, ..Status::default() };
+            population.status = counters.with_marks(2);
             jobs.push(population.job());
             let sum = u64::from(position) + u64::from(batch);
             let (turns, rest) = (sum / u64::from(rows), sum % u64::from(rows));
-            expected.push(vec![5, 5, epoch + turns as u32, rest as u32, NONE, NONE]);
+            let epoch = epoch + turns as u32;
+            let after = Status { step: 5, position: rest as u32, epoch, slot: 0, ..counters };
+            expected.push(after.with_marks(2));
         }
     }
     for ((job, expected), slots) in jobs.iter().zip(expected).zip(run(&jobs)) {
@@ -1323,17 +1338,26 @@ fn many_steps_move_epoch_and_position() {
     let mut expected = Vec::new();
     for (rows, batch) in [(1_u32, 1_u32), (10, 3), (10, 10), (1000, 64), (1_000_000, 999_999)] {
         for steps in [1, 2, 7, 65_534] {
-            let advance = Advance { steps, rows: rows as usize, batch: batch as usize };
-            for status in [[0, 0, 0, 0], [4, 4, 7, rows - 1], [1 << 30, 9, 3_000_000_000, 0]] {
+            let advance =
+                Advance { steps, rows: rows as usize, batch: batch as usize, history: 100 };
+            let none = Status::default();
+            for before in [
+                none,
+                Status { step: 4, updates: 4, epoch: 7, position: rows - 1, slot: 99, ..none },
+                Status { step: u32::MAX - 6, epoch: 3_000_000_000, step_high: 2, run: 5, ..none },
+            ] {
                 let dispatch = advance.dispatch().unwrap();
-                let name = format!("{advance:?} from {status:?}");
-                jobs.push(Job::new(name, dispatch, vec![words(&status)]));
-                let before: Status = bytemuck::cast(status);
-                let Status { step, epoch, position, .. } = advance.reference(before).unwrap();
-                let rows_seen = u64::from(status[3]) + u64::from(steps) * u64::from(batch);
-                assert_eq!(u64::from(position), rows_seen % u64::from(rows));
-                assert_eq!(epoch, status[2] + (rows_seen / u64::from(rows)) as u32);
-                expected.push([step, step, epoch, position]);
+                let name = format!("{advance:?} from {before:?}");
+                let counters: [u32; COUNTERS] = bytemuck::cast(before);
+                jobs.push(Job::new(name, dispatch, vec![words(&counters)]));
+                let after = advance.reference(before).unwrap();
+                let rows_seen = u64::from(before.position) + u64::from(steps) * u64::from(batch);
+                assert_eq!(u64::from(after.position), rows_seen % u64::from(rows));
+                assert_eq!(after.epoch, before.epoch + (rows_seen / u64::from(rows)) as u32);
+                let total =
+                    |status: Status| u64::from(status.step) | u64::from(status.step_high) << 32;
+                assert_eq!(total(after), total(before) + u64::from(steps));
+                expected.push(bytemuck::cast::<_, [u32; COUNTERS]>(after));
             }
         }
     }
@@ -1360,7 +1384,13 @@ fn updates_stop_a_model_that_diverges() {
             let before = population.clone();
             let job = population.job();
             population.take(&run(std::slice::from_ref(&job))[0]);
-            assert_eq!(population.status, [6, 6, 0, 10, NONE, 6, NONE], "{}", job.name);
+            let after = |t, position, slot| {
+                let counters = Status { step: t, updates: t, position, slot, ..Status::default() };
+                let mut status = counters.with_marks(3);
+                (status[COUNTERS + 1], status[COUNTERS + 4]) = (6, 0);
+                status
+            };
+            assert_eq!(population.status, after(6, 10, 1), "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
             let gradient = wide(&before.gradient);
             assert!(!before.update.reference(6, &gradient, &mut values, &mut states));
@@ -1380,7 +1410,7 @@ fn updates_stop_a_model_that_diverges() {
             let before = population.clone();
             let job = population.job();
             population.take(&run(std::slice::from_ref(&job))[0]);
-            assert_eq!(population.status, [7, 7, 0, 20, NONE, 6, NONE], "{}", job.name);
+            assert_eq!(population.status, after(7, 20, 2), "{}", job.name);
             let (mut values, mut states) = (wide(&before.values), before.two_states());
             let gradient = wide(&before.gradient);
             assert!(before.update.reference(7, &gradient, &mut values, &mut states));
@@ -1406,19 +1436,32 @@ fn updates_stop_a_model_that_diverges() {
 }
 
 /// A mark of the step itself is a gradient or a loss that `reduce` found not to be finite: it lies
-/// before `updates`. One of `updates` or later lets the model go on.
+/// before `updates`. One of `updates` is of this dispatch and lets the model go on. A mark of 2³²
+/// steps ago has the low word of `updates`, but not its high word.
 #[test]
 fn updates_skip_models_by_their_marks() {
-    for (mark, skipped) in [(0, true), (5, true), (6, false), (7, false), (NONE, false)] {
+    for (low, high, skipped) in [
+        (0, 3, true),
+        (5, 3, true),
+        (6, 3, false),
+        (6, NONE, false),
+        (6, 2, true),
+        (7, 2, true),
+        (NONE, NONE, false),
+    ] {
+        let mark = [low, high];
         let mut population = Population::new(Optimizer::sgd(0.1), 33, 2, 8);
-        population.status = vec![5, 6, 0, 0, mark, NONE];
+        let counters =
+            Status { step: 5, updates: 6, step_high: 3, updates_high: 3, ..Status::default() };
+        population.status = counters.with_marks(2);
+        (population.status[COUNTERS], population.status[COUNTERS + 2]) = (low, high);
         let before = population.values.clone();
         let job = population.job();
         population.take(&run(&[job])[0]);
-        assert_eq!(population.status[4..], [mark, NONE]);
+        assert_eq!(population.status[COUNTERS..], [low, NONE, high, NONE]);
         let changed =
             |range: std::ops::Range<usize>| population.values[range.clone()] != before[range];
-        assert_eq!(changed(0..33), !skipped, "mark {mark}");
+        assert_eq!(changed(0..33), !skipped, "mark {mark:?}");
         assert!(changed(33..66));
     }
 }
@@ -1436,7 +1479,7 @@ fn updates_that_overflow_are_refused() {
         assert!(all.clone().all(|v| v.is_finite()), "{}", job.name);
         // With a second state the square is infinite; the others' steps fit, or are refused.
         if optimizer.states() == 2 {
-            assert_eq!(population.status[4], 1, "{}", job.name);
+            assert_eq!(population.status[COUNTERS], 1, "{}", job.name);
             assert_eq!(population.values, [-3e38; 5], "{}", job.name);
         }
     }
@@ -1798,8 +1841,8 @@ fn many_updated_parameters() {
         assert!(population.update.reference(1, &gradient, &mut values, &mut states));
         check("parameters", &population.values, &values, 1e-6);
         check("states", &population.states, &states[..population.states.len()], 1e-6);
-        assert_eq!(population.status[..4], [1, 1, 0, 10]);
-        assert!(population.status[4..].iter().all(|mark| *mark == NONE));
+        let counters = Status { step: 1, updates: 1, position: 10, slot: 1, ..Status::default() };
+        assert_eq!(population.status, counters.with_marks(population.update.models));
     }
 }
 
@@ -1824,25 +1867,17 @@ fn many_rows_of_a_loss() {
 #[test]
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
-        let reduce = Reduce {
-            parameters,
-            models,
-            splits,
-            loss_groups: 2,
-            history: 2,
-            tables: 0,
-            padded: false,
-        };
+        let reduce =
+            Reduce { parameters, models, splits, loss_groups: 2, tables: 0, padded: false };
         let (gradient, losses) =
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
-        let mut status = vec![5, 0, 0, 0];
-        status.resize(4 + models, NONE);
+        let mut status = Status { step: 5, slot: 1, ..Status::default() }.with_marks(models);
         let job = reduce_job_on(&Capabilities::default(), reduce, &gradient, &losses, &status);
         many(&job.dispatches[0]);
         let slots = &run(&[job])[0];
         assert!(same_bits(&slots[2], &reduce.reference(&gradient)));
         let sums: Vec<f32> = losses.chunks(2).map(|pair| pair[0] + pair[1]).collect();
-        assert!(same_bits(&slots[3][models..], &sums));
+        assert!(same_bits(&slots[3][models..2 * models], &sums));
         status[1] = 6;
         assert_eq!(slots[4], status);
     }

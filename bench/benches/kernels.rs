@@ -94,12 +94,13 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 rows: 1,
                 batch: 1,
                 tables: 0,
+                history: 1,
                 scheduled: false,
                 padded: false,
             };
             let dispatch = update.dispatch(gpu.capabilities())?;
             let states = (optimizer.states() * parameters).max(1);
-            let lengths = [16, parameters, parameters, states, 5];
+            let lengths = [16, parameters, parameters, states, 10];
             let name = format!("{}/{parameters}", optimizer.name());
             // The hyperparameters are a uniform, so their slot takes no storage buffer.
             let hyper = gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -155,17 +156,10 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("reduce");
     for parameters in [1 << 10, 1 << 16] {
         for splits in [1, 16] {
-            let reduce = Reduce {
-                parameters,
-                models: 1,
-                splits,
-                loss_groups: 16,
-                history: 1,
-                tables: 0,
-                padded: false,
-            };
+            let reduce =
+                Reduce { parameters, models: 1, splits, loss_groups: 16, tables: 0, padded: false };
             let dispatch = reduce.dispatch(gpu.capabilities())?;
-            let lengths = [splits * parameters, 16, parameters, 1, 5];
+            let lengths = [splits * parameters, 16, parameters, 1, 10];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;
         }
     }

@@ -24,7 +24,7 @@ fn dequantize(
         if (max_bits >= 0x7f800000u) {
             value = Lanes(bitcast<f32>(max_bits));
             if (element == 0u) {
-                atomicMin(&status.diverged[model], status.step);
+                mark_diverged(model, vec2<u32>(status.step, status.step_high));
             }
         }
         gradient[(model * params.parameters + params.first + element) / LANES] = packed(value);

@@ -12,8 +12,12 @@ fn advance(@builtin(global_invocation_id) id: vec3<u32>) {
         cursor = next_cursor(cursor, params.rows, params.batch);
     }
     let step = status.step + params.steps;
+    let high = status.step_high + select(0u, 1u, step < params.steps);
     status.step = step;
     status.updates = step;
+    status.step_high = high;
+    status.updates_high = high;
+    status.slot = (status.slot + params.steps) % params.history;
     status.epoch = cursor.x;
     status.position = cursor.y;
 }

@@ -10,7 +10,7 @@ fn ema(
     if (index >= params.elements) {
         return;
     }
-    let t = f32(status.updates);
+    let t = step_as_f32(vec2<u32>(status.updates, status.updates_high));
     let share = params.one_minus_decay / -exp_minus_one(max(t * params.ln_decay, -80.0));
     let kept = ema_parameters[index];
     ema_parameters[index] = kept + share * (parameters[index] - kept);

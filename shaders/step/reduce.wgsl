@@ -16,6 +16,7 @@ fn reduce(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = group.y * groups.x + group.x;
+    let step = vec2<u32>(status.step, status.step_high);
     if (index < params.gradient_groups) {
         let begin = index * 64u * RUNS + local;
         let elements = params.parameters * params.models;
@@ -30,7 +31,7 @@ fn reduce(
             let bit = firstTrailingBit(fails);
             fails &= fails - 1u;
             let element = min(element_of_bit(begin, bit), elements - 1u);
-            atomicMin(&status.diverged[element / params.parameters], status.step);
+            mark_diverged(element / params.parameters, step);
         }
         return;
     }
@@ -55,15 +56,16 @@ fn reduce(
         sum = sum_of_workgroup(model, local);
     }
     if (local == 0u) {
-        let step = status.step;
-        losses[(step % params.history) * params.models + model] = sum;
+        losses[status.slot * params.models + model] = sum;
         if (!is_finite(sum)) {
-            atomicMin(&status.diverged[model], step);
+            mark_diverged(model, step);
         }
         if (model == 0u) {
             // `update` reads this and advances `step`. No invocation reads what another of its
             // dispatch writes.
-            status.updates = step + 1u;
+            let updates = next_step(step);
+            status.updates = updates.x;
+            status.updates_high = updates.y;
         }
     }
 }

@@ -21,41 +21,55 @@ fn update(
     @builtin(local_invocation_index) local: u32,
 ) {
     let begin = (group.y * groups.x + group.x) * 64u * RUNS + local;
-    let updates = status.updates;
+    let updates = vec2<u32>(status.updates, status.updates_high);
     hyper = hyperparameters;
     if (SCHEDULED) {
-        hyper.rate = scheduled_rate(hyperparameters, updates - 1u);
+        hyper.rate = scheduled_rate(hyperparameters, step_of_schedule(updates) - 1u);
     }
     if (begin == 0u) {
-        status.step = updates;
+        status.step = updates.x;
+        status.step_high = updates.y;
+        status.slot = next_slot(status.slot, params.history);
         let cursor = vec2<u32>(status.epoch, status.position);
         let next = next_cursor(cursor, params.rows, params.batch);
         status.epoch = next.x;
         status.position = next.y;
     }
     let elements = params.parameters * params.models;
-    var of_first = 0u;
+    var frozen = false;
     if (ONE_MODEL) {
-        of_first = atomicLoad(&status.diverged[0]);
+        frozen = diverged_before(0u, updates);
     }
     let end = end_of_run(begin, elements);
     var fails = 0u;
     for (var i = begin; i < end; i += 64u) {
-        fails |= update_lanes(i, elements, updates, of_first) << first_bit(begin, i);
+        fails |= update_lanes(i, elements, updates, frozen) << first_bit(begin, i);
     }
     // The loop ends with the last bit and has no known length. A compiler would unroll a known
     // length, and a CPU would execute all of it for nothing.
     while (fails != 0u) {
         let bit = firstTrailingBit(fails);
         fails &= fails - 1u;
-        let model = element_of_bit(begin, bit) / params.parameters;
-        atomicMin(&status.diverged[model], updates);
+        // A model that diverges here is marked with the next step. The decisions of other
+        // invocations of this dispatch then do not depend on their order.
+        mark_diverged(element_of_bit(begin, bit) / params.parameters, updates);
     }
+}
+
+// Whether a model was marked before this dispatch. A mark of this dispatch is `updates`; its high
+// word may still be missing.
+fn diverged_before(model: u32, updates: vec2<u32>) -> bool {
+    let low = atomicLoad(&status.diverged[model]);
+    if (low == NOT_DIVERGED) {
+        return false;
+    }
+    let high = atomicLoad(&status.diverged[params.models + model]);
+    return low != updates.x || (high != updates.y && high != NOT_DIVERGED);
 }
 
 // Updates `Lanes` value `i`. Returns a bit for each element that would not be finite and stays as
 // it was.
-fn update_lanes(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
+fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> u32 {
     gradients = unpacked(gradient[i]);
     values = unpacked(parameters[i]);
     if (STATES > 0u) {
@@ -64,11 +78,11 @@ fn update_lanes(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
     if (STATES > 1u) {
         second = unpacked(states[params.state_stride / LANES + i]);
     }
-    var fails = select(0u, 1u, update_one(0u, i, elements, updates, of_first));
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, frozen));
     if (LANES > 1u) {
-        fails |= select(0u, 2u, update_one(1u, i, elements, updates, of_first));
-        fails |= select(0u, 4u, update_one(2u, i, elements, updates, of_first));
-        fails |= select(0u, 8u, update_one(3u, i, elements, updates, of_first));
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, frozen));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, frozen));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, frozen));
     }
     parameters[i] = packed(values);
     if (STATES > 0u) {
@@ -82,19 +96,15 @@ fn update_lanes(i: u32, elements: u32, updates: u32, of_first: u32) -> u32 {
 
 // Updates the element of `lane` in value `i`. Returns whether it would not be finite and stays as
 // it was.
-fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> bool {
+fn update_one(lane: u32, i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> bool {
     let element = i * LANES + lane;
-    if (element >= elements) {
+    if (element >= elements || frozen) {
         return false;
     }
-    var diverged = of_first;
     if (!ONE_MODEL) {
-        diverged = atomicLoad(&status.diverged[element / params.parameters]);
-    }
-    // A model that diverges here is marked with `updates`, the next step. The decisions of other
-    // invocations of this dispatch then do not depend on their order.
-    if (diverged < updates) {
-        return false;
+        if (diverged_before(element / params.parameters, updates)) {
+            return false;
+        }
     }
     var state = vec2<f32>(lane_of(first, lane), lane_of(second, lane));
     let parameter = lane_of(values, lane);
@@ -104,7 +114,7 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: u32, of_first: u32) -> 
     } else if (hyper.lazy != 0u && g == 0.0) {
         return false;
     }
-    let value = optimize(parameter, g, &state, f32(updates));
+    let value = optimize(parameter, g, &state, step_as_f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;
     }

@@ -5,7 +5,6 @@ mod passes;
 
 use crate::error::{Error, Result};
 use crate::kernels::measure::saturation::{Holds, Saturation};
-use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
@@ -38,10 +37,10 @@ pub struct CpuTrainer<T = f32> {
     parameters: Vec<T>,
     states: Vec<Vec<T>>,
     ema: Vec<T>,
-    step: u32,
+    step: u64,
     cursor: Cursor,
-    diverged: Vec<u32>,
-    losses: Vec<T>,
+    diverged: Vec<Option<u64>>,
+    losses: Losses<T>,
 }
 
 impl<T: Real> CpuTrainer<T> {
@@ -66,7 +65,7 @@ impl<T: Real> CpuTrainer<T> {
             step: 0,
             cursor: Cursor::default(),
             diverged: Vec::new(),
-            losses: Vec::new(),
+            losses: Losses::new(training.models),
         };
         trainer.restart(&sampled)?;
         Ok(trainer)
@@ -186,20 +185,21 @@ impl<T: Real> CpuTrainer<T> {
             rows: self.data.rows(),
             batch: self.batch,
             tables: self.mlp.encoding_parameters(),
+            history: 1,
             scheduled: false,
             padded: false,
         };
         for m in 0..self.training.models {
             let gradient = &gradients.values[m * p..(m + 1) * p];
             let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
-            if !finite {
-                self.diverged[m] = self.diverged[m].min(self.step);
+            if !finite && self.diverged[m].is_none() {
+                self.diverged[m] = Some(self.step);
             }
-            if self.diverged[m] > self.step {
+            if self.diverged[m].is_none() {
                 let parameters = &mut self.parameters[m * p..(m + 1) * p];
                 let states = &mut self.states[m];
                 if !update.reference(t, gradient, parameters, states) {
-                    self.diverged[m] = self.diverged[m].min(t);
+                    self.diverged[m] = Some(t);
                 }
             }
         }
@@ -207,7 +207,7 @@ impl<T: Real> CpuTrainer<T> {
             let ema = Ema { elements: self.parameters.len(), decay };
             ema.reference(t, &self.parameters, &mut self.ema);
         }
-        self.losses.extend(gradients.losses);
+        self.losses.push(&gradients.losses);
         self.step += 1;
         let n = |value: usize| to_u32("a number of rows", wide(value));
         self.cursor.advance(n(self.batch)?, n(self.data.rows())?);
@@ -238,7 +238,7 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
     fn set_parameters(&mut self, parameters: &Parameters<T>) -> Result<()> {
         check_same(&self.mlp, self.training.models, parameters)?;
         self.parameters = parameters.values().to_vec();
-        self.diverged = vec![Status::NOT_DIVERGED; self.training.models];
+        self.diverged = vec![None; self.training.models];
         Ok(())
     }
 
@@ -254,7 +254,7 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
         self.ema.clone_from(&self.parameters);
         self.step = 0;
         self.cursor = Cursor::default();
-        self.losses.clear();
+        self.losses.clear(0);
         Ok(())
     }
 }
@@ -267,14 +267,12 @@ impl<T: Real> Train for CpuTrainer<T> {
         all_diverged(&self.diverged)
     }
 
-    fn diverged(&mut self) -> Result<Vec<Option<u32>>> {
-        let steps = self.diverged.iter();
-        Ok(steps.map(|step| (*step != Status::NOT_DIVERGED).then_some(*step)).collect())
+    fn diverged(&mut self) -> Result<Vec<Option<u64>>> {
+        Ok(self.diverged.clone())
     }
 
     fn losses(&mut self) -> Result<Losses<T>> {
-        let models = self.training.models;
-        Ok(Losses { first_step: 0, models, values: self.losses.clone() })
+        Ok(self.losses.clone())
     }
 
     fn parameters(&mut self) -> Result<Parameters<T>> {

@@ -27,6 +27,11 @@ pub(crate) const fn count(value: usize) -> f64 {
     value as f64
 }
 
+/// A number of steps in a formula; exact below 2⁵³.
+pub(crate) const fn steps(count: u64) -> f64 {
+    count as f64
+}
+
 /// A time in nanoseconds.
 pub(crate) const fn nanoseconds(time: std::time::Duration) -> f64 {
     time.as_nanos() as f64

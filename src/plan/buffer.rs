@@ -23,8 +23,10 @@ pub enum Buffer {
     EmaParameters,
     /// The optimizer's hyperparameters.
     Hyper,
-    /// The step counter, the number of updates, the epoch, the position in it, and for each model
-    /// the step at which it diverged or `0xffffffff`: `u32` elements.
+    /// `u32` elements. The next step, the number of updates, the epoch, the position in it, the high
+    /// words of the first two, the row of the next loss in [`Buffer::Losses`], a number of the run.
+    /// Then `[2, models]`: the low and the high words of the step at which each model diverged, or
+    /// `0xffffffff`.
     Status,
     /// The gradient, `[models, P]`.
     Gradient,

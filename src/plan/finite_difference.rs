@@ -46,15 +46,8 @@ impl FiniteDifferencePlan {
         }
         b.forward(Buffer::Inputs, Purpose::Loss)?;
         let loss_groups = b.loss(loss, Buffer::Targets)?;
-        let reduce = Reduce {
-            parameters: 0,
-            models,
-            splits: 0,
-            loss_groups,
-            history: 1,
-            tables: 0,
-            padded: true,
-        };
+        let reduce =
+            Reduce { parameters: 0, models, splits: 0, loss_groups, tables: 0, padded: true };
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(
             reduce.dispatch(capabilities)?,

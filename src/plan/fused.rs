@@ -32,7 +32,6 @@ impl Builder<'_> {
             models: self.models,
             splits,
             loss_groups: splits,
-            history: sizes.history,
             tables,
             padded: true,
         };

@@ -51,7 +51,6 @@ impl Builder<'_> {
             models: self.models,
             splits: if splits > 1 { splits } else { 0 },
             loss_groups,
-            history: sizes.history,
             tables,
             padded: true,
         };

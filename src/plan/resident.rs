@@ -25,7 +25,12 @@ impl Builder<'_> {
             use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
             self.push(dispatch, &[Hyper, Inputs, Targets, Parameters, States, Losses, Status]);
             if self.models > 1 {
-                let advance = Advance { steps: *steps, rows: shape.rows, batch: self.batch };
+                let advance = Advance {
+                    steps: *steps,
+                    rows: shape.rows,
+                    batch: self.batch,
+                    history: shape.history,
+                };
                 self.push(advance.dispatch()?, &[Status]);
             }
         }

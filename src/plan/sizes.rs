@@ -91,6 +91,7 @@ impl Sizes {
             rows: self.data.rows,
             batch: self.batch,
             tables: self.mlp.encoding_parameters(),
+            history: self.history,
             scheduled: self.is_scheduled(),
             padded: true,
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 blocking! { impl Train for Trainer {
     fn train(&mut self, steps: u32) -> Result<()> = train_async;
-    fn diverged(&mut self) -> Result<Vec<Option<u32>>> = diverged_async;
+    fn diverged(&mut self) -> Result<Vec<Option<u64>>> = diverged_async;
     fn losses(&mut self) -> Result<Losses> = losses_async;
     fn parameters(&mut self) -> Result<Parameters> = parameters_async;
     fn ema_parameters(&mut self) -> Result<Parameters> = ema_parameters_async;

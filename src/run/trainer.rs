@@ -46,7 +46,10 @@ pub struct Trainer {
     not_diverged: Option<wgpu::Buffer>,
     /// The losses that were read, and the step that follows them.
     pub(super) log: Losses,
-    pub(super) next: u32,
+    pub(super) next: u64,
+    /// The number of the run that the log belongs to, and the number of the last one.
+    pub(super) run: u32,
+    runs: u32,
     /// Steps recorded since: at most so many losses are unread.
     pub(super) unread: u32,
 }
@@ -128,8 +131,10 @@ impl Trainer {
             input_gradient: None,
             predictor: None,
             not_diverged: None,
-            log: Losses { first_step: 0, models: training.models, values: Vec::new() },
+            log: Losses::new(training.models),
             next: 0,
+            run: 0,
+            runs: 0,
             unread: 0,
         };
         trainer.upload_hyperparameters(training.optimizer)?;
@@ -292,7 +297,7 @@ impl Trainer {
         let not_diverged = match self.not_diverged.take() {
             Some(not_diverged) => not_diverged,
             None => {
-                let marks = vec![Status::NOT_DIVERGED; models];
+                let marks = Status::marks(models);
                 self.gpu.buffer_with(
                     "marks of models that have not diverged",
                     bytemuck::cast_slice(&marks),
@@ -301,7 +306,7 @@ impl Trainer {
         };
         encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), &self.parameters, 0, bytes);
         let status = self.get(Buffer::Status)?;
-        encoder.copy_buffer_to_buffer(&not_diverged, 0, status, Status::BYTES, 4 * wide(models));
+        encoder.copy_buffer_to_buffer(&not_diverged, 0, status, Status::BYTES, 8 * wide(models));
         self.not_diverged = Some(not_diverged);
         Ok(())
     }
@@ -312,25 +317,37 @@ impl Trainer {
     /// Parameters of another network or number of models.
     pub fn restart(&mut self, parameters: &Parameters) -> Result<()> {
         self.upload_parameters(parameters)?;
-        let (status, states) = (self.get(Buffer::Status)?, self.get(Buffer::States)?);
+        let header = self.next_run();
+        self.gpu.write(self.get(Buffer::Status)?, 0, bytemuck::bytes_of(&header))?;
+        let states = self.get(Buffer::States)?;
         self.gpu.submit(|encoder| {
             encoder.clear_buffer(states, 0, None);
-            encoder.clear_buffer(status, 0, Some(Status::BYTES));
             if let Some(ema) = self.buffer(Buffer::EmaParameters) {
                 encoder.copy_buffer_to_buffer(&self.parameters, 0, ema, 0, ema.size());
             }
         })?;
-        self.log.values.clear();
-        self.log.first_step = 0;
-        (self.next, self.unread) = (0, 0);
+        self.start_log(header.run);
+        self.unread = 0;
         Ok(())
+    }
+
+    /// The counters with which the next run starts.
+    fn next_run(&mut self) -> Status {
+        self.runs = self.runs.wrapping_add(1);
+        Status { run: self.runs, ..Status::default() }
+    }
+
+    /// Begins the log of run `run`.
+    pub(super) fn start_log(&mut self, run: u32) {
+        self.log.clear(0);
+        (self.run, self.next) = (run, 0);
     }
 
     fn upload_parameters(&self, parameters: &Parameters) -> Result<()> {
         check_same(&self.mlp, self.training.models, parameters)?;
         self.upload(Buffer::Parameters, bytemuck::cast_slice(parameters.values()))?;
-        let diverged = vec![Status::NOT_DIVERGED; self.training.models];
-        self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&diverged))
+        let marks = Status::marks(self.training.models);
+        self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&marks))
     }
 
     /// Compiles some of the plan's dispatches and makes the buffers that they need and no step does.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::gpu::record;
 use crate::kernels::step::Status;
 use crate::network::Parameters;
-use crate::numeric::{to_u32, wide};
+use crate::numeric::{narrow, to_u32, wide};
 use crate::plan::Buffer;
 use crate::run::Trainer;
 use crate::run::clock::Instant;
@@ -100,35 +100,38 @@ impl Trainer {
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
-    /// The next step, and each model's mark of divergence.
-    pub(super) async fn status(&self) -> Result<(u32, Vec<u32>)> {
+    /// The counters, and the step at which each model diverged.
+    pub(super) async fn status(&self) -> Result<(Status, Vec<Option<u64>>)> {
         let models = self.training.models;
         let bytes = self.gpu.read(self.get(Buffer::Status)?, 0, Status::bytes(models)?)?.await?;
         let (counters, marks) = bytes.split_at(size_of::<Status>());
         let counters: Status = bytemuck::pod_read_unaligned(counters);
-        Ok((counters.step, bytemuck::pod_collect_to_vec(marks)))
+        Ok((counters, Status::diverged(&bytemuck::pod_collect_to_vec::<u8, u32>(marks))))
     }
 
-    /// Moves the losses that were not read yet from the GPU to the log. Returns the next step.
-    pub(super) async fn drain(&mut self) -> Result<u32> {
-        let (step, _) = self.status().await?;
-        let models = self.training.models;
-        let history = to_u32("the history", wide(self.plan.history()))?;
-        let new = step.wrapping_sub(self.next);
+    /// Moves the losses that were not read yet from the GPU to the log. Returns the counters.
+    pub(super) async fn drain(&mut self) -> Result<Status> {
+        let (status, _) = self.status().await?;
+        if status.run != self.run {
+            self.start_log(status.run);
+        }
+        let (step, models, history) =
+            (status.next_step(), self.training.models, self.plan.history());
+        let new = narrow(step.saturating_sub(self.next));
         if new > 0 {
-            let ring = self.read::<f32>(Buffer::Losses, 0, self.plan.history() * models).await?;
-            if new > history {
-                self.log.values.clear();
-                self.log.first_step = step - history;
+            let ring = self.read::<f32>(Buffer::Losses, 0, history * models).await?;
+            let count = new.min(history);
+            if new > count {
+                self.log.clear(step - wide(count));
             }
-            for logged in step - new.min(history)..step {
-                let row = (logged % history) as usize * models;
-                self.log.values.extend_from_slice(&ring[row..row + models]);
+            let first = status.slot as usize + history - count;
+            for row in (first..first + count).map(|row| row % history * models) {
+                self.log.push(&ring[row..row + models]);
             }
         }
         self.next = step;
         self.unread = 0;
-        Ok(step)
+        Ok(status)
     }
 
     /// [`Train::train`](crate::Train::train) without blocking.
@@ -160,10 +163,8 @@ impl Trainer {
     ///
     /// # Errors
     /// A lost device.
-    pub async fn diverged_async(&mut self) -> Result<Vec<Option<u32>>> {
-        let (_, marks) = self.status().await?;
-        let step = |mark| (mark != Status::NOT_DIVERGED).then_some(mark);
-        Ok(marks.into_iter().map(step).collect())
+    pub async fn diverged_async(&mut self) -> Result<Vec<Option<u64>>> {
+        Ok(self.status().await?.1)
     }
 
     /// [`Train::losses`](crate::Train::losses) without blocking.
@@ -212,14 +213,13 @@ impl Trainer {
     /// A lost device.
     pub async fn gradients_async(&mut self) -> Result<Gradients> {
         // The loss takes the next step's place in the history: what is there is read before.
-        let step = self.drain().await?;
+        let slot = self.drain().await?.slot as usize;
         if self.gradient.is_none() {
             self.gradient = Some(self.prepare(&self.plan.gradient()?)?);
         }
         let program = self.gradient.as_deref().unwrap_or_default();
         self.gpu.submit(|encoder| record(encoder, program, 1))?;
         let models = self.training.models;
-        let slot = step as usize % self.plan.history();
         let losses = self.read(Buffer::Losses, slot * models, models).await?;
         let values = self.read(Buffer::Gradient, 0, models * self.mlp.parameters()).await?;
         Ok(Gradients { losses, values })

@@ -1,6 +1,7 @@
 //! How the learning rate changes from step to step.
 
 use crate::error::{Error, Result};
+use crate::numeric::steps;
 use crate::training::optimizer::Hyper;
 
 /// The learning rate of each step.
@@ -33,10 +34,11 @@ pub enum Schedule {
 
 impl Schedule {
     /// The factor of the learning rate in step `step`, counted from 0.
-    pub fn factor(self, step: u32) -> f64 {
+    pub fn factor(self, step: u64) -> f64 {
         match self {
-            Self::Exponential { base, start, interval, end } if step >= start => {
-                base.powf(f64::from((step.min(end) - start) / interval.max(1) + 1))
+            Self::Exponential { base, start, interval, end } if step >= start.into() => {
+                let decays = (step.min(end.into()) - u64::from(start)) / u64::from(interval.max(1));
+                base.powf(steps(decays) + 1.0)
             }
             _ => 1.0,
         }

@@ -2,22 +2,52 @@
 
 use crate::error::{Error, Result};
 use crate::network::{Mlp, Parameters};
-use crate::numeric::Real;
+use crate::numeric::{Real, wide};
 use crate::training::{Health, Optimizer, Training};
 
 /// The losses of training steps, each before its update.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Losses<T = f32> {
-    /// The step of the first row: 0 unless recorded steps have overwritten the history.
-    pub first_step: u32,
+    /// The step of the first row: 0 unless older losses were dropped. Recorded steps overwrite the
+    /// history on the GPU, and of more than 2²⁵ losses the older half is dropped.
+    pub first_step: u64,
     /// The number of models.
     pub models: usize,
     /// The losses, `[steps, models]`.
     pub values: Vec<T>,
 }
 
+/// The number of losses beyond which the older half is dropped.
+const MAX_LOSSES: usize = 1 << 25;
+
 impl<T: Real> Losses<T> {
+    /// No losses of `models` models.
+    pub(crate) const fn new(models: usize) -> Self {
+        Self { first_step: 0, models, values: Vec::new() }
+    }
+
+    /// Forgets all losses; the next step is `step`.
+    pub(crate) fn clear(&mut self, step: u64) {
+        self.values.clear();
+        self.first_step = step;
+    }
+
+    /// Appends the losses of a step, and drops old ones where they have become too many.
+    pub(crate) fn push(&mut self, losses: &[T]) {
+        self.push_within(MAX_LOSSES, losses);
+    }
+
+    fn push_within(&mut self, most: usize, losses: &[T]) {
+        if self.values.len() + losses.len() > most {
+            let steps = self.values.len() / self.models.max(1);
+            let dropped = steps.div_ceil(2);
+            self.values.drain(..dropped * self.models);
+            self.first_step += wide(dropped);
+        }
+        self.values.extend_from_slice(losses);
+    }
+
     /// One model's losses.
     pub fn of_model(&self, model: usize) -> impl Iterator<Item = T> {
         self.values.iter().skip(model).step_by(self.models.max(1)).copied()
@@ -86,7 +116,7 @@ pub trait Train: TrainBase {
     ///
     /// # Errors
     /// A lost device.
-    fn diverged(&mut self) -> Result<Vec<Option<u32>>>;
+    fn diverged(&mut self) -> Result<Vec<Option<u64>>>;
 
     /// The losses of the steps until now.
     ///
@@ -146,12 +176,11 @@ pub struct Gradients<T = f32> {
 }
 
 /// Checks that not every model has diverged. The error names the first one that did.
-pub(crate) fn all_diverged(diverged: &[u32]) -> Result<()> {
-    match diverged.iter().enumerate().min_by_key(|(_, step)| **step) {
-        Some((model, step)) if diverged.iter().all(|step| *step != u32::MAX) => {
-            Err(Error::Diverged { model, step: *step })
-        }
-        _ => Ok(()),
+pub(crate) fn all_diverged(diverged: &[Option<u64>]) -> Result<()> {
+    let steps: Option<Vec<u64>> = diverged.iter().copied().collect();
+    match steps.unwrap_or_default().into_iter().enumerate().min_by_key(|(_, step)| *step) {
+        Some((model, step)) => Err(Error::Diverged { model, step }),
+        None => Ok(()),
     }
 }
 
@@ -190,4 +219,25 @@ pub(crate) fn check_optimizer(now: Optimizer, next: Optimizer) -> Result<()> {
         return Err(Error::argument("the optimizer", next.name(), now.name()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_losses_are_dropped_and_the_first_step_says_so() {
+        let mut losses = Losses::<f32>::new(3);
+        for step in 0..1000_u16 {
+            let row = [f32::from(step), 0.5, 0.25];
+            losses.push_within(100, &row);
+            assert!(losses.values.len() <= 100);
+            assert_eq!(losses.last(), row);
+            let first = losses.of_model(0).next().unwrap();
+            assert_eq!(u64::from(first as u16), losses.first_step);
+        }
+        // One step of a population larger than the bound is kept whole.
+        losses.push_within(2, &[7.0, 8.0, 9.0]);
+        assert_eq!(losses.last(), [7.0, 8.0, 9.0]);
+    }
 }

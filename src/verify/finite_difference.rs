@@ -130,7 +130,7 @@ impl Trainer {
         let forward = bind(&gpu, &plan.forward, &mut buffers, None)?;
         let get = |name| find(&buffers, name).map(|part| &part.buffer);
         gpu.write(get(Buffer::Base)?, 0, bytemuck::cast_slice(&base))?;
-        let marks = vec![Status::NOT_DIVERGED; plan.models];
+        let marks = Status::marks(plan.models);
         gpu.write(get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&marks))?;
         let losses = async |replaced: &[f32], count: usize| {
             gpu.write(get(Buffer::Replaced)?, 0, bytemuck::cast_slice(replaced))?;

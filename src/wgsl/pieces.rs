@@ -19,6 +19,7 @@ common! {
     LOGISTIC = "logistic" needs [];
     LOG_ONE_PLUS = "log_one_plus" needs [];
     LOSS_ROW = "loss_row" needs [];
+    MARK_DIVERGED = "mark_diverged" needs [STEP_COUNTER];
     PERMUTATION = "permutation" needs [];
     PRODUCT = "product" needs [];
     PRODUCT_BLOCKS = "product_blocks" needs [];
@@ -28,6 +29,7 @@ common! {
     RUNS = "runs" needs [];
     SCALAR = "scalar" needs [FINITE];
     SCHEDULE = "schedule" needs [];
+    STEP_COUNTER = "step_counter" needs [];
     STORED_U64X2 = "stored_u64x2" needs [];
     STORED_VEC4 = "stored_vec4" needs [];
     SUMS_SCALAR = "sums_scalar" needs [];

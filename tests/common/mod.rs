@@ -420,7 +420,6 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 models: 2 * parameters - 5,
                 splits,
                 loss_groups: 1,
-                history: 1,
                 tables: 0,
                 padded: false,
             };
@@ -437,6 +436,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 rows: 1,
                 batch: 1,
                 tables: 0,
+                history: 1,
                 scheduled: false,
                 padded: false,
             };

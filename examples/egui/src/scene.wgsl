@@ -1,6 +1,6 @@
 // The map, the points and the loss curve, from the trainer's buffers. `net` and `net_gradient` are
 // the network's, CENTRE and HALF the part of the plane that is shown.
-struct Status { step: u32, updates: u32, epoch: u32, position: u32, diverged: array<u32> }
+struct Status { step: u32, updates: u32, epoch: u32, position: u32, more: array<u32> }
 @group(0) @binding(1) var<storage, read> inputs: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read> losses: array<f32>;

@@ -12,7 +12,7 @@ use crate::wgsl::{SUMS_SCALAR, SUMS_VEC4, shader_struct};
 pub const KERNEL: Kernel = kernel!(
     "dequantize" in "encoding/dequantize",
     Parameters,
-    [FIXED_POINT_SCALE, RUNS],
+    [FIXED_POINT_SCALE, MARK_DIVERGED, RUNS],
     [
         Slot::read("max_abs_bits").with_type("array<u32>"),
         Slot::write("sums"),

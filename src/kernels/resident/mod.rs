@@ -30,7 +30,7 @@ use launch::LaunchConfig;
 pub const KERNEL: Kernel = kernel!(
     "resident" in "resident",
     Parameters,
-    [CURSOR, FINITE, SCHEDULE, LOSS_ROW, PERMUTATION],
+    [CURSOR, FINITE, SCHEDULE, STEP_COUNTER, LOSS_ROW, PERMUTATION],
     [
         Slot::HYPER,
         Slot::read("inputs"),

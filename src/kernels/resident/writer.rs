@@ -65,6 +65,7 @@ fn constants(w: &mut Writer, context: Context<'_>) -> Result<()> {
         rows,
         batch: launch.batch,
         tables: 0,
+        history: shape.history,
         scheduled,
         padded: true,
     };

@@ -20,6 +20,8 @@ shader_struct! {
         rows: u32,
         /// Rows of a batch.
         batch: u32,
+        /// The number of steps in the loss history, a ring.
+        history: u32,
     }
 }
 
@@ -32,6 +34,8 @@ pub struct Advance {
     pub rows: usize,
     /// Rows of a batch.
     pub batch: usize,
+    /// The number of steps in the loss history.
+    pub history: usize,
 }
 
 impl Advance {
@@ -40,6 +44,7 @@ impl Advance {
             steps: self.steps,
             rows: to_u32("the rows", wide(self.rows))?,
             batch: to_u32("the rows of a batch", wide(self.batch))?,
+            history: to_u32("the steps of the loss history", wide(self.history.max(1)))?,
         })
     }
 
@@ -56,12 +61,22 @@ impl Advance {
     /// # Errors
     /// A size does not fit in the shader's `u32`.
     pub fn reference(&self, now: Status) -> Result<Status> {
-        let Parameters { steps, rows, batch } = self.parameters()?;
+        let Parameters { steps, rows, batch, history } = self.parameters()?;
         let mut cursor = Cursor { epoch: now.epoch, position: now.position };
         for _ in 0..steps {
             cursor.advance(batch, rows);
         }
-        let step = now.step + steps;
-        Ok(Status { step, updates: step, epoch: cursor.epoch, position: cursor.position })
+        let (step, carry) = now.step.overflowing_add(steps);
+        let step_high = now.step_high.wrapping_add(u32::from(carry));
+        Ok(Status {
+            step,
+            updates: step,
+            epoch: cursor.epoch,
+            position: cursor.position,
+            step_high,
+            updates_high: step_high,
+            slot: (now.slot % history + steps % history) % history,
+            run: now.run,
+        })
     }
 }

@@ -3,14 +3,14 @@
 
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
-use crate::numeric::{Real, to_f32, to_u32, wide};
+use crate::numeric::{Real, steps, to_f32, to_u32, wide};
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/ema.wgsl`.
 pub const KERNEL: Kernel = kernel!(
     "ema" in "step/ema",
     Parameters,
-    [EXP_MINUS_ONE],
+    [EXP_MINUS_ONE, STEP_COUNTER],
     [
         Slot::read("parameters"),
         Slot::STATUS_READ,
@@ -56,8 +56,8 @@ impl Ema {
     }
 
     /// Updates the average on the CPU, after update `t`, counted from 1.
-    pub fn reference<T: Real>(&self, t: u32, parameters: &[T], ema_parameters: &mut [T]) {
-        let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powf(f64::from(t))));
+    pub fn reference<T: Real>(&self, t: u64, parameters: &[T], ema_parameters: &mut [T]) {
+        let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powf(steps(t))));
         for (average, parameter) in ema_parameters.iter_mut().zip(parameters) {
             *average += share * (*parameter - *average);
         }

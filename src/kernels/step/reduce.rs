@@ -11,7 +11,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "reduce" in "step/reduce",
     Parameters,
-    [FINITE, RUNS],
+    [FINITE, MARK_DIVERGED, RUNS],
     [
         Slot::read("partial_gradient").with_type("array<Stored>"),
         Slot::read("partial_loss"),
@@ -24,7 +24,7 @@ pub const KERNEL: Kernel = kernel!(
 shader_struct! {
     /// `partial_gradient` is `[splits, models, parameters]` where there are splits. `gradient` is
     /// `[models, tables + parameters]`; the kernel does not touch the tables. `partial_loss` is
-    /// `[models, loss_groups]` and `losses` `[history, models]`.
+    /// `[models, loss_groups]` and `losses` a ring of rows `[models]`.
     pub Parameters {
         /// Parameters of a model; 0 where only the loss is computed.
         parameters: u32,
@@ -38,8 +38,6 @@ shader_struct! {
         gradient_groups: u32,
         /// Partial sums of a model's loss.
         loss_groups: u32,
-        /// The number of steps in the loss history, a ring.
-        history: u32,
         /// The number of elements in front of each model's gradient.
         tables: u32,
     }
@@ -56,8 +54,6 @@ pub struct Reduce {
     pub splits: usize,
     /// Partial sums of a model's loss.
     pub loss_groups: usize,
-    /// The number of steps in the loss history.
-    pub history: usize,
     /// The number of elements in front of each model's gradient, a multiple of four: an encoding's
     /// tables.
     pub tables: usize,
@@ -100,7 +96,6 @@ impl Reduce {
             split_stride: n(self.split_stride())?,
             gradient_groups: n(gradient_groups)?,
             loss_groups: n(self.loss_groups)?,
-            history: n(self.history)?,
             tables: n(self.tables)?,
         };
         let read = wide(elements * self.splits.max(1)) + wide(self.models * self.loss_groups);

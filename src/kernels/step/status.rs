@@ -5,17 +5,26 @@ use crate::numeric::{to_u32, wide};
 use crate::wgsl::{shader_struct, structure};
 
 shader_struct! {
-    /// The counters at the beginning of a status buffer. One element per model follows: the step at
-    /// which the model diverged, or [`Status::NOT_DIVERGED`].
+    /// The counters at the beginning of a status buffer. Marks of the models follow, `[2, models]`:
+    /// the low words of the steps at which the models diverged, then the high words. Both are
+    /// [`Status::NOT_DIVERGED`] for a model that has not.
     pub Status {
-        /// The index of the next step, counted from 0.
+        /// The index of the next step, counted from 0. Its low word.
         step: u32,
-        /// The number of updates, including the one in progress.
+        /// The number of updates, including the one in progress. Its low word.
         updates: u32,
         /// The epoch of the mini-batches.
         epoch: u32,
         /// The position in that epoch.
         position: u32,
+        /// The high word of `step`.
+        step_high: u32,
+        /// The high word of `updates`.
+        updates_high: u32,
+        /// The row of the loss history that the next step writes.
+        slot: u32,
+        /// The number that the last restart gave the run. It tells one run's losses from another's.
+        run: u32,
     }
 }
 
@@ -31,11 +40,39 @@ impl Status {
     /// # Errors
     /// The number of models does not fit in the shader's `u32`.
     pub fn bytes(models: usize) -> Result<u64> {
-        Ok(Self::BYTES + 4 * u64::from(to_u32("the number of models", wide(models))?))
+        Ok(Self::BYTES + 8 * u64::from(to_u32("the number of models", wide(models))?))
+    }
+
+    /// The marks of `models` models that have not diverged.
+    pub(crate) fn marks(models: usize) -> Vec<u32> {
+        vec![Self::NOT_DIVERGED; 2 * models]
+    }
+
+    /// The elements of the status buffer of `models` models that have not diverged.
+    pub fn with_marks(self, models: usize) -> Vec<u32> {
+        let counters: [u32; 8] = bytemuck::cast(self);
+        counters.into_iter().chain(Self::marks(models)).collect()
+    }
+
+    /// The index of the next step.
+    pub(crate) const fn next_step(&self) -> u64 {
+        join(self.step, self.step_high)
+    }
+
+    /// The step at which each model diverged, from the marks.
+    pub(crate) fn diverged(marks: &[u32]) -> Vec<Option<u64>> {
+        let (low, high) = marks.split_at(marks.len() / 2);
+        let step =
+            |(low, high): (&u32, &u32)| (*low != Self::NOT_DIVERGED).then(|| join(*low, *high));
+        low.iter().zip(high).map(step).collect()
     }
 
     /// The WGSL struct, whose marks have the type `marks`.
     pub(crate) fn wgsl(marks: &'static str) -> String {
         structure("Status", Self::FIELDS.iter().copied().chain([("diverged", marks)]))
     }
+}
+
+const fn join(low: u32, high: u32) -> u64 {
+    (high as u64) << 32 | low as u64
 }

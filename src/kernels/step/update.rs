@@ -11,7 +11,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "update" in "step/update",
     Parameters,
-    [CURSOR, FINITE, SCHEDULE, RUNS],
+    [CURSOR, FINITE, MARK_DIVERGED, SCHEDULE, RUNS],
     [
         Slot::HYPER,
         Slot::read("gradient").with_type("array<Stored>"),
@@ -37,6 +37,8 @@ shader_struct! {
         state_stride: u32,
         /// The number of a model's first parameters that belong to an encoding's tables.
         tables: u32,
+        /// The number of steps in the loss history, a ring.
+        history: u32,
     }
 }
 
@@ -55,6 +57,8 @@ pub struct Update {
     pub batch: usize,
     /// The number of a model's first parameters that belong to an encoding's tables.
     pub tables: usize,
+    /// The number of steps in the loss history.
+    pub history: usize,
     /// Whether the learning rate follows a schedule.
     pub scheduled: bool,
     /// Whether every buffer is padded to a multiple of four elements, and each state within its
@@ -83,6 +87,7 @@ impl Update {
             batch: n(self.batch)?,
             state_stride: n(self.state_stride())?,
             tables: n(self.tables)?,
+            history: n(self.history)?,
         };
         let states = wide(self.optimizer.states());
         let vec4 = self.padded || elements.is_multiple_of(4);
@@ -106,7 +111,7 @@ impl Update {
     /// would not be finite stays as it was. `states` is `[2, elements]`; `t` counts updates from 1.
     pub fn reference<T: Real>(
         &self,
-        t: u32,
+        t: u64,
         gradient: &[T],
         parameters: &mut [T],
         states: &mut [T],

@@ -2,7 +2,7 @@
 //! row in the table below.
 
 use crate::error::{Error, Result};
-use crate::numeric::Real;
+use crate::numeric::{Real, steps};
 use crate::wgsl::{Piece, Writer, piece, shader_struct};
 
 shader_struct! {
@@ -139,13 +139,13 @@ macro_rules! optimizers {
             /// The new value of one parameter from its gradient, which already includes
             /// [`Optimizer::l2`]. `t` counts updates from 1. `state` is what the last update left,
             /// zeros at first.
-            pub fn update<T: Real>(&self, t: u32, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
+            pub fn update<T: Real>(&self, t: u64, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
                 self.update_by(self.corrections(t).map(T::of), parameter, gradient, state)
             }
 
             /// The divisors of the states at update `t`. All parameters share them.
-            pub(crate) fn corrections(&self, t: u32) -> [f64; 2] {
-                match self { $(Self::$variant(rule) => rule.corrections(f64::from(t))),* }
+            pub(crate) fn corrections(&self, t: u64) -> [f64; 2] {
+                match self { $(Self::$variant(rule) => rule.corrections(steps(t))),* }
             }
 
             /// [`Optimizer::update`] with precomputed divisors of the states.

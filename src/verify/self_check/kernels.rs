@@ -7,6 +7,7 @@ use crate::kernels::measure::finite::{self, Finite};
 use crate::kernels::measure::norm::Norm;
 use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
+use crate::kernels::step::Status;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::loss::LossGradient;
 use crate::kernels::step::reduce::Reduce;
@@ -93,7 +94,6 @@ impl Runner<'_> {
                 models: 3,
                 splits,
                 loss_groups: 130,
-                history: 4,
                 tables: 0,
                 padded: false,
             };
@@ -103,7 +103,7 @@ impl Runner<'_> {
                 bytes(&groups),
                 bytes(&vec![0.0; elements]),
                 bytes(&[0.0; 12]),
-                words(&[6, 0, 0, 0, u32::MAX, u32::MAX, u32::MAX]),
+                words(&Status { step: 6, slot: 2, ..Status::default() }.with_marks(3)),
             ];
             reduce.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
             let sums: Vec<f64> = groups.chunks(130).map(|g| g.iter().sum()).collect();
@@ -118,7 +118,7 @@ impl Runner<'_> {
                 Gather { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: Some(9) };
             let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
             let mut slots = [
-                words(&[0, 0, 4, 60, 0]),
+                words(&Status { epoch: 4, position: 60, ..Status::default() }.with_marks(1)),
                 bytes(&x),
                 bytes(&t),
                 bytes(&vec![0.0; 2 * 17 * 3]),
@@ -254,6 +254,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         rows: 100,
         batch: 100,
         tables: 0,
+        history: 4,
         scheduled: false,
         padded: false,
     };
@@ -263,9 +264,9 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     for t in 1..=4 {
         let gradient = numbers(elements, 10 + u64::from(t));
         slots[1] = bytes(&gradient);
-        slots[4] = words(&[t - 1, t, 0, 0, u32::MAX, u32::MAX]);
+        slots[4] = words(&Status { step: t - 1, updates: t, ..Status::default() }.with_marks(2));
         dispatch.run(gpu, &mut slots)?;
-        update.reference(t, &gradient, &mut parameters, &mut states);
+        update.reference(t.into(), &gradient, &mut parameters, &mut states);
         errors.push(deviation(&floats(&slots[2]), &parameters));
     }
     Ok(errors)

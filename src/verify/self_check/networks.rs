@@ -4,6 +4,7 @@ use super::{Runner, bytes, equal, floats, numbers, words};
 use crate::cpu::CpuTrainer;
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
 use crate::network::encoding::{Encoding, Grid};
 use crate::network::{Activation, Init, Mlp, Parameters};
@@ -44,10 +45,14 @@ impl Runner<'_> {
             let ema = Ema { elements: 67, decay: 0.9 };
             for t in 1..=4_u32 {
                 let values = numbers(67, t.into());
-                let mut slots = [bytes(&values), words(&[0, t, 0, 0, 0]), bytes(&kept)];
+                let mut slots = [
+                    bytes(&values),
+                    words(&Status { updates: t, ..Status::default() }.with_marks(1)),
+                    bytes(&kept),
+                ];
                 ema.dispatch()?.run(gpu, &mut slots)?;
                 kept = floats(&slots[2]);
-                ema.reference(t, &values, &mut expected);
+                ema.reference(t.into(), &values, &mut expected);
                 errors.push(deviation(&kept, &expected));
             }
             Ok(errors)
