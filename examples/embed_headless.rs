@@ -313,7 +313,7 @@ impl App {
         budget: &mut FrameBudget,
         draws: &Draws,
         clock: Option<&Clock>,
-    ) -> (wgrad::FrameReport, Option<f64>) {
+    ) -> wgrad::Result<(wgrad::FrameReport, Option<f64>)> {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
         if let Some(clock) = clock {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -325,7 +325,7 @@ impl App {
                 }),
             });
         }
-        let frame = budget.record(trainer, &mut encoder);
+        let frame = budget.record(trainer, &mut encoder)?;
         let view = self.target.create_view(&Default::default());
         {
             let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
@@ -363,7 +363,7 @@ impl App {
             let delay = ticks[1].saturating_sub(ticks[0]) as f64;
             Some(delay * f64::from(self.gpu.queue().get_timestamp_period()) / 1e6)
         });
-        (frame, delay)
+        Ok((frame, delay))
     }
 
     /// What a staging buffer holds, once the GPU is done.
@@ -424,7 +424,7 @@ impl App {
         film.set_repeat(Repeat::Infinite).map_err(failed)?;
         let mut steps = 0;
         for _ in 0..asked.frames {
-            steps += self.frame(&mut trainer, &mut budget, &draws, None).0.steps;
+            steps += self.frame(&mut trainer, &mut budget, &draws, None)?.0.steps;
             let delay = Delay::from_numer_denom_ms(50, 1);
             film.encode_frame(Frame::from_parts(self.picture()?, 0, 0, delay)).map_err(failed)?;
         }
@@ -462,7 +462,7 @@ impl App {
             // A budget starts with a few frames that only learn what a step costs.
             for frame in 0..asked.measured + 30 {
                 next += Duration::from_micros(16_667);
-                let (told, delay) = self.frame(trainer, budget, draws, Some(&clock));
+                let (told, delay) = self.frame(trainer, budget, draws, Some(&clock))?;
                 cost = told.step.or(cost);
                 if frame >= 30 {
                     delays.extend(delay);
@@ -472,10 +472,10 @@ impl App {
                 next = next.max(Instant::now() - Duration::from_micros(16_667));
             }
             delays.sort_by(f64::total_cmp);
-            (delays, steps, cost)
+            Ok::<_, wgrad::Error>((delays, steps, cost))
         };
-        let (without, ..) = run(false);
-        let (with, steps, cost) = run(true);
+        let (without, ..) = run(false)?;
+        let (with, steps, cost) = run(true)?;
         let ms = |delays: &[f64]| {
             let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
             format!(

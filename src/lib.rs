@@ -56,7 +56,7 @@
 //! | train on, and predict into, the application's buffers and textures | [`Trainer::with_buffers`], [`Trainer::inference`] |
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
-//! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::device_lost`] |
+//! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |
 //! | save and load | [`Parameters`] (safetensors) |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
@@ -125,7 +125,7 @@ pub use wgpu;
 pub use cpu::CpuTrainer;
 pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
-pub use gpu::{Gpu, Prepared};
+pub use gpu::{Gpu, LostHandle, Prepared};
 pub use kernels::Capabilities;
 pub use network::{Activation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved};
 pub use numeric::Real;

@@ -546,7 +546,7 @@ fn a_frame_budget_counts_its_steps() {
             // An encoder that is never submitted costs nothing but its own steps.
             if frame == 20 {
                 let mut dropped = device.create_command_encoder(&Default::default());
-                budget.record(&mut trainer, &mut dropped);
+                budget.record(&mut trainer, &mut dropped).unwrap();
             }
             if frame == 30 {
                 budget.pause()
@@ -557,7 +557,7 @@ fn a_frame_budget_counts_its_steps() {
                 budget.set_max_steps(3);
             }
             record(&gpu, |encoder| {
-                let frame = budget.record(&mut trainer, encoder);
+                let frame = budget.record(&mut trainer, encoder).unwrap();
                 recorded += frame.steps;
                 told.push(frame);
             });
@@ -575,6 +575,50 @@ fn a_frame_budget_counts_its_steps() {
         assert!(told[40..].iter().all(|frame| frame.steps <= 3));
         assert!(told[..30].iter().map(|frame| frame.steps).max() > Some(0), "{told:?}");
         assert!(told[59].measured.is_some() && told[59].step.is_some(), "{:?}", told[59]);
+    }
+}
+
+/// The application records before each step, in frames that are measured or not.
+#[test]
+fn a_frame_budget_calls_back_before_each_step() {
+    for timestamps in [wgpu::Features::TIMESTAMP_QUERY, wgpu::Features::empty()] {
+        let (device, queue) = application_with(timestamps, wgpu::Limits::default());
+        let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+        let [mut trainer, mut other] =
+            [small(&gpu, 1, Strategy::Auto), small(&gpu, 2, Strategy::Auto)];
+        let mut budget = FrameBudget::new(&gpu, Duration::from_secs(1)).unwrap();
+        budget.set_max_steps(5);
+        let mut calls = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..30 {
+            record(&gpu, |encoder| {
+                let frame = budget
+                    .record_with(&mut trainer, encoder, |encoder, step| {
+                        other.record(encoder, 1);
+                        calls.push(step);
+                    })
+                    .unwrap();
+                expected.extend(0..frame.steps);
+            });
+            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        }
+        assert!(calls.len() > 30 && calls == expected, "{calls:?}");
+        for trainer in [&mut trainer, &mut other] {
+            let losses = trainer.losses().unwrap();
+            assert_eq!(losses.of_model(0).count(), calls.len());
+        }
+        assert!(
+            budget
+                .record(
+                    &mut small(&gpu, 1, Strategy::Auto),
+                    &mut device.create_command_encoder(&Default::default())
+                )
+                .is_ok()
+        );
+        let mut elsewhere = small(common::gpu(), 1, Strategy::Auto);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let error = budget.record(&mut elsewhere, &mut encoder).unwrap_err().to_string();
+        assert!(error.contains("of another device"), "{error}");
     }
 }
 
@@ -623,7 +667,7 @@ fn a_loss_is_told_once() {
     let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
     let mut trainer = small(&gpu, 1, Strategy::Auto);
     let mut model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
-    gpu.device_lost();
+    gpu.lost_handle().device_lost();
     assert_eq!(trainer.train(1), Err(Error::DeviceLost));
     assert_eq!(trainer.losses(), Err(Error::DeviceLost));
     assert_eq!(trainer.warm_up(), Err(Error::DeviceLost));

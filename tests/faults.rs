@@ -6,9 +6,11 @@
 mod common;
 
 use approx::assert_abs_diff_eq;
+use std::time::Duration;
+use wgrad::kernels::Matmul;
 use wgrad::{
-    Activation, Batch, CpuTrainer, Data, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer,
-    Parameters, Strategy, Train, TrainBase, Trainer, Training,
+    Activation, Batch, CpuTrainer, Data, Dataset, Error, FrameBudget, Gpu, Init, Loss, Mlp, Model,
+    Optimizer, Output, Parameters, Strategy, Train, TrainBase, Trainer, Training, self_check,
 };
 
 for_every_strategy! {
@@ -228,28 +230,142 @@ fn logits_of_ten_thousand_stay_finite(strategy: Strategy) {
     }
 }
 
-/// A device that is destroyed says so in every call that waits.
+/// Every call on a device that is destroyed, with wgpu's own handler of uncaptured errors, which
+/// panics.
 fn a_lost_device_is_an_error(strategy: Strategy) {
+    // What a call finds depends on what the ones before it left: each is the first once, under one of
+    // the strategies.
+    for first in (strategy as usize % 3..LOST_CALLS).step_by(3) {
+        // An application's device: nobody has told the crate of the loss.
+        let own = Gpu::new().unwrap();
+        let gpu = Gpu::from_wgpu(own.device(), own.queue()).unwrap();
+        let (mlp, training, data) = article();
+        let training = training.strategy(strategy).ema(0.9);
+        let training = if strategy == Strategy::Resident {
+            Training { ema: None, ..training }
+        } else {
+            training
+        };
+        let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+        let parameters = trainer.parameters().unwrap();
+        let mut model = Model::new(&gpu, &parameters).unwrap();
+        let mut budget = FrameBudget::new(&gpu, Duration::from_millis(1)).unwrap();
+        let buffer = gpu.buffer("rows", 64).unwrap();
+        let product = Matmul::new(2, 2, 2).dispatches(gpu.capabilities()).unwrap();
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        budget.record(&mut trainer, &mut encoder).unwrap();
+        gpu.queue().submit([encoder.finish()]);
+        trainer.train(10).unwrap();
+        if first % 2 == 0 {
+            // Something is under way when the device goes.
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            trainer.record(&mut encoder, 100);
+            gpu.queue().submit([encoder.finish()]);
+        }
+        gpu.device().destroy();
+        for call in first..first + LOST_CALLS {
+            let y = || Output::Buffer(buffer.slice(..));
+            let lost = match call % LOST_CALLS {
+                0 => trainer.train(10),
+                1 => trainer.losses().map(drop),
+                2 => trainer.parameters().map(drop),
+                3 => trainer.gradients().map(drop),
+                4 => trainer.input_gradient().map(drop),
+                5 => trainer.predict(&[0.0, 0.0]).map(drop),
+                6 => model.predict(&[0.0, 0.0]).map(drop),
+                7 => trainer.health().map(drop),
+                8 => trainer.set_parameters(&parameters),
+                9 => trainer.set_optimizer(training.optimizer),
+                10 => trainer.restart(&parameters),
+                11 => trainer.snapshot().map(drop),
+                12 => Trainer::new(&gpu, &mlp, &training, &data).map(drop),
+                13 => Model::new(&gpu, &parameters).map(drop),
+                14 => FrameBudget::new(&gpu, Duration::ZERO).map(drop),
+                15 => trainer.warm_up().map(drop),
+                16 => trainer.diverged().map(drop),
+                17 => trainer.inference(2, buffer.slice(..), y()).map(drop),
+                18 => gpu.buffer("one", 16).map(drop),
+                19 => gpu.check(),
+                20 => trainer.profile().map(drop),
+                21 if training.ema.is_none() => continue,
+                21 => trainer.ema_parameters().map(drop),
+                22 => product[0].run(&gpu, &mut vec![vec![0; 16]; 4]),
+                23 => model.inference(2, buffer.slice(..), y()).map(drop),
+                _ => {
+                    assert!(!self_check(&gpu).passed());
+                    continue;
+                }
+            };
+            assert_eq!(lost, Err(Error::DeviceLost), "{strategy:?}: call {call} from {first}");
+        }
+        // Recording does not panic; the application learns of the loss from wgpu.
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        trainer.record(&mut encoder, 3);
+        let _ = budget.record(&mut trainer, &mut encoder);
+        drop(encoder.finish());
+    }
+}
+
+const LOST_CALLS: usize = 25;
+
+/// A device that goes while another thread trains, at any moment.
+#[test]
+fn a_device_lost_under_way_is_an_error() {
+    let (mlp, training, data) = article();
+    for after in 0..40 {
+        let own = Gpu::new().unwrap();
+        let gpu = Gpu::from_wgpu(own.device(), own.queue()).unwrap();
+        let training = training.clone().strategy(Strategy::ALL[after % 3]);
+        let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+        let device = gpu.device().clone();
+        let destroyer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_micros(300 * after as u64));
+            device.destroy();
+        });
+        let fault = loop {
+            let step = trainer.train(2).and_then(|()| trainer.predict(&[0.5, 0.5]));
+            if let Err(fault) = step.and_then(|_| trainer.losses()) {
+                break fault;
+            }
+        };
+        assert_eq!(fault, Error::DeviceLost, "after {after}");
+        destroyer.join().unwrap();
+    }
+}
+
+/// The application's callback in another thread's poll may take long: that is no loss.
+#[test]
+fn a_slow_callback_is_no_lost_device() {
     let gpu = Gpu::new().unwrap();
     let (mlp, training, data) = article();
-    let training = training.strategy(strategy);
     let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
-    let mut model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
-    trainer.train(10).unwrap();
-    gpu.device().destroy();
-    assert_eq!(trainer.train(10), Err(Error::DeviceLost));
-    assert_eq!(trainer.losses(), Err(Error::DeviceLost));
-    assert_eq!(trainer.parameters(), Err(Error::DeviceLost));
-    assert_eq!(trainer.gradients(), Err(Error::DeviceLost));
-    assert_eq!(trainer.input_gradient(), Err(Error::DeviceLost));
-    assert_eq!(trainer.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
-    assert_eq!(model.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
-    assert!(trainer.health().is_err());
-    // Recording does not panic; the application learns of the loss from wgpu.
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    trainer.record(&mut encoder, 3);
-    drop(encoder.finish());
-    assert!(Trainer::new(&gpu, &mlp, &training, &data).and_then(|mut t| t.train(1)).is_err());
+    let (started, waits) = std::sync::mpsc::channel();
+    let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    staging.map_async(wgpu::MapMode::Read, .., move |_| {
+        started.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+    });
+    let device = gpu.device().clone();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let polls = stop.clone();
+    let poller = std::thread::spawn(move || {
+        while !polls.load(std::sync::atomic::Ordering::Relaxed) {
+            let _ = device.poll(wgpu::PollType::Poll);
+            std::thread::yield_now();
+        }
+    });
+    waits.recv().unwrap();
+    for _ in 0..50 {
+        trainer.train(3).unwrap();
+        trainer.losses().unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    poller.join().unwrap();
 }
 
 /// More rows than a slice of a prediction takes, for a population.

@@ -15,7 +15,7 @@ pub(crate) fn make_buffers(gpu: &Gpu, plan: &[(Buffer, u64)], buffers: &mut Buff
             let made = if *name == Buffer::Hyper {
                 gpu.uniform(&name.to_string(), &vec![0; crate::numeric::narrow(*bytes)])?
             } else {
-                gpu.buffer(&name.to_string(), *bytes)?
+                gpu.storage(&name.to_string(), *bytes)?
             };
             buffers.insert(*name, made.into());
         }

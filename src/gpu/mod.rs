@@ -6,6 +6,7 @@ mod bound;
 mod pipeline;
 mod range;
 mod readback;
+mod reports;
 mod run;
 
 #[cfg(not(target_family = "wasm"))]
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Capabilities;
 use crate::numeric::{narrow, wide};
 use pipeline::Pipeline;
+use reports::Reports;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -27,9 +29,12 @@ use std::task::{Context, Poll, Waker};
 
 /// A device and its queue: the application's, or ones made here.
 ///
-/// A clone is the same device, and shares its compiled kernels. The crate never touches the
-/// device-lost callback or the uncaptured-error handler; what it creates is created inside an
-/// error scope of its own, so that a failure comes back as an [`Error`].
+/// A clone is the same device, and shares its compiled kernels. The crate never touches an
+/// application's device-lost callback or uncaptured-error handler. What it creates is created inside
+/// an error scope of its own, so that a failure comes back as an [`Error`].
+///
+/// A browser reports errors late. There the next call that waits for the GPU returns what was
+/// reported until then, and [`Gpu::check_async`] asks for it.
 #[derive(Clone)]
 pub struct Gpu {
     device: wgpu::Device,
@@ -38,7 +43,24 @@ pub struct Gpu {
     capabilities: Capabilities,
     pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
     cache: Option<wgpu::PipelineCache>,
-    lost: Arc<AtomicBool>,
+    lost: LostHandle,
+    reports: Arc<Mutex<Reports>>,
+}
+
+/// Tells a [`Gpu`], its clones, trainers and models that the device is lost. It may be sent to
+/// another thread, in a browser too.
+#[derive(Debug, Clone, Default)]
+pub struct LostHandle(Arc<AtomicBool>);
+
+impl LostHandle {
+    /// The device is lost: from now on all calls return [`Error::DeviceLost`] at once.
+    pub fn device_lost(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Debug for Gpu {
@@ -109,7 +131,10 @@ impl Gpu {
             .request_device(&descriptor)
             .await
             .map_err(|error| Error::NoGpu(error.to_string()))?;
-        Self::from_wgpu(&device, &queue)
+        let gpu = Self::from_wgpu(&device, &queue)?;
+        let lost = gpu.lost_handle();
+        device.set_device_lost_callback(move |_, _| lost.device_lost());
+        Ok(gpu)
     }
 
     /// The application's device and queue, whatever features and limits it asked for.
@@ -164,7 +189,8 @@ impl Gpu {
             info,
             pipelines: Arc::default(),
             cache: None,
-            lost: Arc::default(),
+            lost: LostHandle::default(),
+            reports: Arc::default(),
         })
     }
 
@@ -215,18 +241,49 @@ impl Gpu {
         self
     }
 
-    /// Tells this and all its clones, trainers and models that the device is lost: from now on
-    /// their calls return [`Error::DeviceLost`] at once. To be called from the application's
-    /// device-lost callback; without it the first call that needs the device finds out.
+    /// A handle for the application's device-lost callback. A device made by [`Gpu::new`] has such a
+    /// callback already. Without one, each call finds out by itself that the device is lost; in a
+    /// browser only calls that wait do.
     ///
     /// ```no_run
     /// # fn on(gpu: &wgrad::Gpu, device: &wgpu::Device) {
-    /// let lost = gpu.clone();
+    /// let lost = gpu.lost_handle();
     /// device.set_device_lost_callback(move |_, _| lost.device_lost());
     /// # }
     /// ```
-    pub fn device_lost(&self) {
-        self.lost.store(true, Ordering::Relaxed);
+    pub fn lost_handle(&self) -> LostHandle {
+        self.lost.clone()
+    }
+
+    /// Waits for the device's reports on all calls until now. Only a browser reports late.
+    ///
+    /// # Errors
+    /// The first error that was reported and that no other call has returned; a lost device.
+    pub async fn check_async(&self) -> Result<()> {
+        std::future::poll_fn(|context| self.poll_reports(context.waker())).await?;
+        self.check_present()
+    }
+
+    /// [`Gpu::check_async`], blocking.
+    ///
+    /// # Errors
+    /// A lost device.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn check(&self) -> Result<()> {
+        pollster::block_on(self.check_async())
+    }
+
+    /// The first error among all reports, once they have come.
+    fn poll_reports(&self, waker: &Waker) -> Poll<Result<()>> {
+        lock(&self.reports).poll(waker).map(|error| match error {
+            None => Ok(()),
+            Some((what, error)) => Err(self.error(&what, error)),
+        })
+    }
+
+    /// Checks that the device is not lost.
+    pub(crate) fn check_present(&self) -> Result<()> {
+        if self.is_lost() { Err(Error::DeviceLost) } else { Ok(()) }
     }
 
     /// Kernels compiled until now.
@@ -248,8 +305,15 @@ impl Gpu {
     /// small enough, of at least four bytes.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::OutOfMemory`].
+    /// [`Error::TooLarge`], [`Error::OutOfMemory`], a lost device.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let buffer = self.storage(label, bytes)?;
+        self.check_present()?;
+        Ok(buffer)
+    }
+
+    /// [`Gpu::buffer`], of a device that may be lost.
+    pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::UNIFORM
             | wgpu::BufferUsages::COPY_SRC
@@ -280,31 +344,58 @@ impl Gpu {
 
     /// What `make` returns, or what wgpu reported while it ran.
     pub(crate) fn guarded<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
-        if self.lost.load(Ordering::Relaxed) {
+        if self.lost.is_lost() {
             return Err(Error::DeviceLost);
         }
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let made = make();
-        let reported = [internal.pop(), validation.pop(), memory.pop()];
-        // On the web errors arrive later; there they go to the application's handler as always.
-        let now = |future| poll_once(future).flatten();
-        match reported.into_iter().find_map(now) {
+        match self.answer(what, [internal, validation, memory]) {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(what.into())),
-            Some(_) if self.is_lost() => Err(Error::DeviceLost),
-            Some(error) => Err(Error::Wgpu { what: what.into(), message: error.to_string() }),
+            Some(error) => Err(self.error(what, error)),
+        }
+    }
+
+    /// Pops scopes. Returns what they report now, and keeps what they will report later.
+    fn answer<const N: usize>(
+        &self,
+        what: &str,
+        scopes: [wgpu::ErrorScopeGuard; N],
+    ) -> Option<wgpu::Error> {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut found = None;
+        for scope in scopes {
+            let mut report = Box::pin(scope.pop());
+            match report.as_mut().poll(&mut context) {
+                Poll::Ready(error) => found = found.or(error),
+                Poll::Pending => lock(&self.reports).add(what, report),
+            }
+        }
+        found
+    }
+
+    fn error(&self, what: &str, error: wgpu::Error) -> Error {
+        match error {
+            wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(what.into()),
+            _ if self.is_lost() => Error::DeviceLost,
+            error => Error::Wgpu { what: what.into(), message: error.to_string() },
         }
     }
 
     /// Whether the device is lost. wgpu tells only the callback, which is the application's; but
-    /// what a lost device creates is invalid without a report of its creation.
+    /// what a lost device creates is invalid without a report of its creation. A browser says
+    /// nothing of a lost device's objects.
     fn is_lost(&self) -> bool {
+        if self.lost.is_lost() || cfg!(target_family = "wasm") {
+            return self.lost.is_lost();
+        }
         let report = |work: &dyn Fn()| {
-            let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+            use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+            let [memory, validation, internal] =
+                [OutOfMemory, Validation, Internal].map(|kind| self.device.push_error_scope(kind));
             work();
-            poll_once(scope.pop()).flatten().is_some()
+            self.answer("a probe", [internal, validation, memory]).is_some()
         };
         let probe = std::cell::OnceCell::new();
         let refused = report(&|| {
@@ -322,7 +413,10 @@ impl Gpu {
                 probe.map_async(wgpu::MapMode::Read, .., |_| ());
             }
         });
-        invalid && !refused
+        if invalid && !refused {
+            self.lost.device_lost();
+        }
+        self.lost.is_lost()
     }
 
     /// Writes `bytes` at `offset` before the next submission.
@@ -359,7 +453,7 @@ impl Gpu {
 
     /// A storage buffer that holds `bytes`.
     pub(crate) fn buffer_with(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
-        let buffer = self.buffer(label, wide(bytes.len()))?;
+        let buffer = self.storage(label, wide(bytes.len()))?;
         self.write(&buffer, 0, bytes)?;
         Ok(buffer)
     }
@@ -377,13 +471,4 @@ impl Gpu {
 /// A poisoned lock still guards whole values: each is written in one assignment.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The future's result if it is ready now.
-fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut context = Context::from_waker(Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }

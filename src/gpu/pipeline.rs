@@ -121,6 +121,7 @@ impl Gpu {
     ) -> Result<Prepared> {
         let bindings = buffers.iter().cloned().map(wgpu::BindingResource::Buffer).collect();
         let mut prepared = self.prepare_all(&[(dispatch, bindings)])?;
+        self.check_present()?;
         prepared.pop().ok_or(Error::DeviceLost)
     }
 

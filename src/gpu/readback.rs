@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, lock};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -54,7 +53,8 @@ struct Mapped {
     idle: u32,
 }
 
-/// Looks at an empty queue after which a readback is given up: a tenth of a second or more.
+/// Looks at an empty queue after which the device is asked whether it is lost: a tenth of a second
+/// or more.
 const MAX_IDLE: u32 = 2000;
 
 impl Future for Readback {
@@ -64,7 +64,7 @@ impl Future for Readback {
         let Some(staging) = &self.staging else {
             return Poll::Ready(Ok(Vec::new()));
         };
-        if self.gpu.lost.load(Ordering::Relaxed) {
+        if self.gpu.lost.is_lost() {
             return Poll::Ready(Err(Error::DeviceLost));
         }
         if cfg!(not(target_family = "wasm")) && lock(&self.state).result.is_none() {
@@ -76,31 +76,39 @@ impl Future for Readback {
             };
             let mut state = lock(&self.state);
             if state.result.is_none() {
-                // Nothing is under way and still no answer: none will come.
+                // Nothing is under way and still no answer. Either none will come, or another
+                // thread's poll has taken it along and is busy with callbacks before it.
                 state.idle = if empty { state.idle + 1 } else { 0 };
-                if state.idle > MAX_IDLE {
-                    return Poll::Ready(Err(Error::DeviceLost));
+                let ask = state.idle > MAX_IDLE;
+                if ask {
+                    state.idle = 0;
                 }
                 drop(state);
+                if ask {
+                    self.gpu.check_present()?;
+                }
                 std::thread::sleep(std::time::Duration::from_micros(50));
             }
         }
         let mut state = lock(&self.state);
-        match state.result {
-            None => {
-                state.waker = Some(context.waker().clone());
-                if cfg!(not(target_family = "wasm")) {
-                    context.waker().wake_by_ref();
-                }
-                Poll::Pending
+        let Some(mapped) = state.result else {
+            state.waker = Some(context.waker().clone());
+            if cfg!(not(target_family = "wasm")) {
+                context.waker().wake_by_ref();
             }
-            Some(false) => Poll::Ready(Err(Error::DeviceLost)),
-            Some(true) => {
-                drop(state);
-                let bytes = staging.get_mapped_range(..).map(|view| view.to_vec());
-                staging.unmap();
-                Poll::Ready(bytes.map_err(|_| Error::DeviceLost))
-            }
+            return Poll::Pending;
+        };
+        drop(state);
+        // What was reported of the calls before explains a failure, and an answer without meaning.
+        std::task::ready!(self.gpu.poll_reports(context.waker()))?;
+        if !mapped {
+            return Poll::Ready(Err(Error::DeviceLost));
         }
+        let bytes = self.gpu.guarded("a readback", || {
+            let bytes = staging.get_mapped_range(..).map(|view| view.to_vec());
+            staging.unmap();
+            bytes
+        })?;
+        Poll::Ready(bytes.map_err(|_| Error::DeviceLost))
     }
 }

@@ -15,7 +15,7 @@ pub(crate) async fn on_gpu(trainer: &Trainer) -> Result<Health> {
     let (mlp, models, batch) = (trainer.mlp(), trainer.training().models, trainer.plan().batch());
     let gpu = trainer.gpu();
     let run = async |dispatch: Dispatch, input: Buffer, bytes: u64| {
-        let output = gpu.buffer("health", bytes)?;
+        let output = gpu.storage("health", bytes)?;
         let input = trainer.get(input)?.as_entire_buffer_binding();
         let prepared = gpu.prepare(&dispatch, &[input, output.as_entire_buffer_binding()])?;
         gpu.submit(|encoder| {

@@ -65,7 +65,9 @@ impl Inference {
         let format = texels.as_ref().map(|(_, format, width)| (*format, *width));
         let plan = Prediction::whole(mlp, models, rows, format, gpu.capabilities())?;
         let view = texels.as_ref().map(|(view, ..)| view);
-        Ok(Self { prepared: bind(gpu, &plan.stages, &mut buffers, view)? })
+        let prepared = bind(gpu, &plan.stages, &mut buffers, view)?;
+        gpu.check_present()?;
+        Ok(Self { prepared })
     }
 
     /// Records the pass: no submit, no poll, no allocation, [`Inference::dispatches`] dispatches in

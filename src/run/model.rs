@@ -35,11 +35,13 @@ impl Model {
         // Whole vectors of four, as a WGSL function binds them.
         let mut values = parameters.values().to_vec();
         values.resize(values.len().next_multiple_of(4), 0.0);
+        let buffer = gpu.buffer_with("parameters", bytemuck::cast_slice(&values))?;
+        gpu.check_present()?;
         Ok(Self {
             gpu: gpu.clone(),
             mlp: parameters.mlp().clone(),
             models: parameters.models(),
-            parameters: gpu.buffer_with("parameters", bytemuck::cast_slice(&values))?,
+            parameters: buffer,
             predictor: None,
         })
     }

@@ -157,7 +157,8 @@ impl Trainer {
     /// # Errors
     /// Parameters of another network or number of models.
     pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.upload_parameters(parameters)
+        self.upload_parameters(parameters)?;
+        self.gpu.check_present()
     }
 
     /// [`TrainBase::set_optimizer`].
@@ -167,6 +168,7 @@ impl Trainer {
     pub fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
         check_optimizer(self.training.optimizer, optimizer)?;
         self.upload_hyperparameters(optimizer)?;
+        self.gpu.check_present()?;
         self.training.optimizer = optimizer;
         Ok(())
     }
@@ -259,9 +261,10 @@ impl Trainer {
     /// [`Error::OutOfMemory`], a lost device.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let source = self.parameters.clone();
-        let copy = self.gpu.buffer("a snapshot of the parameters", source.size())?;
+        let copy = self.gpu.storage("a snapshot of the parameters", source.size())?;
         let snapshot = Snapshot { source, copy };
         self.gpu.submit(|encoder| snapshot.record(encoder))?;
+        self.gpu.check_present()?;
         Ok(snapshot)
     }
 
@@ -326,6 +329,7 @@ impl Trainer {
                 encoder.copy_buffer_to_buffer(&self.parameters, 0, ema, 0, ema.size());
             }
         })?;
+        self.gpu.check_present()?;
         self.start_log(header.run);
         self.unread = 0;
         Ok(())

@@ -69,7 +69,7 @@ impl Trainer {
         use Buffer::{EmaParameters, Losses, Parameters, States, Status, TableSums};
         let changed = [Parameters, States, Status, Losses, EmaParameters, TableSums];
         let kept = changed.into_iter().filter_map(|name| self.buffer(name)).map(|buffer| {
-            Ok([buffer.clone(), self.gpu.buffer("what steps change", buffer.size())?])
+            Ok([buffer.clone(), self.gpu.storage("what steps change", buffer.size())?])
         });
         let kept = kept.collect::<Result<Vec<_>>>()?;
         self.gpu.submit(|encoder| {

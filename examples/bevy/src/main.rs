@@ -175,7 +175,9 @@ fn train(shared: Res<Learner>, device: Res<RenderDevice>, queue: Res<RenderQueue
     let mut learner = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((trainer, budget)) = learner.as_mut() {
         let mut encoder = device.create_command_encoder(&Default::default());
-        budget.record(trainer, &mut encoder);
+        if let Err(error) = budget.record(trainer, &mut encoder) {
+            error!("{error}");
+        }
         queue.submit([encoder.finish()]);
     }
 }

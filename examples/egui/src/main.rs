@@ -65,6 +65,7 @@ struct Scene {
     points: wgpu::RenderPipeline,
     curve: wgpu::RenderPipeline,
     told: FrameReport,
+    fault: Option<Error>,
     steps: u64,
 }
 
@@ -196,6 +197,7 @@ impl App {
             trainer,
             budget,
             told: FrameReport::default(),
+            fault: None,
             steps: 0,
         })
     }
@@ -306,7 +308,7 @@ impl eframe::App for App {
                 }
                 Ok(())
             });
-            if let Err(error) = done {
+            if let Some(error) = done.err().or(scene.fault.take()) {
                 self.message = Some(error.to_string());
             }
         }
@@ -348,7 +350,10 @@ impl CallbackTrait for Part {
     ) -> Vec<wgpu::CommandBuffer> {
         // Once a frame, into egui's own encoder, before its pass.
         if let (Self::Map, Some(scene)) = (self, resources.get_mut::<Scene>()) {
-            scene.told = scene.budget.record(&mut scene.trainer, encoder);
+            match scene.budget.record(&mut scene.trainer, encoder) {
+                Ok(told) => scene.told = told,
+                Err(fault) => (scene.told, scene.fault) = (FrameReport::default(), Some(fault)),
+            }
             scene.steps += u64::from(scene.told.steps);
         }
         Vec::new()

@@ -3,13 +3,13 @@
 mod pace;
 mod timer;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::numeric::{duration, nanoseconds};
 use crate::run::Trainer;
 use pace::{MAX_STEPS, Pace};
 use std::time::Duration;
-use timer::{Queries, Timer};
+use timer::{Before, Queries, Timer};
 
 /// What [`FrameBudget::record`] did, and what it knew.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,10 +21,14 @@ pub struct FrameReport {
     pub measured: Option<(u32, Duration)>,
     /// What it takes a step to cost.
     pub step: Option<Duration>,
+    /// What it takes a frame's steps to cost whatever their number: the launch.
+    pub launch: Option<Duration>,
 }
 
 /// Trains for at most a given time in each frame: records as many steps as fit, one at least every
-/// so often, and learns from each frame what a step costs. It never waits.
+/// so often. It never waits. From the frames it learns what a launch costs and what a step costs.
+/// Where a launch costs more than the time, some frames train nothing, and the others take as many
+/// steps as fit in the time beside the launch.
 ///
 /// On a device with `Features::TIMESTAMP_QUERY` the GPU's own clock is read round the steps. Without
 /// it the time from a call until wgpu reports its submission as done stands for the frame: the
@@ -38,13 +42,14 @@ pub struct FrameReport {
 /// let mut budget = wgrad::FrameBudget::new(gpu, Duration::from_millis(2))?;
 /// // in each frame
 /// let mut encoder = gpu.device().create_command_encoder(&Default::default());
-/// let frame = budget.record(&mut trainer, &mut encoder);
+/// let frame = budget.record(&mut trainer, &mut encoder)?;
 /// println!("{} steps", frame.steps);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct FrameBudget {
+    gpu: Gpu,
     pace: Pace,
     timer: Timer,
     paused: bool,
@@ -59,7 +64,9 @@ impl FrameBudget {
     pub fn new(gpu: &Gpu, time: Duration) -> Result<Self> {
         let timed = gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let timer = if timed { Timer::Queries(Queries::new(gpu)?) } else { Timer::submissions() };
-        Ok(Self { pace: Pace::new(time), timer, paused: false, measured: None })
+        gpu.check_present()?;
+        let pace = Pace::new(time);
+        Ok(Self { gpu: gpu.clone(), pace, timer, paused: false, measured: None })
     }
 
     /// Leaves the GPU's clock alone: for any device.
@@ -101,17 +108,55 @@ impl FrameBudget {
 
     /// Records this frame's steps of `trainer`: no submit, no poll, no wait. The measurement comes
     /// back with one of the application's later submissions.
+    ///
+    /// # Errors
+    /// A trainer of another device, a lost device. Nothing is recorded then.
     pub fn record(
         &mut self,
         trainer: &mut Trainer,
         encoder: &mut wgpu::CommandEncoder,
-    ) -> FrameReport {
-        let rests = !self.paused && self.timer.read(&mut self.pace, &mut self.measured);
+    ) -> Result<FrameReport> {
+        self.record_frame(trainer, encoder, None)
+    }
+
+    /// Records this frame's steps of `trainer`, and calls `before` with the encoder and the number
+    /// of the step in this frame before it records each: for an application that samples new rows
+    /// for every step, or trains another network in turn. What `before` records counts as the step's
+    /// cost. The steps are recorded one by one, also where a plan could take several at once.
+    ///
+    /// # Errors
+    /// Those of [`FrameBudget::record`].
+    pub fn record_with(
+        &mut self,
+        trainer: &mut Trainer,
+        encoder: &mut wgpu::CommandEncoder,
+        mut before: impl FnMut(&mut wgpu::CommandEncoder, u32),
+    ) -> Result<FrameReport> {
+        self.record_frame(trainer, encoder, Some(&mut before))
+    }
+
+    fn record_frame(
+        &mut self,
+        trainer: &mut Trainer,
+        encoder: &mut wgpu::CommandEncoder,
+        before: Option<Before<'_>>,
+    ) -> Result<FrameReport> {
+        if trainer.gpu().device() != self.gpu.device() {
+            let what = "the trainer of a frame budget";
+            return Err(Error::argument(what, "of another device", "of the budget's"));
+        }
+        let rests =
+            !self.paused && self.timer.read(&self.gpu, &mut self.pace, &mut self.measured)?;
         let steps = if self.paused || rests { 0 } else { self.pace.next() };
         if steps > 0 || rests {
-            self.timer.record(trainer, encoder, steps);
+            self.timer.record(trainer, encoder, steps, before);
         }
-        let step = self.pace.cost().map(duration);
-        FrameReport { steps, measured: self.measured, step }
+        let cost = self.pace.cost();
+        Ok(FrameReport {
+            steps,
+            measured: self.measured,
+            step: cost.map(|cost| duration(cost.step)),
+            launch: cost.map(|cost| duration(cost.launch)),
+        })
     }
 }

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What an application records before each step.
+pub(super) type Before<'a> = &'a mut dyn FnMut(&mut wgpu::CommandEncoder, u32);
+
 #[derive(Debug)]
 pub(super) enum Timer {
     Queries(Queries),
@@ -33,14 +36,22 @@ impl Timer {
     }
 
     /// Takes what has been measured; whether this frame is to have no steps.
-    pub fn read(&mut self, pace: &mut Pace, measured: &mut Option<(u32, Duration)>) -> bool {
+    ///
+    /// # Errors
+    /// A lost device.
+    pub fn read(
+        &mut self,
+        gpu: &Gpu,
+        pace: &mut Pace,
+        measured: &mut Option<(u32, Duration)>,
+    ) -> Result<bool> {
         match self {
             Self::Queries(queries) => {
-                queries.read(|steps, time| {
+                queries.read(gpu, |steps, time| {
                     pace.measured(steps, time);
                     *measured = Some((steps, duration(time)));
-                });
-                false
+                })?;
+                Ok(false)
             }
             Self::Submissions { frames, done, rests } => {
                 (pace.growth, pace.loose) = (1.0 + 1.0 / 8.0, true);
@@ -59,8 +70,8 @@ impl Timer {
                     pace.measured(steps, time);
                     *measured = Some((steps, duration(time)));
                 }
-                *frames += 1;
-                *frames <= RESTS || frames.is_multiple_of(REST_EVERY)
+                *frames = frames.wrapping_add(1);
+                Ok(*frames <= RESTS || frames.is_multiple_of(REST_EVERY))
             }
         }
     }
@@ -70,11 +81,12 @@ impl Timer {
         trainer: &mut Trainer,
         encoder: &mut wgpu::CommandEncoder,
         taken: u32,
+        before: Option<Before<'_>>,
     ) {
         match self {
-            Self::Queries(queries) => queries.record(trainer, encoder, taken),
+            Self::Queries(queries) => queries.record(trainer, encoder, taken, before),
             Self::Submissions { done, .. } => {
-                trainer.record(encoder, taken);
+                record_steps(trainer, encoder, taken, before, None);
                 let (start, done) = (Instant::now(), done.clone());
                 encoder.on_submitted_work_done(move || {
                     lock(&done).push((taken, nanoseconds(start.elapsed())));
@@ -82,6 +94,35 @@ impl Timer {
             }
         }
     }
+}
+
+/// Records steps between two timestamps.
+fn record_steps(
+    trainer: &mut Trainer,
+    encoder: &mut wgpu::CommandEncoder,
+    steps: u32,
+    before: Option<Before<'_>>,
+    timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
+) {
+    let Some(before) = before else {
+        return trainer.record_timed(encoder, steps, timestamps);
+    };
+    // The application's passes are its own: empty ones take the timestamps.
+    let stamp = |encoder: &mut wgpu::CommandEncoder, begins: bool| {
+        let Some(writes) = &timestamps else { return };
+        let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+            query_set: writes.query_set,
+            beginning_of_pass_write_index: writes.beginning_of_pass_write_index.filter(|_| begins),
+            end_of_pass_write_index: writes.end_of_pass_write_index.filter(|_| !begins),
+        });
+        encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+    };
+    stamp(encoder, true);
+    for step in 0..steps {
+        before(encoder, step);
+        trainer.record(encoder, 1);
+    }
+    stamp(encoder, false);
 }
 
 /// Frames whose timestamps may be on their way at once; more are recorded without.
@@ -157,22 +198,28 @@ impl Queries {
     }
 
     /// Gives each measurement that has come back: steps and nanoseconds.
-    pub fn read(&mut self, mut give: impl FnMut(u32, f64)) {
+    ///
+    /// # Errors
+    /// A lost device.
+    pub fn read(&mut self, gpu: &Gpu, mut give: impl FnMut(u32, f64)) -> Result<()> {
         for slot in &self.slots {
             if slot.state.load(Ordering::Acquire) != READABLE {
                 continue;
             }
-            if let Ok(view) = slot.staging.get_mapped_range(..) {
-                let read: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
-                if let [begin, end] = read[..]
-                    && end > begin
-                {
-                    give(slot.steps, ticks(end - begin) * self.period);
-                }
+            let read: Vec<u64> = gpu.guarded("the timestamps of a frame budget", || {
+                let view = slot.staging.get_mapped_range(..);
+                let read = view.map(|view| bytemuck::pod_collect_to_vec(&view));
+                slot.staging.unmap();
+                read.unwrap_or_default()
+            })?;
+            if let [begin, end] = read[..]
+                && end > begin
+            {
+                give(slot.steps, ticks(end - begin) * self.period);
             }
-            slot.staging.unmap();
             slot.state.store(FREE, Ordering::Release);
         }
+        Ok(())
     }
 
     pub fn record(
@@ -180,18 +227,18 @@ impl Queries {
         trainer: &mut Trainer,
         encoder: &mut wgpu::CommandEncoder,
         steps: u32,
+        before: Option<Before<'_>>,
     ) {
         let free = |(_, slot): &(u32, &mut Slot)| slot.state.load(Ordering::Acquire) == FREE;
         let Some((index, slot)) = (0..).zip(&mut self.slots).find(free) else {
-            trainer.record(encoder, steps);
-            return;
+            return record_steps(trainer, encoder, steps, before, None);
         };
         let writes = wgpu::ComputePassTimestampWrites {
             query_set: &self.set,
             beginning_of_pass_write_index: Some(2 * index),
             end_of_pass_write_index: Some(2 * index + 1),
         };
-        trainer.record_timed(encoder, steps, Some(writes));
+        record_steps(trainer, encoder, steps, before, Some(writes));
         let at = u64::from(index) * wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
         encoder.resolve_query_set(&self.set, 2 * index..2 * index + 2, &self.resolved, at);
         encoder.copy_buffer_to_buffer(&self.resolved, at, &slot.staging, 0, 16);
