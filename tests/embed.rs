@@ -615,10 +615,109 @@ fn a_frame_budget_calls_back_before_each_step() {
                 )
                 .is_ok()
         );
-        let mut elsewhere = small(common::gpu(), 1, Strategy::Auto);
+    }
+}
+
+/// Objects of another device of the same instance are named; nothing reaches the handlers.
+#[test]
+fn objects_of_another_device_are_refused() {
+    let instance = wgpu::Instance::default();
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let [(own, own_queue), (other, other_queue)] = [(); 2].map(|()| {
+        let (device, queue) =
+            pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        device.on_uncaptured_error(std::sync::Arc::new(|error| {
+            eprintln!("uncaptured: {error}");
+            std::process::abort();
+        }));
+        (device, queue)
+    });
+    let gpu = Gpu::from_wgpu(&own, &own_queue).unwrap();
+    let elsewhere = Gpu::from_wgpu(&other, &other_queue).unwrap();
+    let mut trainer = small(&gpu, 1, Strategy::Auto);
+    let model = Model::new(&gpu, &trainer.parameters().unwrap()).unwrap();
+    let [mine, foreign] = [&own, &other].map(|device| storage(device, 1 << 16));
+    let texture = other.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: 4, height: 4, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8Unorm,
+        usage: wgpu::TextureUsages::STORAGE_BINDING,
+        view_formats: &[],
+    });
+    let mut encoder = own.create_command_encoder(&Default::default());
+    let mut budget = FrameBudget::new(&gpu, Duration::from_millis(1)).unwrap();
+    let mlp = trainer.mlp().clone();
+    let training = trainer.training().clone();
+    let shape = DataShape::shared(10);
+    let data = |inputs, targets| DataBuffers { shape, inputs, targets };
+    let product = Matmul::new(2, 2, 2).dispatches(gpu.capabilities()).unwrap();
+    let bindings = [&mine, &mine, &mine, &foreign].map(|b| b.as_entire_buffer_binding());
+    let results = [
+        Trainer::with_buffers(&gpu, &mlp, &training, data(mine.slice(..), foreign.slice(..)))
+            .map(drop),
+        trainer.inference(8, foreign.slice(..), Output::Buffer(mine.slice(..))).map(drop),
+        model.inference(8, mine.slice(..), Output::Buffer(foreign.slice(..))).map(drop),
+        trainer.inference(16, mine.slice(..), Output::Texture(&texture)).map(drop),
+        trainer.record_parameters(&mut encoder, foreign.slice(..)),
+        trainer.record_restart(&mut encoder, foreign.slice(..)),
+        budget.record(&mut small(&elsewhere, 1, Strategy::Auto), &mut encoder).map(drop),
+        gpu.prepare(&product[0], &bindings).map(drop),
+    ];
+    for (i, result) in results.into_iter().enumerate() {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("of another device"), "{i}: {error}");
+    }
+    trainer.record(&mut encoder, 2);
+    own_queue.submit([encoder.finish()]);
+    assert_eq!(trainer.losses().unwrap().values.len(), 2);
+}
+
+/// What is recorded keeps its order, whatever is called before the submit.
+#[test]
+fn recorded_changes_keep_their_order() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    for strategy in Strategy::ALL {
+        let [mut recorded, mut reference] = [small(&gpu, 2, *strategy), small(&gpu, 2, *strategy)];
+        let start = recorded.parameters().unwrap();
+        let source = storage(&device, 4 * start.values().len() as u64);
+        queue.write_buffer(&source, 0, bytemuck::cast_slice(start.values()));
+        let slow = Optimizer::adam(0.001);
+        // All in one encoder: the reference submits and waits in between.
+        record(&gpu, |encoder| {
+            recorded.record(encoder, 5);
+            recorded.record_optimizer(encoder, slow).unwrap();
+            recorded.record(encoder, 4);
+        });
+        reference.train(5).unwrap();
+        reference.set_optimizer(slow).unwrap();
+        reference.train(4).unwrap();
+        assert_eq!(recorded.training().optimizer, slow);
+        assert_eq!(recorded.losses().unwrap(), reference.losses().unwrap(), "{strategy:?}");
+        assert_eq!(recorded.parameters().unwrap(), reference.parameters().unwrap());
+        // A restart after more steps than before it: the losses are the new run's alone.
+        record(&gpu, |encoder| {
+            recorded.record(encoder, 3);
+            recorded.record_restart(encoder, source.slice(..)).unwrap();
+            recorded.record(encoder, 20);
+        });
+        reference.restart(&start).unwrap();
+        reference.train(20).unwrap();
+        assert_eq!(recorded.losses().unwrap(), reference.losses().unwrap(), "{strategy:?}");
+        assert_eq!(recorded.losses().unwrap().first_step, 0);
+        assert_eq!(recorded.parameters().unwrap(), reference.parameters().unwrap());
+        // One that is recorded and not submitted yet changes nothing.
         let mut encoder = device.create_command_encoder(&Default::default());
-        let error = budget.record(&mut elsewhere, &mut encoder).unwrap_err().to_string();
-        assert!(error.contains("of another device"), "{error}");
+        recorded.record_restart(&mut encoder, source.slice(..)).unwrap();
+        assert_eq!(recorded.losses().unwrap(), reference.losses().unwrap());
+        queue.submit([encoder.finish()]);
+        assert!(recorded.losses().unwrap().values.is_empty());
+        let mut encoder = device.create_command_encoder(&Default::default());
+        assert!(recorded.record_optimizer(&mut encoder, Optimizer::sgd(0.1)).is_err());
+        assert!(recorded.record_restart(&mut encoder, source.slice(4..)).is_err());
     }
 }
 

@@ -260,3 +260,107 @@ fn each_strategy_is_chosen_where_it_suits() {
         assert!(error.contains(&format!("under the {} strategy", strategy.name())), "{error}");
     }
 }
+
+/// Each limit of a device, one after the other, at each small value: what does not fit is named, and
+/// nothing reaches wgpu.
+#[test]
+fn any_limit_may_be_low() {
+    type Set = fn(&mut wgpu::Limits, u32);
+    macro_rules! limits {
+        ($($name:ident),*) => { [$((stringify!($name), (|l, value| l.$name = value as _) as Set)),*] };
+    }
+    let all = limits![
+        max_texture_dimension_2d,
+        max_texture_array_layers,
+        max_bind_groups,
+        max_bindings_per_bind_group,
+        max_storage_buffers_per_shader_stage,
+        max_storage_textures_per_shader_stage,
+        max_uniform_buffers_per_shader_stage,
+        max_uniform_buffer_binding_size,
+        max_storage_buffer_binding_size,
+        max_buffer_size,
+        max_compute_workgroup_storage_size,
+        max_compute_invocations_per_workgroup,
+        max_compute_workgroup_size_x,
+        max_compute_workgroup_size_y,
+        max_compute_workgroup_size_z,
+        max_compute_workgroups_per_dimension,
+        max_sampled_textures_per_shader_stage,
+        max_immediate_size
+    ];
+    let mut refused = std::collections::BTreeMap::new();
+    for (name, set) in all {
+        for value in [0, 1, 2, 3, 5, 7, 8, 63, 64, 255, 1024, 4096, 16_384] {
+            let mut limits = wgpu::Limits::default();
+            set(&mut limits, value);
+            let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+                required_limits: limits,
+                ..Default::default()
+            });
+            let uncaptured = Arc::new(AtomicUsize::new(0));
+            let counter = uncaptured.clone();
+            device.on_uncaptured_error(Arc::new(move |error| {
+                eprintln!("uncaptured: {error}");
+                counter.fetch_add(1, Ordering::Relaxed);
+            }));
+            let mut check = |result: Result<(), Error>| match result {
+                Ok(()) => (),
+                Err(Error::Limit { limit, .. }) => {
+                    *refused.entry(limit).or_insert(0) += 1;
+                }
+                Err(Error::TooLarge { .. } | Error::Argument { .. }) => (),
+                Err(other) => panic!("{name} of {value}: {other:?}"),
+            };
+            match Gpu::from_wgpu(&device, &queue) {
+                Err(error) => check(Err(error)),
+                Ok(gpu) => uses(&gpu, &mut check),
+            }
+            assert_eq!(uncaptured.load(Ordering::Relaxed), 0, "{name} of {value}");
+        }
+    }
+    // The test cannot pass by refusing nothing.
+    assert!(refused.len() >= 9, "{refused:?}");
+}
+
+/// What an application does with a device.
+fn uses(gpu: &Gpu, check: &mut impl FnMut(Result<(), Error>)) {
+    for strategy in Strategy::ALL {
+        for batch in [Batch::Full, Batch::Shuffled { size: 5, seed: 1 }] {
+            let training = training().models(2).batch(batch).strategy(*strategy);
+            match Trainer::new(gpu, &mlp(), &training, &data(9)) {
+                Err(error) => check(Err(error)),
+                Ok(mut trainer) => {
+                    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                    trainer.record(&mut encoder, 3);
+                    gpu.queue().submit([encoder.finish()]);
+                    check(pollster::block_on(trainer.losses_async()).map(drop));
+                    check(pollster::block_on(trainer.gradients_async()).map(drop));
+                    check(pollster::block_on(trainer.health_async()).map(drop));
+                    check(pollster::block_on(trainer.predict_async(&[0.0; 40])).map(drop));
+                    check(trainer.snapshot().map(drop));
+                }
+            }
+        }
+    }
+    let limits = gpu.limits();
+    let parameters = Parameters::new(mlp(), 1, vec![0.5; mlp().parameters()]).unwrap();
+    let (Ok(model), Ok(rows)) = (Model::new(gpu, &parameters), gpu.buffer("rows", 4 * 4 * 4))
+    else {
+        return;
+    };
+    if limits.max_texture_dimension_2d < 4 || limits.max_texture_array_layers < 1 {
+        return;
+    }
+    let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: 4, height: 1, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8Unorm,
+        usage: wgpu::TextureUsages::STORAGE_BINDING,
+        view_formats: &[],
+    });
+    check(model.inference(4, rows.slice(..), wgrad::Output::Texture(&texture)).map(drop));
+}

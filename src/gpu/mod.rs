@@ -18,9 +18,8 @@ pub(crate) use range::{BufferRange, check_usage};
 use crate::error::{Error, Result};
 use crate::kernels::Capabilities;
 use crate::numeric::{narrow, wide};
-use pipeline::Pipeline;
+use pipeline::Pipelines;
 use reports::Reports;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +40,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     capabilities: Capabilities,
-    pipelines: Arc<Mutex<HashMap<String, Pipeline>>>,
+    pipelines: Arc<Mutex<Pipelines>>,
     cache: Option<wgpu::PipelineCache>,
     lost: LostHandle,
     reports: Arc<Mutex<Reports>>,
@@ -138,6 +137,10 @@ impl Gpu {
     }
 
     /// The application's device and queue, whatever features and limits it asked for.
+    ///
+    /// Buffers and textures that it is given later must be of this device. Those of another device
+    /// of the same instance are refused. Those of another instance of wgpu it cannot tell: wgpu
+    /// numbers the objects of each instance by itself.
     ///
     /// # Errors
     /// [`Error::Limit`] where the device allows less than a kernel needs: 5 storage buffers a
@@ -286,9 +289,9 @@ impl Gpu {
         if self.is_lost() { Err(Error::DeviceLost) } else { Ok(()) }
     }
 
-    /// Kernels compiled until now.
+    /// Kernels compiled until now. The 256 that were used last are kept for what is made next.
     pub fn compiled(&self) -> usize {
-        lock(&self.pipelines).len()
+        lock(&self.pipelines).compiled
     }
 
     /// Whether the adapter is a program on the CPU, such as llvmpipe or SwiftShader.
@@ -379,7 +382,16 @@ impl Gpu {
         match error {
             wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(what.into()),
             _ if self.is_lost() => Error::DeviceLost,
-            error => Error::Wgpu { what: what.into(), message: error.to_string() },
+            error => {
+                let message = error.to_string();
+                // The words of wgpu, and those of a browser.
+                let foreign = ["doesn't match Device", "cannot be used with [Device"];
+                if foreign.iter().any(|words| message.contains(words)) {
+                    let found = "an object of another device";
+                    return Error::argument(what, found, "objects of this device");
+                }
+                Error::Wgpu { what: what.into(), message }
+            }
         }
     }
 

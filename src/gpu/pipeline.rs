@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, lock};
 use crate::kernels::{Access, Dispatch, Variant};
 use crate::numeric::{narrow, wide};
+use crate::training::Hyper;
+use std::collections::HashMap;
 use std::num::NonZero;
 
 /// A compiled kernel.
@@ -11,6 +13,46 @@ use std::num::NonZero;
 pub(crate) struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
+}
+
+/// Kernels compiled for a device.
+pub(crate) struct Pipelines<P = Pipeline> {
+    /// Each with the time of its last use, counted in uses.
+    kept: HashMap<String, (P, u64)>,
+    uses: u64,
+    /// All that were ever compiled.
+    pub compiled: usize,
+}
+
+/// The number of kernels that are kept.
+const MAX_KEPT: usize = 256;
+
+impl<P> Default for Pipelines<P> {
+    fn default() -> Self {
+        Self { kept: HashMap::new(), uses: 0, compiled: 0 }
+    }
+}
+
+impl<P: Clone> Pipelines<P> {
+    fn get(&mut self, key: &str) -> Option<P> {
+        self.uses += 1;
+        let (pipeline, used) = self.kept.get_mut(key)?;
+        *used = self.uses;
+        Some(pipeline.clone())
+    }
+
+    /// Keeps a kernel that was just compiled, in the place of the one that was not used the longest.
+    fn insert(&mut self, key: String, pipeline: P) {
+        if self.kept.len() >= MAX_KEPT {
+            let oldest = self.kept.iter().min_by_key(|(_, (_, used))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.kept.remove(&oldest);
+            }
+        }
+        self.uses += 1;
+        self.compiled += 1;
+        self.kept.insert(key, (pipeline, self.uses));
+    }
 }
 
 /// A dispatch with its buffers, ready to be recorded any number of times.
@@ -41,8 +83,9 @@ impl Gpu {
             kernel.name
         );
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
-            return Ok(pipeline.clone());
+            return Ok(pipeline);
         }
+        check_limits(dispatch, self.limits())?;
         let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
             let layout = self.layout(dispatch);
             let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -194,5 +237,75 @@ impl Gpu {
                 })
             })
             .collect()
+    }
+}
+
+/// Checks that the device's limits allow a dispatch's kernel.
+///
+/// # Errors
+/// [`Error::Limit`] names the first limit that is too low.
+fn check_limits(dispatch: &Dispatch, limits: &wgpu::Limits) -> Result<()> {
+    let slots = dispatch.kernel().slots;
+    let count = |kinds: &[Access]| wide(slots.iter().filter(|s| kinds.contains(&s.access)).count());
+    let uniform = wide(dispatch.parameters.len().max(size_of::<Hyper>()));
+    let workgroup = u64::from(dispatch.workgroup());
+    for (limit, found, needed) in [
+        ("max_bind_groups", limits.max_bind_groups.into(), 1),
+        (
+            "max_bindings_per_bind_group",
+            limits.max_bindings_per_bind_group.into(),
+            wide(slots.len()),
+        ),
+        (
+            "max_storage_buffers_per_shader_stage",
+            limits.max_storage_buffers_per_shader_stage.into(),
+            count(&[Access::Read, Access::ReadWrite]),
+        ),
+        (
+            "max_uniform_buffers_per_shader_stage",
+            limits.max_uniform_buffers_per_shader_stage.into(),
+            count(&[Access::Uniform]),
+        ),
+        (
+            "max_storage_textures_per_shader_stage",
+            limits.max_storage_textures_per_shader_stage.into(),
+            count(&[Access::Texture]),
+        ),
+        ("max_uniform_buffer_binding_size", limits.max_uniform_buffer_binding_size, uniform),
+        (
+            "max_compute_invocations_per_workgroup",
+            limits.max_compute_invocations_per_workgroup.into(),
+            workgroup,
+        ),
+        ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x.into(), workgroup),
+        ("max_compute_workgroup_size_y", limits.max_compute_workgroup_size_y.into(), 1),
+        ("max_compute_workgroup_size_z", limits.max_compute_workgroup_size_z.into(), 1),
+    ] {
+        if found < needed {
+            return Err(Error::Limit { limit, found, needed });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// An application that makes networks for ever: kernels that were not used for long are freed.
+    #[test]
+    fn compiled_kernels_are_bounded() {
+        let mut pipelines = Pipelines::default();
+        let made = Arc::new(());
+        pipelines.insert("in use".into(), made.clone());
+        for i in 0..10 * MAX_KEPT {
+            pipelines.insert(i.to_string(), made.clone());
+            assert!(Arc::strong_count(&made) <= 1 + MAX_KEPT);
+            assert!(pipelines.get("in use").is_some());
+            assert!(pipelines.get(&i.saturating_sub(MAX_KEPT / 4).to_string()).is_some());
+        }
+        assert!(pipelines.get("0").is_none());
+        assert_eq!(pipelines.compiled, 10 * MAX_KEPT + 1);
     }
 }

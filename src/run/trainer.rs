@@ -44,6 +44,8 @@ pub struct Trainer {
     pub(super) predictor: Option<Predictor>,
     /// Marks of models that have not diverged, to be copied from.
     not_diverged: Option<wgpu::Buffer>,
+    /// The last buffer that parameters were copied from.
+    source: Option<wgpu::Buffer>,
     /// The losses that were read, and the step that follows them.
     pub(super) log: Losses,
     pub(super) next: u64,
@@ -131,6 +133,7 @@ impl Trainer {
             input_gradient: None,
             predictor: None,
             not_diverged: None,
+            source: None,
             log: Losses::new(training.models),
             next: 0,
             run: 0,
@@ -270,33 +273,18 @@ impl Trainer {
 
     /// Records a copy of `[models, P]` parameters from the application's buffer; step counter and
     /// optimizer state stay, and models that had diverged are trained again. Its first call makes
-    /// a small buffer, later ones allocate nothing.
+    /// a small buffer; later ones allocate nothing unless the buffer is another one.
     ///
     /// # Errors
     /// A slice that is too short, at an offset that is no multiple of 4, of the trainer's own buffer,
-    /// or of one that was not made for `COPY_SRC`.
+    /// of one that was not made for `COPY_SRC`, or of another device.
     pub fn record_parameters(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         from: wgpu::BufferSlice<'_>,
     ) -> Result<()> {
         let models = self.training.models;
-        let bytes = 4 * wide(models) * wide(self.mlp.parameters());
-        check_usage("the parameters' source", from.buffer(), wgpu::BufferUsages::COPY_SRC)?;
-        if from.size() < bytes || !from.offset().is_multiple_of(4) {
-            return Err(Error::argument(
-                "the parameters' source",
-                format!("{} bytes at {}", from.size(), from.offset()),
-                format!("{bytes} or more, at a multiple of 4"),
-            ));
-        }
-        if *from.buffer() == self.parameters {
-            return Err(Error::argument(
-                "the parameters' source",
-                "the trainer's own buffer",
-                "another one",
-            ));
-        }
+        let bytes = self.check_source(from)?;
         let not_diverged = match self.not_diverged.take() {
             Some(not_diverged) => not_diverged,
             None => {
@@ -312,6 +300,81 @@ impl Trainer {
         encoder.copy_buffer_to_buffer(&not_diverged, 0, status, Status::BYTES, 8 * wide(models));
         self.not_diverged = Some(not_diverged);
         Ok(())
+    }
+
+    /// Records a restart from `[models, P]` parameters in the application's buffer: step counter,
+    /// losses, optimizer state, mini-batches and the moving average begin anew where the commands
+    /// run. Each call makes a small buffer. [`TrainBase::restart`] does not wait for recorded steps.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::record_parameters`]; no memory, a lost device.
+    pub fn record_restart(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        from: wgpu::BufferSlice<'_>,
+    ) -> Result<()> {
+        let bytes = self.check_source(from)?;
+        let begin = self.next_run().with_marks(self.training.models);
+        let begin = self.gpu.buffer_with("a run's beginning", bytemuck::cast_slice(&begin))?;
+        let (status, states) = (self.get(Buffer::Status)?, self.get(Buffer::States)?);
+        let size = begin.size().min(status.size());
+        encoder.copy_buffer_to_buffer(&begin, 0, status, 0, size);
+        encoder.clear_buffer(states, 0, None);
+        for to in [Some(&self.parameters), self.buffer(Buffer::EmaParameters)].into_iter().flatten()
+        {
+            encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), to, 0, bytes);
+        }
+        Ok(())
+    }
+
+    /// Records new hyperparameters of the optimizer for the steps that are recorded after it. Each
+    /// call makes a small buffer. [`TrainBase::set_optimizer`] does not wait for recorded steps.
+    ///
+    /// # Errors
+    /// Hyperparameters out of range, an optimizer of another kind; no memory, a lost device.
+    pub fn record_optimizer(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        optimizer: Optimizer,
+    ) -> Result<()> {
+        check_optimizer(self.training.optimizer, optimizer)?;
+        let hyper = self.training.schedule.apply_to(optimizer.hyper());
+        let from = self.gpu.buffer_with("hyperparameters", bytemuck::bytes_of(&hyper))?;
+        let to = self.get(Buffer::Hyper)?;
+        encoder.copy_buffer_to_buffer(&from, 0, to, 0, wide(size_of_val(&hyper)));
+        self.training.optimizer = optimizer;
+        Ok(())
+    }
+
+    /// Checks that a slice of the application's holds parameters to copy. Returns their bytes.
+    fn check_source(&mut self, from: wgpu::BufferSlice<'_>) -> Result<u64> {
+        let bytes = 4 * wide(self.training.models) * wide(self.mlp.parameters());
+        check_usage("the parameters' source", from.buffer(), wgpu::BufferUsages::COPY_SRC)?;
+        if from.size() < bytes || !from.offset().is_multiple_of(4) {
+            return Err(Error::argument(
+                "the parameters' source",
+                format!("{} bytes at {}", from.size(), from.offset()),
+                format!("{bytes} or more, at a multiple of 4"),
+            ));
+        }
+        if *from.buffer() == self.parameters {
+            return Err(Error::argument(
+                "the parameters' source",
+                "the trainer's own buffer",
+                "another one",
+            ));
+        }
+        if self.source.as_ref() != Some(from.buffer()) {
+            // Nothing is submitted: only a buffer of this device can be recorded.
+            self.gpu.guarded("the parameters' source", || {
+                let device = self.gpu.device();
+                let mut encoder = device.create_command_encoder(&Default::default());
+                encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), &self.parameters, 0, 4);
+                drop(encoder.finish());
+            })?;
+            self.source = Some(from.buffer().clone());
+        }
+        Ok(bytes)
     }
 
     /// [`TrainBase::restart`].

@@ -78,19 +78,24 @@ pub trait TrainBase: Sealed {
     fn training(&self) -> &Training;
 
     /// Replaces the parameters. The step counter and the optimizer state stay. Models that had
-    /// diverged are trained again.
+    /// diverged are trained again. On a GPU this comes before recorded steps that were not submitted
+    /// yet; [`Trainer::record_parameters`](crate::Trainer::record_parameters) keeps the order.
     ///
     /// # Errors
     /// The parameters belong to another network or to another number of models.
     fn set_parameters(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
 
-    /// Replaces the optimizer's hyperparameters from the next step on.
+    /// Replaces the optimizer's hyperparameters from the next step on. On a GPU this comes before
+    /// recorded steps that were not submitted yet;
+    /// [`Trainer::record_optimizer`](crate::Trainer::record_optimizer) keeps the order.
     ///
     /// # Errors
     /// Hyperparameters out of range, or an optimizer of another kind.
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
 
-    /// Starts again from `parameters`. Optimizer state, step counter and losses return to 0.
+    /// Starts again from `parameters`. Optimizer state, step counter and losses return to 0. On a GPU
+    /// this comes before recorded steps that were not submitted yet;
+    /// [`Trainer::record_restart`](crate::Trainer::record_restart) keeps the order.
     ///
     /// # Errors
     /// The parameters belong to another network or to another number of models.
