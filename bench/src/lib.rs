@@ -2,6 +2,8 @@
 
 pub mod floor;
 pub mod fragment;
+#[path = "../../tests/common/random.rs"]
+pub mod random;
 #[path = "../../examples/common/submit.rs"]
 pub mod submit;
 pub mod workloads;

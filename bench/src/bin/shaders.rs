@@ -1,12 +1,15 @@
 //! Writes every shader of every workload, with its overrides, for devices that need not be there.
 //!
 //! ```text
-//! cargo run -p wgrad-bench --bin shaders -- DIRECTORY
+//! cargo run -p wgrad-bench --bin shaders -- DIRECTORY [--random N] [--seed S]
 //! ```
+//!
+//! `--random` adds the shaders of N random trainings and of their networks as functions.
 //!
 //! `DIRECTORY/manifest.json` is a list of objects, one a shader:
 //!
 //! - `label`: what it belongs to; `file`, `entry`: where it is; `overrides`: their values by name
+//! - `enable`: extensions whose directive the text needs outside of wgpu
 //! - `workgroups` of a dispatch, invocations of a `workgroup`, `steps` that one dispatch takes
 //! - bytes `read` and `written` and floating-point `operations`, by the dispatch's formula
 
@@ -16,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use wgrad::kernels::{Dispatch, Tiling, Work};
 use wgrad::{Batch, Capabilities, DataShape, Init, Mlp, Plan, Strategy};
+use wgrad_bench::random::{Case, Choices, choices};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
 use wgrad_bench::{Outcome, fragment};
 
@@ -25,6 +29,12 @@ use wgrad_bench::{Outcome, fragment};
 struct Options {
     /// Where to: shaders as files *.wgsl, and manifest.json
     directory: PathBuf,
+    /// Random trainings to add
+    #[arg(long, default_value_t = 0)]
+    random: u64,
+    /// The seed of the random trainings
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// What has been written so far.
@@ -38,6 +48,10 @@ impl Manifest {
         let file = format!("{file}.wgsl");
         std::fs::write(self.directory.join(&file), text)?;
         about["file"] = json!(file);
+        // naga 30 has subgroup operations without the directive that WGSL demands, and refuses the
+        // directive. wgpu offers no subgroups in a browser.
+        let subgroups = text.contains("subgroupShuffle").then_some("subgroups");
+        about["enable"] = json!(subgroups.into_iter().collect::<Vec<_>>());
         about["read"] = json!(work.read);
         about["written"] = json!(work.written);
         about["operations"] = json!(work.operations);
@@ -162,13 +176,60 @@ fn functions(manifest: &mut Manifest) -> Outcome {
     manifest.fragment("fhash-loops", &work.mlp, &work.mlp.wgsl("net").loops().text()?)
 }
 
-fn run(directory: PathBuf) -> Outcome {
+/// `count` random trainings, each as it is planned for one of some devices, and their networks as
+/// functions. The texts of a million possible shaders that no workload has.
+fn random(manifest: &mut Manifest, count: u64, seed: u64) -> Outcome {
+    let mut plans = 0;
+    for index in 0..count {
+        let choices = choices(seed.wrapping_mul(1_000_003).wrapping_add(index));
+        let mut choices = Choices::new(&choices);
+        let Case { mlp, mut training, rows, sets, .. } = Case::new(&mut choices);
+        let device = Capabilities {
+            software: choices.below(2) == 1,
+            subgroup: choices.of(&[None, None, Some(4), Some(8), Some(32), Some(64)]),
+            product: choices.of(&[None, None, Some(Tiling::Registers), Some(Tiling::Tiled)]),
+            ..Capabilities::default()
+        };
+        let data = DataShape { sets, rows };
+        let plan = Plan::new(&mlp, &training, data, &device).or_else(|_| {
+            training.strategy = Strategy::Auto;
+            Plan::new(&mlp, &training, data, &device)
+        })?;
+        manifest.plan(&format!("random{index:04}"), &plan)?;
+        plans += 1;
+        let function = mlp.wgsl("network");
+        let function = if choices.below(2) == 1 { function.gradient() } else { function };
+        let (function, call) = match choices.below(4) {
+            0 => (function.any_model(), ", 0u"),
+            1 => (function.loops(), ""),
+            2 => (function.f16(), ""),
+            _ => (function, ""),
+        };
+        let (text, inputs) = (function.text()?, mlp.inputs);
+        let text = format!(
+            "{text}
+            @group(3) @binding(0) var<storage, read_write> first: f32;
+            @compute @workgroup_size(1) fn main() {{
+                first = network(array<f32, {inputs}>(){call})[0];
+            }}"
+        );
+        let about = json!({ "label": format!("random{index:04}"), "entry": "main", "overrides": {},
+            "steps": 1, "workgroups": 1, "workgroup": 1 });
+        manifest.add(&format!("random{index:04}-function"), &text, about, Work::default())?;
+    }
+    println!("{plans} random trainings");
+    Ok(())
+}
+
+fn run(options: Options) -> Outcome {
+    let Options { directory, random: count, seed } = options;
     std::fs::create_dir_all(&directory)?;
     let mut manifest = Manifest { directory, shaders: Vec::new() };
     trainings(&mut manifest)?;
     picture(&mut manifest)?;
     products(&mut manifest)?;
     functions(&mut manifest)?;
+    random(&mut manifest, count, seed)?;
     let text = serde_json::to_string_pretty(&manifest.shaders)?;
     std::fs::write(manifest.directory.join("manifest.json"), text)?;
     println!("{} shaders", manifest.shaders.len());
@@ -176,7 +237,7 @@ fn run(directory: PathBuf) -> Outcome {
 }
 
 fn main() -> ExitCode {
-    match run(Options::parse().directory) {
+    match run(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
