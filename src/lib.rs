@@ -114,7 +114,7 @@ mod numeric;
 pub mod plan;
 mod run;
 mod training;
-// In a browser nothing may block: what compares and checks by blocking is not there.
+// In a browser nothing may block: what compares by blocking is not there.
 #[cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
 mod verify;
 mod wgsl;
@@ -137,12 +137,14 @@ pub use run::{
 pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, Data, DataShape, Dataset, Gradients, Health, LayerHealth, Loss,
-    Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd, Strategy, Train, TrainBase,
-    Training,
+    Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd, Strategy, Train, TrainAsync,
+    TrainBase, Training,
 };
+pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]
-pub use verify::{Check, SelfCheck, compare_gradients, self_check};
-pub use verify::{Comparison, FiniteDifference, SingleUnit, Way};
+pub use verify::{Check, Comparison, FiniteDifference, SelfCheck, SingleUnit, Way};
+#[cfg(not(target_family = "wasm"))]
+pub use verify::{compare_gradients, self_check};
 
 /// The guide's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

@@ -12,7 +12,8 @@ use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
 use crate::training::{
     Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
-    TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
+    TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
+    train_async,
 };
 use passes::{backward, forward, loss_gradient};
 
@@ -256,6 +257,20 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
         self.cursor = Cursor::default();
         self.losses.clear(0);
         Ok(())
+    }
+}
+
+impl<T: Real> TrainAsync for CpuTrainer<T> {
+    train_async! {
+        train_async(steps: u32) -> Result<()> = train;
+        diverged_async() -> Result<Vec<Option<u64>>> = diverged;
+        losses_async() -> Result<Losses<T>> = losses;
+        parameters_async() -> Result<Parameters<T>> = parameters;
+        ema_parameters_async() -> Result<Parameters<T>> = ema_parameters;
+        gradients_async() -> Result<Gradients<T>> = gradients;
+        input_gradient_async() -> Result<Vec<T>> = input_gradient;
+        predict_async(x: &[T]) -> Result<Vec<T>> = predict;
+        health_async() -> Result<Health> = health;
     }
 }
 

@@ -63,7 +63,15 @@ impl Dispatch {
     /// Another number of slots than the kernel has, a device without room for them, a lost device.
     #[cfg(not(target_family = "wasm"))]
     pub fn run(&self, gpu: &Gpu, slots: &mut [Vec<u8>]) -> Result<()> {
-        pollster::block_on(gpu.run_async(std::slice::from_ref(self), slots))
+        pollster::block_on(self.run_async(gpu, slots))
+    }
+
+    /// [`Dispatch::run`] without blocking.
+    ///
+    /// # Errors
+    /// Those of [`Dispatch::run`].
+    pub async fn run_async(&self, gpu: &Gpu, slots: &mut [Vec<u8>]) -> Result<()> {
+        gpu.run_async(std::slice::from_ref(self), slots).await
     }
 }
 

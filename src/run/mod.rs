@@ -10,6 +10,7 @@ mod model;
 mod predictor;
 mod profile;
 mod snapshot;
+mod train_async;
 mod trainer;
 mod waiting;
 

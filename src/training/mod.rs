@@ -24,5 +24,5 @@ pub use loss::{Argument, Loss, Mean};
 pub(crate) use optimizer::Hyper;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use schedule::Schedule;
-pub use train::{Gradients, Losses, Train, TrainBase};
-pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same};
+pub use train::{Gradients, Losses, Train, TrainAsync, TrainBase};
+pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same, train_async};

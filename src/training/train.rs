@@ -167,6 +167,85 @@ pub trait Train: TrainBase {
     fn health(&mut self) -> Result<Health>;
 }
 
+/// [`Train`] without blocking: what code generic over trainers uses where it must run in a browser
+/// too. The CPU's trainer waits for nothing; its futures are ready when they are first polled.
+///
+/// ```
+/// use wgrad::{Result, TrainAsync};
+/// async fn last_losses<T: TrainAsync>(trainer: &mut T) -> Result<Vec<T::Scalar>> {
+///     trainer.train_async(10).await?;
+///     Ok(trainer.losses_async().await?.last().to_vec())
+/// }
+/// ```
+// The trait is sealed, and a browser has one thread: nobody needs to name or send the futures.
+#[allow(async_fn_in_trait)]
+pub trait TrainAsync: TrainBase {
+    /// [`Train::train`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn train_async(&mut self, steps: u32) -> Result<()>;
+
+    /// [`Train::diverged`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn diverged_async(&mut self) -> Result<Vec<Option<u64>>>;
+
+    /// [`Train::losses`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn losses_async(&mut self) -> Result<Losses<Self::Scalar>>;
+
+    /// [`Train::parameters`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn parameters_async(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// [`Train::ema_parameters`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn ema_parameters_async(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// [`Train::gradients`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn gradients_async(&mut self) -> Result<Gradients<Self::Scalar>>;
+
+    /// [`Train::input_gradient`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn input_gradient_async(&mut self) -> Result<Vec<Self::Scalar>>;
+
+    /// [`Train::predict`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn predict_async(&mut self, x: &[Self::Scalar]) -> Result<Vec<Self::Scalar>>;
+
+    /// [`Train::health`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn health_async(&mut self) -> Result<Health>;
+}
+
+/// Implements [`TrainAsync`] by methods of the type's own: `NAME = METHOD;`, where `.await` follows
+/// those that wait.
+macro_rules! train_async {
+    ($($name:ident($($argument:ident: $kind:ty)?) -> $result:ty = $own:ident $(.$wait:tt)?;)*) => {
+        $(async fn $name(&mut self $(, $argument: $kind)?) -> $result {
+            Self::$own(self $(, $argument)?)$(.$wait)?
+        })*
+    };
+}
+pub(crate) use train_async;
+
 /// Limits [`TrainBase`] to this crate's trainers.
 pub trait Sealed {}
 

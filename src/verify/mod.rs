@@ -4,7 +4,6 @@
 mod closed_form;
 mod comparison;
 mod finite_difference;
-#[cfg(not(target_family = "wasm"))]
 mod self_check;
 
 pub use closed_form::SingleUnit;
@@ -14,4 +13,5 @@ pub(crate) use comparison::deviation;
 pub use comparison::{Comparison, Way};
 pub use finite_difference::FiniteDifference;
 #[cfg(not(target_family = "wasm"))]
-pub use self_check::{Check, SelfCheck, self_check};
+pub use self_check::self_check;
+pub use self_check::{Check, SelfCheck, self_check_async};

@@ -20,9 +20,9 @@ use crate::verify::deviation;
 
 impl Runner<'_> {
     /// The matrix product in every tiling, and every activation behind it.
-    pub(super) fn products(&mut self) {
+    pub(super) async fn products(&mut self) {
         for form in Tiling::ALL.iter().filter(|form| form.runs_on(self.gpu.capabilities())) {
-            self.check(format!("matmul, {form:?}: sizes and transposes"), 1e-6, |gpu| {
+            self.check(format!("matmul, {form:?}: sizes and transposes"), 1e-6, async |gpu| {
                 let gpu = &gpu.planned_for(&Capabilities {
                     product: Some(*form),
                     ..gpu.capabilities().clone()
@@ -38,55 +38,66 @@ impl Runner<'_> {
                             2 => matmul.transposed_b(),
                             _ => matmul.transposed_a().transposed_b(),
                         };
-                        errors.push(product(
-                            gpu,
-                            matmul,
-                            [2 * rows * inner, 2 * inner * columns, 0],
-                        )?);
+                        errors.push(
+                            product(gpu, matmul, [2 * rows * inner, 2 * inner * columns, 0])
+                                .await?,
+                        );
                     }
                 }
                 Ok(errors)
-            });
+            })
+            .await;
         }
-        self.check("matmul: 40,000 terms, in two dispatches", 1e-5, |gpu| {
-            Ok(vec![product(gpu, Matmul::new(5, 3, 40_000), [200_000, 120_000, 0])?])
-        });
-        self.check("matmul: operands in f16", 1e-6, |gpu| {
+        self.check("matmul: 40,000 terms, in two dispatches", 1e-5, async |gpu| {
+            Ok(vec![product(gpu, Matmul::new(5, 3, 40_000), [200_000, 120_000, 0]).await?])
+        })
+        .await;
+        self.check("matmul: operands in f16", 1e-6, async |gpu| {
             let (a, b) = (halves(68 * 36, 1), halves(36 * 64, 2));
             let matmul = Matmul::new(68, 64, 36).half_operands();
-            let found = matmul.run(gpu, &single(&a), &single(&b), &[])?;
+            let found = matmul.run_async(gpu, &single(&a), &single(&b), &[]).await?;
             Ok(vec![deviation(&found, &matmul.reference(&a, &b, &[])?)])
-        });
+        })
+        .await;
         for activation in Activation::ALL {
-            self.check(format!("matmul with {}: z in ±10,000", activation.name()), 2e-6, |gpu| {
-                let z: Vec<f64> = (-4000..=4000)
-                    .map(|i| f64::from(i) / 4000.0)
-                    .flat_map(|s| [8.0 * s, s * 1e4])
-                    .map(|z| f64::from(f32::of(z)))
-                    .collect();
-                let layer = Matmul::new(z.len(), 1, 1).epilogue(*activation);
-                let single: Vec<f32> = z.iter().map(|z| f32::of(*z)).collect();
-                let found = layer.run(gpu, &single, &[1.0], &[0.0])?;
-                let errors = found.iter().zip(&z).map(|(y, z)| {
-                    let expected = activation.value(*z);
-                    (f64::from(*y) - expected).abs() / expected.abs().max(1.0)
-                });
-                Ok(vec![errors.fold(0.0, |a, b| if b <= a { a } else { b })])
-            });
+            self.check(
+                format!("matmul with {}: z in ±10,000", activation.name()),
+                2e-6,
+                async |gpu| {
+                    let z: Vec<f64> = (-4000..=4000)
+                        .map(|i| f64::from(i) / 4000.0)
+                        .flat_map(|s| [8.0 * s, s * 1e4])
+                        .map(|z| f64::from(f32::of(z)))
+                        .collect();
+                    let layer = Matmul::new(z.len(), 1, 1).epilogue(*activation);
+                    let single: Vec<f32> = z.iter().map(|z| f32::of(*z)).collect();
+                    let found = layer.run_async(gpu, &single, &[1.0], &[0.0]).await?;
+                    let errors = found.iter().zip(&z).map(|(y, z)| {
+                        let expected = activation.value(*z);
+                        (f64::from(*y) - expected).abs() / expected.abs().max(1.0)
+                    });
+                    Ok(vec![errors.fold(0.0, |a, b| if b <= a { a } else { b })])
+                },
+            )
+            .await;
         }
     }
 
     /// The other kernels of a training step.
-    pub(super) fn step(&mut self) {
+    pub(super) async fn step(&mut self) {
         for which in Loss::ALL {
-            self.check(format!("loss: {}", which.name()), 2e-6, |gpu| losses(gpu, *which));
+            self.check(format!("loss: {}", which.name()), 2e-6, async |gpu| {
+                losses(gpu, *which).await
+            })
+            .await;
         }
         for optimizer in Optimizer::all() {
-            self.check(format!("update: {}", optimizer.name()), 1e-6, |gpu| {
-                updates(gpu, &optimizer)
-            });
+            self.check(format!("update: {}", optimizer.name()), 1e-6, async |gpu| {
+                updates(gpu, &optimizer).await
+            })
+            .await;
         }
-        self.check("reduce", 1e-6, |gpu| {
+        self.check("reduce", 1e-6, async |gpu| {
             let (splits, elements) = (5, 3 * 67);
             let partial = numbers(splits * elements, 1);
             let reduce = Reduce {
@@ -105,15 +116,16 @@ impl Runner<'_> {
                 bytes(&[0.0; 12]),
                 words(&Status { step: 6, slot: 2, ..Status::default() }.with_marks(3)),
             ];
-            reduce.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
+            reduce.dispatch(gpu.capabilities())?.run_async(gpu, &mut slots).await?;
             let sums: Vec<f64> = groups.chunks(130).map(|g| g.iter().sum()).collect();
             Ok(vec![
                 deviation(&floats(&slots[2]), &reduce.reference(&partial)),
                 deviation(&floats(&slots[3])[6..9], &sums),
                 equal(&slots[4][..8], &words(&[6, 7])[..]),
             ])
-        });
-        self.check("gather", 0.0, |gpu| {
+        })
+        .await;
+        self.check("gather", 0.0, async |gpu| {
             let gather =
                 Gather { sets: 2, rows: 65, batch: 17, inputs: 3, outputs: 2, seed: Some(9) };
             let (x, t) = (numbers(2 * 65 * 3, 1), numbers(2 * 65 * 2, 2));
@@ -124,24 +136,26 @@ impl Runner<'_> {
                 bytes(&vec![0.0; 2 * 17 * 3]),
                 bytes(&vec![0.0; 2 * 17 * 2]),
             ];
-            gather.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
+            gather.dispatch(gpu.capabilities())?.run_async(gpu, &mut slots).await?;
             Ok(vec![
                 equal(&floats(&slots[3]), &gather.reference(4, 60, 3, &x)?),
                 equal(&floats(&slots[4]), &gather.reference(4, 60, 2, &t)?),
             ])
-        });
+        })
+        .await;
     }
 
     /// What measures, and what makes copies.
-    pub(super) fn measures(&mut self) {
-        self.check("perturb", 0.0, |gpu| {
+    pub(super) async fn measures(&mut self) {
+        self.check("perturb", 0.0, async |gpu| {
             let (base, replaced) = (numbers(65, 1), numbers(65, 2));
             let perturb = Perturb { parameters: 65, models: 17, first: 50 };
             let mut slots = [bytes(&base), bytes(&replaced), bytes(&vec![0.0; 17 * 65])];
-            perturb.dispatch()?.run(gpu, &mut slots)?;
+            perturb.dispatch()?.run_async(gpu, &mut slots).await?;
             Ok(vec![equal(&floats(&slots[2]), &perturb.reference(&base, &replaced))])
-        });
-        self.check("norm: magnitudes 1e-30 to 1e30", 2e-6, |gpu| {
+        })
+        .await;
+        self.check("norm: magnitudes 1e-30 to 1e30", 2e-6, async |gpu| {
             let mut errors = Vec::new();
             for scale in [1e-30, 1.0, 1e30] {
                 let values: Vec<f64> = numbers(2 * 5003, 1)
@@ -150,13 +164,14 @@ impl Runner<'_> {
                     .collect();
                 let norm = Norm { length: 5000, models: 2, offset: 3, stride: 5003 };
                 let mut slots = [bytes(&values), vec![0; 8 * 2 * norm.groups()]];
-                norm.dispatch()?.run(gpu, &mut slots)?;
+                norm.dispatch()?.run_async(gpu, &mut slots).await?;
                 let found = norm.finish(&bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(&slots[1]));
                 errors.push(deviation(&found, &norm.reference(&values)));
             }
             Ok(errors)
-        });
-        self.check("saturation", 0.0, |gpu| {
+        })
+        .await;
+        self.check("saturation", 0.0, async |gpu| {
             let mut errors = Vec::new();
             for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Relu] {
                 let threshold = activation.saturation_threshold().unwrap_or(0.0);
@@ -171,22 +186,24 @@ impl Runner<'_> {
                     offset: 0,
                     threshold,
                 };
-                saturation.dispatch()?.run(gpu, &mut slots)?;
+                saturation.dispatch()?.run_async(gpu, &mut slots).await?;
                 let z: Vec<f64> = floats(&bytes(&z));
                 let expected = saturation.reference(&z);
                 errors.push(equal(&slots[1], &words(&expected)));
             }
             Ok(errors)
-        });
-        self.check("finite", 0.0, |gpu| {
+        })
+        .await;
+        self.check("finite", 0.0, async |gpu| {
             let mut values = numbers(3 * 100, 1);
             values[100] = f64::NAN;
             values[299] = f64::INFINITY;
             let mut slots = [bytes(&values), words(&[finite::NONE; 3])];
             let finite = Finite { length: 100, models: 3 };
-            finite.dispatch()?.run(gpu, &mut slots)?;
+            finite.dispatch()?.run_async(gpu, &mut slots).await?;
             Ok(vec![equal(&slots[1], &words(&finite.reference(&values)))])
-        });
+        })
+        .await;
     }
 }
 
@@ -199,13 +216,13 @@ fn halves(count: usize, seed: u64) -> Vec<f64> {
     numbers(count, seed).into_iter().map(|v| half::f16::from_f64(v).to_f64()).collect()
 }
 
-fn product(gpu: &Gpu, matmul: Matmul, lengths: [usize; 3]) -> Result<f64> {
+async fn product(gpu: &Gpu, matmul: Matmul, lengths: [usize; 3]) -> Result<f64> {
     let [a, b, bias] = [0, 1, 2].map(|i| numbers(lengths[i], 1 + wide(i)));
-    let found = matmul.run(gpu, &single(&a), &single(&b), &single(&bias))?;
+    let found = matmul.run_async(gpu, &single(&a), &single(&b), &single(&bias)).await?;
     Ok(deviation(&found, &matmul.reference(&a, &b, &bias)?))
 }
 
-fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
+async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
     let mut errors = Vec::new();
     for (activation, scale) in Activation::ALL.iter().flat_map(|a| [(*a, 3.0), (*a, 1e4)]) {
         // Squares of logits of ±10,000 are no loss that one trains with.
@@ -229,7 +246,7 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         let groups = gradient.groups(gpu.capabilities());
         let zeros = |n| bytes(&vec![0.0; n]);
         let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
-        gradient.dispatch(gpu.capabilities())?.run(gpu, &mut slots)?;
+        gradient.dispatch(gpu.capabilities())?.run_async(gpu, &mut slots).await?;
         let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
         for m in 0..2 {
             let part = m * elements / 2..(m + 1) * elements / 2;
@@ -242,7 +259,7 @@ fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
     Ok(errors)
 }
 
-fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
+async fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
     let elements = 2 * 67;
     let mut parameters = numbers(elements, 1);
     let mut states = vec![0.0; 2 * elements];
@@ -265,7 +282,7 @@ fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         let gradient = numbers(elements, 10 + u64::from(t));
         slots[1] = bytes(&gradient);
         slots[4] = words(&Status { step: t - 1, updates: t, ..Status::default() }.with_marks(2));
-        dispatch.run(gpu, &mut slots)?;
+        dispatch.run_async(gpu, &mut slots).await?;
         update.reference(t.into(), &gradient, &mut parameters, &mut states);
         errors.push(deviation(&floats(&slots[2]), &parameters));
     }

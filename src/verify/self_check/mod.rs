@@ -80,12 +80,17 @@ impl fmt::Display for SelfCheck {
 /// ```
 #[cfg(not(target_family = "wasm"))]
 pub fn self_check(gpu: &Gpu) -> SelfCheck {
+    pollster::block_on(self_check_async(gpu))
+}
+
+/// [`self_check`] without blocking, for a browser. The page stays responsive between its cases.
+pub async fn self_check_async(gpu: &Gpu) -> SelfCheck {
     let mut runner = Runner { gpu, checks: Vec::new() };
-    runner.products();
-    runner.step();
-    runner.measures();
-    runner.encodings();
-    runner.networks();
+    runner.products().await;
+    runner.step().await;
+    runner.measures().await;
+    runner.encodings().await;
+    runner.networks().await;
     SelfCheck { device: gpu.to_string(), checks: runner.checks }
 }
 
@@ -122,13 +127,13 @@ const SIZES: [usize; 5] = [1, 3, 17, 64, 65];
 
 impl Runner<'_> {
     /// Adds a check whose cases `run` gives the errors of.
-    fn check(
+    async fn check(
         &mut self,
         name: impl Into<String>,
         bound: f64,
-        run: impl Fn(&Gpu) -> Result<Vec<f64>>,
+        run: impl AsyncFnOnce(&Gpu) -> Result<Vec<f64>>,
     ) {
-        let (errors, failure) = match run(self.gpu) {
+        let (errors, failure) = match run(self.gpu).await {
             Ok(errors) => (errors, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };

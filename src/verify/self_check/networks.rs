@@ -17,29 +17,38 @@ use crate::verify::{FiniteDifference, deviation};
 
 impl Runner<'_> {
     /// Encodings, their gradients, and the moving average.
-    pub(super) fn encodings(&mut self) {
+    pub(super) async fn encodings(&mut self) {
         for encoding in Encoding::all() {
             let inputs = if encoding.check(2).is_ok() { 2 } else { 3 };
-            self.check(format!("encoding: {}, both gradients", encoding.name()), 1e-5, |gpu| {
-                let small = match encoding {
-                    Encoding::Grid(grid) => {
-                        let grid =
-                            Grid { levels: 6, log2_hashmap_size: 8, base_resolution: 4, ..grid };
-                        vec![grid.into(), Grid { features_per_level: 4, ..grid }.into()]
+            self.check(
+                format!("encoding: {}, both gradients", encoding.name()),
+                1e-5,
+                async |gpu| {
+                    let small = match encoding {
+                        Encoding::Grid(grid) => {
+                            let grid = Grid {
+                                levels: 6,
+                                log2_hashmap_size: 8,
+                                base_resolution: 4,
+                                ..grid
+                            };
+                            vec![grid.into(), Grid { features_per_level: 4, ..grid }.into()]
+                        }
+                        other => vec![other],
+                    };
+                    let mut errors = Vec::new();
+                    for encoding in small {
+                        for strategy in [Strategy::Layered, Strategy::Fused] {
+                            let mlp = Mlp::new(inputs).encode(inputs, encoding);
+                            errors.push(encoded(gpu, &mlp, strategy).await?);
+                        }
                     }
-                    other => vec![other],
-                };
-                let mut errors = Vec::new();
-                for encoding in small {
-                    for strategy in [Strategy::Layered, Strategy::Fused] {
-                        let mlp = Mlp::new(inputs).encode(inputs, encoding);
-                        errors.push(encoded(gpu, &mlp, strategy)?);
-                    }
-                }
-                Ok(errors)
-            });
+                    Ok(errors)
+                },
+            )
+            .await;
         }
-        self.check("average of the parameters", 1e-6, |gpu| {
+        self.check("average of the parameters", 1e-6, async |gpu| {
             let (mut kept, mut expected) = (vec![0.0_f64; 67], vec![0.0_f64; 67]);
             let mut errors = Vec::new();
             let ema = Ema { elements: 67, decay: 0.9 };
@@ -50,19 +59,20 @@ impl Runner<'_> {
                     words(&Status { updates: t, ..Status::default() }.with_marks(1)),
                     bytes(&kept),
                 ];
-                ema.dispatch()?.run(gpu, &mut slots)?;
+                ema.dispatch()?.run_async(gpu, &mut slots).await?;
                 kept = floats(&slots[2]);
                 ema.reference(t.into(), &values, &mut expected);
                 errors.push(deviation(&kept, &expected));
             }
             Ok(errors)
-        });
+        })
+        .await;
     }
 
     /// Gradients and trainings of networks.
-    pub(super) fn networks(&mut self) {
+    pub(super) async fn networks(&mut self) {
         for which in Loss::ALL {
-            self.check(format!("networks with {}: gradients", which.name()), 1e-5, |gpu| {
+            self.check(format!("networks with {}: gradients", which.name()), 1e-5, async |gpu| {
                 let mut errors = Vec::new();
                 for (depth, activation) in (1..).zip(Activation::ALL).map(|(i, a)| (1 + i % 4, a)) {
                     let mut mlp = Mlp::new(3);
@@ -73,16 +83,17 @@ impl Runner<'_> {
                         Argument::Logit(needs) => needs,
                         Argument::Output => *activation,
                     };
-                    errors.push(network(gpu, &mlp.layer(2, last), *which, 3)?);
+                    errors.push(network(gpu, &mlp.layer(2, last), *which, 3).await?);
                 }
                 Ok(errors)
-            });
+            })
+            .await;
         }
         for strategy in Strategy::ALL {
             self.check(
                 format!("training, {}: 50 mini-batches, Adam", strategy.name()),
                 1e-4,
-                |gpu| {
+                async |gpu| {
                     // A small one: see `resident::pays`.
                     let units = if *strategy == Strategy::Resident { 4 } else { 9 };
                     let mlp = Mlp::new(3).layer(units, Activation::Tanh);
@@ -94,37 +105,43 @@ impl Runner<'_> {
                         .strategy(*strategy);
                     let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
                     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
-                    trainer.train(50)?;
+                    trainer.train_async(50).await?;
                     cpu.train(50)?;
                     Ok(vec![
-                        deviation(&trainer.losses()?.values, &cpu.losses()?.values),
-                        deviation(trainer.parameters()?.values(), cpu.parameters()?.values()),
+                        deviation(&trainer.losses_async().await?.values, &cpu.losses()?.values),
+                        deviation(
+                            trainer.parameters_async().await?.values(),
+                            cpu.parameters()?.values(),
+                        ),
                     ])
                 },
-            );
+            )
+            .await;
         }
-        self.check("central differences", 1e-2, |gpu| {
+        self.check("central differences", 1e-2, async |gpu| {
             let (mlp, data) = (tanh(), data(3, 1, 100)?);
             let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
             let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
             let exact = cpu.gradients()?;
             Ok(vec![deviation(
-                &trainer.numerical_gradient(FiniteDifference::Central)?,
+                &trainer.numerical_gradient_async(FiniteDifference::Central).await?,
                 &exact.values,
             )])
-        });
-        self.check("two runs, the same bits", 0.0, |gpu| {
+        })
+        .await;
+        self.check("two runs, the same bits", 0.0, async |gpu| {
             let (mlp, data) = (tanh(), data(3, 1, 100)?);
             let training = Training::new(Loss::HalfSquaredError, Optimizer::adam(0.01))
                 .batch(Batch::Shuffled { size: 32, seed: 5 });
-            let run = || {
+            let run = async || {
                 let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
-                trainer.train(50)?;
-                trainer.parameters()
+                trainer.train_async(50).await?;
+                trainer.parameters_async().await
             };
-            Ok(vec![equal(&run()?, &run()?)])
-        });
+            Ok(vec![equal(&run().await?, &run().await?)])
+        })
+        .await;
     }
 }
 
@@ -140,7 +157,7 @@ fn data(inputs: usize, outputs: usize, rows: usize) -> Result<Data> {
 }
 
 /// [`network`] behind an encoding, on inputs away from kinks: multiples of 1 / 97, and a little.
-fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
+async fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
     let mlp = start.clone().layer(9, Activation::Tanh).layer(2, Activation::Identity);
     let x = numbers(70 * mlp.inputs, 1).into_iter();
     let x = x.map(|v| f32::of((48.5 + 48.5 * v).floor() / 97.0 + 3.1e-3)).collect();
@@ -153,31 +170,31 @@ fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
     let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
     let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * *v } else { *v };
     let values = sampled.values().iter().enumerate().map(large).collect();
-    compare(gpu, &training, &data, &Parameters::new(mlp, 2, values)?)
+    compare(gpu, &training, &data, &Parameters::new(mlp, 2, values)?).await
 }
 
 /// The largest error of loss, gradient, input gradient and outputs of a population.
-fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
+async fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
     let data = data(mlp.inputs, mlp.outputs(), 70)?;
     let training =
         Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform).seed(3);
-    compare(gpu, &training, &data, &training.init.sample(mlp, models, training.seed)?)
+    compare(gpu, &training, &data, &training.init.sample(mlp, models, training.seed)?).await
 }
 
-fn compare(gpu: &Gpu, training: &Training, data: &Data, start: &Parameters) -> Result<f64> {
+async fn compare(gpu: &Gpu, training: &Training, data: &Data, start: &Parameters) -> Result<f64> {
     let mlp = start.mlp();
     let mut trainer = Trainer::new(gpu, mlp, training, data)?;
     let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data.cast()?)?;
     trainer.restart(start)?;
     cpu.restart(&start.cast()?)?;
     let (exact, inputs) = (cpu.gradients()?, cpu.input_gradient()?);
-    let found = trainer.gradients()?;
+    let found = trainer.gradients_async().await?;
     let x: Vec<f64> = data.x().iter().map(|v| f64::from(*v)).collect();
     let errors = [
         deviation(&found.losses, &exact.losses),
         deviation(&found.values, &exact.values),
-        deviation(&trainer.input_gradient()?, &inputs),
-        deviation(&trainer.predict(data.x())?, &cpu.predict(&x)?),
+        deviation(&trainer.input_gradient_async().await?, &inputs),
+        deviation(&trainer.predict_async(data.x()).await?, &cpu.predict(&x)?),
     ];
     Ok(errors.into_iter().fold(0.0, |a, b| if b <= a { a } else { b }))
 }
