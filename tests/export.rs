@@ -2,7 +2,7 @@
 //! gradient in compute and fragment shaders.
 //!
 //! With `WGRAD_EXPORT_DIR=DIR` the cases that ran are left in `DIR/cases.json`, for
-//! `tests/web/export.html`: the same in a browser.
+//! `tests/web/export.mjs`: the same in a browser.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,0 +1,125 @@
+//! Trainings on the device against the CPU in f64.
+
+use crate::device::Device;
+use crate::random::{Case, Choices, choices};
+use crate::{Outcome, ensure};
+use wgrad::{
+    Activation, Batch, Capabilities, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Real, Strategy,
+    Trainer, TrainAsync, Training, self_check_async,
+};
+
+/// Random networks that are tried.
+const NETWORKS: u64 = 20;
+
+/// Parameters of the largest network that is trained by `resident` here: the compiler of
+/// SwiftShader takes half a minute for 50.
+const MOST_RESIDENT: usize = 30;
+
+/// The losses and the parameters after `steps` steps, and the outputs at `points`.
+async fn train<T: TrainAsync>(
+    trainer: &mut T,
+    steps: u32,
+    points: &[f32],
+) -> wgrad::Result<[Vec<f64>; 4]> {
+    let f64s = |values: &[T::Scalar]| values.iter().map(|v| v.to_f64()).collect();
+    let gradient = f64s(&trainer.gradients_async().await?.values);
+    trainer.train_async(steps).await?;
+    let losses = f64s(&trainer.losses_async().await?.values);
+    let parameters = f64s(trainer.parameters_async().await?.values());
+    let points: Vec<_> = points.iter().map(|x| T::Scalar::of(f64::from(*x))).collect();
+    Ok([gradient, losses, parameters, f64s(&trainer.predict_async(&points).await?)])
+}
+
+/// The largest |found − expected| as a share of the largest |expected|; infinite for a NaN.
+pub fn deviation(found: &[f64], expected: &[f64]) -> f64 {
+    let scale = expected.iter().fold(f64::MIN_POSITIVE, |scale, e| scale.max(e.abs()));
+    let mut largest = if found.len() == expected.len() { 0.0 } else { f64::INFINITY };
+    for (f, e) in found.iter().zip(expected) {
+        let error = (f - e).abs() / scale;
+        largest = if error <= largest { largest } else { error.max(0.0) };
+    }
+    largest
+}
+
+pub async fn the_articles_losses_are_those_of_f64() -> Outcome {
+    let device = Device::plain().await?;
+    let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+    let mut worst = 0.0_f64;
+    for dataset in [Dataset::Xor, Dataset::Circles] {
+        let data = dataset.sample(1000, 1)?;
+        let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)).seed(3);
+        let mut trainer = Trainer::new(&device.gpu, &mlp, &training, &data)?;
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
+        let found = train(&mut trainer, 500, data.x()).await?;
+        let expected = train(&mut cpu, 500, data.x()).await?;
+        let error = deviation(&found[1], &expected[1]);
+        ensure!(error <= 1e-5, "{}: losses off by {error}", dataset.name());
+        let (first, last) = (expected[1][0], expected[1][499]);
+        ensure!(last < first, "{}: learnt nothing, {first} to {last}", dataset.name());
+        worst = worst.max(error);
+    }
+    device.check_silent()?;
+    Ok(format!("{}, off by {worst:.1e}", device.gpu))
+}
+
+pub async fn random_networks_are_the_cpus() -> Outcome {
+    let device = Device::plain().await?;
+    let mut strategies = Vec::new();
+    for seed in 0..NETWORKS {
+        let choices = choices(seed);
+        let mut case = Case::new(&mut Choices::new(&choices));
+        let data = case.data();
+        let few = case.mlp.parameters() <= MOST_RESIDENT;
+        let other = if few { Strategy::Resident } else { Strategy::Layered };
+        if case.training.strategy != Strategy::Fused || !few {
+            case.training.strategy = other;
+        }
+        if case.training.ema.is_some() || !case.mlp.encoding.is_empty() {
+            case.training.strategy = Strategy::Layered;
+        }
+        let mut trainer = Trainer::new(&device.gpu, &case.mlp, &case.training, &data)?;
+        let mut cpu = CpuTrainer::<f64>::new(&case.mlp, &case.training, &data.cast()?)?;
+        let points = case.points(5);
+        let found = train(&mut trainer, 6, &points).await?;
+        let expected = train(&mut cpu, 6, &points).await?;
+        let names = ["gradient", "losses", "parameters", "predictions"];
+        for ((name, found), expected) in names.iter().zip(&found).zip(&expected) {
+            let bound = if *name == "losses" { 1e-5 } else { 1e-4 };
+            let error = deviation(found, expected);
+            ensure!(error <= bound, "network {seed}, {}: {name} off by {error}", case.mlp);
+        }
+        strategies.push(trainer.plan().strategy().name());
+    }
+    device.check_silent()?;
+    strategies.sort_unstable();
+    strategies.dedup();
+    Ok(format!("{NETWORKS} networks, {}", strategies.join(", ")))
+}
+
+pub async fn bits_repeat() -> Outcome {
+    let device = Device::plain().await?;
+    let data = Dataset::Moons.sample(300, 1)?;
+    let mlp = Mlp::new(2).layer(16, Activation::Tanh).layer(1, Activation::Sigmoid);
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01))
+        .batch(Batch::Shuffled { size: 64, seed: 1 })
+        .strategy(Strategy::Fused);
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let mut trainer = Trainer::new(&device.gpu, &mlp, &training, &data)?;
+        runs.push(train(&mut trainer, 50, data.x()).await?);
+    }
+    ensure!(runs[0] == runs[1], "two runs of one training differ");
+    device.check_silent()?;
+    Ok(String::new())
+}
+
+pub async fn the_self_check_passes() -> Outcome {
+    let device = Device::plain().await?;
+    // On a device that no page tells from a GPU, compilers that choke on large kernels stay away.
+    let own = device.gpu.capabilities().clone();
+    let gpu = device.gpu.planned_for(&Capabilities { software: true, ..own });
+    let check = self_check_async(&gpu).await;
+    ensure!(check.passed(), "\n{check}");
+    device.check_silent()?;
+    Ok(format!("{} checks", check.checks.len()))
+}
