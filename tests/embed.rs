@@ -773,3 +773,43 @@ fn a_loss_is_told_once() {
     assert_eq!(model.predict(&[0.0, 0.0]), Err(Error::DeviceLost));
     assert!(trainer.snapshot().is_err());
 }
+
+/// A page records its next frames while a readback is under way, and may drop one.
+#[test]
+fn a_readback_does_not_borrow_the_trainer() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let data = Dataset::Moons.sample(50, 1).unwrap();
+    let mlp = Mlp::new(2).layer(5, Activation::Tanh).layer(1, Activation::Sigmoid);
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02)).history(6);
+    let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+    let frame = |trainer: &mut Trainer, steps| {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        trainer.record(&mut encoder, steps);
+        queue.submit([encoder.finish()]);
+    };
+    let mut whole = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+    whole.train(4).unwrap();
+    let at_4 = whole.parameters().unwrap();
+    whole.train(6).unwrap();
+    let all = whole.losses().unwrap();
+
+    frame(&mut trainer, 4);
+    let early = (trainer.losses_async(), trainer.parameters_async(), trainer.diverged_async());
+    drop(trainer.losses_async());
+    frame(&mut trainer, 6);
+    let late = trainer.losses_async();
+    assert_eq!(pollster::block_on(early.1).unwrap(), at_4);
+    assert_eq!(pollster::block_on(early.2).unwrap(), [None]);
+    assert_eq!(pollster::block_on(early.0).unwrap().values, all.values[..4]);
+    assert_eq!(pollster::block_on(late).unwrap(), all);
+
+    // In the other order the later one brings what its history still holds.
+    frame(&mut trainer, 3);
+    let (first, second) = (trainer.losses_async(), trainer.losses_async());
+    let second = pollster::block_on(second).unwrap();
+    assert_eq!(second.values.len(), 13);
+    assert_eq!(pollster::block_on(first).unwrap(), second);
+    trainer.restart(&whole.parameters().unwrap()).unwrap();
+    assert!(trainer.losses().unwrap().values.is_empty());
+}

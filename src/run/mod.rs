@@ -6,6 +6,7 @@ mod budget;
 pub(crate) mod clock;
 mod health;
 mod inference;
+mod log;
 mod model;
 mod predictor;
 mod profile;

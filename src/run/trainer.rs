@@ -3,18 +3,21 @@
 use crate::error::{Error, Result};
 use crate::export::WgslFunction;
 use crate::gpu::{
-    BufferRange, Buffers, Gpu, Prepared, Program, bind, check_usage, find, make_buffers, record,
+    BufferRange, Buffers, Gpu, Prepared, Program, bind, check_usage, find, lock, make_buffers,
+    record,
 };
 use crate::kernels::step::Status;
 use crate::network::{Mlp, Parameters};
 use crate::numeric::wide;
 use crate::plan::{Buffer, Plan, Stages};
+use crate::run::log::Log;
 use crate::run::predictor::Predictor;
 use crate::run::{Inference, Output, Snapshot};
 use crate::training::{
-    Data, DataShape, Losses, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
+    Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
     check_sets,
 };
+use std::sync::{Arc, Mutex};
 
 /// Trains a population of one or more networks on the GPU.
 ///
@@ -46,11 +49,11 @@ pub struct Trainer {
     not_diverged: Option<wgpu::Buffer>,
     /// The last buffer that parameters were copied from.
     source: Option<wgpu::Buffer>,
-    /// The losses that were read, and the step that follows them.
-    pub(super) log: Losses,
-    pub(super) next: u64,
-    /// The number of the run that the log belongs to, and the number of the last one.
-    pub(super) run: u32,
+    /// The losses that were read. Readbacks under way share it.
+    pub(super) log: Arc<Mutex<Log>>,
+    /// The number of readbacks of losses.
+    readbacks: u64,
+    /// The number of the last run.
     runs: u32,
     /// Steps recorded since: at most so many losses are unread.
     pub(super) unread: u32,
@@ -134,9 +137,8 @@ impl Trainer {
             predictor: None,
             not_diverged: None,
             source: None,
-            log: Losses::new(training.models),
-            next: 0,
-            run: 0,
+            log: Arc::new(Mutex::new(Log::new(training.models))),
+            readbacks: 0,
             runs: 0,
             unread: 0,
         };
@@ -393,7 +395,8 @@ impl Trainer {
             }
         })?;
         self.gpu.check_present()?;
-        self.start_log(header.run);
+        let readback = self.next_readback();
+        lock(&self.log).start(header.run, readback);
         self.unread = 0;
         Ok(())
     }
@@ -404,10 +407,10 @@ impl Trainer {
         Status { run: self.runs, ..Status::default() }
     }
 
-    /// Begins the log of run `run`.
-    pub(super) fn start_log(&mut self, run: u32) {
-        self.log.clear(0);
-        (self.run, self.next) = (run, 0);
+    /// The number of the readback of losses that begins.
+    pub(super) const fn next_readback(&mut self) -> u64 {
+        self.readbacks += 1;
+        self.readbacks
     }
 
     fn upload_parameters(&self, parameters: &Parameters) -> Result<()> {

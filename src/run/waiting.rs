@@ -3,7 +3,7 @@
 use super::health;
 use super::predictor::{Predictor, predict};
 use crate::error::Result;
-use crate::gpu::record;
+use crate::gpu::{lock, record};
 use crate::kernels::step::Status;
 use crate::network::Parameters;
 use crate::numeric::{narrow, to_u32, wide};
@@ -89,47 +89,48 @@ impl Trainer {
         })
     }
 
-    async fn read<T: bytemuck::Pod>(
+    /// Begins to read `count` elements of a buffer: what was submitted until this call. The future
+    /// does not borrow the trainer.
+    pub(super) fn read<T: bytemuck::Pod>(
         &self,
         name: Buffer,
         first: usize,
         count: usize,
-    ) -> Result<Vec<T>> {
+    ) -> impl Future<Output = Result<Vec<T>>> + use<T> {
         let size = wide(size_of::<T>());
-        let bytes = self.gpu.read(self.get(name)?, size * wide(first), size * wide(count))?.await?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        let begin = |buffer| self.gpu.read(buffer, size * wide(first), size * wide(count));
+        let reading = self.get(name).and_then(begin);
+        async move { Ok(bytemuck::pod_collect_to_vec(&reading?.await?)) }
     }
 
     /// The counters, and the step at which each model diverged.
-    pub(super) async fn status(&self) -> Result<(Status, Vec<Option<u64>>)> {
-        let models = self.training.models;
-        let bytes = self.gpu.read(self.get(Buffer::Status)?, 0, Status::bytes(models)?)?.await?;
-        let (counters, marks) = bytes.split_at(size_of::<Status>());
-        let counters: Status = bytemuck::pod_read_unaligned(counters);
-        Ok((counters, Status::diverged(&bytemuck::pod_collect_to_vec::<u8, u32>(marks))))
+    pub(super) fn status(
+        &self,
+    ) -> impl Future<Output = Result<(Status, Vec<Option<u64>>)>> + use<> {
+        let bytes = Status::bytes(self.training.models).map(narrow);
+        let reading = bytes.map(|bytes| self.read::<u8>(Buffer::Status, 0, bytes));
+        async move {
+            let bytes = reading?.await?;
+            let (counters, marks) = bytes.split_at(size_of::<Status>());
+            let counters: Status = bytemuck::pod_read_unaligned(counters);
+            Ok((counters, Status::diverged(&bytemuck::pod_collect_to_vec::<u8, u32>(marks))))
+        }
+    }
+
+    /// The history on the GPU.
+    fn ring(&self) -> impl Future<Output = Result<Vec<f32>>> + use<> {
+        self.read(Buffer::Losses, 0, self.plan.history() * self.training.models)
     }
 
     /// Moves the losses that were not read yet from the GPU to the log. Returns the counters.
     pub(super) async fn drain(&mut self) -> Result<Status> {
+        let readback = self.next_readback();
         let (status, _) = self.status().await?;
-        if status.run != self.run {
-            self.start_log(status.run);
+        let lacks = lock(&self.log).lacks(&status);
+        if lacks {
+            let ring = self.ring().await?;
+            lock(&self.log).take_in(readback, &status, &ring);
         }
-        let (step, models, history) =
-            (status.next_step(), self.training.models, self.plan.history());
-        let new = narrow(step.saturating_sub(self.next));
-        if new > 0 {
-            let ring = self.read::<f32>(Buffer::Losses, 0, history * models).await?;
-            let count = new.min(history);
-            if new > count {
-                self.log.clear(step - wide(count));
-            }
-            let first = status.slot as usize + history - count;
-            for row in (first..first + count).map(|row| row % history * models) {
-                self.log.push(&ring[row..row + models]);
-            }
-        }
-        self.next = step;
         self.unread = 0;
         Ok(status)
     }
@@ -159,42 +160,59 @@ impl Trainer {
         all_diverged(&self.status().await?.1)
     }
 
-    /// [`Train::diverged`](crate::Train::diverged) without blocking.
+    /// [`Train::diverged`](crate::Train::diverged) without blocking. The future does not borrow the
+    /// trainer and gives what the steps until this call have left.
     ///
     /// # Errors
     /// A lost device.
-    pub async fn diverged_async(&mut self) -> Result<Vec<Option<u64>>> {
-        Ok(self.status().await?.1)
+    pub fn diverged_async(&self) -> impl Future<Output = Result<Vec<Option<u64>>>> + use<> {
+        let status = self.status();
+        async move { Ok(status.await?.1) }
     }
 
-    /// [`Train::losses`](crate::Train::losses) without blocking.
+    /// [`Train::losses`](crate::Train::losses) without blocking. The future does not borrow the
+    /// trainer: a page goes on recording frames while it waits. It gives the losses of the steps
+    /// submitted until this call, and those that a later call has read meanwhile.
     ///
     /// # Errors
     /// A lost device.
-    pub async fn losses_async(&mut self) -> Result<Losses> {
-        self.drain().await?;
-        Ok(self.log.clone())
+    pub fn losses_async(&mut self) -> impl Future<Output = Result<Losses>> + use<> {
+        let (readback, log) = (self.next_readback(), self.log.clone());
+        let (status, ring) = (self.status(), self.ring());
+        async move {
+            let ((status, _), ring) = (status.await?, ring.await?);
+            let mut log = lock(&log);
+            log.take_in(readback, &status, &ring);
+            Ok(log.losses().clone())
+        }
     }
 
-    /// [`Train::parameters`](crate::Train::parameters) without blocking.
+    /// [`Train::parameters`](crate::Train::parameters) without blocking. The future does not borrow the
+    /// trainer and gives what the steps submitted until this call have left: a page goes on recording
+    /// frames while it waits.
     ///
     /// # Errors
     /// A lost device.
-    pub async fn parameters_async(&self) -> Result<Parameters> {
-        let count = self.training.models * self.mlp.parameters();
-        let values = self.read(Buffer::Parameters, 0, count).await?;
-        Parameters::new(self.mlp.clone(), self.training.models, values)
+    pub fn parameters_async(&self) -> impl Future<Output = Result<Parameters>> + use<> {
+        self.read_parameters(Buffer::Parameters)
     }
 
-    /// [`Train::ema_parameters`](crate::Train::ema_parameters) without blocking.
+    fn read_parameters(&self, name: Buffer) -> impl Future<Output = Result<Parameters>> + use<> {
+        let (mlp, models) = (self.mlp.clone(), self.training.models);
+        let values = self.read(name, 0, models * mlp.parameters());
+        async move { Parameters::new(mlp, models, values.await?) }
+    }
+
+    /// [`Train::ema_parameters`](crate::Train::ema_parameters) without blocking. The future does not borrow the
+    /// trainer and gives what the steps submitted until this call have left: a page goes on recording
+    /// frames while it waits.
     ///
     /// # Errors
     /// Those of the blocking form.
-    pub async fn ema_parameters_async(&self) -> Result<Parameters> {
-        check_ema(&self.training)?;
-        let count = self.training.models * self.mlp.parameters();
-        let values = self.read(Buffer::EmaParameters, 0, count).await?;
-        Parameters::new(self.mlp.clone(), self.training.models, values)
+    pub fn ema_parameters_async(&self) -> impl Future<Output = Result<Parameters>> + use<> {
+        let reading =
+            check_ema(&self.training).map(|()| self.read_parameters(Buffer::EmaParameters));
+        async move { reading?.await }
     }
 
     /// Runs the gradient of the next step's batch, layer by layer.

@@ -2,9 +2,11 @@
 
 use crate::device::Device;
 use crate::{Outcome, ensure};
+use std::cell::RefCell;
 use std::error::Error;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wgrad::{
     Activation, CpuTrainer, Data, Dataset, Loss, Mlp, Optimizer, Strategy, Train, TrainBase, Trainer,
     Training, wgpu,
@@ -206,6 +208,30 @@ async fn read(buffer: &wgpu::Buffer) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(bytes)
 }
 
+/// A page goes on recording while readbacks are under way.
 pub async fn a_readback_leaves_the_trainer_free() -> Outcome {
-    Ok("TODO".into())
+    let device = Device::plain().await?;
+    let mut trainer = trainer(&device, &Dataset::Xor.sample(500, 1)?)?;
+    let answers: Rc<RefCell<Vec<wgrad::Result<usize>>>> = Rc::default();
+    let mut recorded_meanwhile = 0;
+    for _ in 0..20 {
+        let mut encoder = device.gpu.device().create_command_encoder(&Default::default());
+        trainer.record(&mut encoder, 3);
+        device.gpu.queue().submit([encoder.finish()]);
+        let (losses, answers) = (trainer.losses_async(), answers.clone());
+        spawn_local(async move {
+            let found = losses.await.map(|losses| losses.values.len());
+            answers.borrow_mut().push(found);
+        });
+        recorded_meanwhile += 1;
+    }
+    let waiting = recorded_meanwhile - answers.borrow().len();
+    while answers.borrow().len() < recorded_meanwhile {
+        next_frame().await;
+    }
+    for (i, answer) in answers.borrow().iter().enumerate() {
+        ensure!(*answer == Ok(3 * (i + 1)), "readback {i}: {answer:?}");
+    }
+    device.check_silent()?;
+    Ok(format!("{waiting} readbacks under way while frames were recorded"))
 }
