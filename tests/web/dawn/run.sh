@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 if ! command -v npm >/dev/null; then
-    echo "npm is missing: install Node.js from https://nodejs.org" >&2
+    echo "npm is missing: install Node.js 20 or later from https://nodejs.org" >&2
     exit 1
 fi
 npm ci --silent --no-audit --no-fund

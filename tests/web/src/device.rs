@@ -1,15 +1,13 @@
 //! The device of a test, as an application has it.
 
-use std::cell::RefCell;
 use std::error::Error;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use wgrad::{Gpu, wgpu};
 
 /// A device whose uncaptured errors are kept.
 pub struct Device {
     pub gpu: Gpu,
-    uncaptured: Rc<RefCell<Vec<String>>>,
+    uncaptured: Arc<Mutex<Vec<String>>>,
 }
 
 impl Device {
@@ -18,13 +16,14 @@ impl Device {
         instance: &wgpu::Instance,
         surface: Option<&wgpu::Surface<'_>>,
     ) -> Result<(Self, wgpu::Adapter), Box<dyn Error>> {
-        let options = wgpu::RequestAdapterOptions { compatible_surface: surface, ..Default::default() };
+        let options =
+            wgpu::RequestAdapterOptions { compatible_surface: surface, ..Default::default() };
         let adapter = instance.request_adapter(&options).await?;
         let (device, queue) = adapter.request_device(&Default::default()).await?;
-        let uncaptured: Rc<RefCell<Vec<String>>> = Rc::default();
+        let uncaptured: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = uncaptured.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            kept.borrow_mut().push(error.to_string());
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
         }));
         Ok((Self { gpu: Gpu::from_wgpu(&device, &queue)?, uncaptured }, adapter))
     }
@@ -36,7 +35,7 @@ impl Device {
 
     /// An error that reached the application's handler fails the test.
     pub fn check_silent(&self) -> Result<(), Box<dyn Error>> {
-        let uncaptured = self.uncaptured.borrow();
+        let uncaptured = self.uncaptured.lock().unwrap_or_else(PoisonError::into_inner);
         crate::ensure!(uncaptured.is_empty(), "uncaptured: {uncaptured:?}");
         Ok(())
     }

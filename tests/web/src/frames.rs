@@ -8,8 +8,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wgrad::{
-    Activation, CpuTrainer, Data, Dataset, Loss, Mlp, Optimizer, Strategy, Train, TrainBase, Trainer,
-    Training, wgpu,
+    Activation, CpuTrainer, Data, Dataset, Loss, Mlp, Optimizer, Strategy, Train, TrainBase,
+    Trainer, Training, wgpu,
 };
 
 const FRAMES: u32 = 200;

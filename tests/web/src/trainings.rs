@@ -5,7 +5,7 @@ use crate::random::{Case, Choices, choices};
 use crate::{Outcome, ensure};
 use wgrad::{
     Activation, Batch, Capabilities, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Real, Strategy,
-    Trainer, TrainAsync, Training, self_check_async,
+    TrainAsync, Trainer, Training, self_check_async,
 };
 
 /// Random networks that are tried.
