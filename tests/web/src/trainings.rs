@@ -78,14 +78,17 @@ pub async fn random_networks_are_the_cpus() -> Outcome {
             case.training.strategy = Strategy::Layered;
         }
         let mut trainer = Trainer::new(&device.gpu, &case.mlp, &case.training, &data)?;
-        let mut cpu = CpuTrainer::<f64>::new(&case.mlp, &case.training, &data.cast()?)?;
+        let mut exact = CpuTrainer::<f64>::new(&case.mlp, &case.training, &data.cast()?)?;
+        let mut single = CpuTrainer::<f32>::new(&case.mlp, &case.training, &data)?;
         let points = case.points(5);
         let found = train(&mut trainer, 6, &points).await?;
-        let expected = train(&mut cpu, 6, &points).await?;
-        let names = ["gradient", "losses", "parameters", "predictions"];
-        for ((name, found), expected) in names.iter().zip(&found).zip(&expected) {
-            let bound = if *name == "losses" { 1e-5 } else { 1e-4 };
-            let error = deviation(found, expected);
+        let expected = train(&mut exact, 6, &points).await?;
+        let rounded = train(&mut single, 6, &points).await?;
+        for (i, name) in ["gradient", "losses", "parameters", "predictions"].iter().enumerate() {
+            // Where a last bit decides, as at a kink, f32 is off on the CPU too.
+            let rounding = deviation(&rounded[i], &expected[i]);
+            let bound = 10.0 * rounding + if *name == "losses" { 1e-5 } else { 1e-4 };
+            let error = deviation(&found[i], &expected[i]);
             ensure!(error <= bound, "network {seed}, {}: {name} off by {error}", case.mlp);
         }
         strategies.push(trainer.plan().strategy().name());
