@@ -331,7 +331,7 @@ impl Gpu {
         usage: wgpu::BufferUsages,
         allowed: u64,
     ) -> Result<wgpu::Buffer> {
-        let size = bytes.max(4).next_multiple_of(4);
+        let size = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
         if size > allowed {
             return Err(Error::TooLarge { what: label.into(), bytes, allowed });
         }
