@@ -136,9 +136,9 @@ pub use run::{
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{
-    Adam, AdamW, Argument, Batch, Data, DataShape, Dataset, Gradients, Health, LayerHealth, Loss,
-    Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd, Strategy, Train, TrainAsync,
-    TrainBase, Training,
+    Adam, AdamW, Argument, Batch, Data, DataFaults, DataReport, DataShape, Dataset, Gradients,
+    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd,
+    Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]

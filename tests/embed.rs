@@ -7,6 +7,7 @@ mod common;
 
 use common::{deviation, numbers_f32};
 use std::time::Duration;
+use wgrad::encoding::OneBlob;
 use wgrad::kernels::measure::texture::{FORMATS, Texture};
 use wgrad::plan::Buffer;
 use wgrad::{
@@ -812,4 +813,35 @@ fn a_readback_does_not_borrow_the_trainer() {
     assert_eq!(pollster::block_on(first).unwrap(), second);
     trainer.restart(&whole.parameters().unwrap()).unwrap();
     assert!(trainer.losses().unwrap().values.is_empty());
+}
+
+/// Data in the application's buffers are looked at where they lie.
+#[test]
+fn data_in_buffers_are_checked_on_the_gpu() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let mlp = Mlp::new(2).encode(2, OneBlob::default()).layer(3, Activation::Identity);
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.1));
+    let rows = 100;
+    let buffer = storage(&device, 4096);
+    let (inputs, targets) = (buffer.slice(256..256 + 800), buffer.slice(2048..2048 + 1200));
+    let data = DataBuffers { shape: DataShape::shared(rows), inputs, targets };
+    let mut trainer = Trainer::with_buffers(&gpu, &mlp, &training, data).unwrap();
+    let mut x = vec![0.5_f32; 2 * rows];
+    let mut t: Vec<f32> = (0..3 * rows).map(|i| if i % 3 == 0 { 1.0 } else { 0.0 }).collect();
+    let upload = |x: &[f32], t: &[f32]| {
+        queue.write_buffer(&buffer, 256, bytemuck::cast_slice(x));
+        queue.write_buffer(&buffer, 2048, bytemuck::cast_slice(t));
+    };
+    upload(&x, &t);
+    assert!(trainer.check_data().unwrap().is_valid());
+    (x[7], x[9], x[11]) = (1.5, f32::NAN, -0.5);
+    (t[30], t[31], t[297]) = (-1.0, 2.0, 0.25);
+    upload(&x, &t);
+    let report = trainer.check_data().unwrap();
+    assert!(!report.is_valid());
+    assert_eq!((report.inputs.not_finite, report.inputs.out_of_range), (1, 2), "{report:?}");
+    assert_eq!((report.inputs.first, report.inputs.not_distributions), (Some(7), 0));
+    assert_eq!((report.targets.not_finite, report.targets.out_of_range), (0, 2), "{report:?}");
+    assert_eq!((report.targets.first, report.targets.not_distributions), (Some(30), 1));
 }

@@ -36,6 +36,9 @@ fn small(features: u32, interpolation: Interpolation) -> Grid {
         base_resolution: 3,
         per_level_scale: 1.6,
         interpolation,
+        // A box of its own with one of the two.
+        lower: if interpolation == Interpolation::Linear { [0.0; 3] } else { [-0.5, 0.0, -1.0] },
+        upper: if interpolation == Interpolation::Linear { [1.0; 3] } else { [1.25, 1.0, 3.0] },
     }
 }
 
@@ -200,7 +203,7 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
         log2_hashmap_size: 15,
         base_resolution: 16,
         per_level_scale: 1.5,
-        interpolation: Interpolation::Linear,
+        ..Grid::default()
     };
     let steep = Grid {
         levels: 20,
@@ -209,7 +212,8 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
         log2_hashmap_size: 19,
         ..fine
     };
-    for grid in [fine, steep, small(4, Interpolation::Linear)] {
+    for grid in [fine, steep, small(4, Interpolation::Linear), small(4, Interpolation::Smoothstep)]
+    {
         for inputs in [2, 3] {
             let rows = 20_000;
             let mut x = single(&places(rows * inputs, 8));
@@ -617,7 +621,7 @@ fn inputs_of(mlp: &Mlp, rows: usize, seed: u64) -> Vec<f64> {
 fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data<f64> {
     let t = numbers(sets * rows * mlp.outputs(), 2).iter().map(|v| f64::from(*v as f32)).collect();
     let x = inputs_of(mlp, sets * rows, 1);
-    Data::for_each_model(sets, mlp.inputs, mlp.outputs(), x, t).unwrap()
+    Data::for_each_model_f64(sets, mlp.inputs, mlp.outputs(), x, t).unwrap()
 }
 
 /// Tables of a size that counts.
@@ -652,7 +656,7 @@ fn cpu_gradients_are_central_differences() {
                 continue;
             }
             let loss_at = |x: Vec<f64>| {
-                let moved = Data::new(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
+                let moved = Data::new_f64(mlp.inputs, mlp.outputs(), x, data.t().to_vec()).unwrap();
                 let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &moved).unwrap();
                 cpu.set_parameters(&parameters(&mlp, 1).cast().unwrap()).unwrap();
                 cpu.gradients().unwrap().losses[0]
@@ -939,4 +943,40 @@ fn a_step_of_a_grid_is_known_before_and_allocates_nothing() {
     };
     let few = counts(3);
     assert_eq!(counts(300), few);
+}
+
+/// sin(3x) cos(2y) on [−1, 1]² through a grid with that box is learnt as in the unit square.
+#[test]
+fn a_grid_learns_in_its_box() {
+    let lay = |centre: f64, half: f64| {
+        let points: Vec<[f64; 2]> =
+            (0..1024).map(|i| [i % 32, i / 32].map(|k| (f64::from(k) - 15.5) / 15.5)).collect();
+        let x = points.iter().flatten().map(|p| (centre + half * p) as f32).collect();
+        let t = points.iter().map(|[x, y]| ((3.0 * x).sin() * (2.0 * y).cos()) as f32).collect();
+        Data::new(2, 1, x, t).unwrap()
+    };
+    let loss_in = |lower: f32, upper: f32, data: &Data| {
+        let grid = Grid {
+            levels: 6,
+            base_resolution: 4,
+            per_level_scale: 1.5,
+            log2_hashmap_size: 10,
+            lower: [lower; 3],
+            upper: [upper; 3],
+            ..Grid::default()
+        };
+        let mlp =
+            Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(1, Activation::Identity);
+        let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.02));
+        let mut trainer = Trainer::new(common::gpu(), &mlp, &training, data).unwrap();
+        trainer.train(200).unwrap();
+        trainer.losses().unwrap().last()[0]
+    };
+    let unit = loss_in(0.0, 1.0, &lay(0.5, 0.5));
+    assert!(unit <= 1e-4, "{unit:e}");
+    for [centre, half] in [[0.0, 1.0], [40.0, 3.0], [-7.0, 1e-2]] {
+        let (lower, upper) = ((centre - half) as f32, (centre + half) as f32);
+        let loss = loss_in(lower, upper, &lay(centre, half));
+        assert!(loss <= 1e-4, "{loss:e} in a box from {lower} to {upper}");
+    }
 }

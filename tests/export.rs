@@ -397,13 +397,13 @@ fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Ve
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
     let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(1.0));
     let zeros = vec![0.0; ROWS * mlp.outputs()];
-    let data = Data::new(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
+    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
     let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
     cpu.restart(&one).unwrap();
     let y = cpu.predict(&x).unwrap();
     // ∂L/∂y = (y − t) / rows: t is chosen so that this is dy / rows.
     let t = y.iter().zip(dy).map(|(y, dy)| y - f64::from(*dy)).collect();
-    let data = Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap();
+    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x, t).unwrap();
     let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
     cpu.restart(&one).unwrap();
     let gradient = cpu.input_gradient().unwrap();
@@ -536,6 +536,9 @@ fn encodings_are_part_of_the_function() {
         base_resolution: 3,
         per_level_scale: 1.6,
         interpolation,
+        // A box of its own with one of the two.
+        lower: if interpolation == Interpolation::Linear { [0.0; 3] } else { [-0.5, 0.0, -1.0] },
+        upper: if interpolation == Interpolation::Linear { [1.0; 3] } else { [1.25, 1.0, 3.0] },
     };
     use Interpolation::{Linear, Smoothstep};
     let mut starts: Vec<Mlp> = vec![

@@ -7,6 +7,7 @@ mod common;
 
 use approx::assert_abs_diff_eq;
 use std::time::Duration;
+use wgrad::encoding::{Grid, OneBlob};
 use wgrad::kernels::Matmul;
 use wgrad::{
     Activation, Batch, CpuTrainer, Data, Dataset, Error, FrameBudget, Gpu, Init, Loss, Mlp, Model,
@@ -104,6 +105,95 @@ fn bad_descriptions_are_refused() {
     let found = message(Trainer::new(gpu, &mlp, &training.clone().models(3), &two));
     assert!(found.contains("the data's number of sets is 2"), "{found}");
     assert!(message(Trainer::new(gpu, &mlp, &training.history(0), &data)).contains("history"));
+}
+
+/// Targets that a loss is not made for, and inputs out of an encoding's box: both trainers refuse
+/// them, and name the first.
+#[test]
+fn data_that_a_training_does_not_know_are_refused() {
+    let gpu = common::gpu();
+    let grid = Grid { levels: 2, lower: [-1.0; 3], upper: [1.0; 3], ..Grid::default() };
+    let plain = Mlp::new(2).layer(2, Activation::Sigmoid);
+    let logits = Mlp::new(2).layer(2, Activation::Identity);
+    let boxed = Mlp::new(2).encode(2, grid).layer(2, Activation::Identity);
+    let blob = Mlp::new(2).encode(2, OneBlob::default()).layer(2, Activation::Identity);
+    let inside = [0.0, 0.5, -1.0, 1.0];
+    let halves = [0.5; 4];
+    use Loss::{BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy};
+    for (mlp, loss, x, t, words) in [
+        (&plain, BinaryCrossEntropy, inside, halves, ""),
+        (&plain, BinaryCrossEntropy, inside, [0.0, 1.0, 1.0, 0.0], ""),
+        (
+            &plain,
+            BinaryCrossEntropy,
+            inside,
+            [1.0, -1.0, 1.0, 1.0],
+            "the target in row 0, column 1 is -1; allowed: 0 to 1",
+        ),
+        (
+            &plain,
+            BinaryCrossEntropy,
+            inside,
+            [0.0, 1.0, 1.0, 2.0],
+            "the target in row 1, column 1 is 2",
+        ),
+        (&plain, MeanSquaredError, inside, [7.0, -1e30, 0.0, 2.0], ""),
+        (&logits, SoftmaxCrossEntropy, inside, halves, ""),
+        (&logits, SoftmaxCrossEntropy, inside, [0.333, 0.666, 1.0, 0.0], ""),
+        (
+            &logits,
+            SoftmaxCrossEntropy,
+            inside,
+            [0.5, 0.5, 1.0, 1.0],
+            "the sum of the target in row 1 is 2; allowed: 1",
+        ),
+        (
+            &logits,
+            SoftmaxCrossEntropy,
+            inside,
+            [0.5, 0.5, 0.0, 0.0],
+            "the sum of the target in row 1 is 0",
+        ),
+        (
+            &logits,
+            SoftmaxCrossEntropy,
+            inside,
+            [1.5, -0.5, 1.0, 0.0],
+            "the target in row 0, column 0 is 1.5",
+        ),
+        (&boxed, MeanSquaredError, inside, halves, ""),
+        (&boxed, MeanSquaredError, [0.0, 1.0, 1.0, 1.0 + 1e-7], halves, ""),
+        (
+            &boxed,
+            MeanSquaredError,
+            [0.0, 1.0, 1.0, 1.1],
+            halves,
+            "the input in row 1, column 1 is 1.1",
+        ),
+        (
+            &blob,
+            MeanSquaredError,
+            [0.0, 1.0, -0.1, 1.0],
+            halves,
+            "the input in row 1, column 0 is -0.1",
+        ),
+    ] {
+        let data = Data::new(2, 2, x.to_vec(), t.to_vec()).unwrap();
+        let training = Training::new(loss, Optimizer::sgd(0.1));
+        let of_gpu = Trainer::new(gpu, mlp, &training, &data).map(drop);
+        let of_cpu = CpuTrainer::<f32>::new(mlp, &training, &data).map(drop);
+        assert_eq!(of_gpu, of_cpu, "{mlp}");
+        let message = of_gpu.err().map_or_else(String::new, |error| error.to_string());
+        assert!(message.starts_with(words) && message.is_empty() == words.is_empty(), "{message}");
+    }
+}
+
+/// Plain numbers are f32.
+#[test]
+fn data_are_f32_unless_said_otherwise() {
+    let data = Data::new(2, 1, vec![0.0; 8], vec![0.0; 4]).unwrap();
+    assert_eq!(size_of_val(data.x()), 4 * 8);
+    assert_eq!(size_of_val(Data::new_f64(2, 1, vec![0.0; 8], vec![0.0; 4]).unwrap().x()), 8 * 8);
 }
 
 fn refused_parameters_leave_the_trainer_as_it_was(strategy: Strategy) {
@@ -379,7 +469,7 @@ fn predictions_in_slices_are_whole() {
     let found = model.predict(&x).unwrap();
     assert_eq!(found.len(), 3 * rows * 2);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).models(3);
-    let data = Data::new(2, 2, vec![0.0; 2], vec![0.0; 2]).unwrap();
+    let data = Data::new_f64(2, 2, vec![0.0; 2], vec![0.0; 2]).unwrap();
     let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
     cpu.set_parameters(&parameters.cast().unwrap()).unwrap();
     let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();

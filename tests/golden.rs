@@ -85,7 +85,7 @@ fn read(path: &PathBuf) -> Case {
     Case {
         training: Training::new(loss, optimizer),
         steps: spec["steps"].as_u64().unwrap() as u32,
-        data: Data::new(mlp.inputs, mlp.outputs(), tensor("x"), tensor("t")).unwrap(),
+        data: Data::new_f64(mlp.inputs, mlp.outputs(), tensor("x"), tensor("t")).unwrap(),
         init: Parameters::new(mlp.clone(), 1, parameters("init")).unwrap(),
         output: tensor("y"),
         loss: tensor("loss")[0],

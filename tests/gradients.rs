@@ -35,7 +35,7 @@ fn networks() -> impl Iterator<Item = (Mlp, Loss)> {
 fn data(rows: usize, sets: usize) -> Data<f64> {
     let x = common::numbers(sets * rows * 3, 1);
     let t = common::numbers(sets * rows * 2, 2).iter().map(|v| 0.5 + 0.5 * v).collect();
-    Data::for_each_model(sets, 3, 2, x, t).unwrap()
+    Data::for_each_model_f64(sets, 3, 2, x, t).unwrap()
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn input_gradient_is_the_central_difference() {
                 let loss = |h: f64| {
                     let mut x = data.x().to_vec();
                     x[i] += h;
-                    let moved = Data::new(3, 2, x, data.t().to_vec()).unwrap();
+                    let moved = Data::new_f64(3, 2, x, data.t().to_vec()).unwrap();
                     at(&moved).gradients().unwrap().losses[0]
                 };
                 (loss(6e-6) - loss(-6e-6)) / 1.2e-5

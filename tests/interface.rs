@@ -150,7 +150,7 @@ fn parameters_have_four_bytes_a_field() {
         matmul::registers,
         matmul::subgroup,
         matmul::tiled,
-        measure::finite,
+        measure::domain,
         measure::norm,
         measure::perturb,
         measure::saturation,

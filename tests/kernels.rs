@@ -10,7 +10,8 @@
 mod common;
 
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
-use wgrad::kernels::measure::finite::{Finite, NONE};
+use wgrad::encoding::{Grid, Identity, OneBlob};
+use wgrad::kernels::measure::domain::{CheckDomain, Domain, NONE as NONE_FOUND};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -901,6 +902,9 @@ fn a_nan_reaches_the_loss() {
 /// Rows of a loss history.
 const HISTORY: usize = 4;
 
+/// A model that has not diverged.
+const NONE: u32 = Status::NOT_DIVERGED;
+
 /// Words in front of the marks.
 const COUNTERS: usize = 8;
 
@@ -1751,44 +1755,58 @@ fn counts_of_flat_units() {
     assert!(counted > 10_000, "{counted}");
 }
 
-// The first element that is not finite.
+// What a training does not know.
 
 #[test]
-fn first_elements_that_are_not_finite() {
+fn faults_of_all_kinds_and_places() {
+    let grid = Grid { lower: [-2.0, 0.5, 0.0], upper: [2.0, 1.5, 1.0], ..Grid::default() };
+    let mlp = Mlp::new(6)
+        .encode(1, Identity::default())
+        .encode(2, grid)
+        .encode(2, OneBlob::default())
+        .encode(1, Identity::default())
+        .layer(1, Activation::Identity);
+    let domains = [
+        (Domain::default(), 3),
+        (Domain::of_inputs(&mlp), 6),
+        (Domain::of_targets(Loss::BinaryCrossEntropy, 2), 2),
+        (Domain::of_targets(Loss::SoftmaxCrossEntropy, 4), 4),
+    ];
     let mut jobs = Vec::new();
     let mut expected = Vec::new();
-    for length in SIZES {
-        for models in 1..=3 {
-            for bad in
-                [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)]
-            {
-                for at in [
-                    vec![],
-                    vec![0],
-                    vec![length - 1],
-                    vec![length - 1, length / 2],
-                    vec![length / 3, 0],
-                ] {
-                    for model in 0..models {
-                        let mut values = numbers_f32(models * length, jobs.len() as u64);
-                        values[draw(jobs.len(), models * length)] = f32::MAX;
-                        for at in &at {
-                            values[model * length + at] = bad;
-                        }
-                        let slots = vec![floats(&values), words(&vec![NONE; models])];
-                        let name = format!(
-                            "{bad} at {at:?} of model {model} of {models}, {length} elements"
-                        );
-                        let finite = Finite { length, models };
-                        jobs.push(Job::new(name, finite.dispatch().unwrap(), slots));
-                        let found = finite.reference(&values);
-                        assert_eq!(found[model], at.iter().min().map_or(NONE, |at| *at as u32));
-                        expected.push(found);
+    for (domain, columns) in &domains {
+        for rows in SIZES {
+            for bad in [
+                0.25,
+                1.0,
+                -1.0,
+                1.5,
+                f32::NAN,
+                f32::INFINITY,
+                f32::from_bits(0x7f80_0001),
+                f32::MIN,
+            ] {
+                for faults in 0..3 {
+                    let mut values = vec![1.0 / *columns as f32; rows * columns];
+                    if *columns == 6 {
+                        values.fill(0.75);
                     }
+                    for i in 0..faults {
+                        values[draw(jobs.len() + i, rows * columns)] = bad;
+                    }
+                    let check = CheckDomain { domain, rows, columns: *columns };
+                    let slots = vec![floats(&values), words(&NONE_FOUND)];
+                    let name = format!("{faults} of {bad} in {rows} rows, {domain:?}");
+                    jobs.push(Job::new(name, check.dispatch().unwrap(), slots));
+                    let found = check.reference(&values);
+                    assert!(faults > 0 || found == NONE_FOUND);
+                    expected.push(found);
                 }
             }
         }
     }
+    let kinds = [0, 2, 4].map(|kind| expected.iter().filter(|found| found[kind] > 0).count());
+    assert!(kinds.iter().all(|count| *count > 20), "{kinds:?}");
     for ((job, expected), slots) in jobs.iter().zip(&expected).zip(run(&jobs)) {
         assert_eq!(slots[1], *expected, "{}", job.name);
     }
@@ -1801,17 +1819,15 @@ fn many(dispatch: &Dispatch) {
 }
 
 #[test]
-fn many_elements_that_are_finite_or_not() {
-    for (length, models) in [(MANY, 1), (MANY / 4 + 1, 4)] {
-        let dispatch = Finite { length, models }.dispatch().unwrap();
-        many(&dispatch);
-        let mut values = vec![1.0_f32; length * models];
-        values[length * models - 1] = f32::NAN;
-        let job = Job::new("finite", dispatch, vec![floats(&values), words(&vec![NONE; models])]);
-        let mut expected = vec![NONE; models];
-        expected[models - 1] = length as u32 - 1;
-        assert_eq!(run(&[job])[0][1], expected);
-    }
+fn many_elements_and_their_faults() {
+    let domain = Domain::of_targets(Loss::BinaryCrossEntropy, 1);
+    let check = CheckDomain { domain: &domain, rows: MANY, columns: 1 };
+    let dispatch = check.dispatch().unwrap();
+    many(&dispatch);
+    let mut values = vec![1.0_f32; MANY];
+    (values[MANY - 1], values[MANY - 3]) = (f32::NAN, -0.5);
+    let job = Job::new("domain", dispatch, vec![floats(&values), words(&NONE_FOUND)]);
+    assert_eq!(run(&[job])[0][1], check.reference(&values));
 }
 
 #[test]

@@ -9,7 +9,7 @@ struct GridLevel {
     hashed: bool,
 }
 
-// The lowest corner of a point's cell.
+// The lowest corner of the cell of a point of the unit cube.
 fn grid_cell(x: vec3<f32>, level: GridLevel) -> vec3<u32> {
     // One product, which every device rounds alike, and the half in integers: floor(s x + ½) is
     // (floor(2 s x) + 1) / 2. No fused multiply-add can change it.
@@ -52,8 +52,9 @@ fn grid_fault(x: vec3<f32>) -> f32 {
 
 // A chunk of a level's features at x, from the tables that begin at element `first` of a buffer.
 fn grid_value(x: vec3<f32>, level: GridLevel, first: u32) -> GridFeatures {
-    let cell = grid_cell(x, level);
-    let shares = grid_shares(grid_fraction(x, cell, level));
+    let at = grid_to_unit(x);
+    let cell = grid_cell(at, level);
+    let shares = grid_shares(grid_fraction(at, cell, level));
     var sum = GridFeatures();
     for (var c = 0u; c < GRID_CORNERS; c++) {
         let corner = grid_corner(c);
@@ -67,8 +68,9 @@ fn grid_value(x: vec3<f32>, level: GridLevel, first: u32) -> GridFeatures {
 
 // The gradient of dot(dy, features) with respect to x.
 fn grid_vjp(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec3<f32> {
-    let cell = grid_cell(x, level);
-    let f = grid_fraction(x, cell, level);
+    let at = grid_to_unit(x);
+    let cell = grid_cell(at, level);
+    let f = grid_fraction(at, cell, level);
     let shares = grid_shares(f);
     let derivatives = level.scale * select(vec3<f32>(1.0), 6.0 * f * (1.0 - f), GRID_SMOOTH);
     var sum = vec3<f32>();
@@ -80,6 +82,7 @@ fn grid_vjp(x: vec3<f32>, level: GridLevel, first: u32, dy: GridFeatures) -> vec
         let along = select(-derivatives, derivatives, corner == vec3<u32>(1u)) * others;
         sum += along * grid_dot(dy, features);
     }
-    // The features are constant beyond 0 and 1.
-    return select(vec3<f32>(), sum, x == clamp(x, vec3<f32>(), vec3<f32>(1.0)));
+    // The features are constant beyond the box.
+    let inside = at == clamp(at, vec3<f32>(), vec3<f32>(1.0));
+    return grid_from_unit(select(vec3<f32>(), sum, inside));
 }

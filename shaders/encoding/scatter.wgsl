@@ -27,8 +27,9 @@ fn scatter(
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let level = grid_level(chunk / of_level);
     let first = model * params.tables + chunk % of_level * GRID_CHUNK;
-    let cell = grid_cell(x, level);
-    let shares = grid_shares(grid_fraction(x, cell, level));
+    let point = grid_to_unit(x);
+    let cell = grid_cell(point, level);
+    let shares = grid_shares(grid_fraction(point, cell, level));
     let shift = 32u - params.low;
     for (var c = 0u; c < GRID_CORNERS; c++) {
         let corner = grid_corner(c);

@@ -51,7 +51,7 @@ impl<T: Real> CpuTrainer<T> {
     /// Those of [`Training::check`] and [`Batch::size`]; data that do not fit the network.
     pub fn new(mlp: &Mlp, training: &Training, data: &Data<T>) -> Result<Self> {
         training.check(mlp)?;
-        data.check(mlp, training.models)?;
+        data.check(mlp, training)?;
         to_u32("the number of rows", wide(data.rows()))?;
         let batch = training.batch.size(data.rows())?;
         let sampled = training.init.sample(mlp, training.models, training.seed)?.cast()?;
@@ -77,7 +77,7 @@ impl<T: Real> CpuTrainer<T> {
     /// # Errors
     /// Data that do not fit the network, or of another number of rows or sets.
     pub fn set_data(&mut self, data: &Data<T>) -> Result<()> {
-        data.check(&self.mlp, self.training.models)?;
+        data.check(&self.mlp, &self.training)?;
         for (what, found, now) in [
             ("the data's number of rows", data.rows(), self.data.rows()),
             ("the data's number of sets", data.sets(), self.data.sets()),

@@ -76,7 +76,7 @@ pub const ALL: &[&Kernel] = &[
     &matmul::registers::KERNEL,
     &matmul::subgroup::KERNEL,
     &matmul::tiled::KERNEL,
-    &measure::finite::KERNEL,
+    &measure::domain::KERNEL,
     &measure::norm::KERNEL,
     &measure::perturb::KERNEL,
     &measure::saturation::KERNEL,

@@ -171,6 +171,11 @@ impl Plan {
         self.sizes.batch
     }
 
+    /// The number of data sets, and of rows of each.
+    pub(crate) const fn data(&self) -> (usize, usize) {
+        (self.sizes.data.sets, self.sizes.data.rows)
+    }
+
     /// The number of steps whose losses the GPU keeps.
     pub const fn history(&self) -> usize {
         self.sizes.history

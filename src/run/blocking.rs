@@ -5,7 +5,7 @@ use crate::gpu::blocking;
 use crate::network::Parameters;
 use crate::plan::Node;
 use crate::run::{Model, Trainer, WarmUp};
-use crate::training::{Gradients, Health, Losses, Train};
+use crate::training::{DataReport, Gradients, Health, Losses, Train};
 use std::time::Duration;
 
 blocking! { impl Train for Trainer {
@@ -28,6 +28,25 @@ blocking! { impl Trainer {
     /// # Errors
     /// A lost device, no memory.
     pub fn warm_up(&mut self) -> Result<WarmUp> = warm_up_async;
+} }
+
+blocking! { impl Trainer {
+    /// Counts the inputs and the targets that the training does not know: elements that are not
+    /// finite, inputs out of an encoding's range, targets that the loss is not made for. For data in
+    /// the application's buffers, which nobody checks otherwise. It looks at them on the GPU, after
+    /// all that was submitted.
+    ///
+    /// ```no_run
+    /// # fn check(trainer: &mut wgrad::Trainer) -> wgrad::Result<()> {
+    /// let report = trainer.check_data()?;
+    /// assert!(report.is_valid(), "{report:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A lost device; more data than a shader counts.
+    pub fn check_data(&mut self) -> Result<DataReport> = check_data_async;
 } }
 
 blocking! { impl Trainer {

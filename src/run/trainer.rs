@@ -77,7 +77,7 @@ impl Trainer {
     /// Those of [`Plan::new`]; data that do not fit the network; what the device refuses.
     pub fn new(gpu: &Gpu, mlp: &Mlp, training: &Training, data: &Data) -> Result<Self> {
         training.check(mlp)?;
-        data.check(mlp, training.models)?;
+        data.check(mlp, training)?;
         let trainer = Self::build(gpu, mlp, training, data.shape(), Buffers::new())?;
         trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
         trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
@@ -85,7 +85,8 @@ impl Trainer {
     }
 
     /// A trainer on data in buffers of the application's. Its shaders may fill them in the same
-    /// encoder as the steps, and change them between the steps. A NaN among them shows as a divergence.
+    /// encoder as the steps, and change them between the steps. A NaN among them shows as a divergence;
+    /// `check_data` counts what the training does not know.
     ///
     /// # Errors
     /// Those of [`Trainer::new`]; a slice that is too short, at an offset that cannot be bound, or

@@ -3,14 +3,17 @@
 use super::health;
 use super::predictor::{Predictor, predict};
 use crate::error::Result;
-use crate::gpu::{lock, record};
+use crate::gpu::{find, lock, record};
+use crate::kernels::measure::domain::{self, CheckDomain};
 use crate::kernels::step::Status;
 use crate::network::Parameters;
 use crate::numeric::{narrow, to_u32, wide};
 use crate::plan::Buffer;
 use crate::run::Trainer;
 use crate::run::clock::Instant;
-use crate::training::{Gradients, Health, Losses, all_diverged, check_ema};
+use crate::training::{
+    DataFaults, DataReport, Domain, Gradients, Health, Losses, all_diverged, check_ema,
+};
 
 /// What [`Trainer::warm_up`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,6 +272,35 @@ impl Trainer {
         let y = predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
         self.predictor = kept;
         y
+    }
+
+    /// `check_data` without blocking.
+    ///
+    /// # Errors
+    /// A lost device; more data than a shader counts.
+    pub async fn check_data_async(&mut self) -> Result<DataReport> {
+        let (sets, rows) = self.plan.data();
+        let mut found = [DataFaults::default(); 2];
+        let parts = [
+            (Buffer::Inputs, Domain::of_inputs(&self.mlp), self.mlp.inputs),
+            (
+                Buffer::Targets,
+                Domain::of_targets(self.training.loss, self.mlp.outputs()),
+                self.mlp.outputs(),
+            ),
+        ];
+        for ((name, domain, columns), found) in parts.into_iter().zip(&mut found) {
+            let check = CheckDomain { domain: &domain, rows: sets * rows, columns };
+            let faults = self.gpu.buffer_with("faults", bytemuck::bytes_of(&domain::NONE))?;
+            let values = find(self.buffers(), name)?.binding();
+            let bindings = [values, faults.as_entire_buffer_binding()];
+            let prepared = self.gpu.prepare(&check.dispatch()?, &bindings)?;
+            self.gpu.submit(|encoder| record(encoder, &[prepared], 1))?;
+            let bytes = self.gpu.read(&faults, 0, faults.size())?.await?;
+            *found = DataFaults::new(bytemuck::pod_read_unaligned(&bytes));
+        }
+        let [inputs, targets] = found;
+        Ok(DataReport { inputs, targets })
     }
 
     /// [`Train::health`](crate::Train::health) without blocking.

@@ -243,6 +243,7 @@ fn grid(of: &mut Object<'_>) -> Result<Grid> {
         base_resolution: of.whole("base_resolution", 16)?,
         per_level_scale: of.number("per_level_scale", 2.0)?,
         interpolation: if linear { Interpolation::Linear } else { Interpolation::Smoothstep },
+        ..Grid::default()
     })
 }
 

@@ -1,9 +1,13 @@
 //! Training data, and seeded datasets of two classes.
 
 use crate::error::{Error, Result};
+use crate::network::Mlp;
 use crate::numeric::{Random, Real, check_finite, check_shape};
+use crate::training::{Domain, Training};
 
 /// Inputs and targets: one data set that all models of a population share, or one for each model.
+///
+/// The elements are `f32` unless said otherwise: [`Data::new_f64`], [`Data::cast`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data<T = f32> {
     sets: usize,
@@ -14,7 +18,7 @@ pub struct Data<T = f32> {
     t: Vec<T>,
 }
 
-impl<T: Real> Data<T> {
+impl Data {
     /// One data set with `x` `[rows, inputs]` and `t` `[rows, outputs]`, row-major.
     ///
     /// ```
@@ -26,8 +30,8 @@ impl<T: Real> Data<T> {
     ///
     /// # Errors
     /// A width is 0, there are no rows, the lengths do not match, or an element is not finite.
-    pub fn new(inputs: usize, outputs: usize, x: Vec<T>, t: Vec<T>) -> Result<Self> {
-        Self::for_each_model(1, inputs, outputs, x, t)
+    pub fn new(inputs: usize, outputs: usize, x: Vec<f32>, t: Vec<f32>) -> Result<Self> {
+        Self::of_sets(1, inputs, outputs, x, t)
     }
 
     /// One data set for each of `sets` models, with `x` `[sets, rows, inputs]` and `t`
@@ -39,9 +43,39 @@ impl<T: Real> Data<T> {
         sets: usize,
         inputs: usize,
         outputs: usize,
-        x: Vec<T>,
-        t: Vec<T>,
+        x: Vec<f32>,
+        t: Vec<f32>,
     ) -> Result<Self> {
+        Self::of_sets(sets, inputs, outputs, x, t)
+    }
+}
+
+impl Data<f64> {
+    /// [`Data::new`] in f64, for [`CpuTrainer<f64>`](crate::CpuTrainer).
+    ///
+    /// # Errors
+    /// The errors of [`Data::new`].
+    pub fn new_f64(inputs: usize, outputs: usize, x: Vec<f64>, t: Vec<f64>) -> Result<Self> {
+        Self::of_sets(1, inputs, outputs, x, t)
+    }
+
+    /// [`Data::for_each_model`] in f64.
+    ///
+    /// # Errors
+    /// The errors of [`Data::new`].
+    pub fn for_each_model_f64(
+        sets: usize,
+        inputs: usize,
+        outputs: usize,
+        x: Vec<f64>,
+        t: Vec<f64>,
+    ) -> Result<Self> {
+        Self::of_sets(sets, inputs, outputs, x, t)
+    }
+}
+
+impl<T: Real> Data<T> {
+    fn of_sets(sets: usize, inputs: usize, outputs: usize, x: Vec<T>, t: Vec<T>) -> Result<Self> {
         for (what, size) in [("sets", sets), ("inputs", inputs), ("outputs", outputs)] {
             if size == 0 {
                 return Err(Error::argument(
@@ -104,11 +138,22 @@ impl<T: Real> Data<T> {
     pub fn cast<U: Real>(&self) -> Result<Data<U>> {
         let cast = |values: &[T]| values.iter().map(|v| U::of(v.to_f64())).collect();
         let Self { sets, inputs, outputs, .. } = *self;
-        Data::for_each_model(sets, inputs, outputs, cast(&self.x), cast(&self.t))
+        Data::of_sets(sets, inputs, outputs, cast(&self.x), cast(&self.t))
+    }
+
+    /// Checks that the data fit `mlp` and `training`: their shape, the inputs that the encodings know
+    /// and the targets that the loss knows.
+    pub(crate) fn check(&self, mlp: &Mlp, training: &Training) -> Result<()> {
+        self.check_shape(mlp, training.models)?;
+        let why = "the box of the encoding in front; a grid's is set by `lower` and `upper`";
+        Domain::of_inputs(mlp).check("the input", &self.x, self.inputs, why)?;
+        let why = format!("what the loss {} is made for", training.loss.name());
+        let targets = Domain::of_targets(training.loss, self.outputs);
+        targets.check("the target", &self.t, self.outputs, &why)
     }
 
     /// Checks that the data fit `models` models of `mlp`.
-    pub(crate) fn check(&self, mlp: &crate::network::Mlp, models: usize) -> Result<()> {
+    pub(crate) fn check_shape(&self, mlp: &Mlp, models: usize) -> Result<()> {
         if self.inputs != mlp.inputs {
             return Err(Error::argument(
                 "the data's inputs a row",

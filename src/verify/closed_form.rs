@@ -77,7 +77,7 @@ impl SingleUnit {
     /// # Errors
     /// Data of other widths than 1 and 1.
     pub fn mean_gradient<T: Real>(&self, data: &Data<T>) -> Result<Vec<f64>> {
-        data.check(&Self::mlp(), 1)?;
+        data.check_shape(&Self::mlp(), 1)?;
         let mut sums = vec![0.0; 4];
         for (x, t) in data.x().iter().zip(data.t()) {
             let Self { w1, b1, w2, b2 } = self.gradient(x.to_f64(), t.to_f64());

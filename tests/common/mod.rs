@@ -10,7 +10,7 @@ use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
 use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
-use wgrad::kernels::measure::finite::Finite;
+use wgrad::kernels::measure::domain::{CheckDomain, Domain};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -342,7 +342,14 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     let dequantize =
         |parameters| Dequantize { models: 2, tables: 16, first: 0, parameters, precision };
     let mut all = vec![
-        Finite { length: 3, models: 2 }.dispatch().unwrap(),
+        CheckDomain {
+            domain: &Domain::of_targets(Loss::SoftmaxCrossEntropy, 3),
+            rows: 2,
+            columns: 3,
+        }
+        .dispatch()
+        .unwrap(),
+        CheckDomain { domain: &Domain::default(), rows: 2, columns: 3 }.dispatch().unwrap(),
         Norm { length: 3, models: 2, offset: 0, stride: 3 }.dispatch().unwrap(),
         Perturb { parameters: 3, models: 2, first: 0 }.dispatch().unwrap(),
         Ema { elements: 3, decay: 0.9 }.dispatch().unwrap(),

@@ -1,7 +1,7 @@
-//! Kernels for measurements and checks: norms, non-finite values, saturation, perturbed copies,
+//! Kernels for measurements and checks: norms, the domain of data, saturation, perturbed copies,
 //! textures.
 
-pub mod finite;
+pub mod domain;
 pub mod norm;
 pub mod perturb;
 pub mod saturation;

@@ -23,14 +23,24 @@ pub enum Interpolation {
     Smoothstep,
 }
 
-/// Trained features on grids of growing resolution over [0, 1]² or [0, 1]³, interpolated: `levels`
-/// · `features_per_level` outputs, the coarsest level first.
+/// Trained features on grids of growing resolution over a box of two or three dimensions,
+/// interpolated: `levels` · `features_per_level` outputs, the coarsest level first.
 ///
-/// On level l a cell has the side 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1. There
+/// Inputs are mapped from the box to [0, 1] in front: (x − `lower`) / (`upper` − `lower`). On level l
+/// a cell has the side 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1. There
 /// are ⌈s⌉ + 1 corners per side, and the first lies half a cell outside. A level whose corners fit
 /// a table of 2^`log2_hashmap_size` entries has one entry for each corner. A finer level finds a
 /// corner's entry by the hash (x · 1) ⊕ (y · 2654435761) ⊕ (z · 805459861) mod
-/// 2^`log2_hashmap_size` and ignores collisions. Inputs beyond [0, 1] count as 0 or 1.
+/// 2^`log2_hashmap_size` and ignores collisions. Inputs beyond the box count as its nearest point; a
+/// training refuses them.
+///
+/// ```
+/// use wgrad::{Activation, Mlp, encoding::Grid};
+/// // Points of a scene between −1 and 1, and 0 to 3 high.
+/// let grid = Grid { lower: [-1.0, -1.0, 0.0], upper: [1.0, 1.0, 3.0], ..Grid::default() };
+/// let mlp = Mlp::new(3).encode(3, grid).layer(64, Activation::Relu).layer(1, Activation::Identity);
+/// # assert!(mlp.check().is_ok());
+/// ```
 ///
 /// The tables are parameters of the network and precede the layers' parameters. They are sampled
 /// from ±10⁻⁴. Their order is level after level, entry after entry; the entries of a level are
@@ -49,6 +59,10 @@ pub struct Grid {
     pub per_level_scale: f64,
     /// The weights of a cell's corners.
     pub interpolation: Interpolation,
+    /// The lower corner of the box of the inputs. Two inputs have its first two coordinates.
+    pub lower: [f32; 3],
+    /// The upper corner of the box of the inputs.
+    pub upper: [f32; 3],
 }
 
 impl Default for Grid {
@@ -60,6 +74,8 @@ impl Default for Grid {
             base_resolution: 16,
             per_level_scale: 2.0,
             interpolation: Interpolation::Linear,
+            lower: [0.0; D],
+            upper: [1.0; D],
         }
     }
 }
@@ -104,6 +120,7 @@ impl Level {
     /// Finds the cell of a point. Twice the position is a single product, which every device rounds
     /// alike; adding the half and the floor happen in integers. An index therefore has the same
     /// bits on every device.
+    /// `x` is a point of the unit cube, or beyond it.
     fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
         let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         let scale = T::of(f64::from(self.scale));
@@ -173,6 +190,15 @@ impl Grid {
                 format!("at most {MAX_RESOLUTION}"),
             ));
         }
+        for d in 0..inputs.min(D) {
+            let (lower, upper) = (self.lower[d], self.upper[d]);
+            // The slope of an empty box is infinite or negative, that of an endless box 0.
+            let slope = self.slope(d);
+            if !(lower.is_finite() && upper.is_finite() && slope.is_finite() && slope > 0.0) {
+                let found = format!("from {lower} to {upper} in dimension {d}");
+                return Err(Error::argument(what("box"), found, "finite and not empty"));
+            }
+        }
         crate::numeric::to_u32(
             "the parameters of the encoding grid",
             wide(self.parameters(inputs)),
@@ -215,6 +241,21 @@ impl Grid {
         }
     }
 
+    /// The derivative of the mapping from the box to [0, 1] in dimension `d`.
+    fn slope(&self, d: usize) -> f32 {
+        1.0 / (self.upper[d] - self.lower[d])
+    }
+
+    /// Whether the box is the unit cube, in `inputs` dimensions.
+    fn is_unit(&self, inputs: usize) -> bool {
+        (0..inputs.min(D)).all(|d| self.lower[d] == 0.0 && self.upper[d] == 1.0)
+    }
+
+    /// The box of an input, which is dimension `d`.
+    pub(crate) fn range(&self, d: usize) -> [f64; 2] {
+        [self.lower, self.upper].map(|corner| corner.get(d).copied().map_or(0.0, f64::from))
+    }
+
     /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
     /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
     fn corners<T: Real, const DERIVATIVES: bool>(
@@ -223,7 +264,13 @@ impl Grid {
         x: &[T],
         mut f: impl FnMut(usize, T, [T; D]),
     ) {
-        let place = level.place(x);
+        let slopes: [T; D] = std::array::from_fn(|d| T::of(f64::from(self.slope(d))));
+        let mut unit = [T::ZERO; D];
+        for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
+            // As the shader does: the difference, then a product.
+            *unit = (*x - T::of(f64::from(self.lower[d]))) * slopes[d];
+        }
+        let place = level.place(&unit[..x.len()]);
         let scale = T::of(f64::from(level.scale));
         let both = place.at.map(|at| self.weight(at));
         for corner in 0..1_u32 << x.len() {
@@ -238,8 +285,10 @@ impl Grid {
                 if !DERIVATIVES {
                     continue;
                 }
-                let derivative =
-                    if up == 1 { derivative } else { -derivative } * scale * place.inside[d];
+                let derivative = if up == 1 { derivative } else { -derivative }
+                    * scale
+                    * place.inside[d]
+                    * slopes[d];
                 for (other, product) in derivatives.iter_mut().enumerate() {
                     *product *= if other == d { derivative } else { share };
                 }
@@ -365,6 +414,21 @@ impl Grid {
         w.constant("GRID_CHUNK", chunk);
         w.constant("GRID_CORNERS", 1_u32 << inputs);
         w.flag("GRID_SMOOTH", smooth);
+        // The third dimension of a point of two is 0.
+        let vector = |f: &dyn Fn(usize) -> f32, third: f32| {
+            let part = |d| if d < inputs { f(d) } else { third };
+            format!("vec3<f32>({:?}f, {:?}f, {:?}f)", part(0), part(1), part(2))
+        };
+        let (lower, slope) = (vector(&|d| self.lower[d], 0.0), vector(&|d| self.slope(d), 1.0));
+        let unit = self.is_unit(inputs);
+        w.function("grid_to_unit(x: vec3<f32>) -> vec3<f32>", |w| match unit {
+            true => w.line("return x;"),
+            false => w.line(format_args!("return (x - {lower}) * {slope};")),
+        });
+        w.function("grid_from_unit(dx: vec3<f32>) -> vec3<f32>", |w| match unit {
+            true => w.line("return dx;"),
+            false => w.line(format_args!("return dx * {slope};")),
+        });
         w.finish()
     }
 
@@ -473,6 +537,12 @@ mod tests {
                 Grid { per_level_scale: f64::NAN, ..grid() },
                 "the per_level_scale of the encoding grid is NaN",
             ),
+            (
+                Grid { upper: [1.0, -1.0, 1.0], ..grid() },
+                "the box of the encoding grid is from 0 to -1 in dimension 1",
+            ),
+            (Grid { lower: [f32::NAN; 3], ..grid() }, "the box of the encoding grid is from NaN"),
+            (Grid { upper: [f32::MAX; 3], lower: [f32::MIN; 3], ..grid() }, "the box of"),
             (
                 Grid { per_level_scale: 9.0, ..grid() },
                 "the finest resolution of the encoding grid is",

@@ -31,6 +31,8 @@ trait Pointwise {
     fn check(&self) -> Result<()>;
     /// Output `k` at the point `p`.
     fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T;
+    /// The inputs that the encoding is made for; `None` where these are all numbers.
+    const RANGE: Option<[f64; 2]> = None;
     /// The derivatives of output `k` with respect to `p`.
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
 }
@@ -83,6 +85,15 @@ macro_rules! encodings {
                 match self {
                     $(Self::$variant(_) => Some(<$variant as Pointwise>::DIMENSIONS),)*
                     Self::Grid(_) => None,
+                }
+            }
+
+            /// The values of its input `d` that the encoding is made for; `None` where these are all
+            /// numbers.
+            pub(crate) fn range(&self, d: usize) -> Option<[f64; 2]> {
+                match self {
+                    $(Self::$variant(_) => <$variant as Pointwise>::RANGE,)*
+                    Self::Grid(grid) => Some(grid.range(d)),
                 }
             }
 

@@ -46,6 +46,7 @@ fn blob<T: Real>(x: T, k: usize, bins: u32) -> (T, T) {
 
 impl Pointwise for OneBlob {
     const DIMENSIONS: usize = 1;
+    const RANGE: Option<[f64; 2]> = Some([0.0, 1.0]);
 
     fn outputs(&self) -> usize {
         self.bins as usize

@@ -3,7 +3,7 @@
 //! Computed as max(z, 0) − z t + ln(1 + e^−|z|), which is finite for every finite z. The derivative
 //! is σ(z) − t.
 
-use super::{Argument, Mean, elementwise};
+use super::{Argument, Mean, Targets, elementwise};
 use crate::network::Activation;
 use crate::numeric::Real;
 
@@ -11,6 +11,7 @@ pub const ARGUMENT: Argument = Argument::Logit(Activation::Sigmoid);
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
+pub const TARGETS: Targets = Targets::Fractions;
 
 pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(z, t, gradient, |z, t| {

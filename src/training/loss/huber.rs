@@ -1,13 +1,14 @@
 //! ½ d² where |d| ≤ 1, else |d| − ½, with d = y − t; derivative d, clamped to ±1. Mean over batch
 //! and outputs. Huber, "Robust Estimation of a Location Parameter", 1964, with δ = 1.
 
-use super::{Argument, Mean, elementwise, sign};
+use super::{Argument, Mean, Targets, elementwise, sign};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
+pub const TARGETS: Targets = Targets::Any;
 
 pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| {

@@ -1,12 +1,13 @@
 //! |y − t|, mean over batch and outputs; derivative sign(y − t), 0 where y = t.
 
-use super::{Argument, Mean, elementwise, sign};
+use super::{Argument, Mean, Targets, elementwise, sign};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
+pub const TARGETS: Targets = Targets::Any;
 
 pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     elementwise(y, t, gradient, |y, t| ((y - t).abs(), sign(y - t)))

@@ -26,6 +26,18 @@ pub enum Mean {
     Rows,
 }
 
+/// The targets that a loss is made for. A training refuses others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Targets {
+    /// Any finite number.
+    Any,
+    /// Each target from 0 to 1: labels, or probabilities.
+    Fractions,
+    /// Each target from 0 to 1, and the sum of a row 1.
+    Distributions,
+}
+
 mod binary_cross_entropy;
 mod half_squared_error;
 mod huber;
@@ -76,6 +88,11 @@ macro_rules! losses {
                 match self { $(Self::$variant => $module::DETACHES),* }
             }
 
+            /// The targets that the loss is made for.
+            pub const fn targets(self) -> Targets {
+                match self { $(Self::$variant => $module::TARGETS),* }
+            }
+
             /// The sum of the losses of one row. `gradient` becomes their derivatives with respect
             /// to `argument`. All three slices have the length of a row.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
@@ -113,10 +130,11 @@ losses! {
     MeanSquaredError => mean_squared_error needs [],
     /// ½ (y − t)², summed over the outputs, mean over the batch: the article's L.
     HalfSquaredError => half_squared_error needs [],
-    /// −t ln σ(z) − (1 − t) ln(1 − σ(z)), mean over batch and outputs. Needs a final sigmoid.
+    /// −t ln σ(z) − (1 − t) ln(1 − σ(z)), mean over batch and outputs. Needs a final sigmoid, and
+    /// targets from 0 to 1.
     BinaryCrossEntropy => binary_cross_entropy needs [LOG_ONE_PLUS],
     /// −Σ t ln softmax(z), mean over the batch. Needs a final identity activation: the outputs are
-    /// logits.
+    /// logits. The targets of a row are probabilities that sum to 1.
     SoftmaxCrossEntropy => softmax_cross_entropy needs [],
     /// |y − t|, mean over batch and outputs.
     MeanAbsoluteError => mean_absolute_error needs [],

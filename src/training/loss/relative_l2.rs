@@ -2,13 +2,14 @@
 //! treats the denominator as a constant. Lehtinen et al., "Noise2Noise: Learning Image Restoration
 //! without Clean Data", 2018, section 3.3.
 
-use super::{Argument, Mean, detached_elementwise};
+use super::{Argument, Mean, Targets, detached_elementwise};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = true;
+pub const TARGETS: Targets = Targets::Any;
 
 pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
     detached_elementwise(y, detached, t, gradient, |y, h, t| {

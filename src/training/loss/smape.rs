@@ -2,13 +2,14 @@
 //! percentage error. The 0.01 keeps it finite. Derivative sign(y − t) over the same denominator,
 //! which is treated as a constant; 0 where y = t.
 
-use super::{Argument, Mean, detached_elementwise, sign};
+use super::{Argument, Mean, Targets, detached_elementwise, sign};
 use crate::numeric::Real;
 
 pub const ARGUMENT: Argument = Argument::Output;
 pub const ROW: bool = false;
 pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = true;
+pub const TARGETS: Targets = Targets::Any;
 
 pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
     detached_elementwise(y, detached, t, gradient, |y, h, t| {

@@ -3,7 +3,7 @@
 //! Let s = Σ t, m = max z and l = ln Σ e^(z − m). The value is Σ t (l + m − z) and the derivative s
 //! p − t. Subtracting the row maximum keeps every exponent at or below 0.
 
-use super::{Argument, Mean};
+use super::{Argument, Mean, Targets};
 use crate::network::Activation;
 use crate::numeric::Real;
 
@@ -11,6 +11,7 @@ pub const ARGUMENT: Argument = Argument::Logit(Activation::Identity);
 pub const ROW: bool = true;
 pub const MEAN: Mean = Mean::Rows;
 pub const DETACHES: bool = false;
+pub const TARGETS: Targets = Targets::Distributions;
 
 pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     let max = z.iter().fold(-T::MAX, |max, z| if *z <= max { max } else { *z });

@@ -3,7 +3,7 @@
 use super::{Runner, SIZES, bytes, equal, floats, numbers, words};
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::kernels::measure::finite::{self, Finite};
+use crate::kernels::measure::domain::{self, CheckDomain};
 use crate::kernels::measure::norm::Norm;
 use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
@@ -15,7 +15,7 @@ use crate::kernels::step::update::Update;
 use crate::kernels::{Capabilities, Dispatch, Matmul, Tiling};
 use crate::network::Activation;
 use crate::numeric::{Real, wide};
-use crate::training::{Argument, Loss, Optimizer};
+use crate::training::{Argument, Domain, Loss, Optimizer};
 use crate::verify::deviation;
 
 impl Runner<'_> {
@@ -194,14 +194,14 @@ impl Runner<'_> {
             Ok(errors)
         })
         .await;
-        self.check("finite", 0.0, async |gpu| {
-            let mut values = numbers(3 * 100, 1);
-            values[100] = f64::NAN;
-            values[299] = f64::INFINITY;
-            let mut slots = [bytes(&values), words(&[finite::NONE; 3])];
-            let finite = Finite { length: 100, models: 3 };
-            finite.dispatch()?.run_async(gpu, &mut slots).await?;
-            Ok(vec![equal(&slots[1], &words(&finite.reference(&values)))])
+        self.check("domain", 0.0, async |gpu| {
+            let mut values = vec![0.25; 3 * 100];
+            (values[101], values[299], values[7]) = (f64::NAN, f64::INFINITY, 1.5);
+            let domain = Domain::of_targets(Loss::SoftmaxCrossEntropy, 4);
+            let check = CheckDomain { domain: &domain, rows: 75, columns: 4 };
+            let mut slots = [bytes(&values), words(&domain::NONE)];
+            check.dispatch()?.run_async(gpu, &mut slots).await?;
+            Ok(vec![equal(&slots[1], &words(&check.reference(&values)))])
         })
         .await;
     }
