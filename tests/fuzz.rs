@@ -98,7 +98,7 @@ fn expected(case: &Case, steps: [u32; 2], noise: f64, seed: u64) -> Vec<Found> {
     let (inputs, outputs) = (data.inputs(), data.outputs());
     let t = data.t().iter().map(|t| f64::from(*t)).collect();
     let x = less(data.x(), 2 * seed);
-    let data = Data::for_each_model(case.sets, inputs, outputs, x, t).unwrap();
+    let data = Data::for_each_model_f64(case.sets, inputs, outputs, x, t).unwrap();
     let mut trainer = CpuTrainer::<f64>::new(&case.mlp, &case.training, &data).unwrap();
     let (init, models) = (case.training.init, case.training.models);
     let initial = init.sample(&case.mlp, models, case.training.seed).unwrap();

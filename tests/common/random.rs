@@ -7,7 +7,7 @@ use wgrad::encoding::{
 };
 use wgrad::{
     Activation, Adam, AdamW, Argument, Batch, Data, Encoding, Init, Loss, Mlp, Momentum, Nesterov,
-    Optimizer, Schedule, Sgd, Strategy, Training,
+    Optimizer, Schedule, Strategy, Training,
 };
 
 /// Numbers that decide everything about a case. The smaller they are, the simpler is the case, and
@@ -107,7 +107,10 @@ impl Case {
     /// Targets that the loss knows; inputs that every encoding knows.
     pub fn data(&self) -> Data {
         let Self { mlp, sets, rows, seed, .. } = self;
-        let bounded = mlp.encoding.iter().any(|part| matches!(part.encoding, Encoding::Grid(_)));
+        let bounded = mlp
+            .encoding
+            .iter()
+            .any(|part| matches!(part.encoding, Encoding::Grid(_) | Encoding::OneBlob(_)));
         let spread = |x: f32| if bounded { x } else { 2.0 * x - 1.0 };
         let x = fractions(sets * rows * mlp.inputs, seed + 1).into_iter().map(spread).collect();
         let outputs = mlp.outputs();
@@ -175,7 +178,7 @@ fn optimizer(choices: &mut Choices<'_>) -> Optimizer {
     let rate = choices.of(&[0.01, 0.03, 0.002]);
     let l2 = choices.of(&[0.0, 1e-3]);
     match choices.below(6) {
-        0 => Sgd { rate, ..Sgd::default() }.into(),
+        0 => Optimizer::sgd(rate),
         1 => Momentum { rate, ..Momentum::default() }.into(),
         2 => Nesterov { rate, ..Nesterov::default() }.into(),
         3 => AdamW { rate, ..AdamW::default() }.into(),
