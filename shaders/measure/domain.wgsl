@@ -30,7 +30,7 @@ fn domain(
         for (var c = 0u; c < params.columns; c++) {
             sum += values[index + c];
         }
-        if (is_finite(sum) && abs(sum - 1.0) > params.tolerance) {
+        if (!is_finite(sum) || abs(sum - 1.0) > params.tolerance) {
             fault(2u, index);
         }
     }

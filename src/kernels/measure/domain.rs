@@ -100,7 +100,7 @@ impl CheckDomain<'_> {
             }
             if self.domain.is_distribution {
                 let sum: f64 = values.iter().map(|value| value.to_f64()).sum();
-                if sum.is_finite() && !((sum - 1.0).abs() <= SUM_TOLERANCE) {
+                if !((sum - 1.0).abs() <= SUM_TOLERANCE) {
                     fault(2, row * self.columns);
                 }
             }
