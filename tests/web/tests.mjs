@@ -3,7 +3,7 @@ import init, { run } from './wgrad_web_tests.js';
 import { exported } from './export.mjs';
 
 export async function all(module, cases) {
-  await init(module && { module_or_path: module });
+  await init({ module_or_path: module });
   const failures = await run();
   try {
     console.log(`ok     ${await exported(cases)}`);

@@ -17,7 +17,7 @@ const FRAMES: u32 = 200;
 const SIDE: u32 = 64;
 
 /// Waits for the page's next frame; outside of a page, for the next turn of the loop of events.
-async fn next_frame() {
+pub async fn next_frame() {
     let wait = |resolve: js_sys::Function, _| {
         let asked = web_sys::window().map(|window| window.request_animation_frame(&resolve));
         if asked.is_none() {

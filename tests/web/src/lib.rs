@@ -59,6 +59,7 @@ pub async fn run() -> u32 {
         faults::bad_input_is_an_error,
         faults::a_refused_kernel_is_an_error,
         faults::a_lost_device_is_an_error,
+        faults::a_lost_device_that_says_so_is_an_error_at_once,
         trainings::the_self_check_passes,
     ];
     log(&format!("{tests} tests, {failures} failed"));
