@@ -224,6 +224,8 @@ fn random_trainings_are_the_cpus() {
     let counts = counts.into_inner();
     println!("{counts:?} in {:?}", start.elapsed());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(counts.resident > 0 && counts.fused > 0 && counts.layered > 0, "{counts:?}");
+    // A slow machine tries too few for every strategy.
+    let every = counts.resident > 0 && counts.fused > 0 && counts.layered > 0;
+    assert!(counts.cases > 0 && (every || counts.cases < 50), "{counts:?}");
     assert!(counts.sensitive <= 3 + counts.cases / 20, "{counts:?}");
 }

@@ -106,6 +106,7 @@ export async function exported(cases) {
       }
     }
   }
+  if (!ran) fail('no exported function was tried');
   if (uncaptured) fail(`uncaptured: ${uncaptured}`);
   device.destroy();
   const [outputs, gradients] = worst.map(error => error.toExponential(1));
