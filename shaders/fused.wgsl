@@ -3,8 +3,9 @@
 // values for the weight gradients are stored in `saved`, which this workgroup alone writes and
 // reads. src/kernels/fused.rs generates the constants of the network's shape.
 //
-// A layer. `below`, `value`, `kept` and `delta` are offsets in `saved`, in vectors of four
-// elements: of its inputs, its outputs, the values for its activation's derivative, and its delta.
+// A layer. `below`, `value`, `kept` and `delta` are offsets in `saved`, in vectors of four elements
+// of each row: of its inputs, its outputs, the values for its activation's derivative, and its
+// delta.
 struct Layer {
     inputs: u32,
     units: u32,
@@ -80,7 +81,7 @@ fn fused(
 
 // The index in `saved` of row `row` of an array that is `width4` vectors wide.
 fn place(begin: u32, width4: u32, row: u32) -> u32 {
-    return begin + (model * params.rows + row) * width4;
+    return begin * params.models * params.rows + (model * params.rows + row) * width4;
 }
 
 // Loads the inputs of a tile. Rows and columns beyond the edge are 0.

@@ -4,8 +4,8 @@
 // registers from step to step. src/kernels/resident/ generates the other functions for the network
 // and the workgroup.
 
-// A full batch, feature after feature, inputs before targets. An element holds four rows. An
-// invocation reads only the rows that it has loaded itself.
+// A full batch, feature after feature, inputs before targets, `HELD_ROWS` elements apart. An
+// element holds four rows. An invocation reads only the rows that it has loaded itself.
 var<workgroup> held: array<vec4<f32>, HELD>;
 
 var<private> hyper: Hyper;
@@ -24,12 +24,12 @@ fn resident(
     // A local, made of the workgroup's number alone: a compiler sees that all invocations of a
     // workgroup return here or none, as the barriers below demand.
     let index = group.y * groups.x + group.x;
-    if (index >= params.models) {
+    if (index >= params.groups) {
         return;
     }
     lane = local;
-    model = index;
-    first_row = model * params.own_data * ROWS;
+    model = params.first_model + index;
+    first_row = model * params.own_data * params.rows;
     cursor = vec2<u32>(status.epoch, status.position);
     var step = vec2<u32>(status.step, status.step_high);
     var slot = status.slot;
@@ -38,18 +38,19 @@ fn resident(
     hyper = hyperparameters;
     load();
     if (HOLDS) {
-        for (var i = lane; i < HELD; i += WORKGROUP) {
-            held[i] = four_values(i % HELD_ROWS, i / HELD_ROWS);
+        let quads = params.blocks * WORKGROUP;
+        for (var i = lane; i < (INPUTS + OUTPUTS) * quads; i += WORKGROUP) {
+            held[i / quads * HELD_ROWS + i % quads] = four_values(i % quads, i / quads);
         }
     }
     begin();
     for (var i = 0u; i < params.steps; i++) {
         broadcast();
         clear();
-        for (var block = 0u; block < BLOCKS; block++) {
+        for (var block = 0u; block < params.blocks; block++) {
             let quad = block * WORKGROUP + lane;
             let rows = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
-            add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(BATCH)));
+            add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(params.batch)));
         }
         total();
         if (lane == LOSS_LANE) {
@@ -66,7 +67,7 @@ fn resident(
         // not stop the other lanes in this step.
         let stops = in_any_lane(update(diverged.x != NOT_DIVERGED, step_as_f32(step)));
         diverged = select(diverged, step, stops && diverged.x == NOT_DIVERGED);
-        cursor = next_cursor(cursor, ROWS, BATCH);
+        cursor = next_cursor(cursor, params.rows, params.batch);
     }
     store();
     if (lane == 0u) {
@@ -92,7 +93,7 @@ fn resident(
 fn four_values(quad: u32, feature: u32) -> vec4<f32> {
     var values = vec4<f32>();
     for (var i = 4u * quad; i < 4u * quad + 4u; i++) {
-        let row = first_row + batch_row(min(i, BATCH - 1u));
+        let row = first_row + batch_row(min(i, params.batch - 1u));
         var value = 0.0;
         if (feature < INPUTS) {
             value = inputs[row * INPUTS + feature];

@@ -392,8 +392,14 @@ fn table_gradients_of_all_sizes() {
                 let sums = run(&[job])[0][3].clone();
 
                 let precision = Precision::of(rows, inputs).unwrap();
-                let dequantize =
-                    Dequantize { models, tables, first: 8, parameters: all, precision };
+                let dequantize = Dequantize {
+                    models,
+                    tables,
+                    first: 8,
+                    parameters: all,
+                    precision,
+                    marks: true,
+                };
                 let dispatch = dequantize.dispatch(common::gpu().capabilities()).unwrap();
                 let status = Status { step: 7, ..Status::default() }.with_marks(models);
                 let slots = vec![

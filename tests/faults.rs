@@ -20,6 +20,8 @@ for_every_strategy! {
     divergence_is_named_and_kept_apart
     a_lone_model_that_diverges_is_an_error
     logits_of_ten_thousand_stay_finite
+    logits_of_any_magnitude_stay_finite
+    gradients_mark_no_model
     a_lost_device_is_an_error
     long_batches_are_summed_to_the_end
 }
@@ -320,6 +322,62 @@ fn logits_of_ten_thousand_stay_finite(strategy: Strategy) {
     }
 }
 
+/// Logits up to the largest number, on few rows and on many: the mean of their losses is finite, and
+/// so is the gradient, although the losses' sum is not.
+fn logits_of_any_magnitude_stay_finite(strategy: Strategy) {
+    for (loss, last) in [
+        (Loss::BinaryCrossEntropy, Activation::Sigmoid),
+        (Loss::SoftmaxCrossEntropy, Activation::Identity),
+    ] {
+        for (big, rows) in [(2e38_f32, 2), (2e38, 3), (2e38, 3000), (f32::MAX, 7), (f32::MAX, 3000)]
+        {
+            let mlp = Mlp::new(1).layer(2, last);
+            let parameters = Parameters::new(mlp.clone(), 1, vec![big, -big, 0.0, 0.0]).unwrap();
+            let x = (0..rows).map(|row| if row % 2 == 0 { 1.0 } else { -1.0 }).collect();
+            // All rows are wrong.
+            let t = (0..rows).flat_map(|r| if r % 2 == 0 { [0.0, 1.0] } else { [1.0, 0.0] });
+            let data = Data::new(1, 2, x, t.collect()).unwrap();
+            let training = Training::new(loss, Optimizer::sgd(0.1)).strategy(strategy);
+            let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+            let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+            let mut exact = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+            exact.set_parameters(&parameters.cast().unwrap()).unwrap();
+            let exact = exact.gradients().unwrap();
+            for trainer in [&mut gpu as &mut dyn Train<Scalar = f32>, &mut cpu] {
+                let case = format!("{} at {big:e}, {rows} rows, {}", loss.name(), trainer.device());
+                trainer.set_parameters(&parameters).unwrap();
+                let found = trainer.gradients().unwrap();
+                assert!(found.losses[0].is_finite() && found.losses[0] > 1e38, "{case}: {found:?}");
+                let error = common::deviation(&found.values, &exact.values);
+                assert!(error <= 1e-5, "{case}: {found:?}");
+                if exact.losses[0] < 3e38 {
+                    let error = common::deviation(&found.losses, &exact.losses);
+                    assert!(error <= 1e-5, "{case}: {found:?}");
+                }
+                assert_eq!(trainer.diverged().unwrap(), [None], "{case}");
+                trainer.train(2).unwrap_or_else(|error| panic!("{case}: {error}"));
+                let losses = trainer.losses().unwrap();
+                assert!(losses.values.iter().all(|loss| loss.is_finite()), "{case}: {losses:?}");
+            }
+        }
+    }
+}
+
+/// Whoever looks at a gradient that is not finite does not end the training of its model.
+fn gradients_mark_no_model(strategy: Strategy) {
+    let mlp = Mlp::new(1).layer(2, Activation::Identity).layer(1, Activation::Identity);
+    let data = Data::new(1, 1, vec![1e30, 1.0], vec![0.0, 0.0]).unwrap();
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).strategy(strategy);
+    let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let gradients = trainer.gradients().unwrap();
+    assert!(!gradients.losses[0].is_finite(), "{gradients:?}");
+    trainer.input_gradient().unwrap();
+    trainer.health().unwrap();
+    assert_eq!(trainer.diverged().unwrap(), [None]);
+    assert_eq!(trainer.train(1), Err(Error::Diverged { model: 0, step: 0 }));
+    assert_eq!(trainer.diverged().unwrap(), [Some(0)]);
+}
+
 /// Every call on a device that is destroyed, with wgpu's own handler of uncaptured errors, which
 /// panics.
 fn a_lost_device_is_an_error(strategy: Strategy) {
@@ -494,6 +552,30 @@ fn long_batches_are_summed_to_the_end(strategy: Strategy) {
     let gradients = trainer.gradients().unwrap();
     assert_abs_diff_eq!(gradients.losses[0], 2.0, epsilon = 1e-5);
     assert_abs_diff_eq!(gradients.values[..], [2.0; 2][..], epsilon = 1e-5);
+}
+
+/// More parts of a batch than one invocation could add up.
+#[test]
+fn batches_of_millions_are_summed_to_the_end() {
+    let rows = 9_000_000;
+    let mlp = Mlp::new(1).layer(1, Activation::Identity);
+    let data = Data::new(1, 1, vec![1.0_f32; rows], vec![0.0; rows]).unwrap();
+    let training =
+        Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1)).strategy(Strategy::Layered);
+    let mut trainer = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    trainer.set_parameters(&Parameters::new(mlp, 1, vec![1.0, 1.0]).unwrap()).unwrap();
+    let gradients = trainer.gradients().unwrap();
+    assert_abs_diff_eq!(gradients.losses[0], 2.0, epsilon = 1e-4);
+    assert_abs_diff_eq!(gradients.values[..], [2.0; 2][..], epsilon = 1e-4);
+}
+
+/// What the device cannot hold is refused before a parameter is sampled: these would take 55 GB.
+#[test]
+fn a_refusal_costs_nothing() {
+    let (mlp, training, data) = article();
+    let training = training.models(1 << 30);
+    let error = Trainer::new(common::gpu(), &mlp, &training, &data).map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
 }
 
 #[test]

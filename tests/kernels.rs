@@ -956,6 +956,7 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
                     loss_groups,
                     tables: 0,
                     padded: i % 2 == 1,
+                    marks: true,
                 };
                 let gradient = numbers_f32(splits.max(1) * models * parameters, i as u64);
                 let losses: Vec<f32> = numbers_f32(models * loss_groups, i as u64 + 1)
@@ -1015,8 +1016,15 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
 /// Sums are reproducible: splits added in order give the bits of the f32 loop.
 #[test]
 fn sums_are_those_of_the_loop_in_order() {
-    let reduce =
-        Reduce { parameters: 65, models: 3, splits: 5, loss_groups: 1, tables: 0, padded: false };
+    let reduce = Reduce {
+        parameters: 65,
+        models: 3,
+        splits: 5,
+        loss_groups: 1,
+        tables: 0,
+        padded: false,
+        marks: true,
+    };
     let gradient = numbers_f32(5 * 3 * 65, 4);
     let job = reduce_job(reduce, &gradient, &[1.0, 2.0, 3.0], &Status::default().with_marks(3));
     let slots = &run(&[job])[0];
@@ -1039,7 +1047,7 @@ fn sums_mark_the_model_that_diverges() {
 
 fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
-    let reduce = Reduce { parameters, models, splits, loss_groups, tables: 0, padded };
+    let reduce = Reduce { parameters, models, splits, loss_groups, tables: 0, padded, marks: true };
     let splits = splits.max(1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for model in 0..models {
@@ -1883,8 +1891,15 @@ fn many_rows_of_a_loss() {
 #[test]
 fn many_sums() {
     for (parameters, models, splits) in [(MANY, 1, 2), (1, 65_600, 1)] {
-        let reduce =
-            Reduce { parameters, models, splits, loss_groups: 2, tables: 0, padded: false };
+        let reduce = Reduce {
+            parameters,
+            models,
+            splits,
+            loss_groups: 2,
+            tables: 0,
+            padded: false,
+            marks: true,
+        };
         let (gradient, losses) =
             (numbers_f32(splits * models * parameters, 1), numbers_f32(2 * models, 2));
         let mut status = Status { step: 5, slot: 1, ..Status::default() }.with_marks(models);

@@ -158,11 +158,54 @@ fn plans_of_impossible_sizes_are_refused() {
         (mlp(), training(), usize::MAX),
         (mlp(), training().models(1 << 31), 1),
         (mlp(), training().models(usize::MAX), 1),
+        (mlp(), training(), 0),
         (Mlp::new(usize::MAX).layer(1, Activation::Relu), training(), 1),
     ] {
         let error = Plan::new(&mlp, &training, DataShape::shared(rows), &target).unwrap_err();
         assert!(matches!(error, Error::TooLarge { .. } | Error::Argument { .. }), "{error}");
     }
+}
+
+/// Nothing in a shader's text depends on the number of rows but a few powers of two.
+#[test]
+fn trainings_of_many_row_counts_share_their_kernels() {
+    let (gpu, errors) = noop(|_| ());
+    let software = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
+    let article = Mlp::new(4).layer(3, Activation::Sigmoid).layer(2, Activation::Sigmoid);
+    for capabilities in [Capabilities::default(), software] {
+        for strategy in Strategy::ALL {
+            for is_full in [true, false] {
+                let gpu = gpu.planned_for(&capabilities);
+                let before = gpu.compiled();
+                for i in 0..50_usize {
+                    // 3 to 6,000 rows.
+                    let rows = 3 + i * i * 5 / 2;
+                    let batch = Batch::Shuffled { size: rows.div_ceil(2), seed: 1 };
+                    let batch = if is_full { Batch::Full } else { batch };
+                    let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.1))
+                        .batch(batch)
+                        .models(1 + i % 2)
+                        .strategy(*strategy);
+                    Trainer::new(&gpu, &article, &training, &data(rows)).unwrap();
+                }
+                let compiled = gpu.compiled() - before;
+                let case = format!("{strategy:?}, full: {is_full}, {capabilities:?}");
+                assert!(compiled <= 24, "{compiled} kernels: {case}");
+            }
+        }
+    }
+    assert_eq!(errors.load(Ordering::Relaxed), 0);
+}
+
+/// A plan's cost is linear in the layers: a thousand times as many take no minute.
+#[test]
+fn a_network_may_have_thousands_of_layers() {
+    let layers = 1 << 16;
+    let mlp = (0..layers).fold(Mlp::new(1), |mlp, _| mlp.layer(1, Activation::Identity));
+    let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1));
+    let plan = Plan::new(&mlp, &training, DataShape::shared(1), &Capabilities::default()).unwrap();
+    assert_eq!(plan.step().len(), 3 * layers + 2);
+    assert!(plan.to_string().lines().count() > 4 * layers);
 }
 
 /// 3 dispatches a layer and 3 at most, whatever the depth; printed with their bytes.

@@ -156,8 +156,15 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
     let mut group = criterion.benchmark_group("reduce");
     for parameters in [1 << 10, 1 << 16] {
         for splits in [1, 16] {
-            let reduce =
-                Reduce { parameters, models: 1, splits, loss_groups: 16, tables: 0, padded: false };
+            let reduce = Reduce {
+                parameters,
+                models: 1,
+                splits,
+                loss_groups: 16,
+                tables: 0,
+                padded: false,
+                marks: true,
+            };
             let dispatch = reduce.dispatch(gpu.capabilities())?;
             let lengths = [splits * parameters, 16, parameters, 1, 10];
             alone(&mut group, &format!("{parameters}x{splits}"), gpu, &dispatch, &lengths)?;

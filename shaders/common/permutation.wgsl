@@ -17,14 +17,14 @@ fn shuffled(position: u32, rows: u32, half: u32, key: u32) -> u32 {
     let mask = (1u << half) - 1u;
     var x = position;
     loop {
-        var left = x >> half;
-        var right = x & mask;
-        for (var round = 0u; round < 4u; round++) {
-            let next = left ^ (mix_bits(right ^ (key + round * 0x9e3779b9u)) & mask);
-            left = right;
-            right = next;
-        }
-        x = (left << half) | right;
+        // Four rounds without a loop: an iteration is one try.
+        let left = x >> half;
+        let right = x & mask;
+        let first = left ^ (mix_bits(right ^ key) & mask);
+        let second = right ^ (mix_bits(first ^ (key + 0x9e3779b9u)) & mask);
+        let third = first ^ (mix_bits(second ^ (key + 0x3c6ef372u)) & mask);
+        let fourth = second ^ (mix_bits(third ^ (key + 0xdaa66d2bu)) & mask);
+        x = (third << half) | fourth;
         if (x < rows) {
             break;
         }

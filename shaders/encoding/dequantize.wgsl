@@ -23,7 +23,7 @@ fn dequantize(
         var value = quanta * quantum.x * quantum.y;
         if (max_bits >= 0x7f800000u) {
             value = Lanes(bitcast<f32>(max_bits));
-            if (element == 0u) {
+            if (params.marks != 0u && element == 0u) {
                 mark_diverged(model, vec2<u32>(status.step, status.step_high));
             }
         }

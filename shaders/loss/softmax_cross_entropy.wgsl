@@ -16,7 +16,8 @@ fn softmax_cross_entropy_row(first: u32) -> LossRow {
 }
 
 fn softmax_cross_entropy_element(z: f32, t: f32, row: LossRow) -> vec2<f32> {
-    // The difference of two finite logits can be infinite, and 0 · ∞ is NaN.
-    let below = min(row.top - z, 3.4028234e38);
+    // The difference of two finite logits can be infinite, and 0 · ∞ is NaN. The bound leaves room
+    // for the rounding of a sum.
+    let below = min(row.top - z, 3.0e38);
     return vec2<f32>(t * (row.log_sum + below), exp(-below) * row.weight - t);
 }

@@ -23,7 +23,7 @@ fn loss(
             for (var row = first; row < min(first + params.run, params.rows); row++) {
                 sum += loss_of(part / params.groups, row);
             }
-            partial[part] = sum * params.scale;
+            partial[part] = sum;
         }
         return;
     }
@@ -35,7 +35,7 @@ fn loss(
     if (row < params.rows) {
         sum = loss_of(index / params.groups, row);
     }
-    sums[local] = sum * params.scale;
+    sums[local] = sum;
     workgroupBarrier();
     for (var width = 32u; width > 0u; width /= 2u) {
         if (local < width) {
@@ -48,14 +48,15 @@ fn loss(
     }
 }
 
-// The loss of a row. Stores the row's gradient.
+// The share of a row in the loss. Stores the row's gradient. Each value is scaled before it is
+// added, so that no sum overflows where the mean does not.
 fn loss_of(model: u32, row: u32) -> f32 {
     var sum = 0.0;
     let first = (model * params.rows + row) * params.width;
     let shared_by_row = loss_row(first);
     for (var i = first; i < first + params.width; i++) {
         let value = loss_element(z[i], target_of(i), shared_by_row);
-        sum += value.x;
+        sum += value.x * params.scale;
         delta[i] = value.y * params.scale;
     }
     return sum;

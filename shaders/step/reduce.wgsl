@@ -27,6 +27,7 @@ fn reduce(
         }
         // The loop ends with the last bit and has no known length. A compiler would unroll a known
         // length, and a CPU would execute all of it for nothing.
+        fails *= params.marks;
         while (fails != 0u) {
             let bit = firstTrailingBit(fails);
             fails &= fails - 1u;
@@ -57,7 +58,7 @@ fn reduce(
     }
     if (local == 0u) {
         losses[status.slot * params.models + model] = sum;
-        if (!is_finite(sum)) {
+        if (params.marks != 0u && !is_finite(sum)) {
             mark_diverged(model, step);
         }
         if (model == 0u) {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernels::step::Status;
-use crate::kernels::{Access, Kernel, Slot};
+use crate::kernels::{Access, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot};
 use crate::numeric::to_u32;
 use crate::training::Hyper;
 use crate::wgsl;
@@ -33,6 +33,7 @@ pub struct Dispatch {
     pub(crate) parameters: Vec<u8>,
     pub(crate) groups: u64,
     pub(crate) work: Work,
+    iterations: u64,
 }
 
 /// The cost of a dispatch by its formula.
@@ -49,17 +50,20 @@ pub struct Work {
 
 impl std::ops::AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
-        self.read += other.read;
-        self.written += other.written;
-        self.operations += other.operations;
+        self.read = self.read.saturating_add(other.read);
+        self.written = self.written.saturating_add(other.written);
+        self.operations = self.operations.saturating_add(other.operations);
     }
 }
 
 impl Dispatch {
+    /// A dispatch of `groups` workgroups. `iterations` are those of all loops of its longest
+    /// invocation, with the final test of each.
     pub(crate) fn new(
         kernel: &'static Kernel,
         parameters: &impl bytemuck::NoUninit,
         groups: u64,
+        iterations: u64,
     ) -> Self {
         Self {
             kernel,
@@ -67,6 +71,7 @@ impl Dispatch {
             parameters: bytemuck::bytes_of(parameters).to_vec(),
             groups,
             work: Work::default(),
+            iterations,
         }
     }
 
@@ -75,8 +80,9 @@ impl Dispatch {
         kernel: &'static Kernel,
         parameters: &impl bytemuck::NoUninit,
         elements: u64,
+        iterations: u64,
     ) -> Self {
-        Self::new(kernel, parameters, elements.div_ceil(u64::from(kernel.workgroup)))
+        Self::new(kernel, parameters, elements.div_ceil(u64::from(kernel.workgroup)), iterations)
     }
 
     pub(crate) fn with(mut self, variant: Variant) -> Self {
@@ -86,7 +92,8 @@ impl Dispatch {
 
     /// Sets the cost: elements of four bytes read, elements written, operations.
     pub(crate) const fn costing(mut self, read: u64, written: u64, operations: u64) -> Self {
-        self.work = Work { read: 4 * read, written: 4 * written, operations };
+        self.work =
+            Work { read: read.saturating_mul(4), written: written.saturating_mul(4), operations };
         self
     }
 
@@ -113,6 +120,17 @@ impl Dispatch {
     /// The cost by its formula.
     pub const fn work(&self) -> Work {
         self.work
+    }
+
+    /// The iterations of all loops of its longest invocation, at most, with the final test of each.
+    /// A dispatch of more than 60,000 is refused: some drivers end an invocation's loops at 65,535.
+    pub const fn iterations(&self) -> u64 {
+        self.iterations
+    }
+
+    /// The bytes of the kernel's parameters, its first slot.
+    pub fn parameters(&self) -> &[u8] {
+        &self.parameters
     }
 
     /// The whole shader text: the kernel's file, its structs and bindings, and the functions that
@@ -171,16 +189,23 @@ impl Dispatch {
 
     /// The numbers of workgroups along x and y. Their product may exceed the workgroups of the
     /// dispatch; the surplus workgroups do nothing.
+    ///
+    /// # Errors
+    /// The dispatch is too large: its workgroups for the device's limits, the iterations of an
+    /// invocation, or its operations.
     pub(crate) fn grid(&self, limits: &wgpu::Limits) -> Result<[u32; 2]> {
         let side = u64::from(limits.max_compute_workgroups_per_dimension);
         let x = self.groups.clamp(1, side.max(1));
         let y = self.groups.div_ceil(x).max(1);
-        if y > side {
-            return Err(Error::argument(
-                format!("the workgroups of {}", self.kernel.name),
-                self.groups,
-                format!("at most {}", side * side),
-            ));
+        for (what, found, allowed, fits) in [
+            ("workgroups", self.groups, side.saturating_mul(side), y <= side),
+            ("iterations of an invocation", self.iterations, MAX_ITERATIONS, true),
+            ("operations", self.work.operations, MAX_OPERATIONS, true),
+        ] {
+            if found > allowed || !fits {
+                let what = format!("the {what} of {}", self.kernel.name);
+                return Err(Error::argument(what, found, format!("at most {allowed}")));
+            }
         }
         Ok([to_u32("x", x)?, to_u32("y", y)?])
     }

@@ -9,9 +9,10 @@
 //! The result is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
 use crate::error::{Error, Result};
+use crate::kernels::step::reduce::MAX_SPLITS;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant,
-    check_needs, stride,
+    check_needs, check_positive, stride,
 };
 use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
@@ -87,6 +88,11 @@ impl Shape<'_> {
         self.sets > 1 || self.mlp.encoding_parameters() > 0
     }
 
+    /// The number of rows of all models.
+    const fn all_rows(&self) -> usize {
+        self.models.saturating_mul(self.batch)
+    }
+
     /// The number of parameters of a model's layers, without the encoding's tables.
     fn of_layers(&self) -> usize {
         self.mlp.parameters() - self.mlp.encoding_parameters()
@@ -106,7 +112,8 @@ pub struct LaunchConfig {
     pub saved: usize,
 }
 
-/// The offsets of the layers' values in the buffer `saved`, in vectors of four elements.
+/// The offsets of the layers' values in the buffer `saved`, in vectors of four elements of each row:
+/// the rows of all models times them are the offsets. The shader's text does not depend on the rows.
 struct SavedLayout {
     levels: Vec<usize>,
     kept: Vec<usize>,
@@ -117,12 +124,11 @@ struct SavedLayout {
 
 impl SavedLayout {
     fn new(shape: Shape<'_>) -> Self {
-        let Shape { mlp, models, batch, .. } = shape;
-        let rows = models.saturating_mul(batch);
+        let mlp = shape.mlp;
         let mut end = 0_usize;
         let mut place = |units: usize| {
             let begin = end;
-            end = end.saturating_add(rows.saturating_mul(units.div_ceil(4)));
+            end = end.saturating_add(units.div_ceil(4));
             begin
         };
         let mut levels = vec![place(mlp.layer_inputs(0))];
@@ -146,7 +152,9 @@ impl SavedLayout {
 /// offset, and its stride from row to row.
 pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
     let width = shape.mlp.layer_inputs(0);
-    [4 * SavedLayout::new(shape).input_delta, width.next_multiple_of(4)]
+    let begin = SavedLayout::new(shape).input_delta;
+    let begin = shape.all_rows().saturating_mul(begin).saturating_mul(4);
+    [begin, width.checked_next_multiple_of(4).unwrap_or(usize::MAX)]
 }
 
 impl LaunchConfig {
@@ -156,15 +164,19 @@ impl LaunchConfig {
     /// A requirement of the strategy is not met; the error names it.
     pub fn new(shape: Shape<'_>, capabilities: &Capabilities) -> Result<Self> {
         let Shape { mlp, models, batch, .. } = shape;
+        mlp.check()?;
+        for (what, size) in [("models", models), ("rows of a step", batch)] {
+            check_positive(&format!("the number of {what}"), size)?;
+        }
         let widest = mlp.widest();
+        check_needs("fused", [("the widest layer", wide(widest), wide(MAX_WIDTH))])?;
         let limits = &capabilities.limits;
         let width = widest.next_power_of_two().max(16);
-        let saved = SavedLayout::new(shape).end.saturating_mul(4);
+        let saved = SavedLayout::new(shape).end.saturating_mul(shape.all_rows()).saturating_mul(4);
         let mut launch = Self { width, chunk: 0, splits: 1, saved };
         check_needs(
             "fused",
             [
-                ("the widest layer", wide(widest), wide(MAX_WIDTH)),
                 (
                     "the bytes of workgroup memory",
                     launch.shared(),
@@ -189,12 +201,32 @@ impl LaunchConfig {
         )?;
         let tile = launch.tile_rows();
         let all = wide(shape.of_layers()).saturating_mul(wide(models));
-        let room = narrow(PARTIAL_BYTES.min(capabilities.max_binding()) / (4 * all.max(1))).max(1);
+        let room = PARTIAL_BYTES.min(capabilities.max_binding()) / all.max(1).saturating_mul(4);
+        let room = narrow(room).clamp(1, MAX_SPLITS);
         let wanted = GROUPS.div_ceil(models).min(room);
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
-        while tiles > 1 && launch.iterations(mlp, tiles) > MAX_ITERATIONS {
+        let is_long = |tiles: usize| {
+            let work = multiply_adds(tiles * tile, shape.of_layers());
+            launch.iterations(mlp, tiles) > MAX_ITERATIONS || work > MAX_WORK
+        };
+        while tiles > 1 && is_long(tiles) {
             tiles = tiles.div_ceil(2);
         }
+        check_needs(
+            "fused",
+            [
+                (
+                    "the iterations for a tile of rows",
+                    launch.iterations(mlp, tiles),
+                    MAX_ITERATIONS,
+                ),
+                (
+                    "the multiply-adds for a tile of rows",
+                    multiply_adds(tiles * tile, shape.of_layers()),
+                    MAX_WORK,
+                ),
+            ],
+        )?;
         launch.chunk = tiles * tile;
         launch.splits = batch.div_ceil(launch.chunk);
         if launch.splits > room {
@@ -227,7 +259,7 @@ impl LaunchConfig {
     }
 
     /// The iterations of all loops of one invocation for `tiles` tiles.
-    fn iterations(&self, mlp: &Mlp, tiles: usize) -> usize {
+    fn iterations(&self, mlp: &Mlp, tiles: usize) -> u64 {
         // The final test of a loop counts as an iteration too.
         let group = self.workgroup();
         let staged = (self.depth() * self.width / 4).div_ceil(group);
@@ -236,14 +268,22 @@ impl LaunchConfig {
         let loaded = (self.tile_rows() * self.width / 4).div_ceil(group);
         let mut a_tile = 6 * loaded + 4 + 4 * (mlp.outputs() + 1);
         let mut at_end = self.tile_rows() + 3;
+        let mut tasks_of_all = 0;
         for range in mlp.ranges() {
             let [units, inputs] = range.shape;
             a_tile += product(inputs) + product(units) + 2;
             let tasks = (units.div_ceil(4) * inputs.div_ceil(4)).div_ceil(group);
-            at_end += tasks * (tiles * (self.tile_rows() + 2) + 5 + 4 * 5 + 1) + 2;
+            tasks_of_all += tasks;
+            at_end += tasks * (1 + 1 + 5 + 4 * 5) + 2;
         }
-        a_tile * tiles + at_end
+        let each = wide(a_tile + tasks_of_all * (self.tile_rows() + 2));
+        each.saturating_mul(wide(tiles)).saturating_add(wide(at_end))
     }
+}
+
+/// The multiply-adds of some rows, forward and backward.
+fn multiply_adds(rows: usize, parameters: usize) -> u64 {
+    wide(rows).saturating_mul(wide(parameters)).saturating_mul(3)
 }
 
 /// The dispatches of a step. There are several where one would exceed the limit of work.
@@ -255,8 +295,9 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
     let groups = wide(models) * wide(launch.splits);
     let p = shape.of_layers();
-    let multiply_adds = 3 * wide(launch.chunk) * wide(p);
+    let multiply_adds = multiply_adds(launch.chunk, p);
     let most = (MAX_WORK / multiply_adds.max(1)).max(1);
+    let iterations = launch.iterations(mlp, launch.chunk / launch.tile_rows());
     let mut pieces = vec![loss.wgsl()];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
     let generated = generate(shape, launch)?;
@@ -285,7 +326,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
             workgroup: Some(n(launch.workgroup())?),
             ..Variant::default()
         };
-        result.push(Dispatch::new(&KERNEL, &parameters, now).with(variant).costing(
+        result.push(Dispatch::new(&KERNEL, &parameters, now, iterations).with(variant).costing(
             now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs()) + kept),
             rows * kept + now * wide(p + 1),
             2 * now * multiply_adds,

@@ -18,6 +18,7 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::numeric::wide;
 
 /// Makes a [`Kernel`] from the name of its entry point and the path of its file in `shaders/`. A
 /// workgroup has 64 invocations unless another number is given.
@@ -91,13 +92,23 @@ pub const ALL: &[&Kernel] = &[
 ];
 
 /// The largest number of iterations of all loops of one invocation in a dispatch. llvmpipe ends the
-/// loops after 65,535 iterations, silently. The difference is reserved for iterations that happen
-/// once per dispatch.
-const MAX_ITERATIONS: usize = 60_000;
+/// loops after 65,535 iterations, silently. The difference is a reserve.
+pub(crate) const MAX_ITERATIONS: u64 = 60_000;
 
 /// The largest number of multiply-adds of one dispatch: a tenth of a second on a GPU of 0.2
 /// TFLOP/s. Drivers reset a GPU after two seconds.
 const MAX_WORK: u64 = 1 << 33;
+
+/// The largest number of operations of one dispatch. A multiply-add is two.
+pub(crate) const MAX_OPERATIONS: u64 = 2 * MAX_WORK;
+
+/// The iterations to sample a row, where an invocation samples many. A walk ends at each step with a
+/// probability above ¼ (see [`crate::Batch`]). Sixteen invocations that wait for each other then
+/// take 12.3 steps on average.
+const WALK: u64 = 16;
+
+/// The iterations to sample one row. A longer walk has a probability of (¾)⁴⁰⁰, 10⁻⁵⁰.
+const LONGEST_WALK: u64 = 400;
 
 /// The largest size of the partial gradients, in bytes. Larger ones are split less.
 pub(crate) const PARTIAL_BYTES: u64 = 64 << 20;
@@ -110,8 +121,13 @@ const fn runs(capabilities: &Capabilities) -> u32 {
 }
 
 /// Elements from one array of `elements` to the next in one buffer.
-pub(crate) const fn stride(elements: usize, padded: bool) -> usize {
-    if padded { elements.next_multiple_of(4) } else { elements }
+pub(crate) fn stride(elements: usize, padded: bool) -> usize {
+    if padded { elements.checked_next_multiple_of(4).unwrap_or(usize::MAX) } else { elements }
+}
+
+/// The product of some sizes, saturating.
+pub(crate) fn volume(sides: &[usize]) -> u64 {
+    sides.iter().fold(1, |all, side| all.saturating_mul(wide(*side)))
 }
 
 /// Checks each requirement: its name, what was found, the limit.
@@ -126,6 +142,11 @@ fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> 
         }
     }
     Ok(())
+}
+
+/// Checks that a size is 1 or more.
+fn check_positive(what: &str, size: usize) -> Result<()> {
+    if size == 0 { Err(Error::argument(what, 0, "1 or more")) } else { Ok(()) }
 }
 
 #[cfg(test)]

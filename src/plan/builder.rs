@@ -2,15 +2,20 @@
 
 use super::{Buffer, Node, Stages};
 use crate::error::{Error, Result};
-use crate::kernels::{Capabilities, Dispatch};
+use crate::kernels::{Capabilities, Dispatch, volume};
 use crate::network::{LayerRange, Mlp};
 use crate::numeric::{to_u32, wide};
+use std::collections::{HashMap, HashSet};
 
 /// Collects dispatches and the buffers that they need. Each stage of a plan is a method, in the
 /// file of its stage.
 pub(super) struct Builder<'a> {
     pub mlp: &'a Mlp,
     pub ranges: Vec<LayerRange>,
+    /// The number of parameters of a model.
+    pub parameters: usize,
+    /// The number of a model's first parameters that belong to an encoding's tables.
+    pub tables: usize,
     pub capabilities: &'a Capabilities,
     pub models: usize,
     pub sets: usize,
@@ -20,7 +25,11 @@ pub(super) struct Builder<'a> {
     pub read_from: usize,
     /// The slice of the outputs that a forward pass writes; `None` for all of them.
     pub written: Option<Slice>,
+    /// Whether a model whose loss or gradient is not finite is marked as diverged.
+    pub marks: bool,
     buffers: Vec<(Buffer, u64)>,
+    /// The index of each buffer.
+    index: HashMap<Buffer, usize>,
     nodes: Vec<Node>,
 }
 
@@ -49,25 +58,37 @@ impl<'a> Builder<'a> {
         Self {
             mlp,
             ranges: mlp.ranges(),
+            parameters: mlp.parameters(),
+            tables: mlp.encoding_parameters(),
             capabilities,
             models,
             sets,
             batch,
             read_from: 0,
             written: None,
+            marks: true,
             buffers: Vec::new(),
+            index: HashMap::new(),
             nodes: Vec::new(),
         }
     }
 
     /// Adds a buffer of f32 elements in `shape`.
+    ///
+    /// # Errors
+    /// The device allows no such buffer. This is told at once, before any work for it.
     pub fn buffer(&mut self, buffer: Buffer, shape: &[usize]) -> Result<()> {
-        let elements = shape.iter().fold(1_u64, |all, side| all.saturating_mul(wide(*side)));
-        let bytes = elements.saturating_mul(4);
+        let bytes = volume(shape).saturating_mul(4);
         self.bytes(buffer, bytes);
-        // Before any code counts the buffer's elements in u32.
-        to_u32(&format!("the number of elements of the buffer `{buffer}`"), elements)?;
-        Ok(())
+        self.check_size(buffer, bytes)
+    }
+
+    fn check_size(&self, buffer: Buffer, bytes: u64) -> Result<()> {
+        let allowed = self.capabilities.max_binding();
+        if bytes <= allowed {
+            return Ok(());
+        }
+        Err(Error::TooLarge { what: format!("the buffer `{buffer}`"), bytes, allowed })
     }
 
     /// Adds a buffer of so many bytes. A buffer that several stages use has the largest size that
@@ -75,7 +96,8 @@ impl<'a> Builder<'a> {
     pub fn bytes(&mut self, buffer: Buffer, bytes: u64) {
         // Shaders access vectors of four: sizes are multiples of 16 bytes.
         let bytes = bytes.max(16).checked_next_multiple_of(16).unwrap_or(u64::MAX);
-        match self.buffers.iter_mut().find(|(known, _)| *known == buffer) {
+        let index = *self.index.entry(buffer).or_insert(self.buffers.len());
+        match self.buffers.get_mut(index) {
             Some((_, known)) => *known = bytes.max(*known),
             None => self.buffers.push((buffer, bytes)),
         }
@@ -87,21 +109,18 @@ impl<'a> Builder<'a> {
 
     /// Leaves out the buffers that no dispatch binds.
     pub fn without_unbound(mut self) -> Self {
-        let nodes = &self.nodes;
-        self.buffers.retain(|(name, _)| nodes.iter().any(|node| node.buffers.contains(name)));
+        let bound: HashSet<_> = self.nodes.iter().flat_map(|node| &node.buffers).collect();
+        self.buffers.retain(|(name, _)| bound.contains(name));
         self
     }
 
     /// The dispatches and the buffers.
     ///
     /// # Errors
-    /// A buffer does not fit the device.
+    /// A buffer does not fit the device, or a dispatch is too large.
     pub fn finish(self) -> Result<Stages> {
-        let allowed = self.capabilities.max_binding();
-        let too_large = |(_, bytes): &&(Buffer, u64)| *bytes > allowed;
-        if let Some((buffer, bytes)) = self.buffers.iter().find(too_large) {
-            let what = format!("the buffer `{buffer}`");
-            return Err(Error::TooLarge { what, bytes: *bytes, allowed });
+        for (buffer, bytes) in &self.buffers {
+            self.check_size(*buffer, *bytes)?;
         }
         for node in &self.nodes {
             node.dispatch.grid(&self.capabilities.limits)?;

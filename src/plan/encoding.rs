@@ -28,7 +28,7 @@ impl Builder<'_> {
     /// The number of row sets that the first layer reads: one for each model where an encoding has
     /// tables.
     pub fn encoded_sets(&self) -> usize {
-        if self.mlp.encoding_parameters() > 0 { self.models } else { self.sets }
+        if self.tables > 0 { self.models } else { self.sets }
     }
 
     /// One encoding for `models` models, and the rows that it encodes.
@@ -36,7 +36,11 @@ impl Builder<'_> {
         let rows = EncodedRows {
             models,
             rows: self.batch,
-            input_model: if self.sets == 1 { 0 } else { self.batch * self.mlp.inputs },
+            input_model: if self.sets == 1 {
+                0
+            } else {
+                self.batch.saturating_mul(self.mlp.inputs)
+            },
             first_row: self.read_from,
             inputs: self.mlp.inputs,
             width: self.mlp.layer_inputs(0),
@@ -47,7 +51,7 @@ impl Builder<'_> {
     /// The first layer's inputs where encodings compute them: one dispatch per encoding.
     pub fn encode(&mut self, x: Buffer) -> Result<()> {
         let models = self.encoded_sets();
-        let parameters = self.mlp.parameters();
+        let parameters = self.parameters;
         for range in encoding_ranges(self.mlp) {
             self.buffer(Buffer::Encoded, &[models, self.batch, self.mlp.layer_inputs(0)])?;
             let part = self.part(range, models);
@@ -64,7 +68,7 @@ impl Builder<'_> {
     /// The gradient of every grid's tables, from the gradient `delta` of the first layer's inputs.
     pub fn table_gradients(&mut self, x: Buffer, delta: Rows) -> Result<()> {
         use Buffer::{Gradient, MaxAbs as Found, Status, TableSums};
-        let (models, rows, parameters) = (self.models, self.batch, self.mlp.parameters());
+        let (models, rows, parameters) = (self.models, self.batch, self.parameters);
         for range in encoding_ranges(self.mlp) {
             let EncodingRange { inputs, outputs, tables, .. } = range.clone();
             if tables.is_empty() {
@@ -88,6 +92,7 @@ impl Builder<'_> {
                 first: tables.start,
                 parameters,
                 precision: Precision::of(rows, inputs.len())?,
+                marks: self.marks,
             };
             let dispatch = dequantize.dispatch(self.capabilities)?;
             self.push(dispatch, &[Found(1), TableSums, Gradient, Status]);
@@ -99,7 +104,7 @@ impl Builder<'_> {
     pub fn encoding_gradient(&mut self, x: Buffer) -> Result<()> {
         use Buffer::{EncodedGradient, InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
-        let parameters = self.mlp.parameters();
+        let parameters = self.parameters;
         for range in encoding_ranges(self.mlp) {
             let part = self.part(range, self.models);
             if let Encoding::Grid(_) = part.range.encoding {

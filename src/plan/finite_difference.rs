@@ -46,8 +46,15 @@ impl FiniteDifferencePlan {
         }
         b.forward(Buffer::Inputs, Purpose::Loss)?;
         let loss_groups = b.loss(loss, Buffer::Targets)?;
-        let reduce =
-            Reduce { parameters: 0, models, splits: 0, loss_groups, tables: 0, padded: true };
+        let reduce = Reduce {
+            parameters: 0,
+            models,
+            splits: 0,
+            loss_groups,
+            tables: 0,
+            padded: true,
+            marks: true,
+        };
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(
             reduce.dispatch(capabilities)?,

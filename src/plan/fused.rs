@@ -15,8 +15,8 @@ impl Builder<'_> {
         use Buffer::{Parameters, PartialGradient, PartialLoss, Saved};
         let [x, t] = sizes.batch_buffers();
         let (shape, launch) = (sizes.fused(), sizes.fused_launch()?);
-        let tables = self.mlp.encoding_parameters();
-        let (p, splits) = (self.mlp.parameters() - tables, launch.splits);
+        let tables = self.tables;
+        let (p, splits) = (self.parameters - tables, launch.splits);
         self.buffer(Saved, &[launch.saved])?;
         self.buffer(PartialGradient, &[splits, stride(self.models * p, true)])?;
         self.buffer(PartialLoss, &[self.models, splits])?;
@@ -34,6 +34,7 @@ impl Builder<'_> {
             loss_groups: splits,
             tables,
             padded: true,
+            marks: self.marks,
         };
         self.reduce(reduce, PartialGradient)
     }

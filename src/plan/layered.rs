@@ -7,8 +7,8 @@ use super::sizes::Sizes;
 use crate::error::Result;
 use crate::kernels::matmul::{Epilogue, Parameters};
 use crate::kernels::step::loss::LossGradient;
-use crate::kernels::step::reduce::Reduce;
-use crate::kernels::{PARTIAL_BYTES, matmul, stride};
+use crate::kernels::step::reduce::{MAX_SPLITS, Reduce};
+use crate::kernels::{PARTIAL_BYTES, matmul, stride, volume};
 use crate::network::{Activation, Saved};
 use crate::numeric::{narrow, wide};
 use crate::training::Loss;
@@ -28,8 +28,8 @@ impl Builder<'_> {
     /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss.
     pub fn layered_gradient(&mut self, sizes: &Sizes) -> Result<()> {
         let [x, t] = sizes.batch_buffers();
-        let tables = self.mlp.encoding_parameters();
-        let of_layers = self.mlp.parameters() - tables;
+        let tables = self.tables;
+        let of_layers = self.parameters - tables;
         let splits = self.splits();
         // An unsplit gradient needs no second buffer and no sum.
         let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
@@ -53,6 +53,7 @@ impl Builder<'_> {
             loss_groups,
             tables,
             padded: true,
+            marks: self.marks,
         };
         self.reduce(reduce, partial)
     }
@@ -60,7 +61,7 @@ impl Builder<'_> {
     /// The gradient of the inputs. It uses the buffers that [`Builder::layered_gradient`] has
     /// written.
     pub fn input_gradient(&mut self, sizes: &Sizes) -> Result<()> {
-        if self.mlp.encoding_parameters() == 0 {
+        if self.tables == 0 {
             self.layer_gradient(0)?;
         }
         let [x, _] = sizes.batch_buffers();
@@ -69,7 +70,7 @@ impl Builder<'_> {
 
     pub fn forward(&mut self, x: Buffer, purpose: Purpose) -> Result<()> {
         self.encode(x)?;
-        let p = n(self.mlp.parameters())?;
+        let p = n(self.parameters)?;
         let last = self.mlp.layers.len() - 1;
         for (index, range) in self.ranges.clone().into_iter().enumerate() {
             let [units, inputs] = range.shape;
@@ -82,7 +83,7 @@ impl Builder<'_> {
             let copies = if save { 2 } else { 1 };
             self.buffer(Buffer::Activation(index), &[copies, self.models, self.batch, units])?;
             let plain = index == 0 && self.mlp.encoding.is_empty();
-            let first = if plain { self.read_from * inputs } else { 0 };
+            let first = if plain { self.read_from.saturating_mul(inputs) } else { 0 };
             let all = Slice { first: 0, of: self.batch };
             let Slice { first: at, of } = self.written.filter(|_| index == last).unwrap_or(all);
             let parameters = Parameters {
@@ -100,8 +101,8 @@ impl Builder<'_> {
                 extra_offset: n(range.bias.start)?,
                 extra_model: p,
                 extra_column: 1,
-                c_offset: n(at * units)?,
-                c_model: n(of * units)?,
+                c_offset: n(at.saturating_mul(units))?,
+                c_model: n(of.saturating_mul(units))?,
                 c_row: n(units)?,
                 saved_offset: self.saved_offset(index)?,
                 ..Parameters::default()
@@ -149,19 +150,20 @@ impl Builder<'_> {
     /// fill a GPU, keeps sums short enough to be accurate, and limits the memory. A CPU has few
     /// cores to fill: from 8 tiles of a subgroup on, longer sums only save memory.
     fn splits(&self) -> usize {
-        let of_layers = self.mlp.parameters() - self.mlp.encoding_parameters();
+        let of_layers = self.parameters - self.tables;
         let all = wide(of_layers).saturating_mul(wide(self.models));
         let filled = if self.capabilities.software { 512 } else { 16_384 };
         let chunk = if all / 16 >= filled { 1024 } else { 128 };
-        let room = PARTIAL_BYTES.min(self.capabilities.max_binding()) / (4 * all.max(1));
-        let wanted = self.batch.div_ceil(chunk).min(narrow(room).max(1));
+        let room =
+            PARTIAL_BYTES.min(self.capabilities.max_binding()) / all.max(1).saturating_mul(4);
+        let wanted = self.batch.div_ceil(chunk).min(narrow(room).clamp(1, MAX_SPLITS));
         wanted.max(self.batch.div_ceil(matmul::max_chunk()))
     }
 
     /// The stride from model to model of layer `layer`'s inputs; 0 where all models share them.
     fn input_model(&self, layer: usize) -> Result<u32> {
         let shared = layer == 0 && self.encoded_sets() == 1;
-        if shared { Ok(0) } else { n(self.batch * self.mlp.layer_inputs(layer)) }
+        if shared { Ok(0) } else { n(self.batch.saturating_mul(self.mlp.layer_inputs(layer))) }
     }
 
     /// The buffer of layer `layer`'s inputs.
@@ -175,7 +177,7 @@ impl Builder<'_> {
 
     /// The offset of layer `layer`'s pre-activations, which follow its activations.
     fn saved_offset(&self, layer: usize) -> Result<u32> {
-        n(self.models * self.batch * self.mlp.layers[layer].units)
+        n(narrow(volume(&[self.models, self.batch, self.mlp.layers[layer].units])))
     }
 
     /// dW = Δᵀ X and db = Δᵀ 1 in one product: X has an additional column of ones.
@@ -183,16 +185,15 @@ impl Builder<'_> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
         // The partial sums leave the tables out.
-        let tables = self.mlp.encoding_parameters();
-        let of_layers = self.mlp.parameters() - tables;
-        let (start, p) = if splits > 1 { (tables, of_layers) } else { (0, self.mlp.parameters()) };
+        let of_layers = self.parameters - self.tables;
+        let (start, p) = if splits > 1 { (self.tables, of_layers) } else { (0, self.parameters) };
         let parameters = Parameters {
             rows: n(units)?,
-            columns: n(inputs + 1)?,
+            columns: n(inputs.saturating_add(1))?,
             models: n(self.models)?,
             splits: n(splits)?,
             chunk: n(self.batch.div_ceil(splits))?,
-            a_model: n(self.batch * units)?,
+            a_model: n(self.batch.saturating_mul(units))?,
             a_row: 1,
             a_inner: n(units)?,
             b_model: self.input_model(layer)?,
@@ -200,7 +201,7 @@ impl Builder<'_> {
             b_column: 1,
             c_offset: n(range.weight.start - start)?,
             c_model: n(p)?,
-            c_split: n(stride(self.models * of_layers, true))?,
+            c_split: n(stride(self.models.saturating_mul(of_layers), true))?,
             c_row: n(inputs)?,
             ones_column: 1,
             ones_offset: n(range.bias.start - range.weight.start)?,
@@ -224,14 +225,14 @@ impl Builder<'_> {
             rows: n(self.batch)?,
             columns: n(inputs)?,
             models: n(self.models)?,
-            a_model: n(self.batch * units)?,
+            a_model: n(self.batch.saturating_mul(units))?,
             a_row: n(units)?,
             a_inner: 1,
             b_offset: n(range.weight.start)?,
-            b_model: n(self.mlp.parameters())?,
+            b_model: n(self.parameters)?,
             b_inner: n(inputs)?,
             b_column: 1,
-            c_model: n(self.batch * inputs)?,
+            c_model: n(self.batch.saturating_mul(inputs))?,
             c_row: n(inputs)?,
             ..Parameters::default()
         };
@@ -245,7 +246,7 @@ impl Builder<'_> {
             if activation.saves() == Saved::Input {
                 parameters.extra_offset = self.saved_offset(layer - 1)?;
             }
-            parameters.extra_model = n(self.batch * inputs)?;
+            parameters.extra_model = n(self.batch.saturating_mul(inputs))?;
             parameters.extra_row = n(inputs)?;
             parameters.extra_column = 1;
             (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))

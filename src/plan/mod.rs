@@ -162,7 +162,7 @@ impl Plan {
         self.groups.iter().fold(0, |count, group| {
             let times = left / group.steps;
             left -= times * group.steps;
-            count + times as usize * group.nodes.len()
+            count.saturating_add((times as usize).saturating_mul(group.nodes.len()))
         })
     }
 
@@ -223,6 +223,8 @@ impl Plan {
     /// The dispatches of the mini-batch, followed by `rest`.
     fn stages(&self, rest: impl FnOnce(&mut Builder<'_>) -> Result<()>) -> Result<Stages> {
         let mut b = self.sizes.builder();
+        // Whoever looks at a gradient does not change the training.
+        b.marks = false;
         b.state(&self.sizes)?;
         b.gather(&self.sizes)?;
         rest(&mut b)?;
@@ -236,7 +238,7 @@ impl Plan {
 
     /// The size of all buffers of its steps, in bytes.
     pub fn memory(&self) -> u64 {
-        self.buffers.iter().map(|(_, bytes)| bytes).sum()
+        self.buffers.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
     /// A line that describes the training.
@@ -245,7 +247,7 @@ impl Plan {
         let models = training.models;
         format!(
             "{mlp}; {} parameters{}, {batch} rows a step, {}, {}; {}",
-            models * mlp.parameters(),
+            models.saturating_mul(mlp.parameters()),
             if models == 1 { String::new() } else { format!(" of {models} models") },
             training.loss.name(),
             training.optimizer.name(),

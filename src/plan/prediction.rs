@@ -22,11 +22,16 @@ const PREDICTION_ROWS: usize = 16_384;
 impl Prediction {
     /// The number of rows of a slice of a prediction of `rows` rows.
     pub fn slice(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> usize {
-        let encoded = mlp.layer_inputs(0) * if mlp.encoding_parameters() > 0 { models } else { 1 };
+        let encoded = mlp.layer_inputs(0).saturating_mul(if mlp.encoding_parameters() > 0 {
+            models
+        } else {
+            1
+        });
         let widest = mlp.inputs.max(encoded);
-        let widest = mlp.layers.iter().map(|l| l.units * models).fold(widest, usize::max);
+        let widest =
+            mlp.layers.iter().map(|l| l.units.saturating_mul(models)).fold(widest, usize::max);
         let room = narrow(capabilities.max_binding() / 4) / widest.max(1);
-        rows.next_power_of_two().min(PREDICTION_ROWS).min(room.max(1))
+        rows.min(PREDICTION_ROWS).next_power_of_two().min(room.max(1))
     }
 
     /// The plan for `rows` rows, in slices as large as the device allows.

@@ -21,9 +21,11 @@ impl Builder<'_> {
         let powers = powers.filter(|steps| *steps < most);
         let all: Vec<u32> = std::iter::once(most).chain(powers).collect();
         let dispatches = resident::dispatches(shape, &all, self.capabilities)?;
-        for (steps, dispatch) in all.iter().zip(dispatches) {
+        for (steps, dispatches) in all.iter().zip(dispatches) {
             use Buffer::{Hyper, Inputs, Losses, Parameters, States, Status, Targets};
-            self.push(dispatch, &[Hyper, Inputs, Targets, Parameters, States, Losses, Status]);
+            for dispatch in dispatches {
+                self.push(dispatch, &[Hyper, Inputs, Targets, Parameters, States, Losses, Status]);
+            }
             if self.models > 1 {
                 let advance = Advance {
                     steps: *steps,

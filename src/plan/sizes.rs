@@ -1,12 +1,12 @@
 //! The sizes that determine every stage of a training's plan.
 
 use super::builder::Builder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
 use crate::kernels::{Capabilities, fused, resident};
 use crate::network::Mlp;
-use crate::training::{Batch, DataShape, Schedule, Strategy, Training};
+use crate::training::{Batch, DataShape, Schedule, Strategy, Training, check_sets};
 
 /// The largest size of the loss history, in bytes. It limits the number of steps.
 const HISTORY_BYTES: usize = 16 << 20;
@@ -32,6 +32,11 @@ impl Sizes {
         capabilities: &Capabilities,
     ) -> Result<Self> {
         training.check(mlp)?;
+        let DataShape { sets, rows } = data;
+        check_sets(sets, training.models)?;
+        if rows == 0 {
+            return Err(Error::argument("the data's number of rows", 0, "1 or more"));
+        }
         Ok(Self {
             mlp: mlp.clone(),
             training: training.clone(),

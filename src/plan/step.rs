@@ -56,7 +56,7 @@ impl Builder<'_> {
     /// Sums the partial results of a step.
     pub fn reduce(&mut self, reduce: Reduce, partial: Buffer) -> Result<()> {
         use Buffer::{Gradient, Losses, PartialLoss, Status};
-        self.buffer(Gradient, &[self.models, self.mlp.parameters()])?;
+        self.buffer(Gradient, &[self.models, self.parameters])?;
         let dispatch = reduce.dispatch(self.capabilities)?;
         self.push(dispatch, &[partial, PartialLoss, Gradient, Losses, Status]);
         Ok(())
@@ -70,7 +70,7 @@ impl Builder<'_> {
         self.push(dispatch, &[Hyper, Gradient, Parameters, States, Status]);
         if let Some(decay) = sizes.training.ema {
             let dispatch =
-                Ema { elements: self.models * self.mlp.parameters(), decay }.dispatch()?;
+                Ema { elements: self.models.saturating_mul(self.parameters), decay }.dispatch()?;
             self.push(dispatch, &[Parameters, Status, EmaParameters]);
         }
         Ok(())

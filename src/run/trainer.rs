@@ -119,8 +119,9 @@ impl Trainer {
         data: DataShape,
         mut buffers: Buffers,
     ) -> Result<Self> {
-        let initial = training.init.sample(mlp, training.models, training.seed)?;
+        // What is refused is refused before any work: the parameters may be many.
         let plan = Plan::new(mlp, training, data, gpu.capabilities())?;
+        let initial = training.init.sample(mlp, training.models, training.seed)?;
         make_buffers(gpu, plan.buffers(), &mut buffers)?;
         let program = Program::new(gpu, plan.groups(), &buffers)?;
         let parameters = find(&buffers, Buffer::Parameters)?.buffer.clone();

@@ -339,8 +339,14 @@ pub fn losses() -> Vec<(Loss, Activation)> {
 /// A dispatch of every kernel in every form that the crate can make.
 pub fn every_dispatch() -> Vec<Dispatch> {
     let precision = Precision { bits: 24, low: 12 };
-    let dequantize =
-        |parameters| Dequantize { models: 2, tables: 16, first: 0, parameters, precision };
+    let dequantize = |parameters| Dequantize {
+        models: 2,
+        tables: 16,
+        first: 0,
+        parameters,
+        precision,
+        marks: true,
+    };
     let mut all = vec![
         CheckDomain {
             domain: &Domain::of_targets(Loss::SoftmaxCrossEntropy, 3),
@@ -429,6 +435,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 loss_groups: 1,
                 tables: 0,
                 padded: false,
+                marks: true,
             };
             let target = Capabilities { software, int64, ..Capabilities::default() };
             all.push(reduce.dispatch(&target).unwrap());

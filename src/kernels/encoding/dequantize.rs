@@ -37,6 +37,8 @@ shader_struct! {
         bits: u32,
         /// Bits of a contribution that are summed in the lower integer.
         low: u32,
+        /// 1 where a model whose gradient is not finite is marked.
+        marks: u32,
     }
 }
 
@@ -53,6 +55,8 @@ pub struct Dequantize {
     pub parameters: usize,
     /// The fixed-point precision of the sums.
     pub precision: Precision,
+    /// Whether a model whose gradient is not finite is marked as diverged.
+    pub marks: bool,
 }
 
 impl Dequantize {
@@ -61,9 +65,10 @@ impl Dequantize {
     /// # Errors
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
-        let Self { models, tables, first, parameters, precision } = *self;
+        let Self { models, tables, first, parameters, precision, marks } = *self;
         let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
-        n(models.saturating_mul(parameters.max(2 * tables)))?;
+        n(models.saturating_mul(parameters.max(tables.saturating_mul(2))))?;
+        n(tables.saturating_add(first))?;
         let p = Parameters {
             models: n(models)?,
             tables: n(tables)?,
@@ -71,6 +76,7 @@ impl Dequantize {
             first: n(first)?,
             bits: precision.bits,
             low: precision.low,
+            marks: u32::from(marks),
         };
         let elements = wide(models) * wide(tables);
         // Vectors of four elements need every model's range to be a multiple of four.
@@ -90,7 +96,7 @@ impl Dequantize {
             kinds: vec![("sums", kind)],
             ..Variant::default()
         };
-        Ok(Dispatch::over(&KERNEL, &p, invocations).with(variant).costing(
+        Ok(Dispatch::over(&KERNEL, &p, invocations, u64::from(runs) + 1).with(variant).costing(
             2 * elements,
             3 * elements,
             elements,

@@ -78,12 +78,17 @@ impl EncodeGrid {
         let mut variant = variant(range)?;
         variant.generated += &fetch("grid_features", "parameters", range)?;
         let rows = self.part.all_rows();
-        let work = rows * grid_of(range)?.work(range.inputs.len());
-        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(p.chunks)).with(variant).costing(
-            rows * wide(range.inputs.len()) + work / 2,
-            rows * wide(range.outputs.len()),
-            work,
-        ))
+        let grid = grid_of(range)?;
+        let work = rows.saturating_mul(grid.work(range.inputs.len()));
+        // The corners of a cell, and the features of a chunk.
+        let iterations = corners(range) + 1 + u64::from(grid.chunk()) + 1;
+        Ok(Dispatch::over(&KERNEL, &p, rows.saturating_mul(p.chunks.into()), iterations)
+            .with(variant)
+            .costing(
+                rows.saturating_mul(wide(range.inputs.len())).saturating_add(work / 2),
+                rows.saturating_mul(wide(range.outputs.len())),
+                work,
+            ))
     }
 
     /// The outputs `[rows, outputs]` of `x` `[rows, inputs]` on the CPU, from one model's tables.
@@ -103,6 +108,11 @@ pub(super) fn grid_of(range: &EncodingRange) -> Result<Grid> {
     }
 }
 
+/// The number of corners of a cell.
+pub(super) fn corners(range: &EncodingRange) -> u64 {
+    1 << range.inputs.len().min(3)
+}
+
 /// The parameters that all grid kernels share, where a model has `all` parameters.
 pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
@@ -113,7 +123,7 @@ pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
         models: n(models)?,
         rows: n(rows)?,
         input_model: n(input_model)?,
-        input_offset: n(first_row * inputs + range.inputs.start)?,
+        input_offset: n(first_row.saturating_mul(inputs).saturating_add(range.inputs.start))?,
         inputs: n(inputs)?,
         chunks: n(grid.outputs())? / grid.chunk(),
         width: n(width)?,

@@ -1,7 +1,7 @@
 //! The gradient of the inputs of a [`Grid`]. One invocation handles one row, level after level.
 
 pub use super::encode_grid::Parameters;
-use super::encode_grid::{EncodeGrid, fetch, grid_of, parameters, variant};
+use super::encode_grid::{EncodeGrid, corners, fetch, grid_of, parameters, variant};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::encoding;
@@ -47,13 +47,14 @@ impl EncodeGridGradient {
         variant.generated += &fetch("grid_features", "parameters", range)?;
         variant.generated += &fetch("delta_at", "delta", range)?;
         let rows = part.all_rows();
-        let inputs = rows * wide(range.inputs.len());
-        let outputs = rows * wide(range.outputs.len());
-        let work = rows * grid_of(range)?.work(range.inputs.len());
-        Ok(Dispatch::over(&KERNEL, &p, rows).with(variant).costing(
-            inputs + outputs + work / 2,
+        let inputs = rows.saturating_mul(wide(range.inputs.len()));
+        let outputs = rows.saturating_mul(wide(range.outputs.len()));
+        let work = rows.saturating_mul(grid_of(range)?.work(range.inputs.len()));
+        let iterations = u64::from(p.chunks) * (1 + corners(range) + 1) + 1;
+        Ok(Dispatch::over(&KERNEL, &p, rows, iterations).with(variant).costing(
+            inputs.saturating_add(outputs).saturating_add(work / 2),
             inputs,
-            work * wide(range.inputs.len()),
+            work.saturating_mul(wide(range.inputs.len())),
         ))
     }
 

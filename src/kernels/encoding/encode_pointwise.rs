@@ -44,6 +44,9 @@ shader_struct! {
     }
 }
 
+/// The iterations of the loops of one value or one derivative of an encoding, at most.
+pub(super) const OF_VALUE: u64 = 8;
+
 /// Describes a pointwise encoding of some rows.
 #[derive(Debug, Clone)]
 pub struct EncodePointwise(pub(crate) EncodedPart);
@@ -63,9 +66,9 @@ impl EncodePointwise {
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let range = &self.0.range;
-        let outputs = self.0.all_rows() * wide(range.outputs.len());
-        let read = self.0.all_rows() * wide(range.inputs.len());
-        Ok(Dispatch::over(&KERNEL, &parameters(&self.0)?, outputs)
+        let outputs = self.0.all_rows().saturating_mul(wide(range.outputs.len()));
+        let read = self.0.all_rows().saturating_mul(wide(range.inputs.len()));
+        Ok(Dispatch::over(&KERNEL, &parameters(&self.0)?, outputs, OF_VALUE)
             .with(variant(&range.encoding))
             .costing(read, outputs, outputs))
     }
@@ -87,7 +90,7 @@ pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
         models: n(models)?,
         rows: n(rows)?,
         input_model: n(input_model)?,
-        input_offset: n(first_row * inputs + range.inputs.start)?,
+        input_offset: n(first_row.saturating_mul(inputs).saturating_add(range.inputs.start))?,
         inputs: n(inputs)?,
         points: n(range.inputs.len() / dimensions.max(1))?,
         of_point: n(range.encoding.of_point())?,

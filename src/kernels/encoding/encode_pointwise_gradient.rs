@@ -3,7 +3,7 @@
 
 use super::EncodedPart;
 pub use super::encode_pointwise::Parameters;
-use super::encode_pointwise::{parameters, variant};
+use super::encode_pointwise::{OF_VALUE, parameters, variant};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::{Encoding, encoding};
@@ -41,10 +41,12 @@ impl EncodePointwiseGradient {
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let (p, range, rows) = (parameters(&self.0)?, &self.0.range, self.0.all_rows());
-        let (inputs, outputs) = (rows * wide(range.inputs.len()), rows * wide(range.outputs.len()));
-        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(p.points))
+        let each = |width: usize| rows.saturating_mul(wide(width));
+        let (inputs, outputs) = (each(range.inputs.len()), each(range.outputs.len()));
+        let iterations = u64::from(p.of_point).saturating_mul(1 + OF_VALUE) + 1;
+        Ok(Dispatch::over(&KERNEL, &p, rows.saturating_mul(p.points.into()), iterations)
             .with(variant(&range.encoding))
-            .costing(inputs + outputs, inputs, 3 * outputs))
+            .costing(inputs.saturating_add(outputs), inputs, outputs.saturating_mul(3)))
     }
 
     /// The gradient of `x` `[…, inputs]` on the CPU, from the gradient `delta` of all outputs.

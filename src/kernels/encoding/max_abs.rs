@@ -2,8 +2,8 @@
 //! they are the bits of an infinity or more.
 
 use crate::error::Result;
-use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot};
-use crate::numeric::{to_u32, wide};
+use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot, check_positive, volume};
+use crate::numeric::{narrow, to_u32, wide};
 use crate::wgsl::shader_struct;
 
 /// `shaders/encoding/max_abs.wgsl`.
@@ -60,7 +60,7 @@ impl MaxAbs {
         let invocations =
             |terms| rows.saturating_mul(columns).div_ceil(terms * KERNEL.workgroup as usize);
         // More workgroups where the loop of an invocation would be too long.
-        invocations(TERMS).clamp(1, 256).max(invocations(MAX_ITERATIONS / 2))
+        invocations(TERMS).clamp(1, 256).max(invocations(narrow(MAX_ITERATIONS / 2)))
     }
 
     /// Describes the second dispatch, which combines `groups` results of each model.
@@ -71,11 +71,15 @@ impl MaxAbs {
     /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size does not fit in the shader's `u32`.
+    /// There are no models or no workgroups, or a size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { models, rows, width, first, columns, groups } = *self;
         let n = |value: usize| to_u32("a size of a search for the largest", wide(value));
-        n(models.saturating_mul(rows).saturating_mul(width))?;
+        for (what, size) in [("models", models), ("workgroups", groups)] {
+            check_positive(&format!("the number of {what} of a search for the largest"), size)?;
+        }
+        n(models.saturating_mul(rows).saturating_mul(width.max(columns)))?;
+        n(models.saturating_mul(groups))?;
         let p = Parameters {
             models: n(models)?,
             rows: n(rows)?,
@@ -84,9 +88,11 @@ impl MaxAbs {
             columns: n(columns)?,
             groups: n(groups)?,
         };
-        let read = wide(models) * wide(rows) * wide(columns);
-        let all = wide(models) * wide(groups);
-        Ok(Dispatch::new(&KERNEL, &p, all).costing(read, all, read))
+        let each = volume(&[rows, columns]);
+        let (read, all) = (each * wide(models), wide(models) * wide(groups));
+        // The search, and the halvings of the workgroup.
+        let iterations = each.div_ceil(64 * wide(groups)) + 1 + 7;
+        Ok(Dispatch::new(&KERNEL, &p, all, iterations).costing(read, all, read))
     }
 
     /// The bits of the largest magnitude of one model's elements on the CPU.
@@ -103,7 +109,7 @@ mod tests {
     fn no_invocation_looks_at_more_than_a_loop_may() {
         for (rows, columns) in [(1_usize, 1), (1 << 14, 32), (1 << 22, 32), (1 << 22, 256)] {
             let each = (rows * columns).div_ceil(64 * MaxAbs::groups_of(rows, columns));
-            assert!(each <= MAX_ITERATIONS / 2, "{rows} {columns}: {each}");
+            assert!(wide(each) <= MAX_ITERATIONS / 2, "{rows} {columns}: {each}");
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod max_abs;
 pub mod scatter;
 
 use crate::error::Result;
+use crate::kernels::{check_positive, volume};
 use crate::network::encoding::EncodingRange;
 use crate::network::{Activation, Encoding, Mlp};
 use crate::numeric::{to_u32, wide};
@@ -42,20 +43,23 @@ impl EncodedPart {
     /// An encoding of all inputs.
     ///
     /// # Errors
-    /// The errors of [`Encoding::check`].
+    /// The errors of [`Encoding::check`]; no inputs, models or rows.
     fn whole(encoding: Encoding, inputs: usize, models: usize, rows: usize) -> Result<Self> {
         encoding.check(inputs)?;
+        for (what, size) in [("inputs", inputs), ("models", models), ("rows", rows)] {
+            check_positive(&format!("an encoding's number of {what}"), size)?;
+        }
         let width = encoding.outputs(inputs);
         let tables = 0..encoding.parameters(inputs);
         let range = EncodingRange { encoding, inputs: 0..inputs, outputs: 0..width, tables };
-        let input_model = rows * inputs;
+        let input_model = rows.saturating_mul(inputs);
         let rows = EncodedRows { models, rows, input_model, first_row: 0, inputs, width };
         Ok(Self { range, rows })
     }
 
     /// The number of rows of all models.
     fn all_rows(&self) -> u64 {
-        wide(self.rows.models) * wide(self.rows.rows)
+        volume(&[self.rows.models, self.rows.rows])
     }
 
     /// A network that has only this encoding, for the references.

@@ -7,7 +7,7 @@
 //! (see [`Precision`]). Each contribution is off by at most half a quantum, p · 2^−bits.
 //! [`super::dequantize`] converts the sums to f32.
 
-use super::encode_grid::{self, fetch, grid_of, variant};
+use super::encode_grid::{self, corners, fetch, grid_of, variant};
 use super::{EncodedPart, n};
 use crate::error::{Error, Result};
 use crate::kernels::{Dispatch, Kernel, Slot};
@@ -105,9 +105,13 @@ impl Scatter {
         w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
         variant.generated += &w.finish();
         let rows = self.part.all_rows();
-        let work = rows * grid_of(range)?.work(range.inputs.len());
-        Ok(Dispatch::over(&KERNEL, &p, rows * u64::from(of.chunks)).with(variant).costing(
-            rows * wide(range.inputs.len() + range.outputs.len()) + work,
+        let grid = grid_of(range)?;
+        let work = rows.saturating_mul(grid.work(range.inputs.len()));
+        let read = rows.saturating_mul(wide(range.inputs.len() + range.outputs.len()));
+        let iterations = corners(range) * (1 + u64::from(grid.chunk()) + 1) + 1;
+        let invocations = rows.saturating_mul(of.chunks.into());
+        Ok(Dispatch::over(&KERNEL, &p, invocations, iterations).with(variant).costing(
+            read.saturating_add(work),
             work,
             work,
         ))
@@ -130,8 +134,8 @@ impl Precision {
     /// # Errors
     /// So many rows leave a contribution fewer than 12 bits.
     pub fn of(rows: usize, inputs: usize) -> Result<Self> {
-        let log = rows.next_power_of_two().trailing_zeros();
-        let contributions = log + u32::try_from(inputs).unwrap_or(3);
+        let log = rows.checked_next_power_of_two().map_or(usize::BITS, usize::trailing_zeros);
+        let contributions = log + u32::try_from(inputs.min(3)).unwrap_or(3);
         // No more bits than an f32 has. The upper integer of most contributions is then 0 and not
         // added.
         let bits = 62_u32.saturating_sub(log + contributions).min(24);
@@ -139,7 +143,7 @@ impl Precision {
             return Err(Error::argument(
                 "the rows of a step in front of a grid",
                 rows,
-                format!("at most {}", 1_u64 << ((50 - inputs) / 2)),
+                format!("at most {}", 1_u64 << ((50 - inputs.min(3)) / 2)),
             ));
         }
         Ok(Self { bits, low: 32 - contributions })

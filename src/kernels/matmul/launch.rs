@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, MAX_WORK};
 use crate::numeric::{to_u32, wide};
 
-/// The largest number of terms of a sum in one dispatch: llvmpipe ends an invocation's loops after
-/// 65,535 iterations.
+/// The largest number of terms of a sum in one dispatch, so that the iterations of an invocation stay
+/// within their bound.
 pub(super) const MAX_INNER: usize = 32_768;
 
 /// The dispatches of one product. There are several where a sum is long or the work is large.
@@ -63,27 +63,32 @@ pub(super) fn stored_dispatches(
                 ..p
             };
             let results = area * u64::from(part.tiles);
-            let share = |elements: u64| elements * u64::from(part.tiles) / tiles;
+            let share = |elements: u64| {
+                let all = u128::from(elements) * u128::from(part.tiles) / u128::from(tiles.max(1));
+                u64::try_from(all).unwrap_or(u64::MAX)
+            };
             let (rows, columns) = (u64::from(p.rows), u64::from(p.columns));
             let models = u64::from(p.models);
-            let operand = |model: u32, size: u64| if model == 0 { size } else { models * size };
+            let now = wide(end - begin);
+            let all = |sides: &[u64]| sides.iter().fold(1_u64, |all, n| all.saturating_mul(*n));
+            let operand = |model: u32, size: u64| all(&[if model == 0 { 1 } else { models }, size]);
             let extra = match epilogue {
                 Epilogue::Sum => 0,
                 Epilogue::Activation(..) => models * columns,
-                Epilogue::Gradient(_) => models * rows * columns,
+                Epilogue::Gradient(_) => all(&[models, rows, columns]),
             };
-            let operands = operand(p.a_model, rows * wide(end - begin))
-                + operand(p.b_model, columns * wide(end - begin));
-            let read = if half { operands / 2 } else { operands } + extra;
+            let operands = operand(p.a_model, all(&[rows, now]))
+                .saturating_add(operand(p.b_model, all(&[columns, now])));
+            let read = if half { operands / 2 } else { operands }.saturating_add(extra);
             let copies = if matches!(epilogue, Epilogue::Activation(_, true)) { 2 } else { 1 };
-            let written = copies * models * u64::from(splits) * rows * columns;
-            let operations = 2 * models * rows * columns * wide(end - begin);
+            let written = all(&[copies, models, splits.into(), rows, columns]);
+            let operations = all(&[2, models, rows, columns, now]);
             let ending = if last { epilogue } else { Epilogue::Sum };
             let groups = match form {
                 Tiling::Registers => u64::from(part.tiles.div_ceil(registers::KERNEL.workgroup)),
                 Tiling::Subgroup | Tiling::Tiled => part.tiles.into(),
             };
-            let dispatch = Dispatch::new(form.kernel(), &part, groups)
+            let dispatch = Dispatch::new(form.kernel(), &part, groups, form.iterations(terms))
                 .with(ending.variant(form, &part, end - begin, half, capabilities))
                 .costing(share(read), share(written), share(operations).min(2 * results * terms));
             result.push(dispatch);

@@ -17,9 +17,9 @@ pub(crate) use parameters::Parameters;
 pub use tiling::Tiling;
 
 use crate::error::{Error, Result};
-use crate::kernels::{Capabilities, Dispatch};
+use crate::kernels::{Capabilities, Dispatch, volume};
 use crate::network::Activation;
-use crate::numeric::{Matrix, Real, check_shape, product, to_u32, wide};
+use crate::numeric::{Matrix, Real, check_shape, narrow, product, to_u32, wide};
 use launch::stored_dispatches;
 
 /// Describes a batched matrix product: `models` products of op(A) `[rows, inner]` and op(B)
@@ -121,7 +121,8 @@ impl Matmul {
             pair(self.transpose[0], self.rows, self.inner),
             pair(self.transpose[1], self.inner, self.columns),
         ];
-        let bias = if self.activation.is_some() { self.models * self.columns } else { 0 };
+        let bias =
+            if self.activation.is_some() { self.models.saturating_mul(self.columns) } else { 0 };
         [
             [&[models(self.shared[0])], &a[..]].concat(),
             [&[models(self.shared[1])], &b[..]].concat(),
@@ -148,8 +149,7 @@ impl Matmul {
         }
         let [shape_a, shape_b, shape_bias, shape_c] = self.shapes();
         for shape in [&shape_a, &shape_b, &shape_c] {
-            let size = shape.iter().fold(1_u64, |size, side| size.saturating_mul(wide(*side)));
-            to_u32("the number of elements of a matrix product's operand", size)?;
+            to_u32("the number of elements of a matrix product's operand", volume(shape))?;
         }
         check_shape("A", a, &shape_a)?;
         check_shape("B", b, &shape_b)?;
@@ -163,7 +163,7 @@ impl Matmul {
     /// A size is 0 or does not fit in `u32`, or the sides of f16 operands are not the multiples of
     /// four that [`Matmul::half_operands`] requires.
     pub fn dispatches(&self, capabilities: &Capabilities) -> Result<Vec<Dispatch>> {
-        let [a, b, bias, _] = self.shapes().map(|shape| shape.iter().product());
+        let [a, b, bias, _] = self.shapes().map(|shape| narrow(volume(&shape)));
         self.check(a, b, bias)?;
         let n = |value: usize| to_u32("a size of a matrix product", wide(value));
         let [rows, columns, inner] = [n(self.rows)?, n(self.columns)?, n(self.inner)?];

@@ -61,10 +61,22 @@ impl Tiling {
     /// column of its tiles.
     pub(super) fn tiles(self, p: &Parameters) -> u64 {
         let columns = if self == Self::Registers { p.columns } else { p.columns - p.ones_column };
-        u64::from(p.rows.div_ceil(self.side()))
-            * u64::from(columns.div_ceil(self.side()))
-            * u64::from(p.splits.max(1))
-            * u64::from(p.models)
+        let tiles = |lines: u32| u64::from(lines.div_ceil(self.side()));
+        (tiles(p.rows) * tiles(columns))
+            .saturating_mul(p.splits.max(1).into())
+            .saturating_mul(p.models.into())
+    }
+
+    /// The iterations of the loops of an invocation that adds up `terms` terms, with the final test
+    /// of each.
+    pub(super) const fn iterations(self, terms: u64) -> u64 {
+        // The four rows of a tile that are stored.
+        let finish = 4 + 1;
+        match self {
+            Self::Registers => terms + 1 + finish,
+            Self::Subgroup => terms.div_ceil(4) + 1 + 8 * (1 + finish) + 1,
+            Self::Tiled => terms.div_ceil(16) * (1 + 16 + 1) + 1 + 2 * finish,
+        }
     }
 
     /// The number of results that the tiles compute, including those beyond the edges.

@@ -51,8 +51,8 @@ impl CheckDomain<'_> {
     pub fn dispatch(&self) -> Result<Dispatch> {
         let elements = wide(self.rows).saturating_mul(wide(self.columns));
         to_u32("the number of elements", elements)?;
-        if self.domain.is_distribution && self.columns > MAX_ITERATIONS {
-            let allowed = format!("at most {MAX_ITERATIONS}");
+        if self.domain.is_distribution && wide(self.columns) >= MAX_ITERATIONS {
+            let allowed = format!("at most {}", MAX_ITERATIONS - 1);
             return Err(Error::argument("the columns of a distribution", self.columns, allowed));
         }
         let p = Parameters {
@@ -78,7 +78,10 @@ impl CheckDomain<'_> {
             overrides: vec![("SUMS", sums)],
             ..Variant::default()
         };
-        Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(elements, 0, elements))
+        let iterations = if self.domain.is_distribution { wide(self.columns) + 1 } else { 0 };
+        Ok(Dispatch::over(&KERNEL, &p, elements, iterations)
+            .with(variant)
+            .costing(elements, 0, elements))
     }
 
     /// The faults on the CPU.

@@ -5,7 +5,7 @@
 //! 1978).
 
 use crate::error::Result;
-use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::kernels::{Dispatch, Kernel, Slot, volume};
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::shader_struct;
 
@@ -61,6 +61,9 @@ impl Norm {
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of a norm", wide(value));
+        let end = volume(&[self.models, self.stride]);
+        let end = end.saturating_add(wide(self.offset)).saturating_add(wide(self.length));
+        to_u32("the number of elements of a norm", end.max(volume(&[self.models, self.length])))?;
         let p = Parameters {
             length: n(self.length)?,
             models: n(self.models)?,
@@ -70,7 +73,9 @@ impl Norm {
         };
         let all = wide(self.models) * wide(self.groups());
         let elements = wide(self.models) * wide(self.length);
-        Ok(Dispatch::new(&KERNEL, &p, all).costing(elements, 2 * all, 2 * elements))
+        // Two loops over an invocation's elements, and the halvings of two sums.
+        let iterations = 2 * (wide(CHUNK).div_ceil(64) + 1 + 7);
+        Ok(Dispatch::new(&KERNEL, &p, all, iterations).costing(elements, 2 * all, 2 * elements))
     }
 
     /// The norm of each model from its partial results. A partial result is a largest magnitude and

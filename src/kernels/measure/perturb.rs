@@ -47,17 +47,18 @@ impl Perturb {
         let n = |value: usize| to_u32("a size of a population of copies", wide(value));
         let elements = wide(parameters).saturating_mul(wide(models));
         to_u32("the number of parameters of all copies", elements)?;
+        n(first.saturating_add(models))?;
         let p = Parameters { parameters: n(parameters)?, models: n(models)?, first: n(first)? };
-        Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * wide(parameters), elements, 0))
+        Ok(Dispatch::over(&KERNEL, &p, elements, 0).costing(2 * wide(parameters), elements, 0))
     }
 
     /// The copies on the CPU.
     pub fn reference<T: Copy>(&self, base: &[T], replaced: &[T]) -> Vec<T> {
-        (self.first..self.first + self.models)
+        (self.first..self.first.saturating_add(self.models))
             .flat_map(|i| {
                 let mut copy = base.to_vec();
-                if let Some(value) = replaced.get(i) {
-                    copy[i] = *value;
+                if let (Some(value), Some(copy)) = (replaced.get(i), copy.get_mut(i)) {
+                    *copy = *value;
                 }
                 copy
             })

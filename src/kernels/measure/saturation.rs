@@ -1,7 +1,7 @@
 //! Counts the rows on which each unit's activation is flat: |f′| at or below a threshold.
 
 use crate::error::Result;
-use crate::kernels::{Dispatch, Kernel, Slot, Variant};
+use crate::kernels::{Dispatch, Kernel, Slot, Variant, check_positive, volume};
 use crate::network::Activation;
 use crate::numeric::{Real, to_f32, to_u32, wide};
 use crate::wgsl::shader_struct;
@@ -72,6 +72,7 @@ impl Saturation {
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { activation, models, rows, units, .. } = *self;
         let n = |value: usize| to_u32("a size of a count of units", wide(value));
+        check_positive("the units of a layer", units)?;
         let chunks = rows.div_ceil(ROWS);
         let p = Parameters {
             rows: n(rows)?,
@@ -90,16 +91,18 @@ impl Saturation {
             activation.splice(),
             activation.splice_derivative()
         );
-        let elements = wide(models) * wide(rows) * wide(units);
-        Ok(Dispatch::over(&KERNEL, &p, wide(models) * wide(chunks) * wide(units))
+        let elements = volume(&[models, rows, units]).saturating_add(wide(self.offset));
+        to_u32("the number of elements of a count of units", elements)?;
+        let elements = volume(&[models, rows, units]);
+        Ok(Dispatch::over(&KERNEL, &p, volume(&[models, chunks, units]), wide(ROWS) + 1)
             .with(Variant { pieces: vec![activation.wgsl()], generated, ..Variant::default() })
-            .costing(elements, wide(models) * wide(units), elements))
+            .costing(elements, volume(&[models, units]), elements))
     }
 
     /// The counts `[units]` of one model on the CPU, from its saved values `[rows, units]`.
     pub fn reference<T: Real>(&self, values: &[T]) -> Vec<u32> {
         let mut counts = vec![0; self.units];
-        for row in values.chunks(self.units) {
+        for row in values.chunks(self.units.max(1)) {
             for (count, value) in counts.iter_mut().zip(row) {
                 let derivative = match self.holds {
                     Holds::Saved => self.activation.derivative(*value),

@@ -1,8 +1,8 @@
 //! Writes outputs into a storage texture: one texel per row, one layer per model.
 
 use crate::error::{Error, Result};
-use crate::kernels::{Dispatch, Kernel, Slot, Variant};
-use crate::numeric::{to_u32, wide};
+use crate::kernels::{Dispatch, Kernel, Slot, Variant, check_positive, volume};
+use crate::numeric::{narrow, to_u32, wide};
 use crate::wgsl::shader_struct;
 
 /// `shaders/measure/texture.wgsl`.
@@ -73,8 +73,11 @@ impl Texture {
         if outputs == 0 || outputs > 4 {
             return Err(Error::argument("the outputs of a texel", outputs, "1 to 4"));
         }
-        let elements = wide(models) * wide(rows);
-        to_u32("the number of values of a texture", elements * wide(outputs))?;
+        let elements = volume(&[models, rows]);
+        to_u32("the number of values of a texture", volume(&[models, rows, outputs]))?;
+        to_u32("the number of texels", wide(first).saturating_add(wide(rows)))?;
+        check_positive("the rows of a texture", rows)?;
+        check_positive("the texels of a row", narrow(width.into()))?;
         let n = |value: usize| to_u32("a size of a texture", wide(value));
         let p = Parameters {
             models: n(models)?,
@@ -85,7 +88,7 @@ impl Texture {
         };
         let variant = Variant { texture: Some(format), ..Variant::default() };
         let read = elements * wide(outputs);
-        Ok(Dispatch::over(&KERNEL, &p, elements).with(variant).costing(read, elements, 0))
+        Ok(Dispatch::over(&KERNEL, &p, elements, 0).with(variant).costing(read, elements, 0))
     }
 
     /// The texel of row `row` of model `model` on the CPU, from `values` `[models, rows, outputs]`.

@@ -1,10 +1,12 @@
 //! How a resident training is launched: the size of the workgroup, the data that it keeps, and the
 //! reduction of its sums.
 
-use super::{MAX_PARAMETERS, MAX_WIDTH, Shape, UNROLLED};
+use super::{MAX_PARAMETERS, MAX_WIDTH, Shape, UNROLLED, operations};
 use crate::error::{Error, Result};
-use crate::kernels::{Capabilities, MAX_ITERATIONS, check_needs};
-use crate::numeric::wide;
+use crate::kernels::{
+    Capabilities, LONGEST_WALK, MAX_ITERATIONS, MAX_OPERATIONS, WALK, check_needs, check_positive,
+};
+use crate::numeric::{narrow, wide};
 use crate::training::Batch;
 
 /// How the sums of a workgroup's invocations are reduced.
@@ -29,12 +31,22 @@ pub(super) struct LaunchConfig {
     pub unrolled: bool,
     /// Whether the rows of a step are sampled.
     pub samples: bool,
-    /// Whether a full batch stays in workgroup memory.
-    pub holds: bool,
+    /// The length of a feature's array in workgroup memory, in vectors of four rows; 0 where a step
+    /// reads its rows from the buffers. One of few lengths, since it is written into the shader.
+    pub held_rows: usize,
 }
 
 const fn quads(rows: usize) -> usize {
     rows.div_ceil(4)
+}
+
+/// The largest number of dispatches of one step.
+const MAX_DISPATCHES: u64 = 1 << 12;
+
+/// The length of an array that holds `needed` elements: the next power of two, or `most` where that
+/// is less. 0 where `most` is less than `needed`.
+fn class(needed: usize, most: usize) -> usize {
+    if needed > most { 0 } else { needed.next_power_of_two().min(most) }
 }
 
 impl LaunchConfig {
@@ -50,6 +62,18 @@ impl LaunchConfig {
                 return Err(Error::argument(strategy, found, "fused or layered"));
             }
         }
+        mlp.check()?;
+        for (what, found) in [("models", shape.models), ("rows", rows)] {
+            check_positive(&format!("the number of {what}"), found)?;
+        }
+        check_needs(
+            "resident",
+            [
+                ("the parameters of a model", wide(mlp.parameters()), wide(MAX_PARAMETERS)),
+                ("the widest layer", wide(mlp.widest()), wide(MAX_WIDTH)),
+                ("the rows of a data set", wide(rows), u32::MAX.into()),
+            ],
+        )?;
         let full = batch == Batch::Full;
         let batch = batch.size(rows)?;
         let limits = &capabilities.limits;
@@ -81,7 +105,7 @@ impl LaunchConfig {
             coupled,
             unrolled: mlp.parameters() <= UNROLLED,
             samples: !full,
-            holds: false,
+            held_rows: 0,
         };
         let values = mlp.parameters() + 1;
         let room = u64::from(limits.max_compute_workgroup_storage_size);
@@ -92,18 +116,31 @@ impl LaunchConfig {
                 launch.reduction = Reduction::Subgroup;
             }
         }
-        let held = 16 * wide((mlp.inputs + mlp.outputs()) * launch.held_rows());
-        launch.holds = full && launch.shared(values) + held <= room;
+        if full {
+            let free = room.saturating_sub(launch.shared(values)) / 16;
+            let most = narrow(free) / (mlp.inputs + mlp.outputs()).max(1);
+            launch.held_rows = class(launch.blocks() * launch.width as usize, most);
+        }
+        let cost = operations(mlp, launch.batch);
+        let once = launch.iterations_once(mlp.inputs + mlp.outputs(), values);
         let storage = limits.max_storage_buffers_per_shader_stage;
         check_needs(
             "resident",
             [
-                ("the parameters of a model", wide(mlp.parameters()), wide(MAX_PARAMETERS)),
-                ("the widest layer", wide(mlp.widest()), wide(MAX_WIDTH)),
                 ("the bytes of workgroup memory", launch.shared(values), room),
                 ("the invocations of a workgroup", u64::from(launch.width), u64::from(most)),
                 ("the storage buffers of a kernel", 6, u64::from(storage)),
-                ("the rows of a step", wide(launch.iterations()), wide(MAX_ITERATIONS)),
+                (
+                    "the iterations of a step",
+                    launch.iterations().saturating_add(once),
+                    MAX_ITERATIONS,
+                ),
+                ("the operations of a step", cost, MAX_OPERATIONS),
+                (
+                    "the operations of a step of all models",
+                    cost.saturating_mul(wide(shape.models)),
+                    MAX_DISPATCHES * MAX_OPERATIONS,
+                ),
             ],
         )?;
         Ok(launch)
@@ -132,18 +169,22 @@ impl LaunchConfig {
         quads(self.batch).div_ceil(self.width as usize)
     }
 
-    /// The number of vectors of four rows for one feature: one for each invocation and block.
-    pub const fn held_rows(&self) -> usize {
-        self.blocks() * self.width as usize
-    }
-
-    /// The iterations of all loops in one step, including the final tests. They are a block's own
-    /// iteration, its four rows, the two loops of a coupled loss over its outputs, and the
-    /// permutation's cycle walking, with four rounds for each try.
-    pub const fn iterations(&self) -> usize {
+    /// The iterations of all loops in one step, with the final test of each.
+    pub fn iterations(&self) -> u64 {
+        // A block's own iteration, its four rows, the three loops of a coupled loss over its
+        // outputs, and the walks of four sampled rows.
         let rows = if self.unrolled { 0 } else { 5 };
         let coupled = if self.coupled > 0 { 4 * 2 * (self.coupled + 1) } else { 0 };
-        let drawn = if self.samples { 4 * 6 * 6 } else { 0 };
-        self.blocks() * (1 + rows + coupled + drawn) + 2
+        let sampled = if self.samples { 4 * WALK } else { 0 };
+        wide(self.blocks()) * (1 + rows + wide(coupled) + sampled) + 2
+    }
+
+    /// The iterations of all loops of a dispatch outside of its steps, with the final test of each.
+    pub fn iterations_once(&self, features: usize, values: usize) -> u64 {
+        // Loading and storing the parameters, and loading the rows that stay.
+        let own = 2 * (wide(self.slots(values)) + 1);
+        let rows =
+            if self.held_rows > 0 { wide(features * self.blocks()) * (1 + 5) + 1 } else { 0 };
+        own + rows + LONGEST_WALK + 1
     }
 }

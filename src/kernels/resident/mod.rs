@@ -19,9 +19,12 @@ mod update;
 mod writer;
 
 use crate::error::Result;
-use crate::kernels::{Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, Slot, Variant};
+use crate::kernels::step::update::Update;
+use crate::kernels::{
+    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
+};
 use crate::network::Mlp;
-use crate::numeric::{to_f32, to_u32, wide};
+use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Batch, Loss, Optimizer, half_bits};
 use crate::wgsl::shader_struct;
 use launch::LaunchConfig;
@@ -47,8 +50,20 @@ shader_struct! {
     pub Parameters {
         /// Steps of this dispatch.
         steps: u32,
-        /// The number of models. Each has one workgroup.
+        /// The number of models.
         models: u32,
+        /// The first model of this dispatch.
+        first_model: u32,
+        /// The number of models of this dispatch. Each has one workgroup.
+        groups: u32,
+        /// Rows of a data set.
+        rows: u32,
+        /// Rows of a step.
+        batch: u32,
+        /// Blocks of rows of an invocation in a step, four rows each.
+        blocks: u32,
+        /// Elements from one optimizer state to the next.
+        state_stride: u32,
         /// The number of steps in the loss history, a ring.
         history: u32,
         /// 1 where each model has its own rows.
@@ -75,9 +90,6 @@ const UNROLLED: usize = 32;
 /// The largest number of operations of one workgroup in one dispatch: a quarter of a second at 1
 /// GFLOP/s.
 const MODEL_OPERATIONS: u64 = 1 << 28;
-
-/// The largest number of operations of one dispatch: a matrix product's limit.
-const MAX_OPERATIONS: u64 = 2 * MAX_WORK;
 
 /// Describes a training of many steps.
 #[derive(Debug, Clone, Copy)]
@@ -115,10 +127,10 @@ fn operations(mlp: &Mlp, batch: usize) -> u64 {
         .map(|(layer, range)| {
             let (weights, units) = (wide(range.weight.len()), wide(range.bias.len()));
             let passes = if layer == 0 { 2 } else { 3 };
-            rows * (2 * passes * weights + 4 * units)
+            weights.saturating_mul(2 * passes).saturating_add(units.saturating_mul(4))
         })
-        .sum::<u64>()
-        .saturating_add(2 * rows * wide(mlp.outputs()))
+        .fold(wide(mlp.outputs()).saturating_mul(2), u64::saturating_add)
+        .saturating_mul(rows)
 }
 
 /// Whether the resident strategy is likely the fastest. Either a step has too little work to pay
@@ -144,15 +156,22 @@ pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
 pub fn most_steps(shape: Shape<'_>, capabilities: &Capabilities) -> Result<u32> {
     let launch = LaunchConfig::new(shape, capabilities)?;
     let cost = operations(shape.mlp, launch.batch).max(1);
-    let by_loops = wide(MAX_ITERATIONS / launch.iterations());
+    let by_loops = (MAX_ITERATIONS - once(shape, &launch)) / launch.iterations();
     let by_model = MODEL_OPERATIONS / cost;
-    let by_all = MAX_OPERATIONS / cost.saturating_mul(wide(shape.models));
+    let by_all = MAX_OPERATIONS / cost.saturating_mul(wide(shape.models).max(1));
     // The host reads the losses before the ring wraps around.
     let most = by_loops.min(by_model).min(by_all).min(wide(shape.history)).max(1);
     to_u32("the steps of a dispatch", most)
 }
 
-/// One dispatch for each entry of `steps`, which takes that many steps. All share one shader.
+/// The iterations of an invocation outside of its steps.
+fn once(shape: Shape<'_>, launch: &LaunchConfig) -> u64 {
+    let features = shape.mlp.inputs + shape.mlp.outputs();
+    launch.iterations_once(features, shape.mlp.parameters() + 1)
+}
+
+/// The dispatches for each entry of `steps`, which take that many steps: one, or several for some
+/// models each where one would exceed the limit of operations. All share one shader.
 ///
 /// # Errors
 /// A requirement of the strategy is not met, or a size does not fit in the shader's `u32`.
@@ -160,7 +179,7 @@ pub fn dispatches(
     shape: Shape<'_>,
     steps: &[u32],
     capabilities: &Capabilities,
-) -> Result<Vec<Dispatch>> {
+) -> Result<Vec<Vec<Dispatch>>> {
     let launch = LaunchConfig::new(shape, capabilities)?;
     let Shape { mlp, loss, optimizer, models, sets, rows, batch, history, .. } = shape;
     let n = |value: usize| to_u32("a size of a resident training", wide(value));
@@ -172,31 +191,55 @@ pub fn dispatches(
         workgroup: Some(launch.width),
         ..Variant::default()
     };
-    let all = wide(models) * wide(mlp.parameters()) * (1 + wide(optimizer.states()));
-    let data = wide(models) * wide(launch.batch) * wide(mlp.inputs + mlp.outputs());
-    let a_step = wide(models) * operations(mlp, launch.batch);
-    steps
-        .iter()
-        .map(|steps| {
-            let p = Parameters {
-                steps: *steps,
-                models: n(models)?,
-                history: n(history)?,
-                own_data: u32::from(sets > 1),
-                seed: batch.seed().unwrap_or(0),
-                half_bits: half_bits(n(rows)?, batch.seed()),
-                scale: to_f32(loss.scale(launch.batch, mlp.outputs())),
-            };
-            let steps = u64::from(*steps);
-            let passes = if launch.holds { 1 } else { steps };
-            let (read, written) = (all + passes * data, all + steps * wide(models));
-            Ok(Dispatch::new(&KERNEL, &p, wide(models)).with(variant.clone()).costing(
-                read,
-                written,
-                steps * a_step,
-            ))
-        })
-        .collect()
+    let updated = Update {
+        optimizer,
+        parameters: mlp.parameters(),
+        models,
+        rows,
+        batch: launch.batch,
+        tables: 0,
+        history,
+        scheduled: shape.scheduled,
+        padded: true,
+    };
+    let a_step = operations(mlp, launch.batch);
+    let of_model = wide(mlp.parameters()) * (1 + wide(optimizer.states()));
+    let data = wide(launch.batch).saturating_mul(wide(mlp.inputs + mlp.outputs()));
+    let some = |steps: u32, first: u64, groups: u64| {
+        let p = Parameters {
+            steps,
+            models: n(models)?,
+            first_model: to_u32("the first model of a dispatch", first)?,
+            groups: to_u32("the models of a dispatch", groups)?,
+            rows: n(rows)?,
+            batch: n(launch.batch)?,
+            blocks: n(launch.blocks())?,
+            state_stride: n(updated.state_stride())?,
+            history: n(history)?,
+            own_data: u32::from(sets > 1),
+            seed: batch.seed().unwrap_or(0),
+            half_bits: half_bits(n(rows)?, batch.seed()),
+            scale: to_f32(loss.scale(launch.batch, mlp.outputs())),
+        };
+        let steps = u64::from(steps);
+        let iterations =
+            steps.saturating_mul(launch.iterations()).saturating_add(once(shape, &launch));
+        let passes = if launch.held_rows > 0 { 1 } else { steps };
+        let each = |elements: u64| elements.saturating_mul(groups);
+        let read = each(of_model.saturating_add(passes.saturating_mul(data)));
+        Ok(Dispatch::new(&KERNEL, &p, groups, iterations).with(variant.clone()).costing(
+            read,
+            each(of_model.saturating_add(steps)),
+            each(steps.saturating_mul(a_step)),
+        ))
+    };
+    let of_steps = |steps: &u32| {
+        let of_model = a_step.saturating_mul((*steps).into()).max(1);
+        let most = (MAX_OPERATIONS / of_model).clamp(1, wide(models).max(1));
+        let firsts = (0..wide(models)).step_by(narrow(most));
+        firsts.map(|first| some(*steps, first, most.min(wide(models) - first))).collect()
+    };
+    steps.iter().map(of_steps).collect()
 }
 
 #[cfg(test)]

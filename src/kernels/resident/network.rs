@@ -12,7 +12,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         w.line(if context.shape.batch == Batch::Full {
             "return i;"
         } else {
-            "return sampled_row(i, cursor, ROWS, params.half_bits, params.seed);"
+            "return sampled_row(i, cursor, params.rows, params.half_bits, params.seed);"
         });
     });
     if context.shape.loss.couples_outputs() {
@@ -62,14 +62,14 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
 /// Defines `fI`, feature I of four rows: the inputs, then the targets.
 fn four_rows(w: &mut Writer, context: Context<'_>) {
     let (inputs, outputs) = (context.shape.mlp.inputs, context.shape.mlp.outputs());
-    if context.launch.holds {
+    if context.launch.held_rows > 0 {
         for i in 0..inputs + outputs {
             w.line(format_args!("let f{i} = held[{i}u * HELD_ROWS + quad];"));
         }
         return;
     }
     for part in 0..4 {
-        let row = format!("batch_row(min(4u * quad + {part}u, BATCH - 1u))");
+        let row = format!("batch_row(min(4u * quad + {part}u, params.batch - 1u))");
         w.line(format_args!("let row{part} = first_row + {row};"));
     }
     let four = |name: &str, width: &str, i: usize| {

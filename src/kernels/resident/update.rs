@@ -90,7 +90,7 @@ fn kept(context: Context<'_>) -> Vec<Kept> {
     let all = [
         Kept { buffer: "parameters[at]", name: "own", part: "" },
         Kept { buffer: "states[at]", name: "state", part: ".x" },
-        Kept { buffer: "states[at + STATE_STRIDE]", name: "state", part: ".y" },
+        Kept { buffer: "states[at + params.state_stride]", name: "state", part: ".y" },
     ];
     all.into_iter().take(1 + context.shape.optimizer.states()).collect()
 }

@@ -3,7 +3,6 @@
 use super::launch::LaunchConfig;
 use super::{Shape, network, reduction, update};
 use crate::error::Result;
-use crate::kernels::step::update::Update;
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::Writer;
 
@@ -57,35 +56,20 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
 
 fn constants(w: &mut Writer, context: Context<'_>) -> Result<()> {
     let Context { shape, launch } = context;
-    let Shape { mlp, rows, models, scheduled, .. } = shape;
-    let updated = Update {
-        optimizer: shape.optimizer,
-        parameters: mlp.parameters(),
-        models,
-        rows,
-        batch: launch.batch,
-        tables: 0,
-        history: shape.history,
-        scheduled,
-        padded: true,
-    };
+    let Shape { mlp, models, scheduled, .. } = shape;
     let features = mlp.inputs + mlp.outputs();
     for (name, value) in [
         ("WORKGROUP", context.width()),
         ("PARAMETERS", mlp.parameters()),
         ("INPUTS", mlp.inputs),
         ("OUTPUTS", mlp.outputs()),
-        ("ROWS", rows),
-        ("BATCH", launch.batch),
-        ("BLOCKS", launch.blocks()),
-        ("HELD_ROWS", launch.held_rows()),
-        ("HELD", if launch.holds { features * launch.held_rows() } else { 1 }),
-        ("STATE_STRIDE", updated.state_stride()),
+        ("HELD_ROWS", launch.held_rows),
+        ("HELD", (features * launch.held_rows).max(1)),
         ("LOSS_LANE", (context.values() - 1) % context.width()),
     ] {
         w.constant(name, to_u32("a size of a resident training", wide(value))?);
     }
-    w.flag("HOLDS", launch.holds);
+    w.flag("HOLDS", launch.held_rows > 0);
     w.flag("ALONE", models == 1);
     w.flag("SCHEDULED", scheduled);
     Ok(())

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::kernels::step::Status;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::numeric::{to_u32, wide};
-use crate::training::Cursor;
+use crate::training::{Batch, Cursor};
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/advance.wgsl`.
@@ -14,7 +14,7 @@ pub const KERNEL: Kernel =
 shader_struct! {
     /// The sizes that the cursor depends on.
     pub Parameters {
-        /// Steps, at most 65,535.
+        /// Steps, at most 59,999.
         steps: u32,
         /// Rows of the data.
         rows: u32,
@@ -28,7 +28,7 @@ shader_struct! {
 /// Describes an advance by some steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Advance {
-    /// Steps, at most 65,535.
+    /// Steps, at most 59,999.
     pub steps: u32,
     /// Rows of the data.
     pub rows: usize,
@@ -40,6 +40,7 @@ pub struct Advance {
 
 impl Advance {
     fn parameters(&self) -> Result<Parameters> {
+        Batch::Sequential { size: self.batch }.size(self.rows)?;
         Ok(Parameters {
             steps: self.steps,
             rows: to_u32("the rows", wide(self.rows))?,
@@ -51,22 +52,26 @@ impl Advance {
     /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size does not fit in the shader's `u32`.
+    /// The rows of a batch are none or more than the data's, or a size does not fit in the shader's
+    /// `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
-        Ok(Dispatch::new(&KERNEL, &self.parameters()?, 1).costing(4, 4, 0))
+        Ok(Dispatch::new(&KERNEL, &self.parameters()?, 1, u64::from(self.steps) + 1)
+            .costing(4, 4, 0))
     }
 
     /// The counters on the CPU after these steps.
     ///
     /// # Errors
-    /// A size does not fit in the shader's `u32`.
+    /// The rows of a batch are none or more than the data's, or a size does not fit in the shader's
+    /// `u32`.
     pub fn reference(&self, now: Status) -> Result<Status> {
         let Parameters { steps, rows, batch, history } = self.parameters()?;
-        let mut cursor = Cursor { epoch: now.epoch, position: now.position };
+        let mut cursor = Cursor { epoch: now.epoch, position: now.position.min(rows) };
         for _ in 0..steps {
             cursor.advance(batch, rows);
         }
         let (step, carry) = now.step.overflowing_add(steps);
+        let slot = u64::from(now.slot) + u64::from(steps);
         let step_high = now.step_high.wrapping_add(u32::from(carry));
         Ok(Status {
             step,
@@ -75,7 +80,7 @@ impl Advance {
             position: cursor.position,
             step_high,
             updates_high: step_high,
-            slot: (now.slot % history + steps % history) % history,
+            slot: to_u32("the slot", slot % u64::from(history))?,
             run: now.run,
         })
     }

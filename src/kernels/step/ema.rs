@@ -52,7 +52,7 @@ impl Ema {
             // d = 0 has no logarithm; e^-200 is 0 in f32 too.
             ln_decay: to_f32(self.decay.ln().max(-200.0)),
         };
-        Ok(Dispatch::over(&KERNEL, &p, elements).costing(2 * elements, elements, 3 * elements))
+        Ok(Dispatch::over(&KERNEL, &p, elements, 0).costing(2 * elements, elements, 3 * elements))
     }
 
     /// Updates the average on the CPU, after update `t`, counted from 1.

@@ -2,9 +2,11 @@
 
 use crate::error::Result;
 use crate::kernels::storage::lanes;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant};
-use crate::numeric::{to_u32, wide};
-use crate::training::{Cursor, half_bits};
+use crate::kernels::{
+    Capabilities, Dispatch, Kernel, LONGEST_WALK, Slot, Variant, check_positive, volume,
+};
+use crate::numeric::{check_shape, to_u32, wide};
+use crate::training::{Batch, Cursor, half_bits};
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/gather.wgsl`.
@@ -60,14 +62,23 @@ pub struct Gather {
 }
 
 impl Gather {
+    /// Checks that the rows of the mini-batch are among the data's.
+    fn check_batch(&self) -> Result<()> {
+        Batch::Sequential { size: self.batch }.size(self.rows).map(|_| ())
+    }
+
     /// Describes the dispatch.
     ///
     /// # Errors
-    /// The number of elements does not fit in the shader's `u32`.
+    /// The rows of the mini-batch are none or more than the data's, a row has no elements, or their
+    /// number does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let Self { sets, rows, batch, inputs, outputs, seed } = *self;
         let n = |value: usize| to_u32("a size of a mini-batch", wide(value));
-        let elements = wide(sets) * wide(batch) * wide(inputs + outputs);
+        check_positive("the inputs and targets of a row", inputs.saturating_add(outputs))?;
+        self.check_batch()?;
+        let width = inputs.saturating_add(outputs);
+        let elements = volume(&[sets, batch, width]);
         to_u32("the number of elements of a mini-batch", elements)?;
         let p = Parameters {
             sets: n(sets)?,
@@ -79,9 +90,9 @@ impl Gather {
             seed: seed.unwrap_or(0),
         };
         let vec4 = inputs.is_multiple_of(4);
-        let accesses = inputs / if vec4 { 4 } else { 1 } + outputs;
+        let accesses = (inputs / if vec4 { 4 } else { 1 }).saturating_add(outputs);
         let variant = Variant { pieces: lanes(vec4, capabilities), ..Variant::default() };
-        Ok(Dispatch::over(&KERNEL, &p, wide(sets) * wide(batch) * wide(accesses))
+        Ok(Dispatch::over(&KERNEL, &p, volume(&[sets, batch, accesses]), LONGEST_WALK)
             .with(variant)
             .costing(elements, elements, 0))
     }
@@ -90,7 +101,7 @@ impl Gather {
     /// `[sets, rows, width]`.
     ///
     /// # Errors
-    /// The number of rows does not fit in the shader's `u32`.
+    /// The errors of [`Gather::dispatch`]; values of another shape.
     pub fn reference<T: Copy>(
         &self,
         epoch: u32,
@@ -100,11 +111,16 @@ impl Gather {
     ) -> Result<Vec<T>> {
         let rows = to_u32("rows", wide(self.rows))?;
         let batch = to_u32("batch", wide(self.batch))?;
+        self.check_batch()?;
+        let set = self.rows.saturating_mul(width);
+        check_positive("the elements of a data set", set)?;
+        check_shape("the values", values.len(), &[values.len() / set, self.rows, width])?;
+        let position = position.min(rows - 1);
         let cursor = Cursor { epoch, position };
         let sampled: Vec<usize> =
             (0..batch).map(|i| cursor.row(i, rows, self.seed) as usize).collect();
         Ok(values
-            .chunks(self.rows * width)
+            .chunks(set)
             .flat_map(|set| {
                 sampled.iter().flat_map(move |row| &set[row * width..(row + 1) * width])
             })

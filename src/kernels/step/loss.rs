@@ -3,9 +3,12 @@
 //! The gradient is with respect to z: it includes the derivative of the last activation.
 
 use crate::error::{Error, Result};
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant};
+use crate::kernels::step::reduce::MAX_LOSS_GROUPS;
+use crate::kernels::{
+    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant, check_positive, volume,
+};
 use crate::network::Activation;
-use crate::numeric::{Real, to_f32, to_u32, wide};
+use crate::numeric::{Real, narrow, to_f32, to_u32, wide};
 use crate::training::Loss;
 use crate::training::loss::Argument;
 use crate::wgsl::shader_struct;
@@ -45,8 +48,13 @@ shader_struct! {
 }
 
 /// The largest width of a row of a loss that couples its outputs. An invocation loops over a row
-/// three times, and llvmpipe ends its loops after 65,535 iterations.
-pub const MAX_WIDTH: usize = 21_000;
+/// three times, and the iterations of its loops are bounded.
+pub const MAX_WIDTH: usize = 19_990;
+
+/// The iterations of the loops over one row of `width` elements, with the row's own.
+const fn iterations(width: usize) -> u64 {
+    3 * (width as u64 + 1) + 1
+}
 
 /// The approximate number of partial sums of a model's loss where each invocation stores its own.
 const PARTIAL_SUMS: usize = 1024;
@@ -74,32 +82,42 @@ impl LossGradient {
         if self.loss.couples_outputs() {
             (self.batch, self.outputs)
         } else {
-            (self.batch * self.outputs, 1)
+            (self.batch.saturating_mul(self.outputs), 1)
         }
     }
 
-    /// The number of rows of an invocation. On a CPU a barrier costs every workgroup more than a
-    /// few more partial sums cost `reduce`, so each invocation there stores its own sum.
+    /// Whether each invocation stores the sum of its rows. On a CPU a barrier costs every workgroup
+    /// more than a few more partial sums cost `reduce`. Elsewhere the workgroups' sums may be so
+    /// many that `reduce` could not add them up.
+    fn is_alone(&self, capabilities: &Capabilities) -> bool {
+        let workgroups = self.rows().0 / KERNEL.workgroup as usize;
+        capabilities.software || workgroups > MAX_LOSS_GROUPS
+    }
+
+    /// The number of rows of an invocation.
     fn run(&self, capabilities: &Capabilities) -> usize {
         let (rows, width) = self.rows();
-        let most = (MAX_WIDTH / width.max(1)).max(1);
-        if capabilities.software { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
+        let most = narrow((MAX_ITERATIONS - 1) / iterations(width)).max(1);
+        if self.is_alone(capabilities) { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
     }
 
     /// The number of partial sums of a model's loss.
     pub fn groups(&self, capabilities: &Capabilities) -> usize {
-        let together = if capabilities.software { 1 } else { KERNEL.workgroup as usize };
+        let together = if self.is_alone(capabilities) { 1 } else { KERNEL.workgroup as usize };
         self.rows().0.div_ceil(together * self.run(capabilities))
     }
 
     /// Describes the dispatch.
     ///
     /// # Errors
-    /// The loss cannot follow the activation, or a loss that couples its outputs has more than
+    /// The loss cannot follow the activation, a size is 0 or does not fit in the shader's `u32`, or a loss that couples its outputs has more than
     /// [`MAX_WIDTH`] of them.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let Self { loss, activation, models, own_targets, batch, outputs } = *self;
         loss.check(activation)?;
+        for (what, size) in [("models", models), ("rows", batch), ("outputs", outputs)] {
+            check_positive(&format!("a loss's number of {what}"), size)?;
+        }
         if loss.couples_outputs() && outputs > MAX_WIDTH {
             return Err(Error::argument(
                 format!("the number of outputs of {}", loss.name()),
@@ -119,12 +137,15 @@ impl LossGradient {
             scale: to_f32(loss.scale(batch, outputs)),
             run: n(self.run(capabilities))?,
         };
-        let elements = wide(models) * wide(rows) * wide(width);
+        let elements = volume(&[models, rows, width]);
+        to_u32("the number of elements of a loss", elements)?;
         let targets = if own_targets { elements } else { elements / wide(models) };
         let groups = wide(models) * wide(groups);
-        let alone = capabilities.software;
+        let alone = self.is_alone(capabilities);
+        // The sum of a workgroup halves its width six times.
+        let iterations = wide(self.run(capabilities)) * iterations(width) + 1 + 7;
         let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
-        Ok(Dispatch::new(&KERNEL, &p, workgroups)
+        Ok(Dispatch::new(&KERNEL, &p, workgroups, iterations)
             .with(Variant {
                 pieces: vec![loss.wgsl(), activation.wgsl()],
                 generated: loss.splice(activation),
@@ -152,23 +173,20 @@ impl LossGradient {
         let scale = T::of(loss.scale(self.batch, outputs));
         let (mut y, mut d) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs]);
         let mut sum = T::ZERO;
-        let rows = z.chunks(outputs).zip(detached.chunks(outputs));
-        let rows = rows.zip(targets.chunks(outputs)).zip(delta.chunks_mut(outputs));
+        let rows = z.chunks(outputs.max(1)).zip(detached.chunks(outputs.max(1)));
+        let rows = rows.zip(targets.chunks(outputs.max(1))).zip(delta.chunks_mut(outputs.max(1)));
         for (((z, detached), t), delta) in rows {
             match loss.argument() {
-                Argument::Logit(_) => sum += scale * loss.row(z, t, delta),
+                Argument::Logit(_) => sum += loss.scaled_row([z, z], t, scale, delta),
                 Argument::Output => {
                     for (y, z) in y.iter_mut().zip(z).chain(d.iter_mut().zip(detached)) {
                         *y = activation.value(*z);
                     }
-                    sum += scale * loss.row_detached(&y, &d, t, delta);
+                    sum += loss.scaled_row([&y, &d], t, scale, delta);
                     for (delta, z) in delta.iter_mut().zip(z) {
                         *delta *= activation.derivative_at(*z);
                     }
                 }
-            }
-            for delta in delta {
-                *delta *= scale;
             }
         }
         sum

@@ -3,7 +3,9 @@
 
 use crate::error::Result;
 use crate::kernels::storage::lanes;
-use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, stride};
+use crate::kernels::{
+    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant, check_positive, runs, stride,
+};
 use crate::numeric::{Real, to_u32, wide};
 use crate::wgsl::shader_struct;
 
@@ -40,6 +42,8 @@ shader_struct! {
         loss_groups: u32,
         /// The number of elements in front of each model's gradient.
         tables: u32,
+        /// 1 where a model whose loss or gradient is not finite is marked.
+        marks: u32,
     }
 }
 
@@ -60,11 +64,22 @@ pub struct Reduce {
     /// Whether every buffer is padded to a multiple of four elements, and each partial gradient
     /// within its buffer.
     pub padded: bool,
+    /// Whether a model whose loss or gradient is not finite is marked as diverged.
+    pub marks: bool,
 }
 
-/// The largest number of partial losses that one invocation adds up: llvmpipe ends a loop after
-/// 65,535 iterations.
-const ALONE: usize = 60_000;
+/// The largest number of partial sums of the gradient, so that one invocation can add them up.
+pub(crate) const MAX_SPLITS: usize = 29_000;
+
+/// The largest number of partial losses that one invocation adds up. A workgroup adds up as many in
+/// each of its 64 invocations.
+const ALONE: usize = 29_000;
+
+/// The largest number of partial losses of a model.
+pub(super) const MAX_LOSS_GROUPS: usize = 64 * ALONE;
+
+/// The iterations of the loop over the elements that are not finite, for one value of four elements.
+const MARKING: u64 = 4;
 
 impl Reduce {
     /// Elements from one partial gradient to the next.
@@ -75,10 +90,14 @@ impl Reduce {
     /// Describes the dispatch.
     ///
     /// # Errors
-    /// A size does not fit in the shader's `u32`.
+    /// There are no models, or a size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of a step's sums", wide(value));
-        let elements = self.parameters * self.models;
+        check_positive("the number of models of a step's sums", self.models)?;
+        let elements = self.parameters.saturating_mul(self.models);
+        n(elements.saturating_mul(self.splits.max(1)))?;
+        n(self.models.saturating_mul(self.loss_groups))?;
+        n(self.models.saturating_mul(self.tables.saturating_add(self.parameters)))?;
         // A vector of four must lie within one model where tables lie between the models'
         // gradients.
         let whole = self.tables == 0
@@ -86,7 +105,12 @@ impl Reduce {
                 && (self.models == 1 || self.parameters.is_multiple_of(4)));
         let vec4 = whole && (self.padded || elements.is_multiple_of(4));
         let each = if vec4 { 4 } else { 1 };
-        let runs = runs(capabilities);
+        // The iterations for one value: its own, its marks, and a loop over its splits.
+        let value = 1 + MARKING + if self.splits > 0 { wide(self.splits) + 1 } else { 0 };
+        // Fewer values of an invocation where there are many splits.
+        let runs = runs(capabilities)
+            .min(u32::try_from(MAX_ITERATIONS / 2 / value).unwrap_or(u32::MAX))
+            .max(1);
         let gradient_groups = elements.div_ceil(each).div_ceil((runs * KERNEL.workgroup) as usize);
         let alone = capabilities.software && self.loss_groups <= ALONE;
         let p = Parameters {
@@ -97,10 +121,14 @@ impl Reduce {
             gradient_groups: n(gradient_groups)?,
             loss_groups: n(self.loss_groups)?,
             tables: n(self.tables)?,
+            marks: u32::from(self.marks),
         };
+        let groups = wide(self.loss_groups);
+        let sum = if alone { groups } else { groups.div_ceil(64) + 7 };
+        let iterations = u64::from(runs).saturating_mul(value) + 2 + sum + 1;
         let read = wide(elements * self.splits.max(1)) + wide(self.models * self.loss_groups);
         let written = if self.splits > 0 { wide(elements) } else { 0 } + wide(self.models);
-        Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(self.models))
+        Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(self.models), iterations)
             .with(Variant {
                 pieces: lanes(vec4, capabilities),
                 overrides: vec![

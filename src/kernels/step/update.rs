@@ -80,6 +80,7 @@ impl Update {
         let n = |value: usize| to_u32("a size of an update", wide(value));
         let elements = wide(self.parameters).saturating_mul(wide(self.models));
         to_u32("the number of parameters of all models", elements)?;
+        n(self.state_stride().saturating_mul(self.optimizer.states()))?;
         let p = Parameters {
             parameters: n(self.parameters)?,
             models: n(self.models)?,
@@ -93,7 +94,9 @@ impl Update {
         let vec4 = self.padded || elements.is_multiple_of(4);
         let invocations = elements.div_ceil(if vec4 { 4 } else { 1 });
         let runs = runs(capabilities);
-        Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()))
+        // Its values, and the loop over their elements that are not finite.
+        let iterations = 5 * u64::from(runs) + 2;
+        Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()), iterations)
             .with(Variant {
                 pieces: [vec![self.optimizer.wgsl()], lanes(vec4, capabilities)].concat(),
                 generated: self.optimizer.splice(),

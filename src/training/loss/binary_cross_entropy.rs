@@ -3,7 +3,7 @@
 //! Computed as max(z, 0) − z t + ln(1 + e^−|z|), which is finite for every finite z. The derivative
 //! is σ(z) − t.
 
-use super::{Argument, Mean, Targets, elementwise};
+use super::{Argument, Mean, Targets, bounded, elementwise};
 use crate::network::Activation;
 use crate::numeric::Real;
 
@@ -13,10 +13,10 @@ pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
 pub const TARGETS: Targets = Targets::Fractions;
 
-pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
-    elementwise(z, t, gradient, |z, t| {
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    elementwise(arguments, t, scale, gradient, |z, t| {
         // As two products. For a target of 0 or 1 the right one is exactly 0.
         let positive = if z > T::ZERO { z * (T::ONE - t) } else { -z * t };
-        (positive + (-z.abs()).exp().ln_1p(), Activation::Sigmoid.value(z) - t)
+        (bounded(positive) + (-z.abs()).exp().ln_1p(), Activation::Sigmoid.value(z) - t)
     })
 }

@@ -10,6 +10,6 @@ pub const MEAN: Mean = Mean::Rows;
 pub const DETACHES: bool = false;
 pub const TARGETS: Targets = Targets::Any;
 
-pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
-    elementwise(y, t, gradient, |y, t| (T::of(0.5) * (y - t) * (y - t), y - t))
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    elementwise(arguments, t, scale, gradient, |y, t| (T::of(0.5) * (y - t) * (y - t), y - t))
 }

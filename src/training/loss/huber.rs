@@ -10,8 +10,8 @@ pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
 pub const TARGETS: Targets = Targets::Any;
 
-pub fn row<T: Real>(y: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
-    elementwise(y, t, gradient, |y, t| {
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    elementwise(arguments, t, scale, gradient, |y, t| {
         let d = y - t;
         if d.abs() > T::ONE { (d.abs() - T::of(0.5), sign(d)) } else { (T::of(0.5) * d * d, d) }
     })

@@ -10,8 +10,8 @@ pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = false;
 pub const TARGETS: Targets = Targets::Any;
 
-pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
-    detached_elementwise(y, detached, t, gradient, |y, _, t| {
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    detached_elementwise(arguments, t, scale, gradient, |y, _, t| {
         let weight = T::ONE / (t.abs() + T::of(0.01));
         ((y - t).abs() * weight, sign(y - t) * weight)
     })

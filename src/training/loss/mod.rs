@@ -96,19 +96,21 @@ macro_rules! losses {
             /// The sum of the losses of one row. `gradient` becomes their derivatives with respect
             /// to `argument`. All three slices have the length of a row.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
-                self.row_detached(argument, argument, target, gradient)
+                self.scaled_row([argument, argument], target, T::ONE, gradient)
             }
 
-            /// [`Loss::row`] with the denominator, where it is detached, computed from the outputs
-            /// `detached`.
-            pub(crate) fn row_detached<T: Real>(
+            /// [`Loss::row`] times `scale`. The denominator, where it is detached, is computed from
+            /// the outputs `detached`. Each value is scaled before it is added, so that no sum
+            /// overflows where the mean does not.
+            pub(crate) fn scaled_row<T: Real>(
                 self,
-                argument: &[T],
-                detached: &[T],
+                [argument, detached]: [&[T]; 2],
                 target: &[T],
+                scale: T,
                 gradient: &mut [T],
             ) -> T {
-                match self { $(Self::$variant => $module::row(argument, detached, target, gradient)),* }
+                let both = [argument, detached];
+                match self { $(Self::$variant => $module::row(both, target, scale, gradient)),* }
             }
 
             /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`.
@@ -205,17 +207,17 @@ impl Loss {
 
 /// [`elementwise`] with a denominator computed from other outputs: `f(argument, detached, target)`.
 fn detached_elementwise<T: Real>(
-    argument: &[T],
-    detached: &[T],
+    [argument, detached]: [&[T]; 2],
     target: &[T],
+    scale: T,
     gradient: &mut [T],
     f: impl Fn(T, T, T) -> (T, T),
 ) -> T {
     let mut sum = T::ZERO;
     for (((a, h), t), g) in argument.iter().zip(detached).zip(target).zip(gradient) {
         let (value, derivative) = f(*a, *h, *t);
-        sum += value;
-        *g = derivative;
+        sum += scale * value;
+        *g = scale * derivative;
     }
     sum
 }
@@ -223,12 +225,20 @@ fn detached_elementwise<T: Real>(
 /// A loss whose elements do not depend on each other. `f(argument, target)` returns its value and
 /// derivative.
 fn elementwise<T: Real>(
-    argument: &[T],
+    arguments: [&[T]; 2],
     target: &[T],
+    scale: T,
     gradient: &mut [T],
     f: impl Fn(T, T) -> (T, T),
 ) -> T {
-    detached_elementwise(argument, argument, target, gradient, |a, _, t| f(a, t))
+    detached_elementwise(arguments, target, scale, gradient, |a, _, t| f(a, t))
+}
+
+/// A loss of a logit, at most 0.88 times the largest number: a mean of such losses is finite, in
+/// spite of its rounding.
+fn bounded<T: Real>(value: T) -> T {
+    let most = T::of(0.88) * T::MAX;
+    if value > most { most } else { value }
 }
 
 /// −1, 0 or 1.
@@ -263,7 +273,7 @@ mod tests {
                 up[i] += h;
                 down[i] -= h;
                 let mut unused = [0.0; 4];
-                let mut value = |z: &[f64]| loss.row_detached(z, &at, &t, &mut unused);
+                let mut value = |z: &[f64]| loss.scaled_row([z, &at], &t, 1.0, &mut unused);
                 let difference = (value(&up) - value(&down)) / (2.0 * h);
                 let error = (gradient[i] - difference).abs() / gradient[i].abs().max(1.0);
                 assert!(error <= 1e-9, "{} element {i}: {error}", loss.name());
@@ -274,7 +284,7 @@ mod tests {
     #[test]
     fn logits_of_any_magnitude_give_finite_values() {
         for loss in [Loss::BinaryCrossEntropy, Loss::SoftmaxCrossEntropy] {
-            for big in [1e4_f32, 1e30, 1.5e38] {
+            for big in [1e4_f32, 1e30, 1.5e38, f32::MAX] {
                 for t in [[0.0, 1.0], [1.0, 0.0]] {
                     let mut gradient = [0.0; 2];
                     let value = loss.row(&[big, -big], &t, &mut gradient);

@@ -11,8 +11,8 @@ pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = true;
 pub const TARGETS: Targets = Targets::Any;
 
-pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
-    detached_elementwise(y, detached, t, gradient, |y, h, t| {
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    detached_elementwise(arguments, t, scale, gradient, |y, h, t| {
         // The halves, and the root that avoids the square of a large value, keep everything finite.
         let large = h.abs() > T::of(1e9);
         let root = if large { h.abs() } else { (h * h + T::of(0.01)).sqrt() };

@@ -11,8 +11,8 @@ pub const MEAN: Mean = Mean::Elements;
 pub const DETACHES: bool = true;
 pub const TARGETS: Targets = Targets::Any;
 
-pub fn row<T: Real>(y: &[T], detached: &[T], t: &[T], gradient: &mut [T]) -> T {
-    detached_elementwise(y, detached, t, gradient, |y, h, t| {
+pub fn row<T: Real>(arguments: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
+    detached_elementwise(arguments, t, scale, gradient, |y, h, t| {
         // Numerator and denominator are halved, so nothing overflows.
         let quarter = T::of(0.25);
         let denominator = quarter * h.abs() + quarter * t.abs() + T::of(0.005);

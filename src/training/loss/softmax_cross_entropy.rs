@@ -3,7 +3,7 @@
 //! Let s = Σ t, m = max z and l = ln Σ e^(z − m). The value is Σ t (l + m − z) and the derivative s
 //! p − t. Subtracting the row maximum keeps every exponent at or below 0.
 
-use super::{Argument, Mean, Targets};
+use super::{Argument, Mean, Targets, bounded};
 use crate::network::Activation;
 use crate::numeric::Real;
 
@@ -13,7 +13,7 @@ pub const MEAN: Mean = Mean::Rows;
 pub const DETACHES: bool = false;
 pub const TARGETS: Targets = Targets::Distributions;
 
-pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
+pub fn row<T: Real>([z, _]: [&[T]; 2], t: &[T], scale: T, gradient: &mut [T]) -> T {
     let max = z.iter().fold(-T::MAX, |max, z| if *z <= max { max } else { *z });
     let (mut sum, mut targets) = (T::ZERO, T::ZERO);
     for ((z, t), g) in z.iter().zip(t).zip(gradient.iter_mut()) {
@@ -24,9 +24,10 @@ pub fn row<T: Real>(z: &[T], _: &[T], t: &[T], gradient: &mut [T]) -> T {
     let (log, weight) = (sum.ln(), targets / sum);
     let mut value = T::ZERO;
     for ((z, t), g) in z.iter().zip(t).zip(gradient) {
-        *g = *g * weight - *t;
-        // The difference of two finite logits can be infinite, and 0 · ∞ is NaN.
-        value += *t * (log + if max - *z > T::MAX { T::MAX } else { max - *z });
+        *g = scale * (*g * weight - *t);
+        // The difference of two finite logits can be infinite, and 0 · ∞ is NaN. The bound leaves
+        // room for the rounding of a sum.
+        value += scale * *t * (log + bounded(max - *z));
     }
     value
 }

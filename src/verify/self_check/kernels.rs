@@ -107,6 +107,7 @@ impl Runner<'_> {
                 loss_groups: 130,
                 tables: 0,
                 padded: false,
+                marks: true,
             };
             let groups = numbers(3 * 130, 2);
             let mut slots = [
