@@ -201,13 +201,14 @@ fn tile_loss(row: u32, end: u32) -> f32 {
         let shared_by_row = loss_row(0u);
         for (var i = 0u; i < OUTPUTS; i++) {
             let value = loss_element(logit_of(i), target_of(i), shared_by_row);
-            sum += value.x * params.scale;
+            // Between product and sum, so that no compiler takes the scale out of the sum, which could
+            // overflow.
+            sum += select(0.0, value.x * params.scale, real);
             row_deltas[i] = select(0.0, value.y * params.scale, real);
         }
         for (var i = 0u; i < OUTPUTS; i++) {
             tile[lane * WIDTH4 + i / 4u][i % 4u] = row_deltas[i];
         }
-        sum = select(0.0, sum, real);
     }
     workgroupBarrier();
     return sum;

@@ -155,7 +155,8 @@ fn a_large_population_is_cut_over_dispatches() {
             let plan = match Plan::new(&mlp, &training, data, &capabilities) {
                 Ok(plan) => plan,
                 Err(error) => {
-                    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+                    let own = error.to_string().contains("under the resident strategy");
+                    assert!(own || matches!(error, Error::TooLarge { .. }), "{error}");
                     continue;
                 }
             };
@@ -178,17 +179,14 @@ fn counted() -> Vec<Dispatch> {
     let mut all: Vec<_> = of_kernel
         .into_values()
         .flat_map(|forms| {
-            let step = forms.len().div_ceil(5);
+            let step = forms.len().div_ceil(3);
             forms.into_iter().step_by(step)
         })
         .collect();
     let own = common::gpu().capabilities();
     for (outputs, loss) in [(1, Loss::MeanSquaredError), (5, Loss::SoftmaxCrossEntropy)] {
-        for (rows, batch) in [
-            (33, Batch::Full),
-            (5000, Batch::Full),
-            (4097, Batch::Shuffled { size: 1300, seed: 1 }),
-        ] {
+        for (rows, batch) in [(5000, Batch::Full), (4097, Batch::Shuffled { size: 1300, seed: 1 })]
+        {
             for strategy in Strategy::ALL {
                 for software in [false, true] {
                     let capabilities = Capabilities { software, ..own.clone() };

@@ -331,8 +331,8 @@ mod kernels {
                 sets: data.sets,
                 batch: data.rows,
             };
-            fused::input_delta(shape);
             if let Ok(launch) = fused::LaunchConfig::new(shape, device) {
+                fused::input_delta(shape);
                 let _ = fused::dispatches(shape, &launch);
             }
         }

@@ -349,10 +349,10 @@ fn logits_of_any_magnitude_stay_finite(strategy: Strategy) {
                 let found = trainer.gradients().unwrap();
                 assert!(found.losses[0].is_finite() && found.losses[0] > 1e38, "{case}: {found:?}");
                 let error = common::deviation(&found.values, &exact.values);
-                assert!(error <= 1e-5, "{case}: {found:?}");
+                assert!(error <= 1e-4, "{case}: {found:?}");
                 if exact.losses[0] < 3e38 {
                     let error = common::deviation(&found.losses, &exact.losses);
-                    assert!(error <= 1e-5, "{case}: {found:?}");
+                    assert!(error <= 1e-4, "{case}: {found:?}");
                 }
                 assert_eq!(trainer.diverged().unwrap(), [None], "{case}");
                 trainer.train(2).unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -569,11 +569,11 @@ fn batches_of_millions_are_summed_to_the_end() {
     assert_abs_diff_eq!(gradients.values[..], [2.0; 2][..], epsilon = 1e-4);
 }
 
-/// What the device cannot hold is refused before a parameter is sampled: these would take 55 GB.
+/// What the device cannot hold is refused before a parameter is sampled: these would take 14 GB.
 #[test]
 fn a_refusal_costs_nothing() {
     let (mlp, training, data) = article();
-    let training = training.models(1 << 30);
+    let training = training.models(1 << 28);
     let error = Trainer::new(common::gpu(), &mlp, &training, &data).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
 }

@@ -133,7 +133,7 @@ impl SavedLayout {
         };
         let mut levels = vec![place(mlp.layer_inputs(0))];
         let (mut kept, mut deltas) = (Vec::new(), Vec::new());
-        let last = mlp.layers.len() - 1;
+        let last = mlp.layers.len().saturating_sub(1);
         for (l, layer) in mlp.layers.iter().enumerate() {
             let level = if l < last { place(layer.units) } else { 0 };
             let keeps = l < last && layer.activation.saves() == Saved::Input;

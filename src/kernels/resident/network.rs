@@ -137,7 +137,14 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     for i in 0..mlp.outputs() {
         let element = format!("loss_element(z{last}_{i}@, t{i}@, shared_by_row@)");
         body.push(vec![format!("let l{i}@ = {element};")]);
-        body.push(vec![format!("sum{loss_sum} += l{i}@.x * weight@;")]);
+        let share = format!("l{i}@.x * weight@");
+        body.push(vec![if mlp.outputs() == 1 {
+            format!("sum{loss_sum} += {share};")
+        } else {
+            // Between product and sum, so that no compiler takes the weight of several outputs out of
+            // the sum, which could overflow.
+            format!("sum{loss_sum} += select(0.0, {share}, weight@ > 0.0);")
+        }]);
         body.push(vec![format!("let d{last}_{i}@ = l{i}@.y * weight@;")]);
     }
 }

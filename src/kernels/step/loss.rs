@@ -53,8 +53,12 @@ pub const MAX_WIDTH: usize = 19_990;
 
 /// The iterations of the loops over one row of `width` elements, with the row's own.
 const fn iterations(width: usize) -> u64 {
-    3 * (width as u64 + 1) + 1
+    (width as u64).saturating_add(1).saturating_mul(3).saturating_add(1)
 }
+
+/// The iterations outside of the rows: the last test of their loop, and the six halvings of a
+/// workgroup's sum.
+const ONCE: u64 = 1 + 7;
 
 /// The approximate number of partial sums of a model's loss where each invocation stores its own.
 const PARTIAL_SUMS: usize = 1024;
@@ -97,7 +101,7 @@ impl LossGradient {
     /// The number of rows of an invocation.
     fn run(&self, capabilities: &Capabilities) -> usize {
         let (rows, width) = self.rows();
-        let most = narrow((MAX_ITERATIONS - 1) / iterations(width)).max(1);
+        let most = narrow((MAX_ITERATIONS - ONCE) / iterations(width)).max(1);
         if self.is_alone(capabilities) { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
     }
 
@@ -142,8 +146,8 @@ impl LossGradient {
         let targets = if own_targets { elements } else { elements / wide(models) };
         let groups = wide(models) * wide(groups);
         let alone = self.is_alone(capabilities);
-        // The sum of a workgroup halves its width six times.
-        let iterations = wide(self.run(capabilities)) * iterations(width) + 1 + 7;
+        let iterations =
+            wide(self.run(capabilities)).saturating_mul(iterations(width)).saturating_add(ONCE);
         let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
         Ok(Dispatch::new(&KERNEL, &p, workgroups, iterations)
             .with(Variant {

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::kernels::storage::lanes;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant, check_positive, runs, stride,
+    volume,
 };
 use crate::numeric::{Real, to_u32, wide};
 use crate::wgsl::shader_struct;
@@ -94,6 +95,8 @@ impl Reduce {
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
         let n = |value: usize| to_u32("a size of a step's sums", wide(value));
         check_positive("the number of models of a step's sums", self.models)?;
+        n(self.splits)?;
+        n(self.loss_groups)?;
         let elements = self.parameters.saturating_mul(self.models);
         n(elements.saturating_mul(self.splits.max(1)))?;
         n(self.models.saturating_mul(self.loss_groups))?;
@@ -126,7 +129,8 @@ impl Reduce {
         let groups = wide(self.loss_groups);
         let sum = if alone { groups } else { groups.div_ceil(64) + 7 };
         let iterations = u64::from(runs).saturating_mul(value) + 2 + sum + 1;
-        let read = wide(elements * self.splits.max(1)) + wide(self.models * self.loss_groups);
+        let read =
+            volume(&[elements, self.splits.max(1)]) + volume(&[self.models, self.loss_groups]);
         let written = if self.splits > 0 { wide(elements) } else { 0 } + wide(self.models);
         Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(self.models), iterations)
             .with(Variant {
