@@ -179,19 +179,19 @@ fn counted() -> Vec<Dispatch> {
     let mut all: Vec<_> = of_kernel
         .into_values()
         .flat_map(|forms| {
-            let step = forms.len().div_ceil(3);
+            // One form: llvmpipe takes seconds to compile some.
+            let step = forms.len();
             forms.into_iter().step_by(step)
         })
         .collect();
     let own = common::gpu().capabilities();
-    for (outputs, loss) in [(1, Loss::MeanSquaredError), (5, Loss::SoftmaxCrossEntropy)] {
+    for (outputs, loss) in [(3, Loss::SoftmaxCrossEntropy)] {
         for (rows, batch) in [(5000, Batch::Full), (4097, Batch::Shuffled { size: 1300, seed: 1 })]
         {
             for strategy in Strategy::ALL {
                 for software in [false, true] {
                     let capabilities = Capabilities { software, ..own.clone() };
-                    let mlp = Mlp::new(2).layer(3, Activation::Tanh);
-                    let mlp = mlp.layer(outputs, Activation::Identity);
+                    let mlp = Mlp::new(1).layer(outputs, Activation::Identity);
                     let training =
                         Training::new(loss, Optimizer::adam(0.1)).batch(batch).strategy(*strategy);
                     let plan =
