@@ -53,7 +53,7 @@ pub const MAX_WIDTH: usize = 19_990;
 
 /// The iterations of the loops over one row of `width` elements, with the row's own.
 const fn iterations(width: usize) -> u64 {
-    (width as u64).saturating_add(1).saturating_mul(3).saturating_add(1)
+    wide(width).saturating_add(1).saturating_mul(3).saturating_add(1)
 }
 
 /// The iterations outside of the rows: the last test of their loop, and the six halvings of a
