@@ -22,7 +22,7 @@ pub enum Error {
         allowed: String,
     },
     /// A slice or a file has another number of elements than its shape demands.
-    #[error("{what} has {found} elements, but its shape {shape:?} demands {}", .shape.iter().product::<usize>())]
+    #[error("{what} has {found} elements, but its shape {shape:?} demands {}", demanded(.shape))]
     Shape {
         /// The slice or tensor.
         what: String,
@@ -74,8 +74,8 @@ pub enum Error {
     /// No adapter was found, or it gave no device.
     #[error("no GPU: {0}")]
     NoGpu(String),
-    /// The device has no memory left.
-    #[error("the device has no memory left for {0}")]
+    /// The device, or the computer, has no memory left.
+    #[error("no memory is left for {0}")]
     OutOfMemory(String),
     /// wgpu refused a call. This is a defect of this crate: please report it.
     #[error("wgpu refused {what}: {message}")]
@@ -111,6 +111,12 @@ pub enum Error {
         /// The error of the library or the system that found it.
         source: Option<Cause>,
     },
+}
+
+/// The number of elements of a shape.
+fn demanded(shape: &[usize]) -> String {
+    let elements = shape.iter().try_fold(1_usize, |all, side| all.checked_mul(*side));
+    elements.map_or_else(|| "more than there can be".into(), |elements| elements.to_string())
 }
 
 impl Error {

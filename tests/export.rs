@@ -26,20 +26,21 @@ const ROWS: usize = 37;
 /// The text with an entry point of each stage that calls what it defines.
 fn in_every_stage(text: &str, mlp: &Mlp, name: &str, gradient: bool, model: &str) -> String {
     let (inputs, outputs) = (mlp.inputs, mlp.outputs());
-    let dy = if outputs > 1 { ", dy" } else { "" };
+    // The names of this text are none that a network may have.
+    let dy = if outputs > 1 { ", dy__" } else { "" };
     let derived = if gradient {
-        format!("let dy = array<f32, {outputs}>(); let g = {name}_gradient(x{dy}{model});")
+        format!("let dy__ = array<f32, {outputs}>(); let g__ = {name}_gradient(x__{dy}{model});")
     } else {
-        "let g = x;".into()
+        "let g__ = x__;".into()
     };
     let body = format!(
-        "var x: array<f32, {inputs}>; x[0] = v; let y = {name}(x{model}); {derived} let s = y[0] + g[0];"
+        "var x__: array<f32, {inputs}>; x__[0] = v__; let y__ = {name}(x__{model}); {derived} let s__ = y__[0] + g__[0];"
     );
     format!(
         "{text}\n
-        @vertex fn v(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{ let v = f32(i); {body} return vec4<f32>(s); }}
-        @fragment fn f(@builtin(position) p: vec4<f32>) -> @location(0) vec4<f32> {{ let v = p.x; {body} return vec4<f32>(s); }}
-        @compute @workgroup_size(1) fn c(@builtin(global_invocation_id) id: vec3<u32>) {{ let v = f32(id.x); {body} _ = s; }}"
+        @vertex fn v__(@builtin(vertex_index) i__: u32) -> @builtin(position) vec4<f32> {{ let v__ = f32(i__); {body} return vec4<f32>(s__); }}
+        @fragment fn f__(@builtin(position) p__: vec4<f32>) -> @location(0) vec4<f32> {{ let v__ = p__.x; {body} return vec4<f32>(s__); }}
+        @compute @workgroup_size(1) fn c__(@builtin(global_invocation_id) id__: vec3<u32>) {{ let v__ = f32(id__.x); {body} _ = s__; }}"
     )
 }
 
@@ -53,16 +54,17 @@ fn validate(text: &str) -> naga::Module {
     module
 }
 
-/// Whether every name that the module defines outside of functions is the function's or has its
-/// prefix.
+/// Whether every name that the module defines outside of functions is the function's or one of its
+/// documented helpers.
 fn assert_own_names(module: &naga::Module, name: &str) {
-    let prefix = format!("{name}_");
+    let own = ["", "_gradient", "_parameters"].map(|ending| format!("{name}{ending}"));
+    let prefix = format!("{name}__");
     let functions = module.functions.iter().filter_map(|(_, f)| f.name.clone());
     let globals = module.global_variables.iter().filter_map(|(_, v)| v.name.clone());
     let types = module.types.iter().filter_map(|(_, t)| t.name.clone());
     let constants = module.constants.iter().filter_map(|(_, c)| c.name.clone());
     for found in functions.chain(globals).chain(types).chain(constants) {
-        assert!(found == name || found.starts_with(&prefix), "{found}");
+        assert!(own.contains(&found) || found.starts_with(&prefix), "{found}");
     }
 }
 
@@ -91,6 +93,80 @@ fn every_form_is_valid_in_every_stage() {
             validate(&in_every_stage(&any, &mlp, "net", true, ", 1u"));
         }
     }
+}
+
+/// The words that naga knows: the keywords and reserved words of WGSL, and what it predeclares.
+fn words() -> impl Iterator<Item = &'static str> {
+    use naga::keywords::wgsl::{BUILTIN_IDENTIFIERS, RESERVED};
+    RESERVED.iter().chain(BUILTIN_IDENTIFIERS).copied()
+}
+
+#[test]
+fn a_word_of_wgsl_is_no_function_name_and_every_other_name_compiles() {
+    let mlp = Mlp::new(2).layer(3, Activation::Gelu).layer(2, Activation::Sigmoid);
+    for word in words() {
+        let message = mlp.wgsl(word).text().unwrap_err().to_string();
+        assert!(message.contains("no word of WGSL"), "{word}: {message}");
+    }
+    // Names of the attributes and built-in values are free, as are those that the text uses inside.
+    let context = "align binding builtin compute fragment group id location size vertex position \
+                   vertex_index frag_depth sample_mask flat linear center sample error warning info \
+                   off x y z w xy rgba x0 y0_0 dx dy model base sum result i j k f32_ _f f_16 vec5";
+    let mut names: Vec<String> = context.split_whitespace().map(str::to_owned).collect();
+    let mut state = 1_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let words: Vec<_> = words().collect();
+    let letters: Vec<_> = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain(['_']).collect();
+    for _ in 0..600 {
+        let mut name = words[random(words.len())].to_owned();
+        if random(2) == 0 {
+            name.clear();
+        }
+        (0..1 + random(4)).for_each(|_| name.push(letters[random(letters.len())]));
+        names.push(name);
+    }
+    let mut accepted = 0;
+    for name in &names {
+        if let Ok(text) = mlp.wgsl(name).gradient().text() {
+            let module = validate(&in_every_stage(&text, &mlp, name, true, ""));
+            assert!(module.functions.iter().any(|(_, f)| f.name.as_ref() == Some(name)), "{name}");
+            accepted += 1;
+        }
+    }
+    assert!(accepted >= 300, "{accepted} of {}", names.len());
+}
+
+#[test]
+fn two_functions_that_are_accepted_fit_in_one_module() {
+    let mlp = Mlp::new(2).encode(2, Grid { levels: 2, ..Grid::default() });
+    let mlp = mlp.layer(4, Activation::Gelu).layer(1, Activation::Sigmoid);
+    // The names of one export, some of another, and what they could clash with.
+    let names = [
+        "f",
+        "f_gradient",
+        "f_parameters",
+        "f__part0_grid_value",
+        "f_part0_grid_value",
+        "f_part0",
+        "f_gelu_value",
+        "f_",
+        "f__",
+        "f_g",
+        "gelu_value",
+        "grid_value",
+        "GridLevel",
+        "base",
+    ];
+    let texts: Vec<_> = names
+        .iter()
+        .zip(0..)
+        .filter_map(|(name, i)| mlp.wgsl(name).binding(0, i).gradient().text().ok())
+        .collect();
+    assert_eq!(texts.len(), names.len() - 5);
+    validate(&texts.join("\n"));
 }
 
 #[test]

@@ -10,7 +10,9 @@ use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeMap;
 use wgrad::kernels::Dispatch;
-use wgrad::{Activation, Loss, Optimizer, Saved};
+use wgrad::{
+    Activation, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan, Saved, Strategy, Training,
+};
 
 /// The bytes of each translation: SPIR-V, MSL, HLSL, GLSL.
 fn translate(
@@ -151,6 +153,31 @@ fn every_shader_is_translated() {
         assert_eq!(counts[single], 1, "{single}");
     }
     assert!(counts.values().sum::<usize>() >= 80, "{counts:?}");
+}
+
+/// A generated name such as `f32` would be a word of WGSL at some width only.
+#[test]
+fn every_width_of_a_resident_network_is_translated() {
+    let mut widths = 0;
+    for features in 2..=64 {
+        let inputs = (features - 1).min(32);
+        let outputs = features - inputs;
+        let mlp = Mlp::new(inputs).layer(1, Activation::Tanh).layer(outputs, Activation::Identity);
+        let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.1))
+            .strategy(Strategy::Resident);
+        for (subgroup, rows) in [(None, 100), (Some(8), 5000)] {
+            let capabilities = Capabilities { subgroup, ..Capabilities::default() };
+            let shape = DataShape::shared(rows);
+            let plan = Plan::new(&mlp, &training, shape, &capabilities).unwrap();
+            let dispatch = &plan.step()[0].dispatch;
+            assert_eq!(dispatch.kernel().name, "resident");
+            if let Err(error) = translate("resident", &dispatch.wgsl(), dispatch.overrides()) {
+                panic!("{features} features: {error}");
+            }
+            widths += 1;
+        }
+    }
+    assert_eq!(widths, 2 * 63);
 }
 
 /// The check above can fail: a shader without what it calls, one of another name, one with an

@@ -216,6 +216,14 @@ impl<T: Real> CpuTrainer<T> {
     }
 }
 
+/// Elements of the widest layer in a slice of a prediction: enough work for all cores, and megabytes.
+const SLICE: usize = 1 << 20;
+
+/// The number of rows of a slice of a prediction.
+fn slice_rows(mlp: &Mlp) -> usize {
+    (SLICE / mlp.widest().max(mlp.inputs).max(1)).max(64)
+}
+
 impl<T> Sealed for CpuTrainer<T> {}
 
 impl<T: Real> TrainBase for CpuTrainer<T> {
@@ -314,12 +322,15 @@ impl<T: Real> Train for CpuTrainer<T> {
             return Ok(Vec::new());
         }
         let f = self.mlp.last_activation();
-        let outputs = self.each_model(|m| {
-            let last = forward(&self.mlp, self.model(m), x, false).layers.pop();
-            let z = last.map_or_else(Vec::new, |l| l.y);
-            z.into_iter().map(|z| f.value(z)).collect::<Vec<_>>()
+        let mut outputs = self.each_model(|m| {
+            let mut y = Vec::new();
+            for x in x.chunks(slice_rows(&self.mlp) * self.mlp.inputs) {
+                let last = forward(&self.mlp, self.model(m), x, false).layers.pop();
+                y.extend(last.into_iter().flat_map(|l| l.y).map(|z| f.value(z)));
+            }
+            y
         });
-        Ok(outputs.concat())
+        Ok(if outputs.len() == 1 { outputs.swap_remove(0) } else { outputs.concat() })
     }
 
     fn health(&mut self) -> Result<Health> {

@@ -1,11 +1,17 @@
 //! Encodings in front of the layers.
 
 use super::Which;
-use super::names::prefixed;
+use super::names::renamed;
 use super::text::{Text, component};
 use crate::network::Encoding;
 use crate::network::encoding::{EncodingRange, Grid, encoding_ranges};
 use crate::numeric::to_f32;
+use crate::wgsl::helper;
+
+/// What the names of a part's grid begin with.
+fn part_prefix(part: usize) -> String {
+    format!("part{part}_")
+}
 
 impl Text<'_> {
     /// A point of the inputs as a vector of three.
@@ -23,16 +29,15 @@ impl Text<'_> {
         format!("{point}, {}u, vec2<f32>({a:?}f, {b:?}f)", j % of_point)
     }
 
-    /// The name that the functions of a grid begin with.
-    fn grid_prefix(&self, part: usize) -> String {
-        format!("{}_part{part}", self.function.name)
+    /// The name of something that belongs to the grid of an encoding's part.
+    fn of_grid(&self, part: usize, name: &str) -> String {
+        helper(&self.function.name, &format!("{}{name}", part_prefix(part)))
     }
 
     /// The function `which` of a grid for each chunk of a level's features: what it is called with, and
     /// the first output.
     fn grid_calls(&self, part: usize, place: &EncodingRange, grid: &Grid) -> Vec<(String, usize)> {
         let f = self.function;
-        let prefix = self.grid_prefix(part);
         let point = self.point(place.inputs.start, place.inputs.len());
         let (features, chunk) = (grid.features_per_level as usize, grid.chunk() as usize);
         let (base, model) = match f.which {
@@ -42,7 +47,7 @@ impl Text<'_> {
         let at = model * f.mlp.parameters() + place.tables.start;
         let levels = grid.levels(place.inputs.len());
         let calls = levels.iter().enumerate().flat_map(|(l, level)| {
-            let level = format!("{prefix}_{}", level.literal());
+            let level = self.of_grid(part, &level.literal());
             let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
             (0..features).step_by(chunk).map(call)
         });
@@ -60,15 +65,15 @@ impl Text<'_> {
         let mut elements = Vec::new();
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             if let Encoding::Grid(grid) = &place.encoding {
-                let prefix = self.grid_prefix(part);
+                let value = self.of_grid(part, "grid_value");
                 let chunk = grid.chunk() as usize;
                 for (call, first) in self.grid_calls(part, place, grid) {
-                    self.w.line(format!("let g{first} = {prefix}_grid_value({call});"));
-                    let name = format!("g{first}");
+                    let name = format!("g_{first}");
+                    self.w.line(format!("let {name} = {value}({call});"));
                     elements.extend((0..chunk).map(|i| component(&name, i, chunk)));
                 }
             } else {
-                let name = format!("{}_{}", f.name, place.encoding.name());
+                let name = helper(&f.name, place.encoding.name());
                 for j in 0..place.outputs.len() {
                     elements.push(format!("{name}_value({})", self.arguments(place, j)));
                 }
@@ -89,17 +94,20 @@ impl Text<'_> {
         let delta = |j| if f.f16 { format!("f32({})", delta(j)) } else { delta(j) };
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let (calls, dimensions) = if let Encoding::Grid(grid) = &place.encoding {
-                let (prefix, chunk) = (self.grid_prefix(part), grid.chunk() as usize);
+                let chunk = grid.chunk() as usize;
+                let [features, vjp] =
+                    ["GridFeatures", "grid_vjp"].map(|name| self.of_grid(part, name));
                 let call = |(call, first): (String, usize)| {
                     let dy: Vec<_> = (first..first + chunk).map(&delta).collect();
-                    let dy = format!("{prefix}_GridFeatures({})", dy.join(", "));
-                    (format!("{prefix}_grid_vjp({call}, {dy})"), first, place.inputs.start)
+                    let dy = format!("{features}({})", dy.join(", "));
+                    (format!("{vjp}({call}, {dy})"), first, place.inputs.start)
                 };
                 let calls: Vec<_> =
                     self.grid_calls(part, place, grid).into_iter().map(call).collect();
                 (calls, place.inputs.len())
             } else {
-                let name = format!("{}_{}_derivative", f.name, place.encoding.name());
+                let name = format!("{}_derivative", place.encoding.name());
+                let name = helper(&f.name, &name);
                 let dimensions = place.encoding.dimensions().unwrap_or(1);
                 let call = |j: usize| {
                     let to = place.inputs.start + j / place.encoding.of_point() * dimensions;
@@ -124,7 +132,6 @@ impl Text<'_> {
         let f = self.function;
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let Encoding::Grid(grid) = &place.encoding else { continue };
-            let prefix = self.grid_prefix(part);
             let piece = place.encoding.wgsl();
             let mut text = grid.constants(place.inputs.len());
             let chunk = grid.chunk() as usize;
@@ -148,7 +155,7 @@ impl Text<'_> {
             for need in piece.needs {
                 text.push_str(need.text);
             }
-            self.w.push(&prefixed(&text, &prefix));
+            self.w.push(&renamed(&text, &f.name, &part_prefix(part)));
         }
     }
 }

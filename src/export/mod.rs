@@ -9,8 +9,7 @@ mod unrolled;
 use crate::error::{Error, Result};
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{to_u32, wide};
-use crate::wgsl::Writer;
-use names::TAKEN;
+use crate::wgsl::{Writer, check_function_name};
 use text::Text;
 
 /// The widest layer whose units are written out, so that a compiler keeps them in registers; the
@@ -55,9 +54,12 @@ enum Which {
 ///
 /// which returns what `predict` does, up to rounding. Its parameters are read from a buffer
 /// ([`WgslFunction::binding`]), live while a training goes on, or stand in the text
-/// ([`Parameters::wgsl`]). An encoding is part of the function. Every name of the text is `field` or
-/// begins with `field_`, so that several networks fit in one module and clash with nothing of the
-/// application's.
+/// ([`Parameters::wgsl`]). An encoding is part of the function.
+///
+/// The text defines `field`, `field_parameters` (the buffer), `field_gradient` (on request) and names
+/// that begin with `field__`. A name is a letter, then letters, digits and `_`. It is no word of
+/// WGSL, has no `__`, and does not end in `_`, `_gradient` or `_parameters`. So networks of different
+/// names fit in one module, and clash with nothing of an application that leaves those names alone.
 ///
 /// Layers of up to 64 units, the encoding's outputs among them, are written out in vectors of four,
 /// without arrays and loops, so that a compiler keeps the units in registers. Wider layers loop over
@@ -188,7 +190,8 @@ impl WgslFunction<'_> {
     /// The text.
     ///
     /// # Errors
-    /// A network that cannot be built; a name that is no identifier; a model that there is not;
+    /// A network that cannot be built; a name that [`WgslFunction`] does not allow; a model that there
+    /// is not;
     /// constants for layers of more than [`MAX_WRITTEN_OUT`] units, for tables or, in f16, beyond ±65,504; a
     /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
@@ -212,16 +215,7 @@ impl WgslFunction<'_> {
         self.mlp.check()?;
         let elements = wide(self.models).saturating_mul(wide(self.mlp.parameters()));
         to_u32("the number of parameters of all models", elements)?;
-        let mut letters = self.name.chars();
-        let starts = letters.next().is_some_and(|c| c.is_ascii_alphabetic());
-        let plain = letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !starts || !plain || TAKEN.contains(&self.name.as_str()) {
-            return Err(Error::argument(
-                "the name of the WGSL function",
-                format!("{:?}", self.name),
-                "a letter, then letters, digits and _; no word of WGSL",
-            ));
-        }
+        check_function_name(&self.name)?;
         if let Which::Fixed(index) = self.which
             && index >= self.models
         {
@@ -332,7 +326,7 @@ impl WgslFunction<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::names::prefixed;
+    use super::names::renamed;
     use super::*;
     use crate::network::Init;
     use crate::network::{Activation, Encoding};
@@ -342,18 +336,18 @@ mod tests {
     }
 
     #[test]
-    fn every_function_of_a_piece_gets_the_prefix_and_nothing_else_does() {
+    fn every_function_of_a_piece_is_renamed_and_nothing_else_is() {
         let text = "// sigmoid\nfn sigmoid_value(z: f32) -> f32 {\n    return logistic(z);\n}\nfn logistic(z: f32) -> f32 { let sigmoid = 1; return exp(z); }";
-        let renamed = prefixed(text, "net");
-        assert!(renamed.contains("fn net_sigmoid_value(z: f32)"), "{renamed}");
-        assert!(renamed.contains("return net_logistic(z);"), "{renamed}");
+        let renamed = renamed(text, "net", "part0_");
+        assert!(renamed.contains("fn net__part0_sigmoid_value(z: f32)"), "{renamed}");
+        assert!(renamed.contains("return net__part0_logistic(z);"), "{renamed}");
         assert!(renamed.contains("let sigmoid = 1; return exp(z);"), "{renamed}");
         assert!(!renamed.contains("//"), "{renamed}");
     }
 
-    /// Whatever is called and not defined in the text is one of [`TAKEN`].
+    /// A function whose name is a word of WGSL would hide a built-in that the text calls.
     #[test]
-    fn every_builtin_that_is_called_is_taken() {
+    fn whatever_the_text_calls_is_its_own_or_no_function_name() {
         let bare = |activation: &Activation| (Mlp::new(2), *activation);
         let encoded = |encoding: Encoding| {
             let inputs = if encoding.check(2).is_ok() { 2 } else { 3 };
@@ -368,10 +362,9 @@ mod tests {
                 for (at, _) in text.match_indices(['(', '<']) {
                     let start = text[..at].rfind(|c| !is_word(c)).map_or(0, |i| i + 1);
                     let word = &text[start..at];
-                    let own = word == "net" || word.starts_with("net_");
-                    let attribute = word.is_empty() || ["group", "binding"].contains(&word);
-                    let number = word.starts_with(|c: char| c.is_ascii_digit());
-                    assert!(own || attribute || number || TAKEN.contains(&word), "{word}");
+                    let own = ["net", "net_gradient"].contains(&word) || word.starts_with("net__");
+                    let attribute = ["group", "binding"].contains(&word);
+                    assert!(own || attribute || check_function_name(word).is_err(), "{word}");
                 }
             }
         }
@@ -380,7 +373,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_refused() {
         let mlp = mlp(3);
-        for name in ["", "3d", "a b", "a-b", "größe", "_x", "loop", "dot"] {
+        for name in ["", "3d", "a b", "a-b", "größe", "_x", "loop", "dot", "f_gradient", "f__g"] {
             assert!(mlp.wgsl(name).text().is_err(), "{name:?}");
         }
         assert!(mlp.wgsl("f").model(1).text().is_err());

@@ -1,55 +1,10 @@
-//! Names of WGSL: which are taken, and a prefix for those of pieces that are copied.
+//! Names for pieces that are copied.
 
-/// WGSL's keywords, and what the text calls. A function cannot have such a name, or would hide it.
-/// (Words that WGSL only reserves are left to the compiler's own message.)
-pub(super) const TAKEN: &[&str] = &[
-    "abs",
-    "alias",
-    "array",
-    "bitcast",
-    "break",
-    "case",
-    "clamp",
-    "const",
-    "const_assert",
-    "continue",
-    "continuing",
-    "default",
-    "diagnostic",
-    "discard",
-    "dot",
-    "else",
-    "enable",
-    "exp",
-    "f16",
-    "f32",
-    "false",
-    "floor",
-    "fn",
-    "for",
-    "i32",
-    "if",
-    "let",
-    "loop",
-    "min",
-    "override",
-    "requires",
-    "return",
-    "round",
-    "select",
-    "struct",
-    "switch",
-    "true",
-    "u32",
-    "var",
-    "vec2",
-    "vec3",
-    "vec4",
-    "while",
-];
+use crate::wgsl::helper;
 
-/// `text` with `prefix_` before each name that it defines, wherever it stands.
-pub(super) fn prefixed(text: &str, prefix: &str) -> String {
+/// `text`, in which each name that it defines is the function's [`helper`], wherever it stands.
+/// `part` comes first in the names, where several parts define the same.
+pub(super) fn renamed(text: &str, function: &str, part: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let defined: Vec<&str> = text
         .lines()
@@ -65,11 +20,12 @@ pub(super) fn prefixed(text: &str, prefix: &str) -> String {
         while let Some(start) = rest.find(is_word) {
             let end = rest[start..].find(|c| !is_word(c)).map_or(rest.len(), |n| start + n);
             result.push_str(&rest[..start]);
-            if defined.contains(&&rest[start..end]) {
-                result.push_str(prefix);
-                result.push('_');
+            let word = &rest[start..end];
+            if defined.contains(&word) {
+                result.push_str(&helper(function, &format!("{part}{word}")));
+            } else {
+                result.push_str(word);
             }
-            result.push_str(&rest[start..end]);
             rest = &rest[end..];
         }
         result.push_str(rest);

@@ -1,10 +1,10 @@
 //! What unrolled and looped functions share: parameters, activations, vectors.
 
-use super::names::prefixed;
+use super::names::renamed;
 use super::{Values, WgslFunction, Which};
 use crate::error::Result;
 use crate::network::{Activation, Encoding};
-use crate::wgsl::{Piece, Writer};
+use crate::wgsl::{Piece, Writer, helper};
 
 /// A layer's units: vectors of four, and one of the rest.
 #[derive(Clone, Copy)]
@@ -109,7 +109,8 @@ impl Text<'_> {
         match (activation, which) {
             (Activation::Identity, "value") => at.to_owned(),
             _ => {
-                let name = format!("{}_{}_{which}", self.function.name, activation.name());
+                let name = format!("{}_{which}", activation.name());
+                let name = helper(&self.function.name, &name);
                 if self.function.f16 {
                     format!("f16({name}(f32({at})))")
                 } else {
@@ -202,6 +203,6 @@ impl Text<'_> {
         }
         let text: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
         let text = text.join("\n");
-        self.w.push(&prefixed(&text, &f.name));
+        self.w.push(&renamed(&text, &f.name, ""));
     }
 }

@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::network::parameters::check_models;
 use crate::network::{Encoding, Mlp, Parameters};
-use crate::numeric::Real;
+use crate::numeric::{Real, with_room};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -55,21 +56,30 @@ impl<T: Real> Parameters<T> {
             let problem = format!("not a whole safetensors file: {error}");
             Error::file_because("file", problem, error)
         })?;
-        let p = mlp.parameters();
-        let mut values = vec![T::ZERO; models * p];
-        let mut expected = Vec::new();
+        // A layer has two tensors. A file of fewer is told before the network's are listed.
+        if file.len() < 2 * mlp.layers.len() {
+            let missing = |name: &String| file.tensor(name).is_err();
+            let names = (0..mlp.layers.len())
+                .flat_map(|l| ["weight", "bias"].map(|part| format!("layers.{l}.{part}")));
+            let name = names.into_iter().find(missing).unwrap_or_else(|| "file".into());
+            return Err(Error::file(name, "missing from the file"));
+        }
+        // All shapes first: what is allocated then has the size of the file's own data.
+        let mut tensors = Vec::new();
         for (name, part, shape) in tensors_of(mlp) {
             let shape = if models == 1 { shape } else { [vec![models], shape].concat() };
-            let read = read_tensor::<T>(&file, &name, &shape)?;
-            for (m, chunk) in read.chunks(part.len()).enumerate() {
-                values[m * p + part.start..m * p + part.end].copy_from_slice(chunk);
-            }
-            expected.push(name);
+            tensors.push((find_tensor(&file, &name, &shape)?, name, part));
         }
-        if let Some(name) =
-            file.names().into_iter().find(|name| !expected.iter().any(|e| e == name))
-        {
+        let expected: HashSet<&str> = tensors.iter().map(|(_, name, _)| name.as_str()).collect();
+        if let Some(name) = file.names().into_iter().find(|name| !expected.contains(name)) {
             return Err(Error::file(name, format!("not a tensor of the network {mlp}")));
+        }
+        let p = mlp.parameters();
+        let mut values = with_room("the parameters", models * p)?;
+        values.resize(models * p, T::ZERO);
+        for (tensor, name, part) in tensors {
+            let of_models = values.chunks_mut(p).flat_map(|model| &mut model[part.clone()]);
+            read_tensor(&tensor, &name, of_models)?;
         }
         Self::new(mlp.clone(), models, values)
     }
@@ -122,36 +132,40 @@ fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
     tensors
 }
 
-/// Reads a tensor's elements, converted to `T`.
-fn read_tensor<T: Real>(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<T>> {
+/// The tensor `name` of the file, checked to be numbers in `shape`.
+fn find_tensor<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<TensorView<'a>> {
     let tensor = file.tensor(name).map_err(|_| Error::file(name, "missing from the file"))?;
     if tensor.shape() != shape {
         let problem = format!("has the shape {:?}, not {shape:?}", tensor.shape());
         return Err(Error::file(name, problem));
     }
-    // Elements of a file may be unaligned.
-    let values: Vec<f64> = match tensor.dtype() {
-        Dtype::F32 => tensor
-            .data()
-            .chunks_exact(4)
-            .map(|b| f64::from(bytemuck::pod_read_unaligned::<f32>(b)))
-            .collect(),
-        Dtype::F64 => tensor.data().chunks_exact(8).map(bytemuck::pod_read_unaligned).collect(),
-        other => {
-            return Err(Error::file(name, format!("is of type {other:?}; F32 and F64 are read")));
-        }
-    };
-    let values: Vec<T> = values.into_iter().map(T::of).collect();
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(values),
-        Some(index) => Err(Error::file(
-            name,
-            format!(
-                "holds {} at element {index}; only finite numbers are allowed",
-                values[index].to_f64()
-            ),
-        )),
+    match tensor.dtype() {
+        Dtype::F32 | Dtype::F64 => Ok(tensor),
+        other => Err(Error::file(name, format!("is of type {other:?}; F32 and F64 are read"))),
     }
+}
+
+/// Reads a tensor's elements, converted to `T`, into `to`.
+fn read_tensor<'a, T: Real>(
+    tensor: &TensorView<'_>,
+    name: &str,
+    to: impl Iterator<Item = &'a mut T>,
+) -> Result<()> {
+    let size = if tensor.dtype() == Dtype::F32 { 4 } else { 8 };
+    for (index, (to, bytes)) in to.zip(tensor.data().chunks_exact(size)).enumerate() {
+        // Elements of a file may be unaligned.
+        *to = T::of(match size {
+            4 => f64::from(bytemuck::pod_read_unaligned::<f32>(bytes)),
+            _ => bytemuck::pod_read_unaligned(bytes),
+        });
+        if !to.is_finite() {
+            let value = to.to_f64();
+            let problem =
+                format!("holds {value} at element {index}; only finite numbers are allowed");
+            return Err(Error::file(name, problem));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -213,6 +227,19 @@ mod tests {
                 .layer(2, Activation::Identity);
             let error = Parameters::<f32>::from_safetensors(&bytes, &other, models).unwrap_err();
             assert!(error.to_string().starts_with("encoding.1.tables: has the shape"), "{error}");
+        }
+    }
+
+    /// Nothing is allocated for a network that the file does not hold.
+    #[test]
+    fn a_small_file_of_a_huge_network_is_refused_by_its_tensors() {
+        let bytes = Init::Auto.sample(&mlp(), 1, 1).unwrap().to_safetensors().unwrap();
+        let huge = Mlp::new(60_000).layer(60_000, Activation::Tanh);
+        let two = huge.clone().layer(9, Activation::Tanh);
+        let deep = (0..1 << 20).fold(Mlp::new(1), |mlp, _| mlp.layer(1, Activation::Tanh));
+        for (mlp, models) in [(huge, 1), (two, 1), (deep, 1), (mlp(), 100_000_000)] {
+            let error = Parameters::<f64>::from_safetensors(&bytes, &mlp, models).unwrap_err();
+            assert!(matches!(error, Error::File { .. }), "{error}");
         }
     }
 

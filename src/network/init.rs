@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::network::{Activation, Mlp, Parameters};
-use crate::numeric::{Random, Real};
+use crate::numeric::{Random, Real, with_room};
 
 /// The bound of a grid's initial features: Müller et al., 2022, section 4.
 const TABLE: f64 = 1e-4;
@@ -35,12 +35,12 @@ impl Init {
     /// The parameters of model m do not depend on how many models follow it.
     ///
     /// # Errors
-    /// The errors of [`Mlp::check`], or 0 models.
+    /// The errors of [`Mlp::check`], 0 models, or [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn sample(self, mlp: &Mlp, models: usize, seed: u64) -> Result<Parameters> {
         mlp.check()?;
         crate::network::parameters::check_models(mlp, models)?;
         let mut random = Random::new(seed);
-        let mut values = Vec::with_capacity(models * mlp.parameters());
+        let mut values = with_room("the parameters", models.saturating_mul(mlp.parameters()))?;
         for _ in 0..models {
             values.extend(
                 (0..mlp.encoding_parameters()).map(|_| f32::of(random.uniform(-TABLE, TABLE))),

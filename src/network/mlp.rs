@@ -96,9 +96,11 @@ impl Mlp {
         self.layers.last().map_or(Activation::Identity, |layer| layer.activation)
     }
 
-    /// The number of inputs of layer `index`. The first layer's inputs are the encodings' outputs.
+    /// The number of inputs of layer `index`. The first layer's inputs are the encodings' outputs. It
+    /// is 0 where there is no such layer.
     pub fn layer_inputs(&self, index: usize) -> usize {
         match index.checked_sub(1) {
+            _ if index >= self.layers.len().max(1) => 0,
             Some(below) => self.layers[below].units,
             None if self.encoding.is_empty() => self.inputs,
             None => {

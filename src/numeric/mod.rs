@@ -8,7 +8,7 @@ mod random;
 mod real;
 
 pub(crate) use cast::*;
-pub(crate) use check::{check_finite, check_shape};
+pub(crate) use check::{check_finite, check_shape, with_room};
 pub(crate) use product::{Matrix, product};
 pub(crate) use random::Random;
 pub use real::Real;

@@ -43,11 +43,12 @@ impl Inference {
             (Buffer::Inputs, input),
             (Buffer::Parameters, parameters.clone().into()),
         ]);
-        let mut texels = None;
+        let (mut texels, mut outputs) = (None, None);
         match to {
             Output::Buffer(slice) => {
                 let shape = [models, rows, mlp.outputs()];
                 let part = BufferRange::new(gpu, "the outputs", slice, shape)?;
+                outputs = Some(slice);
                 buffers.insert(Buffer::Activation(mlp.layers.len() - 1), part);
             }
             Output::Texture(texture) => {
@@ -64,6 +65,19 @@ impl Inference {
         }
         let format = texels.as_ref().map(|(_, format, width)| (*format, *width));
         let plan = Prediction::whole(mlp, models, rows, format, gpu.capabilities())?;
+        if let Some(y) = outputs {
+            if y.buffer() == parameters {
+                let allowed = "another buffer: the last layer reads its parameters while it writes";
+                let found = "the buffer of the network's own parameters";
+                return Err(Error::argument("the outputs' buffer", found, allowed));
+            }
+            if y.buffer() == x.buffer() {
+                let outputs = models.saturating_mul(mlp.outputs());
+                let ranges = Ranges { rows, slice: plan.rows, inputs: mlp.inputs, outputs };
+                let one = mlp.layers.len() == 1 && mlp.encoding.is_empty();
+                ranges.check(one, models, [x.offset(), y.offset()])?;
+            }
+        }
         let view = texels.as_ref().map(|(view, ..)| view);
         let prepared = bind(gpu, &plan.stages, &mut buffers, view)?;
         gpu.check_present()?;
@@ -79,6 +93,57 @@ impl Inference {
     /// Dispatches of one record.
     pub const fn dispatches(&self) -> usize {
         self.prepared.len()
+    }
+}
+
+/// Inputs and outputs in one buffer: rows of so many elements, computed in slices of rows.
+#[derive(Debug, Clone, Copy)]
+struct Ranges {
+    rows: usize,
+    slice: usize,
+    inputs: usize,
+    /// The outputs of a row, of all models.
+    outputs: usize,
+}
+
+impl Ranges {
+    /// Checks that no dispatch both reads and writes the buffer, which wgpu does not allow whatever
+    /// its ranges, and that no slice reads what an earlier one has written. `offsets` are those of
+    /// the inputs and of the outputs, in bytes; `one` says that there is one layer and no encoding.
+    fn check(self, one: bool, models: usize, offsets: [u64; 2]) -> Result<()> {
+        let what = "the inputs and outputs of an inference";
+        if one {
+            let found = "in one buffer, which a single layer reads and writes in one dispatch";
+            return Err(Error::argument(what, found, "two buffers"));
+        }
+        match self.first_read_late(models, offsets) {
+            None => Ok(()),
+            Some(row) => {
+                let found =
+                    format!("in one buffer, where row {row} is overwritten before it is read");
+                let (slice, rows) = (self.slice, self.rows);
+                let allowed = format!(
+                    "ranges of one buffer of which the {rows} rows, in slices of {slice}, overwrite \
+                     no inputs of a later slice, or two buffers"
+                );
+                Err(Error::argument(what, found, allowed))
+            }
+        }
+    }
+
+    /// The first row of the first slice whose inputs overlap with the outputs of those before it.
+    /// With several models, whose outputs lie apart, all that lies between counts as written.
+    fn first_read_late(self, models: usize, [x, y]: [u64; 2]) -> Option<usize> {
+        let Self { rows, slice, inputs, outputs } = self;
+        let bytes = |rows: usize, width: usize| 4 * wide(rows) * wide(width);
+        // The last model's outputs begin after those of the others.
+        let others = bytes(rows, outputs / models * (models - 1));
+        (slice..rows).step_by(slice).find(|first| {
+            let end = rows.min(first + slice);
+            let read = x + bytes(*first, inputs)..x + bytes(end, inputs);
+            let written = y..y + others + bytes(*first, outputs / models);
+            read.start < written.end && written.start < read.end
+        })
     }
 }
 
@@ -101,4 +166,51 @@ fn check_texture(texture: &wgpu::Texture, models: usize, rows: usize) -> Result<
         return Err(Error::argument(what("layers"), layers, format!("a model each: {models}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte that a slice reads, after all that those before have written.
+    fn reads_late(ranges: Ranges, models: usize, [x, y]: [u64; 2]) -> bool {
+        let Ranges { rows, slice, inputs, outputs } = ranges;
+        let one = outputs / models;
+        let mut written = std::collections::HashSet::new();
+        for first in (0..rows).step_by(slice) {
+            let end = rows.min(first + slice);
+            let mut read = (first * inputs..end * inputs).map(|i| x / 4 + wide(i));
+            if read.any(|at| written.contains(&at)) {
+                return true;
+            }
+            for m in 0..models {
+                let own = (m * rows + first) * one..(m * rows + end) * one;
+                written.extend(own.map(|i| y / 4 + wide(i)));
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn exactly_the_overlaps_that_a_later_slice_reads_are_refused() {
+        let (mut refused, mut accepted) = (0, 0);
+        for (inputs, one) in [(1, 2), (2, 1), (1, 1), (3, 2), (2, 3)] {
+            for (rows, slice) in [(1, 8), (8, 8), (9, 8), (20, 8), (24, 8)] {
+                for models in [1, 3] {
+                    for x in 0..70 {
+                        for y in 0..70 {
+                            let ranges = Ranges { rows, slice, inputs, outputs: one * models };
+                            let found = ranges.first_read_late(models, [4 * x, 4 * y]).is_some();
+                            let late = reads_late(ranges, models, [4 * x, 4 * y]);
+                            assert!(found || !late, "{ranges:?}, {models} models, {x} {y}");
+                            // With one model, nothing else is refused.
+                            assert!(models > 1 || found == late, "{ranges:?} {x} {y}");
+                            *(if found { &mut refused } else { &mut accepted }) += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(refused > 10_000 && accepted > 10_000, "{refused} {accepted}");
+    }
 }

@@ -250,8 +250,10 @@ impl Trainer {
     ///
     /// # Errors
     /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
-    /// made for `STORAGE`; input and output of a single layer in one buffer; a texture of another
-    /// size, format or use; [`Error::TooLarge`].
+    /// made for `STORAGE`; a texture of another size, format or use; [`Error::TooLarge`]. Inputs and
+    /// outputs may be ranges of one buffer, with two exceptions: a single layer without encodings,
+    /// since one dispatch cannot both read and write a buffer, and ranges where the outputs of a slice of the
+    /// rows overwrite the inputs of a later one. Nor may the outputs be in the parameters' buffer.
     pub fn inference(
         &self,
         rows: usize,

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::Mlp;
-use crate::numeric::{Random, Real, check_finite, check_shape};
+use crate::numeric::{Random, Real, check_finite, check_shape, to_u32, wide, with_room};
 use crate::training::{Domain, Training};
 
 /// Inputs and targets: one data set that all models of a population share, or one for each model.
@@ -245,7 +245,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Argument`] where `rows` is 0 or not a multiple of the number of blobs: 4 for
-    /// [`Dataset::Xor`], 2 for the others.
+    /// [`Dataset::Xor`], 2 for the others, or does not fit in `u32`; [`Error::OutOfMemory`].
     ///
     /// ```
     /// use wgrad::Dataset;
@@ -264,9 +264,10 @@ impl Dataset {
                 format!("a multiple of {parts}, {parts} or more"),
             ));
         }
+        to_u32(&format!("the number of points of {}", self.name()), wide(rows))?;
         let n = rows / parts;
         let mut random = Random::new(seed);
-        let mut x = Vec::with_capacity(2 * rows);
+        let mut x = with_room("the points", 2 * rows)?;
         for part in 0..parts {
             // Coordinate after coordinate, in the order in which the article samples its arrays.
             let (first, second): (Vec<f64>, Vec<f64>) = match self {

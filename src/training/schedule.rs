@@ -37,7 +37,8 @@ impl Schedule {
     pub fn factor(self, step: u64) -> f64 {
         match self {
             Self::Exponential { base, start, interval, end } if step >= start.into() => {
-                let decays = (step.min(end.into()) - u64::from(start)) / u64::from(interval.max(1));
+                let decays =
+                    step.min(end.into()).saturating_sub(start.into()) / u64::from(interval.max(1));
                 base.powf(steps(decays) + 1.0)
             }
             _ => 1.0,

@@ -23,8 +23,8 @@ impl FiniteDifference {
     /// Forward passes for `parameters` parameters.
     pub const fn forward_passes(self, parameters: usize) -> usize {
         match self {
-            Self::Forward => parameters + 1,
-            Self::Central => 2 * parameters,
+            Self::Forward => parameters.saturating_add(1),
+            Self::Central => parameters.saturating_mul(2),
         }
     }
 

@@ -1,11 +1,13 @@
 //! How a shader's text is composed: pieces of WGSL in files, structs and bindings from their Rust
-//! definitions, and one writer for generated text.
+//! definitions, one writer for generated text, and the names in it.
 
 mod interface;
+mod names;
 mod pieces;
 mod writer;
 
 pub(crate) use interface::{Field, binding, shader_struct, structure};
+pub(crate) use names::{check_function_name, helper};
 pub(crate) use pieces::*;
 pub(crate) use writer::Writer;
 

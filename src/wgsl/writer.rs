@@ -1,5 +1,6 @@
 //! The writer of generated WGSL.
 
+use super::names::declares_word;
 use std::fmt::{Display, Write as _};
 
 /// Writes WGSL line by line. It indents each line by its depth in blocks.
@@ -27,8 +28,10 @@ impl Writer {
 
     // Not generic: one piece of code for all lines.
     fn write(&mut self, line: &dyn Display) {
+        let start = self.text.len();
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "{:1$}{line}", "", 4 * self.depth);
+        debug_assert!(!declares_word(&self.text[start..]), "{}", &self.text[start..]);
     }
 
     /// `HEAD { … }`

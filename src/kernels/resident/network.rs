@@ -22,8 +22,8 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         w.function("logit_of(i: u32) -> f32", |w| w.line("return row_logits[i];"));
         w.function("target_of(i: u32) -> f32", |w| w.line("return row_targets[i];"));
     }
-    let inputs = (0..mlp.inputs).map(|i| format!("x{i}@"));
-    let features: Vec<_> = inputs.chain((0..mlp.outputs()).map(|i| format!("t{i}@"))).collect();
+    let inputs = (0..mlp.inputs).map(|i| format!("x_{i}@"));
+    let features: Vec<_> = inputs.chain((0..mlp.outputs()).map(|i| format!("t_{i}@"))).collect();
     let row = row(context);
     if !launch.unrolled {
         let parameters: Vec<_> =
@@ -40,7 +40,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
             for part in 0..4 {
                 for (i, name) in features.iter().enumerate() {
                     let name = name.replace('@', &format!("_{part}"));
-                    w.line(format_args!("let {name} = f{i}[{part}];"));
+                    w.line(format_args!("let {name} = f_{i}[{part}];"));
                 }
                 w.line(format_args!("let weight_{part} = weights[{part}];"));
             }
@@ -51,7 +51,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                 }
             }
         } else {
-            let features: Vec<_> = (0..features.len()).map(|i| format!("f{i}[i]")).collect();
+            let features: Vec<_> = (0..features.len()).map(|i| format!("f_{i}[i]")).collect();
             w.block("for (var i = 0u; i < 4u; i++)", |w| {
                 w.line(format_args!("add_row({}, weights[i]);", features.join(", ")));
             });
@@ -64,23 +64,23 @@ fn four_rows(w: &mut Writer, context: Context<'_>) {
     let (inputs, outputs) = (context.shape.mlp.inputs, context.shape.mlp.outputs());
     if context.launch.held_rows > 0 {
         for i in 0..inputs + outputs {
-            w.line(format_args!("let f{i} = held[{i}u * HELD_ROWS + quad];"));
+            w.line(format_args!("let f_{i} = held[{i}u * HELD_ROWS + quad];"));
         }
         return;
     }
     for part in 0..4 {
         let row = format!("batch_row(min(4u * quad + {part}u, params.batch - 1u))");
-        w.line(format_args!("let row{part} = first_row + {row};"));
+        w.line(format_args!("let row_{part} = first_row + {row};"));
     }
     let four = |name: &str, width: &str, i: usize| {
-        let parts: Vec<_> = (0..4).map(|r| format!("{name}[row{r} * {width} + {i}u]")).collect();
+        let parts: Vec<_> = (0..4).map(|r| format!("{name}[row_{r} * {width} + {i}u]")).collect();
         format!("vec4<f32>({})", parts.join(", "))
     };
     for i in 0..inputs {
-        w.line(format_args!("let f{i} = {};", four("inputs", "INPUTS", i)));
+        w.line(format_args!("let f_{i} = {};", four("inputs", "INPUTS", i)));
     }
     for i in 0..outputs {
-        w.line(format_args!("let f{} = {};", inputs + i, four("targets", "OUTPUTS", i)));
+        w.line(format_args!("let f_{} = {};", inputs + i, four("targets", "OUTPUTS", i)));
     }
 }
 
@@ -97,7 +97,7 @@ fn row(context: Context<'_>) -> Vec<Vec<String>> {
 
 /// The name of input `i` of layer `l`: a network input or a unit of the layer below.
 fn input(l: usize, i: usize) -> String {
-    if l == 0 { format!("x{i}@") } else { format!("y{}_{i}@", l - 1) }
+    if l == 0 { format!("x_{i}@") } else { format!("y{}_{i}@", l - 1) }
 }
 
 fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
@@ -106,9 +106,9 @@ fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     for (l, (range, layer)) in mlp.ranges().iter().zip(&mlp.layers).enumerate() {
         let inputs = range.shape[1];
         for u in 0..layer.units {
-            let mut z = format!("w{}", range.bias.start + u);
+            let mut z = format!("w_{}", range.bias.start + u);
             for i in 0..inputs {
-                z += &format!(" + w{} * {}", range.weight.start + u * inputs + i, input(l, i));
+                z += &format!(" + w_{} * {}", range.weight.start + u * inputs + i, input(l, i));
             }
             body.push(vec![format!("let z{l}_{u}@ = {z};")]);
             if l < last {
@@ -127,7 +127,7 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
         let mut lines = Vec::new();
         for i in 0..mlp.outputs() {
             lines.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
-            lines.push(format!("row_targets[{i}u] = t{i}@;"));
+            lines.push(format!("row_targets[{i}u] = t_{i}@;"));
         }
         lines.push("let shared_by_row@ = loss_row(0u);".into());
         body.push(lines);
@@ -135,17 +135,17 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
         body.push(vec!["let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into()]);
     }
     for i in 0..mlp.outputs() {
-        let element = format!("loss_element(z{last}_{i}@, t{i}@, shared_by_row@)");
-        body.push(vec![format!("let l{i}@ = {element};")]);
-        let share = format!("l{i}@.x * weight@");
+        let element = format!("loss_element(z{last}_{i}@, t_{i}@, shared_by_row@)");
+        body.push(vec![format!("let l_{i}@ = {element};")]);
+        let share = format!("l_{i}@.x * weight@");
         body.push(vec![if mlp.outputs() == 1 {
-            format!("sum{loss_sum} += {share};")
+            format!("sum_{loss_sum} += {share};")
         } else {
             // Between product and sum, so that no compiler takes the weight of several outputs out of
             // the sum, which could overflow.
-            format!("sum{loss_sum} += select(0.0, {share}, weight@ > 0.0);")
+            format!("sum_{loss_sum} += select(0.0, {share}, weight@ > 0.0);")
         }]);
-        body.push(vec![format!("let d{last}_{i}@ = l{i}@.y * weight@;")]);
+        body.push(vec![format!("let d{last}_{i}@ = l_{i}@.y * weight@;")]);
     }
 }
 
@@ -160,7 +160,7 @@ fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
             for i in 0..inputs {
                 let weight = |u| range.weight.start + u * inputs + i;
                 let terms: Vec<_> =
-                    (0..units).map(|u| format!("w{} * d{l}_{u}@", weight(u))).collect();
+                    (0..units).map(|u| format!("w_{} * d{l}_{u}@", weight(u))).collect();
                 let derivative = format!("{name}_derivative({saved}{below}_{i}@)");
                 let delta = format!("({}) * {derivative}", terms.join(" + "));
                 body.push(vec![format!("let d{below}_{i}@ = {delta};")]);
@@ -169,9 +169,9 @@ fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
         for u in 0..units {
             for i in 0..inputs {
                 let at = range.weight.start + u * inputs + i;
-                body.push(vec![format!("sum{at} += d{l}_{u}@ * {};", input(l, i))]);
+                body.push(vec![format!("sum_{at} += d{l}_{u}@ * {};", input(l, i))]);
             }
-            body.push(vec![format!("sum{} += d{l}_{u}@;", range.bias.start + u)]);
+            body.push(vec![format!("sum_{} += d{l}_{u}@;", range.bias.start + u)]);
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     broadcast(w, context);
     w.function("clear()", |w| {
         for i in 0..context.values() {
-            w.line(format_args!("sum{i} = 0.0;"));
+            w.line(format_args!("sum_{i} = 0.0;"));
         }
     });
 }
@@ -24,7 +24,7 @@ fn subgroup(w: &mut Writer, context: Context<'_>) {
     w.function("begin()", |_| ());
     w.function("total()", |w| {
         for (s, sum) in reduce_scatter(w, context, context.width()).into_iter().enumerate() {
-            w.line(format_args!("total{s} = {sum};"));
+            w.line(format_args!("total_{s} = {sum};"));
         }
     });
     w.function("in_any_lane(raised: bool) -> bool", |w| {
@@ -50,10 +50,10 @@ fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
         }
         w.line("workgroupBarrier();");
         for s in 0..context.slots() {
-            w.line(format_args!("let v{s} = min({}u + lane, {}u);", s * width, padded - 1));
+            w.line(format_args!("let v_{s} = min({}u + lane, {}u);", s * width, padded - 1));
             let parts: Vec<_> =
-                (0..groups).map(|g| format!("partial[{}u + v{s}]", g * padded)).collect();
-            w.line(format_args!("total{s} = {};", parts.join(" + ")));
+                (0..groups).map(|g| format!("partial[{}u + v_{s}]", g * padded)).collect();
+            w.line(format_args!("total_{s} = {};", parts.join(" + ")));
         }
     });
 }
@@ -71,7 +71,7 @@ fn memory(w: &mut Writer, context: Context<'_>) {
         w.line(format_args!("let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
         for first in (0..values).step_by(8) {
             for i in first..values.min(first + 8) {
-                w.line(format_args!("gathered[{}u + lane] = sum{i};", (i - first) * width));
+                w.line(format_args!("gathered[{}u + lane] = sum_{i};", (i - first) * width));
             }
             w.line("workgroupBarrier();");
             let sums: Vec<_> = (0..8).map(|j| format!("gathered[part + {}u]", j * parts)).collect();
@@ -86,7 +86,7 @@ fn memory(w: &mut Writer, context: Context<'_>) {
         w.line("workgroupBarrier();");
         for s in 0..slots {
             let last = values - 1;
-            w.line(format_args!("total{s} = totals[min({}u + lane, {last}u)];", s * width));
+            w.line(format_args!("total_{s} = totals[min({}u + lane, {last}u)];", s * width));
         }
     });
 }
@@ -119,12 +119,12 @@ fn halves(size: usize) -> impl Iterator<Item = usize> {
 fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<String> {
     let values = context.values();
     for half in halves(size) {
-        w.line(format_args!("let upper{half} = (lane & {half}u) != 0u;"));
+        w.line(format_args!("let upper_{half} = (lane & {half}u) != 0u;"));
     }
     let mut results = Vec::new();
     for first in (0..values).step_by(size) {
         let mut terms: Vec<String> = (first..first + size)
-            .map(|i| if i < values { format!("sum{i}") } else { "0.0f".into() })
+            .map(|i| if i < values { format!("sum_{i}") } else { "0.0f".into() })
             .collect();
         for half in halves(size) {
             terms = (0..half)
@@ -133,10 +133,10 @@ fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<Stri
                     if high == "0.0f" && low == "0.0f" {
                         return "0.0f".into();
                     }
-                    let name = format!("half{first}_{half}_{i}");
+                    let name = format!("half_{first}_{half}_{i}");
                     w.line(format_args!(
-                        "let {name} = select({low}, {high}, upper{half}) \
-                         + subgroupShuffleXor(select({high}, {low}, upper{half}), {half}u);"
+                        "let {name} = select({low}, {high}, upper_{half}) \
+                         + subgroupShuffleXor(select({high}, {low}, upper_{half}), {half}u);"
                     ));
                     name
                 })
@@ -154,7 +154,7 @@ fn broadcast(w: &mut Writer, context: Context<'_>) {
         w.function("broadcast()", |w| {
             for i in 0..parameters {
                 let (slot, lane) = (i / width, i % width);
-                w.line(format_args!("w{i} = subgroupShuffle(own{slot}, {lane}u);"));
+                w.line(format_args!("w_{i} = subgroupShuffle(own_{slot}, {lane}u);"));
             }
         });
         return;
@@ -162,11 +162,11 @@ fn broadcast(w: &mut Writer, context: Context<'_>) {
     w.line(format_args!("var<workgroup> shared_w: array<f32, {}>;", slots * width));
     w.function("broadcast()", |w| {
         for s in 0..slots {
-            w.line(format_args!("shared_w[{}u + lane] = own{s};", s * width));
+            w.line(format_args!("shared_w[{}u + lane] = own_{s};", s * width));
         }
         w.line("workgroupBarrier();");
         for i in 0..parameters {
-            w.line(format_args!("w{i} = shared_w[{i}u];"));
+            w.line(format_args!("w_{i} = shared_w[{i}u];"));
         }
     });
 }

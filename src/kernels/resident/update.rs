@@ -20,7 +20,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                 w.block("", |w| {
                     w.line(format_args!("let value = {buffer};"));
                     for s in 0..slots {
-                        let name = format!("{name}{s}{part}");
+                        let name = format!("{name}_{s}{part}");
                         w.line(format_args!("{name} = select({name}, value, s == {s}u);"));
                     }
                 });
@@ -33,7 +33,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                 w.block("", |w| {
                     w.line("var value = 0.0;");
                     for s in 0..slots {
-                        w.line(format_args!("value = select(value, {name}{s}{part}, s == {s}u);"));
+                        w.line(format_args!("value = select(value, {name}_{s}{part}, s == {s}u);"));
                     }
                     w.line(format_args!("{buffer} = value;"));
                 });
@@ -41,10 +41,10 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         });
     });
     w.function("loss_total() -> f32", |w| {
-        w.line(format_args!("return total{};", (context.values() - 1) / width));
+        w.line(format_args!("return total_{};", (context.values() - 1) / width));
     });
     w.function("is_total_finite() -> bool", |w| {
-        let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total{s})")).collect();
+        let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total_{s})")).collect();
         w.line(format_args!("return {};", all.join(" && ")));
     });
     // Returns whether one of this lane's parameters would not be finite. Such a parameter stays as
@@ -53,9 +53,9 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         w.line("var fails = false;");
         for s in 0..slots {
             w.block("", |w| {
-                w.line(format_args!("var state = state{s};"));
-                w.line(format_args!("let g = total{s} + hyper.l2 * own{s};"));
-                w.line(format_args!("let value = optimize(own{s}, g, &state, t);"));
+                w.line(format_args!("var state = state_{s};"));
+                w.line(format_args!("let g = total_{s} + hyper.l2 * own_{s};"));
+                w.line(format_args!("let value = optimize(own_{s}, g, &state, t);"));
                 w.line(
                     "let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
                 );
@@ -64,8 +64,8 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                     s * width
                 ));
                 w.line("let take = finite && concerns;");
-                w.line(format_args!("own{s} = select(own{s}, value, take);"));
-                w.line(format_args!("state{s} = select(state{s}, state, take);"));
+                w.line(format_args!("own_{s} = select(own_{s}, value, take);"));
+                w.line(format_args!("state_{s} = select(state_{s}, state, take);"));
                 w.line("fails = fails || (concerns && !finite);");
             });
         }

@@ -36,15 +36,15 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
     let mut w = Writer::default();
     constants(&mut w, context)?;
     for i in 0..context.values() {
-        w.line(format_args!("var<private> sum{i}: f32;"));
+        w.line(format_args!("var<private> sum_{i}: f32;"));
     }
     for i in 0..shape.mlp.parameters() {
-        w.line(format_args!("var<private> w{i}: f32;"));
+        w.line(format_args!("var<private> w_{i}: f32;"));
     }
     for s in 0..context.slots() {
-        w.line(format_args!("var<private> total{s}: f32;"));
-        w.line(format_args!("var<private> own{s}: f32;"));
-        w.line(format_args!("var<private> state{s}: vec2<f32>;"));
+        w.line(format_args!("var<private> total_{s}: f32;"));
+        w.line(format_args!("var<private> own_{s}: f32;"));
+        w.line(format_args!("var<private> state_{s}: vec2<f32>;"));
     }
     w.push(&shape.optimizer.splice());
     w.push(&shape.loss.splice(shape.mlp.last_activation()));

@@ -43,7 +43,7 @@ impl Pointwise for Frequency {
     const DIMENSIONS: usize = 1;
 
     fn outputs(&self) -> usize {
-        2 * self.frequencies as usize
+        (self.frequencies as usize).saturating_mul(2)
     }
 
     fn constants(&self) -> [f64; 2] {

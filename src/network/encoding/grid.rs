@@ -150,10 +150,32 @@ impl Level {
 impl Grid {
     /// The number of features of all levels.
     pub(crate) const fn outputs(&self) -> usize {
-        self.levels as usize * self.features_per_level as usize
+        (self.levels as usize).saturating_mul(self.features_per_level as usize)
     }
 
     pub(super) fn check(&self, inputs: usize) -> Result<()> {
+        self.check_fields()?;
+        for d in 0..inputs.min(D) {
+            let (lower, upper) = (self.lower[d], self.upper[d]);
+            // The slope of an empty box is infinite or negative, that of an endless box 0.
+            let slope = self.slope(d);
+            if !(lower.is_finite() && upper.is_finite() && slope.is_finite() && slope > 0.0) {
+                let found = format!("from {lower} to {upper} in dimension {d}");
+                return Err(Error::argument(
+                    "the box of the encoding grid",
+                    found,
+                    "finite and not empty",
+                ));
+            }
+        }
+        crate::numeric::to_u32(
+            "the parameters of the encoding grid",
+            wide(self.parameters(inputs)),
+        )?;
+        Ok(())
+    }
+
+    fn check_fields(&self) -> Result<()> {
         let what = |part: &str| format!("the {part} of the encoding grid");
         let Self {
             levels,
@@ -190,19 +212,6 @@ impl Grid {
                 format!("at most {MAX_RESOLUTION}"),
             ));
         }
-        for d in 0..inputs.min(D) {
-            let (lower, upper) = (self.lower[d], self.upper[d]);
-            // The slope of an empty box is infinite or negative, that of an endless box 0.
-            let slope = self.slope(d);
-            if !(lower.is_finite() && upper.is_finite() && slope.is_finite() && slope > 0.0) {
-                let found = format!("from {lower} to {upper} in dimension {d}");
-                return Err(Error::argument(what("box"), found, "finite and not empty"));
-            }
-        }
-        crate::numeric::to_u32(
-            "the parameters of the encoding grid",
-            wide(self.parameters(inputs)),
-        )?;
         Ok(())
     }
 
@@ -225,8 +234,11 @@ impl Grid {
             .collect()
     }
 
-    /// The number of features of all entries.
+    /// The number of features of all entries; 0 for a grid that cannot be.
     pub(crate) fn parameters(&self, inputs: usize) -> usize {
+        if self.check_fields().is_err() || !(2..=D).contains(&inputs) {
+            return 0;
+        }
         let entries: usize = self.levels(inputs).iter().map(|level| level.size as usize).sum();
         entries * self.features_per_level as usize
     }

@@ -183,7 +183,8 @@ impl Encoding {
         points.saturating_mul(self.of_point())
     }
 
-    /// The number of parameters: the size of a grid's tables, otherwise 0.
+    /// The number of parameters: the size of a grid's tables, otherwise 0, and 0 for a grid that
+    /// [`Encoding::check`] refuses.
     pub fn parameters(&self, inputs: usize) -> usize {
         match self {
             Self::Grid(grid) => grid.parameters(inputs),

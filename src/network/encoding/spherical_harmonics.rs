@@ -66,7 +66,7 @@ impl Pointwise for SphericalHarmonics {
     const DIMENSIONS: usize = 3;
 
     fn outputs(&self) -> usize {
-        (self.degree * self.degree) as usize
+        (self.degree as usize).saturating_mul(self.degree as usize)
     }
 
     fn constants(&self) -> [f64; 2] {
