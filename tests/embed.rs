@@ -845,3 +845,81 @@ fn data_in_buffers_are_checked_on_the_gpu() {
     assert_eq!((report.targets.not_finite, report.targets.out_of_range), (0, 2), "{report:?}");
     assert_eq!((report.targets.first, report.targets.not_distributions), (Some(30), 1));
 }
+
+/// Inputs and outputs as ranges of one buffer: either an error, or what `predict` says.
+#[test]
+fn inference_within_one_buffer_is_right_or_refused() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let step = u64::from(gpu.limits().min_storage_buffer_offset_alignment);
+    // More rows than two slices have, and fewer than one.
+    for (rows, models) in [(40_000, 1), (40_000, 2), (500, 1), (500, 2)] {
+        for widths in [[1, 3, 2], [2, 3, 1], [2, 3, 2]] {
+            let [inputs, hidden, outputs] = widths;
+            let mlp = Mlp::new(inputs).layer(hidden, Activation::Tanh);
+            let mlp = mlp.layer(outputs, Activation::Identity);
+            let parameters = Init::Auto.sample(&mlp, models, 1).unwrap();
+            let mut model = Model::new(&gpu, &parameters).unwrap();
+            let x = numbers_f32(rows * inputs, 3);
+            let expected = model.predict(&x).unwrap();
+            let [read_bytes, written] = [4 * x.len() as u64, 4 * expected.len() as u64];
+            let after = |bytes: u64| bytes.next_multiple_of(step);
+            let mut right = 0;
+            for (from, to) in [
+                (0, 0),
+                (0, after(read_bytes)),
+                (after(written), 0),
+                (0, step),
+                (step, 0),
+                (0, after(read_bytes / 2)),
+                (after(written / 2), 0),
+            ] {
+                let size = (from + read_bytes).max(to + written);
+                let both = storage(&device, size.next_multiple_of(4));
+                queue.write_buffer(&both, from, bytemuck::cast_slice(&x));
+                let y = Output::Buffer(both.slice(to..));
+                match model.inference(rows, both.slice(from..), y) {
+                    Ok(inference) => {
+                        record(&gpu, |encoder| inference.record(encoder));
+                        let bytes = read(&device, &queue, &both);
+                        let bytes = &bytes[to as usize..(to + written) as usize];
+                        let found: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+                        assert!(found == expected, "{rows} {models} {widths:?} {from} {to}");
+                        right += 1;
+                    }
+                    Err(Error::Argument { found, .. }) => {
+                        assert!(found.contains("overwritten before it is read"), "{found}");
+                        assert!(rows > 16_384, "{rows} {models} {widths:?} {from} {to}");
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert!(right >= 2, "{rows} {models} {widths:?}");
+            // In place: each row is written where it was read, or further ahead than is read.
+            assert!(rows < 16_384 || right < 7, "{widths:?}");
+        }
+    }
+}
+
+#[test]
+fn outputs_into_what_the_dispatch_reads_are_refused() {
+    let (device, queue) = application();
+    let gpu = Gpu::from_wgpu(&device, &queue).unwrap();
+    let trainer = small(&gpu, 1, Strategy::Auto);
+    let x = storage(&device, 1024);
+    let own = Output::Buffer(trainer.parameter_buffer().slice(..));
+    let error = trainer.inference(4, x.slice(..), own).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("the network's own parameters"), "{error}");
+    // As inputs they are only read.
+    let from = trainer.parameter_buffer().slice(..);
+    assert!(trainer.inference(4, from, Output::Buffer(x.slice(..))).is_ok());
+    let one = Mlp::new(3).layer(2, Activation::Relu);
+    let model = Model::new(&gpu, &Init::Auto.sample(&one, 1, 0).unwrap()).unwrap();
+    let both = storage(&device, 4096);
+    let to = Output::Buffer(both.slice(2048..));
+    let error = model.inference(8, both.slice(..), to).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("reads and writes in one dispatch"), "{error}");
+    let own = Output::Buffer(model.parameter_buffer().slice(..));
+    let error = model.inference(1, x.slice(..), own).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("the network's own parameters"), "{error}");
+}

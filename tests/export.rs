@@ -131,7 +131,9 @@ fn a_word_of_wgsl_is_no_function_name_and_every_other_name_compiles() {
     let mut accepted = 0;
     for name in &names {
         if let Ok(text) = mlp.wgsl(name).gradient().text() {
-            let module = validate(&in_every_stage(&text, &mlp, name, true, ""));
+            let text = in_every_stage(&text, &mlp, name, true, "");
+            common::leave_shader(&format!("function_{name}"), &text);
+            let module = validate(&text);
             assert!(module.functions.iter().any(|(_, f)| f.name.as_ref() == Some(name)), "{name}");
             accepted += 1;
         }
@@ -166,6 +168,7 @@ fn two_functions_that_are_accepted_fit_in_one_module() {
         .filter_map(|(name, i)| mlp.wgsl(name).binding(0, i).gradient().text().ok())
         .collect();
     assert_eq!(texts.len(), names.len() - 5);
+    common::leave_shader("functions", &texts.join("\n"));
     validate(&texts.join("\n"));
 }
 

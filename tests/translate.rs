@@ -10,9 +10,7 @@ use naga::back::{PipelineConstants, glsl, hlsl, msl, pipeline_constants, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeMap;
 use wgrad::kernels::Dispatch;
-use wgrad::{
-    Activation, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan, Saved, Strategy, Training,
-};
+use wgrad::{Activation, DataShape, Loss, Mlp, Optimizer, Plan, Saved, Strategy, Training};
 
 /// The bytes of each translation: SPIR-V, MSL, HLSL, GLSL.
 fn translate(
@@ -166,11 +164,13 @@ fn every_width_of_a_resident_network_is_translated() {
         let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::adam(0.1))
             .strategy(Strategy::Resident);
         for (subgroup, rows) in [(None, 100), (Some(8), 5000)] {
-            let capabilities = Capabilities { subgroup, ..Capabilities::default() };
+            let capabilities = wgrad::Capabilities { subgroup, ..wgrad::Capabilities::default() };
             let shape = DataShape::shared(rows);
             let plan = Plan::new(&mlp, &training, shape, &capabilities).unwrap();
             let dispatch = &plan.step()[0].dispatch;
             assert_eq!(dispatch.kernel().name, "resident");
+            let name = format!("resident_{features}_{}", subgroup.unwrap_or(0));
+            common::leave_shader(&name, &dispatch.wgsl());
             if let Err(error) = translate("resident", &dispatch.wgsl(), dispatch.overrides()) {
                 panic!("{features} features: {error}");
             }

@@ -479,7 +479,7 @@ const ENDINGS: [&str; 2] = ["_gradient", "_parameters"];
 /// Whether a line declares a name that is a word of WGSL. [`super::Writer`] asks this of every line.
 pub(super) fn declares_word(line: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut rest = line;
+    let mut rest = line.split("//").next().unwrap_or_default();
     let mut before = "";
     while let Some(start) = rest.find(is_word) {
         let after = &rest[start..];
@@ -551,6 +551,7 @@ mod tests {
             "let f_32 = f32(1u);",
             "case 1u, default: { return min(a, b); }",
             "var<private> a: i32;",
+            "// 2-3, tanh: a",
         ] {
             assert!(!declares_word(line), "{line}");
         }

@@ -105,6 +105,13 @@ pub fn numbers_f32(count: usize, seed: u64) -> Vec<f32> {
     numbers(count, seed).into_iter().map(|v| v as f32).collect()
 }
 
+/// With `WGRAD_SHADERS=DIR`, leaves a shader in `DIR`, for a compiler other than naga.
+pub fn leave_shader(name: &str, text: &str) {
+    if let Ok(directory) = std::env::var("WGRAD_SHADERS") {
+        std::fs::write(format!("{directory}/{name}.wgsl"), text).unwrap();
+    }
+}
+
 /// What a slot of a kernel holds before it runs.
 #[derive(Debug, Clone)]
 pub enum Content {
