@@ -17,7 +17,8 @@ const fn dtype<T: Real>() -> Dtype {
 impl<T: Real> Parameters<T> {
     /// The bytes of a safetensors file. Its tensors are `layers.0.weight`, `layers.0.bias`, …, and
     /// `encoding.0.tables` `[entries, features]` for a grid among the encodings. A population of
-    /// more than one model has the models as leading axis.
+    /// more than one model has the models as leading axis. The metadata hold each grid's box, as
+    /// `encoding.0.box`.
     ///
     /// # Errors
     /// [`Error::File`] where the safetensors library refuses the tensors.
@@ -39,7 +40,9 @@ impl<T: Real> Parameters<T> {
                 Ok((name.as_str(), view))
             })
             .collect::<Result<Vec<_>>>()?;
-        safetensors::serialize(views, None)
+        let boxes = boxes_of(self.mlp());
+        let metadata = (!boxes.is_empty()).then(|| boxes.into_iter().collect());
+        safetensors::serialize(views, metadata)
             .map_err(|error| Error::file_because("file", error.to_string(), error))
     }
 
@@ -48,7 +51,8 @@ impl<T: Real> Parameters<T> {
     ///
     /// # Errors
     /// [`Error::File`] names the tensor. It is missing, is not part of the network, has another
-    /// shape or type, or contains a value that is not finite. A truncated file is an error too.
+    /// shape or type, or contains a value that is not finite. A truncated file is an error too, and
+    /// so is a grid whose box in the file is another than the network's.
     pub fn from_safetensors(bytes: &[u8], mlp: &Mlp, models: usize) -> Result<Self> {
         mlp.check()?;
         check_models(mlp, models)?;
@@ -56,6 +60,14 @@ impl<T: Real> Parameters<T> {
             let problem = format!("not a whole safetensors file: {error}");
             Error::file_because("file", problem, error)
         })?;
+        let metadata = SafeTensors::read_metadata(bytes).ok();
+        let metadata = metadata.and_then(|(_, header)| header.metadata().clone());
+        for (name, own) in boxes_of(mlp) {
+            let found = metadata.as_ref().and_then(|all| all.get(&name));
+            if let Some(found) = found.filter(|found| **found != own) {
+                return Err(Error::file(name, format!("is {found}, but the network's is {own}")));
+            }
+        }
         // A layer has two tensors. A file of fewer is told before the network's are listed.
         if file.len() < 2 * mlp.layers.len() {
             let missing = |name: &String| file.tensor(name).is_err();
@@ -112,6 +124,20 @@ impl<T: Real> Parameters<T> {
     fn shape(&self, shape: &[usize]) -> Vec<usize> {
         if self.models() == 1 { shape.to_vec() } else { [&[self.models()], shape].concat() }
     }
+}
+
+/// The box of each grid: a name for the metadata, and its corners.
+fn boxes_of(mlp: &Mlp) -> Vec<(String, String)> {
+    let ranges = crate::network::encoding::encoding_ranges(mlp).into_iter().enumerate();
+    let grids = ranges.filter_map(|(index, place)| match place.encoding {
+        Encoding::Grid(grid) => {
+            let [lower, upper] =
+                [grid.lower, grid.upper].map(|corner| corner[..place.inputs.len()].to_vec());
+            Some((format!("encoding.{index}.box"), format!("{lower:?} to {upper:?}")))
+        }
+        _ => None,
+    });
+    grids.collect()
 }
 
 /// The tensors of one model: name, range of elements, shape.
@@ -227,6 +253,15 @@ mod tests {
                 .layer(2, Activation::Identity);
             let error = Parameters::<f32>::from_safetensors(&bytes, &other, models).unwrap_err();
             assert!(error.to_string().starts_with("encoding.1.tables: has the shape"), "{error}");
+            // The same tables over another box are another network.
+            let boxed = Grid { upper: [1.0, 2.0, 9.0], ..grid };
+            let boxed = Mlp::new(3)
+                .encode(1, Identity::default())
+                .encode(2, boxed)
+                .layer(2, Activation::Identity);
+            let error = Parameters::<f32>::from_safetensors(&bytes, &boxed, models).unwrap_err();
+            let words = "encoding.1.box: is [0.0, 0.0] to [1.0, 1.0], but the network's is [0.0, 0.0] to [1.0, 2.0]";
+            assert_eq!(error.to_string(), words);
         }
     }
 

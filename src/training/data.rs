@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::network::Mlp;
 use crate::numeric::{Random, Real, check_finite, check_shape, to_u32, wide, with_room};
-use crate::training::{Domain, Training};
+use crate::training::{Domain, Targets, Training};
 
 /// Inputs and targets: one data set that all models of a population share, or one for each model.
 ///
@@ -147,7 +147,12 @@ impl<T: Real> Data<T> {
         self.check_shape(mlp, training.models)?;
         let why = "the box of the encoding in front; a grid's is set by `lower` and `upper`";
         Domain::of_inputs(mlp).check("the input", &self.x, self.inputs, why)?;
-        let why = format!("what the loss {} is made for", training.loss.name());
+        let help = match training.loss.targets() {
+            Targets::Any => "",
+            Targets::Fractions => " (classes of −1 and 1 are 0 and 1 here)",
+            Targets::Distributions => " (a class is 1 in its column and 0 in the others)",
+        };
+        let why = format!("what the loss {} is made for{help}", training.loss.name());
         let targets = Domain::of_targets(training.loss, self.outputs);
         targets.check("the target", &self.t, self.outputs, &why)
     }
