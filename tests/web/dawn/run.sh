@@ -12,5 +12,5 @@ fi
 npm ci --silent --no-audit --no-fund
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-cargo run --quiet -p wgrad-bench --bin shaders -- "$out" --random "${1:-600}" --seed "${2:-1}"
+cargo run --quiet --manifest-path ../../../Cargo.toml -p wgrad-bench --bin shaders -- "$out" --random "${1:-600}" --seed "${2:-1}"
 node check.mjs "$out"
