@@ -79,8 +79,8 @@
 //!    wrong, what was found and what was allowed, and leaves the trainer as it was.
 //! 6. **Finite.** Logits of any magnitude give finite losses and gradients. A training that
 //!    diverges keeps its last finite parameters, and the trainer says at which step.
-//! 7. **Bounded.** One dispatch runs a bounded amount of work, since drivers reset a GPU that takes
-//!    too long.
+//! 7. **Bounded.** One dispatch runs a bounded amount of work and of iterations, since drivers reset
+//!    or cut what takes too long. Memory does not grow with time.
 //!
 //! # Layout
 //!

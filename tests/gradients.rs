@@ -8,7 +8,7 @@ mod common;
 use approx::assert_abs_diff_eq;
 use wgrad::{
     Activation, Argument, Batch, CpuTrainer, Data, FiniteDifference, Init, Loss, Mlp, Optimizer,
-    Parameters, SingleUnit, Train, TrainBase, Trainer, Training, compare_gradients,
+    Parameters, SingleUnit, Targets, Train, TrainBase, Trainer, Training, compare_gradients,
 };
 
 /// Every activation × loss that fits × depth 1 to 4: the last layer has the activation too, where
@@ -32,9 +32,13 @@ fn networks() -> impl Iterator<Item = (Mlp, Loss)> {
     })
 }
 
-fn data(rows: usize, sets: usize) -> Data<f64> {
+fn data(loss: Loss, rows: usize, sets: usize) -> Data<f64> {
     let x = common::numbers(sets * rows * 3, 1);
-    let t = common::numbers(sets * rows * 2, 2).iter().map(|v| 0.5 + 0.5 * v).collect();
+    let mut t: Vec<f64> =
+        common::numbers(sets * rows * 2, 2).iter().map(|v| 0.5 + 0.5 * v).collect();
+    if loss.targets() == Targets::Distributions {
+        t.chunks_mut(2).for_each(|row| row[1] = 1.0 - row[0]);
+    }
     Data::for_each_model_f64(sets, 3, 2, x, t).unwrap()
 }
 
@@ -43,7 +47,7 @@ fn cpu_back_propagation_is_the_central_difference() {
     let mut count = 0;
     for (mlp, loss) in networks() {
         let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
-        let mut trainer = CpuTrainer::<f64>::new(&mlp, &training, &data(5, 1)).unwrap();
+        let mut trainer = CpuTrainer::<f64>::new(&mlp, &training, &data(loss, 5, 1)).unwrap();
         let exact = trainer.gradients().unwrap();
         let central = trainer.numerical_gradient(FiniteDifference::Central).unwrap();
         let error = common::deviation(&central, &exact.values);
@@ -62,7 +66,7 @@ fn input_gradient_is_the_central_difference() {
     for (mlp, loss) in networks().filter(|(_, loss)| !loss.detaches_denominator()) {
         let training = Training::new(loss, Optimizer::sgd(0.1)).init(Init::GlorotUniform).seed(4);
         let at = |data: &Data<f64>| CpuTrainer::<f64>::new(&mlp, &training, data).unwrap();
-        let data = data(2, 1);
+        let data = data(loss, 2, 1);
         let exact = at(&data).input_gradient().unwrap();
         let difference: Vec<f64> = (0..data.x().len())
             .map(|i| {
@@ -96,7 +100,7 @@ fn gpu_back_propagation_is_the_cpus() {
             .batch(batch)
             .init(Init::GlorotUniform)
             .seed(4);
-        let data = data(33, sets);
+        let data = data(loss, 33, sets);
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
         let (exact, inputs) = (cpu.gradients().unwrap(), cpu.input_gradient().unwrap());
@@ -119,7 +123,7 @@ fn batches_in_order_train_as_on_the_cpu() {
         let training = Training::new(loss, Optimizer::adam(0.01))
             .models(models)
             .batch(Batch::Sequential { size: 7 });
-        let data = data(33, 1);
+        let data = data(loss, 33, 1);
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data.cast().unwrap()).unwrap();
         cpu.train(12).unwrap();
@@ -135,7 +139,7 @@ fn batches_in_order_train_as_on_the_cpu() {
 #[test]
 fn one_batch_in_order_is_the_full_batch() {
     let (mlp, loss) = networks().next().unwrap();
-    let data = data(33, 1).cast().unwrap();
+    let data = data(loss, 33, 1).cast().unwrap();
     let gradients = |batch| {
         let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
         Trainer::new(common::gpu(), &mlp, &training, &data).unwrap().gradients().unwrap()
@@ -153,7 +157,7 @@ fn gpu_differences_are_the_gradient() {
         let mlp = Mlp::new(3).layer(9, Activation::Tanh).layer(2, last);
         for batch in [Batch::Full, Batch::Shuffled { size: 16, seed: 1 }] {
             let training = Training::new(loss, Optimizer::sgd(0.1)).batch(batch);
-            let data = data(40, 1);
+            let data = data(loss, 40, 1);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
             let exact = cpu.gradients().unwrap();
             let mut trainer = Trainer::new(gpu, &mlp, &training, &data.cast().unwrap()).unwrap();
@@ -227,7 +231,7 @@ fn health_shows_a_vanishing_gradient() {
     }
     let mlp = mlp.layer(2, Activation::Identity);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1)).models(2);
-    let data = data(40, 1).cast().unwrap();
+    let data = data(training.loss, 40, 1).cast().unwrap();
     let health = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap().health().unwrap();
     let cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap().health().unwrap();
     for (model, cpu) in health.layers.chunks(7).zip(cpu.layers.chunks(7)) {

@@ -6,7 +6,7 @@ use super::text::{Text, component};
 use crate::network::Encoding;
 use crate::network::encoding::{EncodingRange, Grid, encoding_ranges};
 use crate::numeric::to_f32;
-use crate::wgsl::helper;
+use crate::wgsl::{helper, literal};
 
 /// What the names of a part's grid begin with.
 fn part_prefix(part: usize) -> String {
@@ -26,7 +26,7 @@ impl Text<'_> {
         let dimensions = dimensions.unwrap_or(1);
         let point = self.point(place.inputs.start + j / of_point * dimensions, dimensions);
         let [a, b] = place.encoding.constants().map(to_f32);
-        format!("{point}, {}u, vec2<f32>({a:?}f, {b:?}f)", j % of_point)
+        format!("{point}, {}u, vec2<f32>({}, {})", j % of_point, literal(a), literal(b))
     }
 
     /// The name of something that belongs to the grid of an encoding's part.

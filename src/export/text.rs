@@ -4,7 +4,7 @@ use super::names::renamed;
 use super::{Values, WgslFunction, Which};
 use crate::error::Result;
 use crate::network::{Activation, Encoding};
-use crate::wgsl::{Piece, Writer, helper};
+use crate::wgsl::{Piece, Writer, helper, literal};
 
 /// A layer's units: vectors of four, and one of the rest.
 #[derive(Clone, Copy)]
@@ -60,12 +60,11 @@ impl Text<'_> {
         };
         let elements: Vec<String> = match f.values {
             Values::Baked(parameters) => {
-                let suffix = if f.f16 { "h" } else { "f" };
                 let values = &parameters.values()[at..at + len];
                 let literals = values.iter().map(|value| {
                     // What an f16 cannot tell from 0 has no literal.
                     let value = if f.f16 && value.abs() < 6e-8 { 0.0 } else { *value };
-                    format!("{value:?}{suffix}")
+                    if f.f16 { format!("{value:?}h") } else { literal(value) }
                 });
                 literals.collect()
             }

@@ -31,6 +31,16 @@ macro_rules! piece {
 }
 pub(crate) use piece;
 
+/// A finite number as WGSL writes it. The shortest decimals of the largest numbers round up: Chrome
+/// refuses them, so those are written by their bits.
+pub(crate) fn literal(value: f32) -> String {
+    if value.abs() == f32::MAX {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}0x1.fffffep+127f");
+    }
+    format!("{value:?}f")
+}
+
 /// Joins `source`, `generated`, and every piece once. The kernel's file comes first, so that a line
 /// number in an error is a line of the file.
 pub(crate) fn compose(source: &str, generated: &str, pieces: &[&'static Piece]) -> String {

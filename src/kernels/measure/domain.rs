@@ -6,7 +6,7 @@ use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant};
 use crate::numeric::{Real, to_f32, to_u32, wide};
 pub use crate::training::Domain;
 use crate::training::SUM_TOLERANCE;
-use crate::wgsl::{Writer, shader_struct};
+use crate::wgsl::{Writer, literal, shader_struct};
 
 /// `shaders/measure/domain.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -63,14 +63,14 @@ impl CheckDomain<'_> {
         let mut w = Writer::default();
         w.function("range_of(column: u32) -> vec2<f32>", |w| {
             for (columns, _) in &self.domain.ranges {
-                let [low, high] = self.domain.range(columns.start).map(to_f32);
+                let [low, high] = self.domain.range(columns.start).map(|end| literal(to_f32(end)));
                 let (first, end) = (columns.start, columns.end);
                 w.block(format_args!("if (column >= {first}u && column < {end}u)"), |w| {
-                    w.line(format_args!("return vec2<f32>({low:?}f, {high:?}f);"));
+                    w.line(format_args!("return vec2<f32>({low}, {high});"));
                 });
             }
-            let most = f32::MAX;
-            w.line(format_args!("return vec2<f32>({:?}f, {most:?}f);", -most));
+            let [low, high] = [f32::MIN, f32::MAX].map(literal);
+            w.line(format_args!("return vec2<f32>({low}, {high});"));
         });
         let sums = f64::from(u8::from(self.domain.is_distribution));
         let variant = Variant {

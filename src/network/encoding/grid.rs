@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::numeric::{Real, to_f32, wide};
-use crate::wgsl::{FINITE, Piece, Writer, piece};
+use crate::wgsl::{FINITE, Piece, Writer, literal, piece};
 use std::ops::Range;
 
 /// The most dimensions of a grid.
@@ -428,8 +428,8 @@ impl Grid {
         w.flag("GRID_SMOOTH", smooth);
         // The third dimension of a point of two is 0.
         let vector = |f: &dyn Fn(usize) -> f32, third: f32| {
-            let part = |d| if d < inputs { f(d) } else { third };
-            format!("vec3<f32>({:?}f, {:?}f, {:?}f)", part(0), part(1), part(2))
+            let part = |d| literal(if d < inputs { f(d) } else { third });
+            format!("vec3<f32>({}, {}, {})", part(0), part(1), part(2))
         };
         let (lower, slope) = (vector(&|d| self.lower[d], 0.0), vector(&|d| self.slope(d), 1.0));
         let unit = self.is_unit(inputs);

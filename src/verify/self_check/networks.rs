@@ -11,7 +11,7 @@ use crate::network::{Activation, Init, Mlp, Parameters};
 use crate::numeric::Real;
 use crate::run::Trainer;
 use crate::training::{
-    Argument, Batch, Data, Loss, Optimizer, Strategy, Train, TrainBase, Training,
+    Argument, Batch, Data, Loss, Optimizer, Strategy, Targets, Train, TrainBase, Training,
 };
 use crate::verify::{FiniteDifference, deviation};
 
@@ -175,7 +175,15 @@ async fn encoded(gpu: &Gpu, start: &Mlp, strategy: Strategy) -> Result<f64> {
 
 /// The largest error of loss, gradient, input gradient and outputs of a population.
 async fn network(gpu: &Gpu, mlp: &Mlp, which: Loss, models: usize) -> Result<f64> {
-    let data = data(mlp.inputs, mlp.outputs(), 70)?;
+    let mut data = data(mlp.inputs, mlp.outputs(), 70)?;
+    if which.targets() == Targets::Distributions {
+        let mut t = data.t().to_vec();
+        for row in t.chunks_mut(mlp.outputs()) {
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|t| *t /= sum);
+        }
+        data = Data::new(mlp.inputs, mlp.outputs(), data.x().to_vec(), t)?;
+    }
     let training =
         Training::new(which, Optimizer::sgd(0.1)).models(models).init(Init::GlorotUniform).seed(3);
     compare(gpu, &training, &data, &training.init.sample(mlp, models, training.seed)?).await
