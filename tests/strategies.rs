@@ -6,7 +6,7 @@ mod common;
 
 use wgrad::{
     Activation, Adam, Batch, Capabilities, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy,
-    Train, Trainer, Training,
+    Targets, Train, Trainer, Training,
 };
 
 /// Pseudo-random numbers in ±1.
@@ -26,10 +26,17 @@ fn mlp(inputs: usize, hidden: &[usize], outputs: usize, f: Activation, last: Act
     hidden.iter().fold(Mlp::new(inputs), |mlp, units| mlp.layer(*units, f)).layer(outputs, last)
 }
 
-fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data {
+fn data(mlp: &Mlp, loss: Loss, rows: usize, sets: usize) -> Data {
     let x = numbers(sets * rows * mlp.inputs, 1);
-    let t: Vec<f32> =
+    let mut t: Vec<f32> =
         numbers(sets * rows * mlp.outputs(), 2).iter().map(|t| f32::from(*t > 0.2)).collect();
+    if loss.targets() == Targets::Distributions {
+        for row in t.chunks_mut(mlp.outputs()) {
+            row[0] += f32::from(row.iter().all(|t| *t == 0.0));
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|t| *t /= sum);
+        }
+    }
     if sets == 1 {
         Data::new(mlp.inputs, mlp.outputs(), x, t).unwrap()
     } else {
@@ -77,7 +84,7 @@ fn every_strategy_is_the_cpus_training() {
             Batch::Shuffled { size: 299, seed: 3 },
         ),
     ] {
-        let data = data(&mlp, rows, sets);
+        let data = data(&mlp, loss, rows, sets);
         let training =
             Training::new(loss, optimizer).models(models).batch(batch).init(Init::Auto).seed(7);
         let steps = 40;
@@ -152,7 +159,7 @@ fn the_fused_strategy_is_the_cpus_training() {
         (mlp(16, &[], 16, Tanh, Identity), Loss::Huber, 1, 2, 1, Batch::Full),
         (mlp(2, &[33], 1, Gelu, Sigmoid), Loss::BinaryCrossEntropy, 5000, 1, 1, Batch::Full),
     ] {
-        let data = data(&mlp, rows, sets);
+        let data = data(&mlp, loss, rows, sets);
         let training = Training::new(loss, Optimizer::sgd(0.1))
             .models(models)
             .batch(batch)
@@ -194,7 +201,7 @@ fn the_longest_dispatch_runs_to_its_end() {
             Batch::Sequential { size: 96 },
         ),
     ] {
-        let data = data(&mlp, rows, 1);
+        let data = data(&mlp, loss, rows, 1);
         let training = Training::new(loss, Optimizer::sgd(0.02))
             .batch(batch)
             .init(Init::Auto)
