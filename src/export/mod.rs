@@ -68,9 +68,9 @@ enum Which {
 /// ```
 /// use wgrad::{Activation, Mlp};
 /// let mlp = Mlp::new(3).layer(32, Activation::Sine).layer(1, Activation::Identity);
-/// let text = mlp.wgsl("distance").binding(1, 0).gradient().text()?;
-/// assert!(text.contains("fn distance(x: array<f32, 3>) -> array<f32, 1>"));
-/// assert!(text.contains("fn distance_gradient(x: array<f32, 3>) -> array<f32, 3>"));
+/// let text = mlp.wgsl("field").binding(1, 0).gradient().text()?;
+/// assert!(text.contains("fn field(x: array<f32, 3>) -> array<f32, 1>"));
+/// assert!(text.contains("fn field_gradient(x: array<f32, 3>) -> array<f32, 3>"));
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 ///
