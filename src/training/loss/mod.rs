@@ -24,6 +24,8 @@ pub enum Mean {
     Elements,
     /// The sum over the outputs, and the mean over the batch.
     Rows,
+    /// The sum over the batch and the outputs.
+    Sum,
 }
 
 /// The targets that a loss is made for. A training refuses others.
@@ -44,6 +46,7 @@ mod huber;
 mod mape;
 mod mean_absolute_error;
 mod mean_squared_error;
+mod output_gradient;
 mod relative_l2;
 mod smape;
 mod softmax_cross_entropy;
@@ -150,6 +153,10 @@ losses! {
     /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: the symmetric mean absolute
     /// percentage error. The gradient treats the denominator as a constant.
     Smape => smape needs [],
+    /// Σ y g, where a target g is dL/dy: the derivative of a loss L of the application's own with
+    /// respect to the output y, after the last activation. The gradient is L's, to be summed and not
+    /// averaged; the value is not L, but changes with the parameters as L does.
+    OutputGradient => output_gradient needs [],
 }
 
 impl Loss {
@@ -177,6 +184,7 @@ impl Loss {
         match self.mean() {
             Mean::Elements => 1.0 / (crate::numeric::count(batch) * crate::numeric::count(outputs)),
             Mean::Rows => 1.0 / crate::numeric::count(batch),
+            Mean::Sum => 1.0,
         }
     }
 
