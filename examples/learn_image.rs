@@ -427,11 +427,8 @@ impl<'a> Learner<'a> {
         );
         let places = gpu.buffer("places", 8 * u64::from(batch))?;
         let lights = gpu.buffer("lights", 12 * u64::from(batch))?;
-        let data = DataBuffers {
-            shape: DataShape::shared(batch as usize),
-            inputs: places.slice(..),
-            targets: lights.slice(..),
-        };
+        let data =
+            DataBuffers::new(DataShape::shared(batch as usize), places.slice(..), lights.slice(..));
         let trainer = Trainer::with_buffers(gpu, mlp, training, data)?;
         let text = format!("const BATCH: u32 = {batch}u;\nconst SEED: u32 = {seed}u;\n{SAMPLER}");
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {

@@ -1,7 +1,9 @@
 // Forward, loss and backward of a chunk of rows in one workgroup, tile after tile, then the chunk's
 // share of every weight gradient. Between layers a tile of rows stays in workgroup memory. The
 // values for the weight gradients are stored in `saved`, which this workgroup alone writes and
-// reads. src/kernels/fused.rs generates the constants of the network's shape.
+// reads. src/kernels/fused.rs generates the constants of the network's shape, and FORWARD and
+// BACKWARD. With one of them alone, a dispatch ends with the outputs, or begins with what `saved` has
+// kept of them.
 //
 // A layer. `below`, `value`, `kept` and `delta` are offsets in `saved`, in vectors of four elements
 // of each row: of its inputs, its outputs, the values for its activation's derivative, and its
@@ -48,17 +50,26 @@ fn fused(
     my_row = lane / WIDTH4 * 4u;
     my_column = lane % WIDTH4;
     let first = index % params.splits * params.chunk;
-    let end = min(first + params.chunk, params.rows);
+    let end = min(first + params.chunk, params.count);
     var loss = 0.0;
     for (var row = first; row < end; row += TILE_ROWS) {
-        load(row, end);
-        for (var l = 0u; l < LAYERS; l++) {
-            forward(l, row, end);
+        if (FORWARD) {
+            load(row, end);
+            for (var l = 0u; l < LAYERS; l++) {
+                forward(l, row, end);
+            }
+        } else {
+            load_logits(row, end);
         }
-        loss += tile_loss(row, end);
-        for (var l = LAYERS; l > 0u; l--) {
-            backward(l - 1u, row, end);
+        if (BACKWARD) {
+            loss += tile_loss(row, end);
+            for (var l = LAYERS; l > 0u; l--) {
+                backward(l - 1u, row, end);
+            }
         }
+    }
+    if (!BACKWARD) {
+        return;
     }
     if (lane < TILE_ROWS) {
         sums[lane] = loss;
@@ -100,6 +111,21 @@ fn load(row: u32, end: u32) {
                 }
             }
             saved[place(layer_of(0u).below, width4, r) + column] = values;
+        }
+        tile[i] = values;
+    }
+}
+
+// Loads the last pre-activations of a tile, which another dispatch has kept.
+fn load_logits(row: u32, end: u32) {
+    let width4 = (OUTPUTS + 3u) / 4u;
+    workgroupBarrier();
+    for (var i = lane; i < TILE; i += WORKGROUP) {
+        let r = row + i / WIDTH4;
+        let column = i % WIDTH4;
+        var values = vec4<f32>();
+        if (r < end && column < width4) {
+            values = saved[place(layer_of(LAYERS - 1u).kept, width4, r) + column];
         }
         tile[i] = values;
     }
@@ -181,6 +207,15 @@ fn forward(l: u32, row: u32, end: u32) {
                 }
             }
         }
+        if (!BACKWARD && l == LAYERS - 1u && r < end && my_column < width4) {
+            saved[place(layer.kept, width4, r) + my_column] = select(vec4<f32>(), z, real);
+            for (var c = 0u; c < 4u; c++) {
+                if (real[c]) {
+                    let at = (model * params.rows + r) * OUTPUTS + 4u * my_column + c;
+                    partial_gradient[at] = activation_value(z[c]);
+                }
+            }
+        }
         tile[(my_row + i) * WIDTH4 + my_column] = select(vec4<f32>(), y, real);
     }
 }
@@ -241,8 +276,7 @@ fn backward(l: u32, row: u32, end: u32) {
         }
     }
     if (l == 0u) {
-        // The gradient from which an encoding's tables learn. Nothing else needs it.
-        if (TABLES > 0u) {
+        if (KEEPS_INPUT_DELTA) {
             multiply(layer.units, layer.inputs, model * PARAMETERS + layer.weight, layer.inputs, 1u);
             save_input_delta(row, end);
         }

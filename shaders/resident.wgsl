@@ -50,7 +50,7 @@ fn resident(
         for (var block = 0u; block < params.blocks; block++) {
             let quad = block * WORKGROUP + lane;
             let rows = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
-            add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(params.batch)));
+            add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(params.count)));
         }
         total();
         if (lane == LOSS_LANE) {
@@ -93,7 +93,7 @@ fn resident(
 fn four_values(quad: u32, feature: u32) -> vec4<f32> {
     var values = vec4<f32>();
     for (var i = 4u * quad; i < 4u * quad + 4u; i++) {
-        let row = first_row + batch_row(min(i, params.batch - 1u));
+        let row = first_row + batch_row(min(i, params.count - 1u));
         var value = 0.0;
         if (feature < INPUTS) {
             value = inputs[row * INPUTS + feature];

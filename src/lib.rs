@@ -131,7 +131,8 @@ pub use network::{Activation, Encoding, Init, Layer, LayerRange, Mlp, Parameters
 pub use numeric::Real;
 pub use plan::Plan;
 pub use run::{
-    DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, Snapshot, Trainer, WarmUp,
+    DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
+    Snapshot, Trainer, WarmUp,
 };
 #[cfg(feature = "json")]
 pub use training::Config;

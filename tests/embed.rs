@@ -233,11 +233,11 @@ fn a_shader_of_the_application_makes_the_data() {
             let mut uploaded = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
             uploaded.train(25).unwrap();
             queue.write_buffer(&own, 0, &[0xff; 4096]);
-            let buffers = DataBuffers {
-                shape: DataShape::shared(ROWS),
-                inputs: own.slice(1024..),
-                targets: own.slice(2048..2048 + 4 * ROWS as u64),
-            };
+            let buffers = DataBuffers::new(
+                DataShape::shared(ROWS),
+                own.slice(1024..),
+                own.slice(2048..2048 + 4 * ROWS as u64),
+            );
             let mut trainer = Trainer::with_buffers(&gpu, &mlp, &training, buffers).unwrap();
             let mut encoder = device.create_command_encoder(&Default::default());
             {
@@ -275,15 +275,11 @@ fn a_shader_of_the_application_makes_the_data() {
         (usize::MAX, own.slice(..), own.slice(..), "bytes"),
         (ROWS, uniform.slice(..), own.slice(..), "usage"),
     ] {
-        let buffers = DataBuffers { shape: DataShape::shared(rows), inputs, targets };
+        let buffers = DataBuffers::new(DataShape::shared(rows), inputs, targets);
         let error = Trainer::with_buffers(&gpu, &mlp, &training, buffers).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
     }
-    let buffers = DataBuffers {
-        shape: DataShape { sets: 2, rows: 1 },
-        inputs: own.slice(..),
-        targets: own.slice(..),
-    };
+    let buffers = DataBuffers::new(DataShape { sets: 2, rows: 1 }, own.slice(..), own.slice(..));
     assert!(Trainer::with_buffers(&gpu, &mlp, &training, buffers).is_err());
 }
 
@@ -653,7 +649,7 @@ fn objects_of_another_device_are_refused() {
     let mlp = trainer.mlp().clone();
     let training = trainer.training().clone();
     let shape = DataShape::shared(10);
-    let data = |inputs, targets| DataBuffers { shape, inputs, targets };
+    let data = |inputs, targets| DataBuffers::new(shape, inputs, targets);
     let product = Matmul::new(2, 2, 2).dispatches(gpu.capabilities()).unwrap();
     let bindings = [&mine, &mine, &mine, &foreign].map(|b| b.as_entire_buffer_binding());
     let results = [
@@ -825,7 +821,7 @@ fn data_in_buffers_are_checked_on_the_gpu() {
     let rows = 100;
     let buffer = storage(&device, 4096);
     let (inputs, targets) = (buffer.slice(256..256 + 800), buffer.slice(2048..2048 + 1200));
-    let data = DataBuffers { shape: DataShape::shared(rows), inputs, targets };
+    let data = DataBuffers::new(DataShape::shared(rows), inputs, targets);
     let mut trainer = Trainer::with_buffers(&gpu, &mlp, &training, data).unwrap();
     let mut x = vec![0.5_f32; 2 * rows];
     let mut t: Vec<f32> = (0..3 * rows).map(|i| if i % 3 == 0 { 1.0 } else { 0.0 }).collect();

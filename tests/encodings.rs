@@ -399,6 +399,7 @@ fn table_gradients_of_all_sizes() {
                     parameters: all,
                     precision,
                     marks: true,
+                    adds: false,
                 };
                 let dispatch = dequantize.dispatch(common::gpu().capabilities()).unwrap();
                 let status = Status { step: 7, ..Status::default() }.with_marks(models);
@@ -880,11 +881,7 @@ fn a_model_that_diverges_before_its_grid_is_named() {
             };
             let (x, t) = (buffer(&x), buffer(&t));
             let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(0.01));
-            let data = DataBuffers {
-                shape: DataShape::shared(10),
-                inputs: x.slice(..),
-                targets: t.slice(..),
-            };
+            let data = DataBuffers::new(DataShape::shared(10), x.slice(..), t.slice(..));
             let mut trainer = Trainer::with_buffers(gpu, &mlp, &training, data).unwrap();
             let before = trainer.parameters().unwrap();
             let error = trainer.train(3).unwrap_err();

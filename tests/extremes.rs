@@ -173,6 +173,7 @@ mod kernels {
                 tables: s.next(),
                 padded: s.flag(),
                 marks: s.flag(),
+                adds: false,
             };
             reduce.split_stride();
             check(reduce.dispatch(device));
@@ -218,6 +219,7 @@ mod kernels {
                 parameters: s.next(),
                 precision,
                 marks: s.flag(),
+                adds: false,
             };
             check(dequantize.dispatch(device));
             let mut all = Encoding::all();
@@ -330,6 +332,9 @@ mod kernels {
                 models: training.models,
                 sets: data.sets,
                 batch: data.rows,
+                own_targets: s.of(&[false, true]),
+                part: s.of(&[fused::Part::Step, fused::Part::Forward, fused::Part::Backward]),
+                input_delta: s.of(&[false, true]),
             };
             if let Ok(launch) = fused::LaunchConfig::new(shape, device) {
                 fused::input_delta(shape);

@@ -274,7 +274,7 @@ fn the_gpu_is_total() {
         );
         for sets in SIZES {
             let shape = DataShape { sets, rows };
-            let data = DataBuffers { shape, inputs: buffer.slice(..), targets: buffer.slice(..) };
+            let data = DataBuffers::new(shape, buffer.slice(..), buffer.slice(..));
             let training = Training::new(Loss::Huber, Optimizer::sgd(0.1)).models(sets);
             // Small ones train, large ones are refused by the buffer's size.
             if sets <= 3 || sets > 1 << 16 {

@@ -1,6 +1,9 @@
 // The f32 gradient of a grid's tables from the fixed-point sums, which are reset to 0.
 // Definition: src/kernels/encoding/dequantize.rs.
 
+// Whether the sums are added to the gradient that is there.
+override ADDS: bool = false;
+
 @compute @workgroup_size(64)
 fn dequantize(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -27,6 +30,10 @@ fn dequantize(
                 mark_diverged(model, vec2<u32>(status.step, status.step_high));
             }
         }
-        gradient[(model * params.parameters + params.first + element) / LANES] = packed(value);
+        let place = (model * params.parameters + params.first + element) / LANES;
+        if (ADDS) {
+            value += unpacked(gradient[place]);
+        }
+        gradient[place] = packed(value);
     }
 }

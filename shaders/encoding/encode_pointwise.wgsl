@@ -11,7 +11,7 @@ fn encode_pointwise(
     let outputs = params.points * params.of_point;
     let row = index / outputs;
     let model = row / params.rows;
-    if (model >= params.models) {
+    if (model >= params.models || row % params.rows >= params.count) {
         return;
     }
     let column = index % outputs;

@@ -10,7 +10,7 @@ fn encode_pointwise_gradient(
     let index = (group.y * groups.x + group.x) * 64u + local;
     let row = index / params.points;
     let model = row / params.rows;
-    if (model >= params.models) {
+    if (model >= params.models || row % params.rows >= params.count) {
         return;
     }
     let place = index % params.points;

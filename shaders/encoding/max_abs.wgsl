@@ -15,7 +15,7 @@ fn max_abs(
         return;
     }
     let model = index / params.groups;
-    let elements = params.rows * params.columns;
+    let elements = params.count * params.columns;
     var found = 0u;
     for (var i = index % params.groups * 64u + local; i < elements; i += 64u * params.groups) {
         let at = params.first + (model * params.rows + i / params.columns) * params.width + i % params.columns;

@@ -12,7 +12,7 @@ fn scatter(
     let row = index % params.rows;
     let chunk = index / params.rows % params.chunks;
     let model = index / params.rows / params.chunks;
-    if (model >= params.models) {
+    if (model >= params.models || row >= params.count) {
         return;
     }
     let at = params.input_offset + model * params.input_model + row * params.inputs;

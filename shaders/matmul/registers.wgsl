@@ -20,6 +20,10 @@ fn matmul_registers(
     rest /= tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
+    // A count on the GPU may leave fewer rows than there are tiles for.
+    if (params.rows == 0u || model >= params.models) {
+        return;
+    }
 
     // Rows and columns beyond the edge repeat a neighbour's computation and store nothing.
     let rows = min(vec4<u32>(row) + FOUR, vec4<u32>(params.rows - 1u));

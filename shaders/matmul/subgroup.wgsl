@@ -25,6 +25,10 @@ fn matmul_subgroup(
     rest /= tile_columns * tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
+    // A count on the GPU may leave fewer rows than there are tiles for.
+    if (params.rows == 0u || model >= params.models) {
+        return;
+    }
     let column = tile_column * 32u + lane * 4u;
     let own_row = first_row + lane * 4u;
 

@@ -45,6 +45,10 @@ fn matmul_tiled(
     rest /= tile_columns * tile_rows;
     let split = rest % params.splits;
     let model = rest / params.splits;
+    // A count on the GPU may leave fewer rows than there are tiles for.
+    if (params.rows == 0u || model >= params.models) {
+        return;
+    }
 
     // The block that this invocation loads. Neighbours are adjacent in the buffer: along the terms
     // there are 4 of them in each of 16 quads of lines, along the lines 16 of them in each of 4

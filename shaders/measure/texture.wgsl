@@ -9,7 +9,7 @@ fn texture(
 ) {
     let index = (group.y * groups.x + group.x) * 64u + local;
     let model = index / params.rows;
-    if (model >= params.models) {
+    if (model >= params.models || index % params.rows >= params.count) {
         return;
     }
     let at = index * params.outputs;

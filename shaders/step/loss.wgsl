@@ -20,7 +20,7 @@ fn loss(
         if (part < params.models * params.groups) {
             let first = part % params.groups * params.run;
             var sum = 0.0;
-            for (var row = first; row < min(first + params.run, params.rows); row++) {
+            for (var row = first; row < min(first + params.run, params.count); row++) {
                 sum += loss_of(part / params.groups, row);
             }
             partial[part] = sum;
@@ -32,7 +32,7 @@ fn loss(
     }
     let row = (index % params.groups) * 64u + local;
     var sum = 0.0;
-    if (row < params.rows) {
+    if (row < params.count) {
         sum = loss_of(index / params.groups, row);
     }
     sums[local] = sum;

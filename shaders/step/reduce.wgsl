@@ -6,6 +6,9 @@ var<workgroup> sums: array<f32, 64>;
 // Whether the gradient comes in partial sums. Otherwise it is complete and is only checked.
 override SPLIT: bool = true;
 
+// Whether the sum is added to the gradient that is there. No invocation then takes part in the loss.
+override ADDS: bool = false;
+
 // Whether one invocation adds up a loss. On a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
@@ -37,7 +40,7 @@ fn reduce(
         return;
     }
     let model = index - params.gradient_groups;
-    if (model >= params.models) {
+    if (ADDS || model >= params.models) {
         return;
     }
     var sum = 0.0;
@@ -91,6 +94,9 @@ fn reduced(i: u32) -> Lanes {
         }
     }
     sum += part_sum;
+    if (ADDS) {
+        sum += unpacked(gradient[place]);
+    }
     gradient[place] = packed(sum);
     return sum;
 }

@@ -1,7 +1,7 @@
 //! A plan bound to buffers.
 
 use crate::error::{Error, Result};
-use crate::gpu::{BufferRange, Gpu, Prepared};
+use crate::gpu::{BufferRange, Count, Gpu, Prepared};
 use crate::plan::{Buffer, Node, Stages, StepGroup};
 use std::collections::HashMap;
 
@@ -29,23 +29,26 @@ pub(crate) fn find(buffers: &Buffers, name: Buffer) -> Result<&BufferRange> {
 }
 
 /// Makes the buffers of `stages` that are not in `buffers` yet, compiles its dispatches and binds
-/// them. `texels` is what [`Buffer::Texels`] stands for.
+/// them. `texels` is what [`Buffer::Texels`] stands for. With a count of rows, the dispatch that
+/// bounds them comes first.
 pub(crate) fn bind(
     gpu: &Gpu,
     stages: &Stages,
     buffers: &mut Buffers,
     texels: Option<&wgpu::TextureView>,
+    count: Option<&Count>,
 ) -> Result<Vec<Prepared>> {
     make_buffers(gpu, &stages.buffers, buffers)?;
-    prepare(gpu, &stages.nodes.iter().collect::<Vec<_>>(), buffers, texels)
+    prepare(gpu, &stages.nodes.iter().collect::<Vec<_>>(), buffers, texels, count)
 }
 
-/// Compiles dispatches and binds them to `buffers`.
+/// Compiles dispatches and binds them to `buffers`, as [`bind`] does.
 pub(crate) fn prepare(
     gpu: &Gpu,
     nodes: &[&Node],
     buffers: &Buffers,
     texels: Option<&wgpu::TextureView>,
+    count: Option<&Count>,
 ) -> Result<Vec<Prepared>> {
     let bound = nodes.iter().map(|node| {
         let bindings = node.buffers.iter().map(|name| match (name, texels) {
@@ -54,7 +57,7 @@ pub(crate) fn prepare(
         });
         Ok((&node.dispatch, bindings.collect::<Result<Vec<_>>>()?))
     });
-    gpu.prepare_all(&bound.collect::<Result<Vec<_>>>()?)
+    gpu.prepare_all(&bound.collect::<Result<Vec<_>>>()?, count)
 }
 
 /// Records dispatches into one compute pass.
@@ -69,15 +72,23 @@ pub(crate) fn record(encoder: &mut wgpu::CommandEncoder, prepared: &[Prepared], 
 
 /// Steps ready to be recorded: some at once, and by themselves.
 pub(crate) struct Program {
+    /// What bounds the rows by a count.
+    counting: Option<Prepared>,
     groups: Vec<(u32, Vec<Prepared>)>,
 }
 
 impl Program {
-    pub fn new(gpu: &Gpu, groups: &[StepGroup], buffers: &Buffers) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        groups: &[StepGroup],
+        buffers: &Buffers,
+        count: Option<&Count>,
+    ) -> Result<Self> {
         let nodes: Vec<&Node> = groups.iter().flat_map(|stride| &stride.nodes).collect();
-        let mut all = prepare(gpu, &nodes, buffers, None)?.into_iter();
+        let mut all = prepare(gpu, &nodes, buffers, None, count)?.into_iter();
+        let counting = count.and_then(|_| all.next());
         let groups = groups.iter().map(|s| (s.steps, all.by_ref().take(s.nodes.len()).collect()));
-        Ok(Self { groups: groups.collect() })
+        Ok(Self { counting, groups: groups.collect() })
     }
 
     /// Records `steps` steps into one compute pass.
@@ -89,6 +100,7 @@ impl Program {
     ) {
         let mut pass = encoder
             .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        self.counting.iter().for_each(|counting| counting.record(&mut pass));
         let mut left = steps;
         for (steps, stride) in &self.groups {
             while left >= *steps {

@@ -12,6 +12,7 @@ mod run;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use blocking::blocking;
 pub(crate) use bound::{Buffers, Program, bind, find, make_buffers, prepare, record};
+pub(crate) use pipeline::Count;
 pub use pipeline::Prepared;
 pub(crate) use range::{BufferRange, check_usage};
 

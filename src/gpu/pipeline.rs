@@ -1,7 +1,8 @@
 //! Kernels compiled for a device, and dispatches bound to buffers.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, lock};
+use crate::gpu::{BufferRange, Gpu, lock};
+use crate::kernels::step::count_rows::{self, CountRows};
 use crate::kernels::{Access, Dispatch, Variant};
 use crate::numeric::{narrow, wide};
 use crate::training::Hyper;
@@ -163,81 +164,115 @@ impl Gpu {
         buffers: &[wgpu::BufferBinding<'_>],
     ) -> Result<Prepared> {
         let bindings = buffers.iter().cloned().map(wgpu::BindingResource::Buffer).collect();
-        let mut prepared = self.prepare_all(&[(dispatch, bindings)])?;
+        let mut prepared = self.prepare_all(&[(dispatch, bindings)], None)?;
         self.check_present()?;
         prepared.pop().ok_or(Error::DeviceLost)
     }
 
-    /// [`Gpu::prepare`] for several dispatches, whose parameters share one buffer.
+    /// [`Gpu::prepare`] for several dispatches, whose parameters share one buffer. With a count of
+    /// rows, one more dispatch comes first, which bounds the rows of the others.
     pub(crate) fn prepare_all(
         &self,
         dispatches: &[(&Dispatch, Vec<wgpu::BindingResource<'_>>)],
+        count: Option<&Count>,
     ) -> Result<Vec<Prepared>> {
         let step = u64::from(self.capabilities.limits.min_uniform_buffer_offset_alignment).max(16);
         let slot = |d: &Dispatch| wide(d.parameters.len()).next_multiple_of(step);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut table) = (Vec::new(), Vec::new());
         for (dispatch, _) in dispatches {
-            let end = wide(bytes.len()) + slot(dispatch);
+            let begin = wide(bytes.len());
+            for word in &dispatch.counted {
+                table.extend(count_rows::row(*word, begin, &dispatch.parameters)?);
+            }
+            let end = begin + slot(dispatch);
             bytes.extend_from_slice(&dispatch.parameters);
             bytes.resize(narrow(end), 0);
         }
-        let uniform = self.uniform("parameters of dispatches", &bytes)?;
+        let label = "parameters of dispatches";
+        let (uniform, counting) = match count {
+            None => (self.uniform(label, &bytes)?, None),
+            Some(count) => {
+                let uniform = self.buffer_with(label, &bytes)?;
+                let counting = self.counting(count, &table, &uniform)?;
+                (uniform, Some(counting))
+            }
+        };
         let mut offset = 0;
-        dispatches
-            .iter()
-            .map(|(dispatch, buffers)| {
-                let kernel = dispatch.kernel();
-                if buffers.len() + 1 != kernel.slots.len() {
+        let prepared = dispatches.iter().map(|(dispatch, buffers)| {
+            let kernel = dispatch.kernel();
+            if buffers.len() + 1 != kernel.slots.len() {
+                return Err(Error::argument(
+                    format!("the number of buffers of {}", kernel.name),
+                    buffers.len(),
+                    (kernel.slots.len() - 1).to_string(),
+                ));
+            }
+            for (i, slot) in kernel.slots[1..].iter().enumerate() {
+                let buffer = |j: usize| match &buffers[j] {
+                    wgpu::BindingResource::Buffer(binding) => Some(binding.buffer),
+                    _ => None,
+                };
+                let twice = (0..buffers.len())
+                    .any(|j| i != j && buffer(i).is_some() && buffer(j) == buffer(i));
+                if slot.access == Access::ReadWrite && twice {
                     return Err(Error::argument(
-                        format!("the number of buffers of {}", kernel.name),
-                        buffers.len(),
-                        (kernel.slots.len() - 1).to_string(),
+                        format!("the buffer `{}` of {}", slot.name, kernel.name),
+                        "bound twice",
+                        "a buffer that is written is bound once",
                     ));
                 }
-                for (i, slot) in kernel.slots[1..].iter().enumerate() {
-                    let buffer = |j: usize| match &buffers[j] {
-                        wgpu::BindingResource::Buffer(binding) => Some(binding.buffer),
-                        _ => None,
-                    };
-                    let twice = (0..buffers.len())
-                        .any(|j| i != j && buffer(i).is_some() && buffer(j) == buffer(i));
-                    if slot.access == Access::ReadWrite && twice {
-                        return Err(Error::argument(
-                            format!("the buffer `{}` of {}", slot.name, kernel.name),
-                            "bound twice",
-                            "a buffer that is written is bound once",
-                        ));
-                    }
-                }
-                let pipeline = self.pipeline(dispatch)?;
-                let parameters = wgpu::BufferBinding {
-                    buffer: &uniform,
-                    offset,
-                    size: NonZero::new(wide(dispatch.parameters.len())),
-                };
-                offset += slot(dispatch);
-                let mut entries = vec![wgpu::BindGroupEntry {
-                    binding: 0,
-                    resource: wgpu::BindingResource::Buffer(parameters),
-                }];
-                for (buffer, binding) in buffers.iter().zip(1..) {
-                    entries.push(wgpu::BindGroupEntry { binding, resource: buffer.clone() });
-                }
-                let group = self.guarded(kernel.name, || {
-                    self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                        label: Some(kernel.name),
-                        layout: &pipeline.layout,
-                        entries: &entries,
-                    })
-                })?;
-                Ok(Prepared {
-                    pipeline: pipeline.pipeline,
-                    group,
-                    grid: dispatch.grid(&self.capabilities.limits)?,
+            }
+            let pipeline = self.pipeline(dispatch)?;
+            let parameters = wgpu::BufferBinding {
+                buffer: &uniform,
+                offset,
+                size: NonZero::new(wide(dispatch.parameters.len())),
+            };
+            offset += slot(dispatch);
+            let mut entries = vec![wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(parameters),
+            }];
+            for (buffer, binding) in buffers.iter().zip(1..) {
+                entries.push(wgpu::BindGroupEntry { binding, resource: buffer.clone() });
+            }
+            let group = self.guarded(kernel.name, || {
+                self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(kernel.name),
+                    layout: &pipeline.layout,
+                    entries: &entries,
                 })
+            })?;
+            Ok(Prepared {
+                pipeline: pipeline.pipeline,
+                group,
+                grid: dispatch.grid(&self.capabilities.limits)?,
             })
-            .collect()
+        });
+        counting.into_iter().map(Ok).chain(prepared).collect()
     }
+
+    /// The dispatch that bounds the rows of those whose parameters are in `words`.
+    fn counting(&self, count: &Count, table: &[u32], words: &wgpu::Buffer) -> Result<Prepared> {
+        let dispatch = CountRows { words: table.len() / 6, most: count.most }.dispatch()?;
+        let table = self.buffer_with("words that depend on rows", bytemuck::cast_slice(table))?;
+        let bindings = [
+            count.range.binding(),
+            table.as_entire_buffer_binding(),
+            words.as_entire_buffer_binding(),
+        ];
+        let bindings = bindings.into_iter().map(wgpu::BindingResource::Buffer).collect();
+        let prepared = self.prepare_all(&[(&dispatch, bindings)], None)?;
+        prepared.into_iter().next().ok_or_else(|| Error::Internal("no dispatch".into()))
+    }
+}
+
+/// A number of rows, a `u32` in a buffer of the application's.
+#[derive(Debug, Clone)]
+pub(crate) struct Count {
+    pub range: BufferRange,
+    /// The largest number of rows.
+    pub most: usize,
 }
 
 /// Checks that the device's limits allow a dispatch's kernel.

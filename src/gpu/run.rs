@@ -40,7 +40,7 @@ impl Gpu {
             .iter()
             .map(|d| (d, buffers.iter().map(wgpu::Buffer::as_entire_binding).collect()))
             .collect();
-        let prepared = self.prepare_all(&bound)?;
+        let prepared = self.prepare_all(&bound, None)?;
         self.submit(|encoder| {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             prepared.iter().for_each(|p| p.record(&mut pass));

@@ -33,7 +33,32 @@ pub struct Dispatch {
     pub(crate) parameters: Vec<u8>,
     pub(crate) groups: u64,
     pub(crate) work: Work,
+    pub(crate) counted: Vec<Counted>,
     iterations: u64,
+}
+
+/// A word of a dispatch's parameters that depends on the number of rows, where a buffer on the GPU
+/// holds that number. [`count_rows`](crate::kernels::step::count_rows) writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// A bound: `each` for every row from row `first` on, and at most what it is without a count.
+    Rows {
+        /// The offset of the word, in bytes.
+        at: usize,
+        first: usize,
+        each: usize,
+    },
+    /// The number of blocks of `rows` rows.
+    Blocks {
+        /// The offset of the word, in bytes.
+        at: usize,
+        rows: usize,
+    },
+    /// The weight of a row in a mean: divided by the share of the rows that there are.
+    Weight {
+        /// The offset of the word, in bytes.
+        at: usize,
+    },
 }
 
 /// The cost of a dispatch by its formula.
@@ -71,8 +96,15 @@ impl Dispatch {
             parameters: bytemuck::bytes_of(parameters).to_vec(),
             groups,
             work: Work::default(),
+            counted: Vec::new(),
             iterations,
         }
+    }
+
+    /// Adds a word that depends on the number of rows.
+    pub(crate) fn counting(mut self, word: Counted) -> Self {
+        self.counted.push(word);
+        self
     }
 
     /// A dispatch with one invocation for each of `elements`.

@@ -9,6 +9,7 @@
 //! The result is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
 use crate::error::{Error, Result};
+use crate::kernels::dispatch::Counted;
 use crate::kernels::step::reduce::MAX_SPLITS;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant,
@@ -18,6 +19,7 @@ use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::Loss;
 use crate::wgsl::{Writer, shader_struct};
+use std::mem::offset_of;
 
 /// `shaders/fused.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -56,6 +58,8 @@ shader_struct! {
         first_group: u32,
         /// The weight of a row in the mean.
         scale: f32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -65,6 +69,18 @@ pub const MAX_WIDTH: usize = 128;
 /// The number of workgroups of a step where there are enough rows: several for each core of a large
 /// GPU.
 const GROUPS: usize = 512;
+
+/// What a dispatch does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Forward, loss and backward.
+    Step,
+    /// Forward: the outputs go to the slot `partial_gradient`, `[models, rows, outputs]`, and `saved`
+    /// keeps what [`Part::Backward`] needs. The slots `targets` and `partial_loss` are not used.
+    Forward,
+    /// The loss and backward, from what [`Part::Forward`] has kept. The slot `inputs` is not used.
+    Backward,
+}
 
 /// Describes the gradient of one step.
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +93,23 @@ pub struct Shape<'a> {
     pub models: usize,
     /// The number of data sets: 1, or one for each model.
     pub sets: usize,
+    /// Whether each model has its own targets.
+    pub own_targets: bool,
     /// Rows of the batch.
     pub batch: usize,
+    /// What a dispatch does.
+    pub part: Part,
+    /// Whether `saved` holds the gradient of the first layer's inputs at the end. It does so where
+    /// an encoding has tables, which learn from it.
+    pub input_delta: bool,
 }
 
 impl Shape<'_> {
+    /// Whether `saved` holds the gradient of the first layer's inputs at the end.
+    fn keeps_input_delta(&self) -> bool {
+        self.input_delta || self.mlp.encoding_parameters() > 0
+    }
+
     /// Whether each model has its own first-layer inputs: its own data, or the output of its own
     /// tables.
     fn own_inputs(&self) -> bool {
@@ -136,14 +164,16 @@ impl SavedLayout {
         let last = mlp.layers.len().saturating_sub(1);
         for (l, layer) in mlp.layers.iter().enumerate() {
             let level = if l < last { place(layer.units) } else { 0 };
-            let keeps = l < last && layer.activation.saves() == Saved::Input;
+            let keeps = if l < last {
+                layer.activation.saves() == Saved::Input
+            } else {
+                shape.part != Part::Step
+            };
             kept.push(if keeps { place(layer.units) } else { level });
             levels.push(level);
             deltas.push(place(layer.units));
         }
-        // The gradient of the encoded inputs, from which the encoding's tables learn.
-        let encoded = if mlp.encoding_parameters() > 0 { mlp.layer_inputs(0) } else { 0 };
-        let input_delta = place(encoded);
+        let input_delta = place(if shape.keeps_input_delta() { mlp.layer_inputs(0) } else { 0 });
         Self { levels, kept, deltas, input_delta, end }
     }
 }
@@ -153,6 +183,14 @@ impl SavedLayout {
 pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
     let width = shape.mlp.layer_inputs(0);
     let begin = SavedLayout::new(shape).input_delta;
+    let begin = shape.all_rows().saturating_mul(begin).saturating_mul(4);
+    [begin, width.checked_next_multiple_of(4).unwrap_or(usize::MAX)]
+}
+
+/// The range of the first layer's delta in the buffer `saved`, as [`input_delta`] returns it.
+pub fn first_delta(shape: Shape<'_>) -> [usize; 2] {
+    let width = shape.mlp.layers.first().map_or(0, |layer| layer.units);
+    let begin = SavedLayout::new(shape).deltas.first().copied().unwrap_or(0);
     let begin = shape.all_rows().saturating_mul(begin).saturating_mul(4);
     [begin, width.checked_next_multiple_of(4).unwrap_or(usize::MAX)]
 }
@@ -291,7 +329,7 @@ fn multiply_adds(rows: usize, parameters: usize) -> u64 {
 /// # Errors
 /// A size does not fit in the shader's `u32`.
 pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatch>> {
-    let Shape { mlp, loss, models, sets, batch } = shape;
+    let Shape { mlp, loss, models, own_targets, batch, .. } = shape;
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
     let groups = wide(models) * wide(launch.splits);
     let p = shape.of_layers();
@@ -309,12 +347,13 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
             models: n(models)?,
             rows: n(batch)?,
             own_inputs: u32::from(shape.own_inputs()),
-            own_targets: u32::from(sets > 1),
+            own_targets: u32::from(own_targets),
             chunk: n(launch.chunk)?,
             splits: n(launch.splits)?,
             split_stride: n(stride(models * p, true))?,
             first_group: to_u32("the workgroups of a fused step", first)?,
             scale: to_f32(loss.scale(batch, mlp.outputs())),
+            count: n(batch)?,
         };
         // Every workgroup reads all parameters. Rows and saved values are read once and written
         // once.
@@ -326,11 +365,16 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
             workgroup: Some(n(launch.workgroup())?),
             ..Variant::default()
         };
-        result.push(Dispatch::new(&KERNEL, &parameters, now, iterations).with(variant).costing(
-            now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs()) + kept),
-            rows * kept + now * wide(p + 1),
-            2 * now * multiply_adds,
-        ));
+        let dispatch = Dispatch::new(&KERNEL, &parameters, now, iterations)
+            .with(variant)
+            .costing(
+                now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs()) + kept),
+                rows * kept + now * wide(p + 1),
+                2 * now * multiply_adds,
+            )
+            .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each: 1 })
+            .counting(Counted::Weight { at: offset_of!(Parameters, scale) });
+        result.push(dispatch);
         first += now;
     }
     Ok(result)
@@ -357,6 +401,9 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     }
     let layout = SavedLayout::new(shape);
     w.line(format_args!("const INPUT_DELTA: u32 = {}u;", layout.input_delta));
+    w.flag("FORWARD", shape.part != Part::Backward);
+    w.flag("BACKWARD", shape.part != Part::Forward);
+    w.flag("KEEPS_INPUT_DELTA", shape.keeps_input_delta());
     let layers: Vec<_> = mlp
         .ranges()
         .iter()

@@ -44,7 +44,7 @@ macro_rules! kernel {
 
 mod capabilities;
 mod definition;
-mod dispatch;
+pub(crate) mod dispatch;
 #[doc(hidden)]
 pub mod encoding;
 #[doc(hidden)]
@@ -83,7 +83,9 @@ pub const ALL: &[&Kernel] = &[
     &measure::saturation::KERNEL,
     &measure::texture::KERNEL,
     &resident::KERNEL,
+    &step::activate::KERNEL,
     &step::advance::KERNEL,
+    &step::count_rows::KERNEL,
     &step::ema::KERNEL,
     &step::gather::KERNEL,
     &step::loss::KERNEL,

@@ -30,6 +30,8 @@ pub enum Buffer {
     Status,
     /// The gradient, `[models, P]`.
     Gradient,
+    /// The gradient that backward passes have added up since the last update, `[models, P]`.
+    AccumulatedGradient,
     /// Partial sums of the gradient where there are several: `[splits, models, P]` without the
     /// encoding's tables, each split padded to a multiple of four elements.
     PartialGradient,
@@ -51,6 +53,8 @@ pub enum Buffer {
     /// A layer's activations, `[models, batch, units]`, followed by the pre-activations where the
     /// backward pass needs them. In training the last layer has the pre-activations alone.
     Activation(usize),
+    /// The outputs of a forward pass, `[models, batch, outputs]`.
+    Outputs,
     /// The gradient of a layer's pre-activations, `[models, batch, units]`. Two buffers alternate.
     Delta(usize),
     /// The values that a fused step saves between its phases: inputs, activations and deltas of all

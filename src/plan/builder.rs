@@ -27,10 +27,34 @@ pub(super) struct Builder<'a> {
     pub written: Option<Slice>,
     /// Whether a model whose loss or gradient is not finite is marked as diverged.
     pub marks: bool,
+    /// Whether each model has its own targets.
+    pub own_targets: bool,
+    /// Whether a count on the GPU may leave fewer rows.
+    pub counted: bool,
+    /// The buffer that receives the gradient.
+    pub gradient: Gradient,
     buffers: Vec<(Buffer, u64)>,
     /// The index of each buffer.
     index: HashMap<Buffer, usize>,
     nodes: Vec<Node>,
+}
+
+/// What becomes of a gradient.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Gradient {
+    /// It replaces what is in [`Buffer::Gradient`].
+    Replaces,
+    /// It is added to [`Buffer::AccumulatedGradient`].
+    Adds,
+}
+
+impl Gradient {
+    pub const fn buffer(self) -> Buffer {
+        match self {
+            Self::Replaces => Buffer::Gradient,
+            Self::Adds => Buffer::AccumulatedGradient,
+        }
+    }
 }
 
 /// Some of the rows of a buffer.
@@ -67,6 +91,9 @@ impl<'a> Builder<'a> {
             read_from: 0,
             written: None,
             marks: true,
+            own_targets: sets > 1,
+            counted: false,
+            gradient: Gradient::Replaces,
             buffers: Vec::new(),
             index: HashMap::new(),
             nodes: Vec::new(),
@@ -105,6 +132,11 @@ impl<'a> Builder<'a> {
 
     pub fn push(&mut self, dispatch: Dispatch, buffers: &[Buffer]) {
         self.nodes.push(Node { dispatch, buffers: buffers.to_vec() });
+    }
+
+    /// The number of dispatches so far.
+    pub const fn pushed(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Leaves out the buffers that no dispatch binds.

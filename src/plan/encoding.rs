@@ -1,18 +1,20 @@
 //! The stages of an encoding: the first layer's inputs, and the gradients of tables and inputs.
 
 use super::Buffer;
-use super::builder::Builder;
+use super::builder::{Builder, Gradient};
 use crate::error::Result;
+use crate::kernels::dispatch::Counted;
 use crate::kernels::encoding::dequantize::Dequantize;
 use crate::kernels::encoding::encode_grid::EncodeGrid;
 use crate::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
 use crate::kernels::encoding::encode_pointwise::EncodePointwise;
 use crate::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
-use crate::kernels::encoding::max_abs::MaxAbs;
+use crate::kernels::encoding::max_abs::{self, MaxAbs};
 use crate::kernels::encoding::scatter::{Precision, Scatter};
 use crate::kernels::encoding::{EncodedPart, EncodedRows};
 use crate::network::Encoding;
 use crate::network::encoding::{EncodingRange, encoding_ranges};
+use std::mem::offset_of;
 
 /// The range of some rows in a buffer.
 #[derive(Clone, Copy)]
@@ -44,6 +46,7 @@ impl Builder<'_> {
             first_row: self.read_from,
             inputs: self.mlp.inputs,
             width: self.mlp.layer_inputs(0),
+            first: 0,
         };
         EncodedPart { range, rows }
     }
@@ -67,7 +70,7 @@ impl Builder<'_> {
 
     /// The gradient of every grid's tables, from the gradient `delta` of the first layer's inputs.
     pub fn table_gradients(&mut self, x: Buffer, delta: Rows) -> Result<()> {
-        use Buffer::{Gradient, MaxAbs as Found, Status, TableSums};
+        use Buffer::{MaxAbs as Found, Status, TableSums};
         let (models, rows, parameters) = (self.models, self.batch, self.parameters);
         for range in encoding_ranges(self.mlp) {
             let EncodingRange { inputs, outputs, tables, .. } = range.clone();
@@ -80,7 +83,9 @@ impl Builder<'_> {
             self.buffer(Found(1), &[models])?;
             self.buffer(TableSums, &[models, tables.len(), 2])?;
             let max_abs = MaxAbs { models, rows, width: delta.width, first, columns, groups };
-            self.push(max_abs.dispatch()?, &[delta.buffer, Found(0)]);
+            let count =
+                Counted::Rows { at: offset_of!(max_abs::Parameters, count), first: 0, each: 1 };
+            self.push(max_abs.dispatch()?.counting(count), &[delta.buffer, Found(0)]);
             self.push(MaxAbs::joining(models, groups).dispatch()?, &[Found(0), Found(1)]);
             let mut part = self.part(range, models);
             part.rows.width = delta.width;
@@ -93,26 +98,29 @@ impl Builder<'_> {
                 parameters,
                 precision: Precision::of(rows, inputs.len())?,
                 marks: self.marks,
+                adds: self.gradient == Gradient::Adds,
             };
             let dispatch = dequantize.dispatch(self.capabilities)?;
-            self.push(dispatch, &[Found(1), TableSums, Gradient, Status]);
+            self.push(dispatch, &[Found(1), TableSums, self.gradient.buffer(), Status]);
         }
         Ok(())
     }
 
-    /// The gradient of the inputs, from the gradient of the encoded inputs.
-    pub fn encoding_gradient(&mut self, x: Buffer) -> Result<()> {
-        use Buffer::{EncodedGradient, InputGradient, Parameters};
+    /// The gradient of the inputs, from the gradient `delta` of the encoded inputs.
+    pub fn encoding_gradient(&mut self, x: Buffer, delta: Rows) -> Result<()> {
+        use Buffer::{InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
         let parameters = self.parameters;
         for range in encoding_ranges(self.mlp) {
-            let part = self.part(range, self.models);
+            let mut part = self.part(range, self.models);
+            part.rows.width = delta.width;
+            part.rows.first = delta.first;
             if let Encoding::Grid(_) = part.range.encoding {
                 let dispatch = EncodeGridGradient(EncodeGrid { part, parameters }).dispatch()?;
-                self.push(dispatch, &[x, Parameters, EncodedGradient, InputGradient]);
+                self.push(dispatch, &[x, Parameters, delta.buffer, InputGradient]);
             } else {
                 let dispatch = EncodePointwiseGradient(part).dispatch()?;
-                self.push(dispatch, &[x, EncodedGradient, InputGradient]);
+                self.push(dispatch, &[x, delta.buffer, InputGradient]);
             }
         }
         Ok(())

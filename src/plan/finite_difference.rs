@@ -54,6 +54,7 @@ impl FiniteDifferencePlan {
             tables: 0,
             padded: true,
             marks: true,
+            adds: false,
         };
         use Buffer::{Losses, PartialLoss, Status, Unused};
         b.push(

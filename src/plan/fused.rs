@@ -1,41 +1,90 @@
 //! The gradient of a step by the fused kernel.
 
 use super::Buffer;
-use super::builder::Builder;
+use super::builder::{Builder, n};
 use super::encoding::Rows;
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::kernels::step::reduce::Reduce;
-use crate::kernels::{fused, stride};
+use crate::kernels::matmul::{Epilogue, Parameters};
+use crate::kernels::{fused, matmul, stride};
 
 impl Builder<'_> {
     /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss. This takes two
     /// dispatches, whatever the depth, besides those of an encoding.
     pub fn fused_gradient(&mut self, sizes: &Sizes) -> Result<()> {
-        use Buffer::{Parameters, PartialGradient, PartialLoss, Saved};
         let [x, t] = sizes.batch_buffers();
-        let (shape, launch) = (sizes.fused(), sizes.fused_launch()?);
-        let tables = self.tables;
-        let (p, splits) = (self.parameters - tables, launch.splits);
+        self.encode(x)?;
+        self.fused_backward(sizes.fused(), x, t)
+    }
+
+    /// The forward pass by itself, which keeps what [`Builder::fused_backward`] needs.
+    pub fn fused_forward(&mut self, shape: fused::Shape<'_>, x: Buffer) -> Result<()> {
+        use Buffer::{Outputs, Parameters, Saved, Unused};
+        let launch = fused::LaunchConfig::new(shape, self.capabilities)?;
+        self.buffer(Saved, &[launch.saved])?;
+        self.buffer(Outputs, &[self.models, self.batch, self.mlp.outputs()])?;
+        self.bytes(Unused(0), 4);
+        self.encode(x)?;
+        let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
+        for dispatch in fused::dispatches(shape, &launch)? {
+            self.push(dispatch, &[read, read, Parameters, Saved, Outputs, Unused(0)]);
+        }
+        Ok(())
+    }
+
+    /// The gradient: of a step, or of what [`Builder::fused_forward`] has kept.
+    pub fn fused_backward(&mut self, shape: fused::Shape<'_>, x: Buffer, t: Buffer) -> Result<()> {
+        use Buffer::{Parameters, PartialGradient, PartialLoss, Saved};
+        let shape = fused::Shape { own_targets: self.own_targets, ..shape };
+        let launch = fused::LaunchConfig::new(shape, self.capabilities)?;
+        let (p, splits) = (self.parameters - self.tables, launch.splits);
         self.buffer(Saved, &[launch.saved])?;
         self.buffer(PartialGradient, &[splits, stride(self.models * p, true)])?;
         self.buffer(PartialLoss, &[self.models, splits])?;
-        self.encode(x)?;
         let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
         for dispatch in fused::dispatches(shape, &launch)? {
             self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss]);
         }
         let [first, width] = fused::input_delta(shape);
         self.table_gradients(x, Rows { buffer: Saved, first, width })?;
-        let reduce = Reduce {
-            parameters: p,
-            models: self.models,
-            splits,
-            loss_groups: splits,
-            tables,
-            padded: true,
-            marks: self.marks,
+        self.reduce(splits, splits, PartialGradient)
+    }
+
+    /// The gradient of the inputs `x`, after [`Builder::fused_backward`]. Without an encoding it is a
+    /// product of the first layer's delta, which the kernel has kept; with one, the kernel has kept
+    /// the gradient of the encoded inputs.
+    pub fn fused_input_gradient(&mut self, shape: fused::Shape<'_>, x: Buffer) -> Result<()> {
+        use Buffer::{InputGradient, Saved};
+        if !self.mlp.encoding.is_empty() {
+            let [first, width] = fused::input_delta(shape);
+            return self.encoding_gradient(x, Rows { buffer: Saved, first, width });
+        }
+        let range = self.ranges[0].clone();
+        let [units, inputs] = range.shape;
+        let [first, width] = fused::first_delta(shape);
+        self.buffer(InputGradient, &[self.models, self.batch, inputs])?;
+        let parameters = Parameters {
+            rows: n(self.batch)?,
+            columns: n(inputs)?,
+            models: n(self.models)?,
+            a_offset: n(first)?,
+            a_model: n(self.batch.saturating_mul(width))?,
+            a_row: n(width)?,
+            a_inner: 1,
+            b_offset: n(range.weight.start)?,
+            b_model: n(self.parameters)?,
+            b_inner: n(inputs)?,
+            b_column: 1,
+            c_model: n(self.batch.saturating_mul(inputs))?,
+            c_row: n(inputs)?,
+            ..Parameters::default()
         };
-        self.reduce(reduce, PartialGradient)
+        let weights = Buffer::Parameters;
+        for dispatch in
+            matmul::dispatches_of_rows(parameters, units, 0, Epilogue::Sum, self.capabilities)?
+        {
+            self.push(dispatch, &[Saved, weights, weights, InputGradient]);
+        }
+        Ok(())
     }
 }

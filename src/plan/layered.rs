@@ -1,13 +1,13 @@
 //! The gradient layer by layer. Each layer is one matrix product with its epilogue.
 
 use super::Buffer;
-use super::builder::{Builder, Slice, n};
+use super::builder::{Builder, Gradient, Slice, n};
 use super::encoding::Rows;
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::kernels::matmul::{Epilogue, Parameters};
 use crate::kernels::step::loss::LossGradient;
-use crate::kernels::step::reduce::{MAX_SPLITS, Reduce};
+use crate::kernels::step::reduce::MAX_SPLITS;
 use crate::kernels::{PARTIAL_BYTES, matmul, stride, volume};
 use crate::network::{Activation, Saved};
 use crate::numeric::{narrow, wide};
@@ -28,44 +28,41 @@ impl Builder<'_> {
     /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss.
     pub fn layered_gradient(&mut self, sizes: &Sizes) -> Result<()> {
         let [x, t] = sizes.batch_buffers();
+        self.forward(x, Purpose::Training)?;
+        self.layered_backward(sizes.training.loss, x, t)
+    }
+
+    /// The loss and the backward pass, from what [`Builder::forward`] has saved for a training.
+    pub fn layered_backward(&mut self, loss: Loss, x: Buffer, t: Buffer) -> Result<()> {
         let tables = self.tables;
         let of_layers = self.parameters - tables;
         let splits = self.splits();
-        // An unsplit gradient needs no second buffer and no sum.
-        let partial = if splits > 1 { Buffer::PartialGradient } else { Buffer::Unused(0) };
+        // An unsplit gradient needs no second buffer and no sum, unless it is added to another.
+        let in_parts = splits > 1 || self.gradient == Gradient::Adds;
+        let partial = if in_parts { Buffer::PartialGradient } else { Buffer::Unused(0) };
         let elements =
-            if splits > 1 { stride(of_layers.saturating_mul(self.models), true) } else { 1 };
+            if in_parts { stride(of_layers.saturating_mul(self.models), true) } else { 1 };
         self.buffer(partial, &[splits, elements])?;
-        self.forward(x, Purpose::Training)?;
-        let loss_groups = self.loss(sizes.training.loss, t)?;
+        let loss_groups = self.loss(loss, t)?;
         for layer in (0..self.ranges.len()).rev() {
-            self.weight_gradient(layer, x, splits)?;
+            self.weight_gradient(layer, x, splits, in_parts)?;
             if layer > 0 || tables > 0 {
                 self.layer_gradient(layer)?;
             }
         }
         let width = self.mlp.layer_inputs(0);
         self.table_gradients(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })?;
-        let reduce = Reduce {
-            parameters: of_layers,
-            models: self.models,
-            splits: if splits > 1 { splits } else { 0 },
-            loss_groups,
-            tables,
-            padded: true,
-            marks: self.marks,
-        };
-        self.reduce(reduce, partial)
+        self.reduce(if in_parts { splits } else { 0 }, loss_groups, partial)
     }
 
-    /// The gradient of the inputs. It uses the buffers that [`Builder::layered_gradient`] has
+    /// The gradient of the inputs `x`. It uses the buffers that [`Builder::layered_backward`] has
     /// written.
-    pub fn input_gradient(&mut self, sizes: &Sizes) -> Result<()> {
+    pub fn input_gradient(&mut self, x: Buffer) -> Result<()> {
         if self.tables == 0 {
             self.layer_gradient(0)?;
         }
-        let [x, _] = sizes.batch_buffers();
-        self.encoding_gradient(x)
+        let width = self.mlp.layer_inputs(0);
+        self.encoding_gradient(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })
     }
 
     pub fn forward(&mut self, x: Buffer, purpose: Purpose) -> Result<()> {
@@ -109,7 +106,14 @@ impl Builder<'_> {
             };
             let epilogue = Epilogue::Activation(activation, save);
             let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
-            for dispatch in matmul::dispatches(parameters, inputs, epilogue, self.capabilities)? {
+            let dispatches = matmul::dispatches_of_rows(
+                parameters,
+                inputs,
+                self.read_from,
+                epilogue,
+                self.capabilities,
+            )?;
+            for dispatch in dispatches {
                 let output = Buffer::Activation(index);
                 self.push(dispatch, &[self.input(index, x), weight, bias, output]);
             }
@@ -125,7 +129,7 @@ impl Builder<'_> {
             loss,
             activation: self.mlp.last_activation(),
             models: self.models,
-            own_targets: self.sets > 1,
+            own_targets: self.own_targets,
             batch: self.batch,
             outputs,
         };
@@ -181,12 +185,18 @@ impl Builder<'_> {
     }
 
     /// dW = Δᵀ X and db = Δᵀ 1 in one product: X has an additional column of ones.
-    fn weight_gradient(&mut self, layer: usize, x: Buffer, splits: usize) -> Result<()> {
+    fn weight_gradient(
+        &mut self,
+        layer: usize,
+        x: Buffer,
+        splits: usize,
+        in_parts: bool,
+    ) -> Result<()> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
         // The partial sums leave the tables out.
         let of_layers = self.parameters - self.tables;
-        let (start, p) = if splits > 1 { (self.tables, of_layers) } else { (0, self.parameters) };
+        let (start, p) = if in_parts { (self.tables, of_layers) } else { (0, self.parameters) };
         let parameters = Parameters {
             rows: n(units)?,
             columns: n(inputs.saturating_add(1))?,
@@ -208,10 +218,10 @@ impl Builder<'_> {
             ..Parameters::default()
         };
         let b = self.input(layer, x);
-        for dispatch in
-            matmul::dispatches(parameters, self.batch, Epilogue::Sum, self.capabilities)?
-        {
-            let c = if splits > 1 { Buffer::PartialGradient } else { Buffer::Gradient };
+        let dispatches =
+            matmul::dispatches_over_rows(parameters, self.batch, self.counted, self.capabilities)?;
+        for dispatch in dispatches {
+            let c = if in_parts { Buffer::PartialGradient } else { Buffer::Gradient };
             self.push(dispatch, &[self.delta(layer), b, b, c]);
         }
         Ok(())
@@ -251,7 +261,9 @@ impl Builder<'_> {
             parameters.extra_column = 1;
             (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
         };
-        for dispatch in matmul::dispatches(parameters, units, epilogue, self.capabilities)? {
+        let dispatches =
+            matmul::dispatches_of_rows(parameters, units, 0, epilogue, self.capabilities)?;
+        for dispatch in dispatches {
             self.push(dispatch, &[self.delta(layer), Buffer::Parameters, extra, c]);
         }
         Ok(())

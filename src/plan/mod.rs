@@ -29,6 +29,7 @@ mod encoding;
 mod finite_difference;
 mod fused;
 mod layered;
+mod passes;
 mod prediction;
 mod resident;
 mod sizes;
@@ -36,6 +37,7 @@ mod step;
 
 pub use buffer::Buffer;
 pub(crate) use finite_difference::FiniteDifferencePlan;
+pub(crate) use passes::{PassPlan, PassShape};
 pub(crate) use prediction::Prediction;
 
 use crate::error::Result;
@@ -77,6 +79,8 @@ pub struct Plan {
     strategy: Strategy,
     groups: Vec<StepGroup>,
     buffers: Vec<(Buffer, u64)>,
+    /// Whether the training has data of its own.
+    data: bool,
 }
 
 /// Some dispatches and the buffers that they need.
@@ -143,7 +147,7 @@ impl Plan {
             .into_iter()
             .map(|steps| StepGroup { steps, nodes: nodes.by_ref().take(each).collect() })
             .collect();
-        Ok(Self { sizes, strategy, groups, buffers })
+        Ok(Self { sizes, strategy, groups, buffers, data: true })
     }
 
     /// The strategy: the requested one, or the one that the plan has chosen.
@@ -169,6 +173,11 @@ impl Plan {
     /// The number of rows of a step.
     pub const fn batch(&self) -> usize {
         self.sizes.batch
+    }
+
+    /// Whether the training has data of its own.
+    pub(crate) const fn has_data(&self) -> bool {
+        self.data
     }
 
     /// The number of data sets, and of rows of each.
@@ -216,7 +225,7 @@ impl Plan {
     pub(crate) fn input_gradient(&self) -> Result<Stages> {
         self.stages(|b| {
             b.layered_gradient(&self.sizes)?;
-            b.input_gradient(&self.sizes)
+            b.input_gradient(self.sizes.batch_buffers()[0])
         })
     }
 
@@ -246,9 +255,10 @@ impl Plan {
         let Sizes { mlp, training, batch, .. } = &self.sizes;
         let models = training.models;
         format!(
-            "{mlp}; {} parameters{}, {batch} rows a step, {}, {}; {}",
+            "{mlp}; {} parameters{}, {}, {}, {}; {}",
             models.saturating_mul(mlp.parameters()),
             if models == 1 { String::new() } else { format!(" of {models} models") },
+            if self.data { format!("{batch} rows a step") } else { "rows of its passes".into() },
             training.loss.name(),
             training.optimizer.name(),
             self.strategy.name(),

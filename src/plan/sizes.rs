@@ -123,7 +123,10 @@ impl Sizes {
             loss: self.training.loss,
             models: self.training.models,
             sets: self.data.sets,
+            own_targets: self.data.sets > 1,
             batch: self.batch,
+            part: fused::Part::Step,
+            input_delta: false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! sums, the update, the moving average.
 
 use super::Buffer;
-use super::builder::Builder;
+use super::builder::{Builder, Gradient};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::kernels::step::Status;
@@ -53,21 +53,57 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Sums the partial results of a step.
-    pub fn reduce(&mut self, reduce: Reduce, partial: Buffer) -> Result<()> {
-        use Buffer::{Gradient, Losses, PartialLoss, Status};
-        self.buffer(Gradient, &[self.models, self.parameters])?;
+    /// Sums the partial results of a step: `splits` parts of the layers' gradient, or 0 where it is
+    /// complete, and `loss_groups` parts of each model's loss.
+    pub fn reduce(&mut self, splits: usize, loss_groups: usize, partial: Buffer) -> Result<()> {
+        use Buffer::{Losses, PartialLoss, Status};
+        let gradient = self.gradient.buffer();
+        self.buffer(gradient, &[self.models, self.parameters])?;
+        let reduce = Reduce {
+            parameters: self.parameters - self.tables,
+            models: self.models,
+            splits,
+            loss_groups,
+            tables: self.tables,
+            padded: true,
+            marks: self.marks,
+            adds: self.gradient == Gradient::Adds,
+        };
         let dispatch = reduce.dispatch(self.capabilities)?;
-        self.push(dispatch, &[partial, PartialLoss, Gradient, Losses, Status]);
+        self.push(dispatch, &[partial, PartialLoss, gradient, Losses, Status]);
         Ok(())
+    }
+
+    /// An update from the gradient that backward passes have added up: the check that it is finite,
+    /// the update, the step counter.
+    pub fn accumulated_update(&mut self, sizes: &Sizes) -> Result<()> {
+        use Buffer::{AccumulatedGradient, Losses, Status, Unused};
+        self.gradient = Gradient::Adds;
+        self.buffer(AccumulatedGradient, &[self.models, self.parameters])?;
+        for i in 0..2 {
+            self.bytes(Unused(i), 4);
+        }
+        let check = Reduce {
+            parameters: self.parameters,
+            models: self.models,
+            splits: 0,
+            loss_groups: 0,
+            tables: 0,
+            padded: true,
+            marks: true,
+            adds: false,
+        };
+        let buffers = [Unused(0), Unused(1), AccumulatedGradient, Losses, Status];
+        self.push(check.dispatch(self.capabilities)?, &buffers);
+        self.update(sizes)
     }
 
     /// Updates the parameters, the step counter, and the moving average where the training keeps
     /// one.
     pub fn update(&mut self, sizes: &Sizes) -> Result<()> {
-        use Buffer::{EmaParameters, Gradient, Hyper, Parameters, States, Status};
+        use Buffer::{EmaParameters, Hyper, Parameters, States, Status};
         let dispatch = sizes.update().dispatch(self.capabilities)?;
-        self.push(dispatch, &[Hyper, Gradient, Parameters, States, Status]);
+        self.push(dispatch, &[Hyper, self.gradient.buffer(), Parameters, States, Status]);
         if let Some(decay) = sizes.training.ema {
             let dispatch =
                 Ema { elements: self.models.saturating_mul(self.parameters), decay }.dispatch()?;

@@ -6,6 +6,7 @@ use crate::gpu::{BufferRange, Buffers, Gpu, Prepared, bind, record};
 use crate::network::Mlp;
 use crate::numeric::wide;
 use crate::plan::{Buffer, Prediction};
+use crate::run::Rows;
 
 /// Where an [`Inference`] writes.
 #[derive(Debug, Clone, Copy)]
@@ -32,17 +33,15 @@ impl Inference {
         gpu: &Gpu,
         mlp: &Mlp,
         models: usize,
-        parameters: &wgpu::Buffer,
-        (rows, x, to): (usize, wgpu::BufferSlice<'_>, Output<'_>),
+        parameters: BufferRange,
+        (rows, x, to): (Rows<'_>, wgpu::BufferSlice<'_>, Output<'_>),
     ) -> Result<Self> {
-        if rows == 0 {
-            return Err(Error::argument("the rows of an inference", 0, "1 or more"));
-        }
+        let count = rows.check(gpu, "an inference")?;
+        let rows = rows.most();
+        let of_parameters = parameters.buffer.clone();
         let input = BufferRange::new(gpu, "the inputs", x, [1, rows, mlp.inputs])?;
-        let mut buffers = Buffers::from([
-            (Buffer::Inputs, input),
-            (Buffer::Parameters, parameters.clone().into()),
-        ]);
+        let mut buffers =
+            Buffers::from([(Buffer::Inputs, input), (Buffer::Parameters, parameters)]);
         let (mut texels, mut outputs) = (None, None);
         match to {
             Output::Buffer(slice) => {
@@ -66,7 +65,7 @@ impl Inference {
         let format = texels.as_ref().map(|(_, format, width)| (*format, *width));
         let plan = Prediction::whole(mlp, models, rows, format, gpu.capabilities())?;
         if let Some(y) = outputs {
-            if y.buffer() == parameters {
+            if *y.buffer() == of_parameters {
                 let allowed = "another buffer: the last layer reads its parameters while it writes";
                 let found = "the buffer of the network's own parameters";
                 return Err(Error::argument("the outputs' buffer", found, allowed));
@@ -79,7 +78,7 @@ impl Inference {
             }
         }
         let view = texels.as_ref().map(|(view, ..)| view);
-        let prepared = bind(gpu, &plan.stages, &mut buffers, view)?;
+        let prepared = bind(gpu, &plan.stages, &mut buffers, view, count.as_ref())?;
         gpu.check_present()?;
         Ok(Self { prepared })
     }

@@ -5,7 +5,7 @@ use crate::export::WgslFunction;
 use crate::gpu::Gpu;
 use crate::network::{Mlp, Parameters};
 use crate::run::predictor::{Predictor, predict};
-use crate::run::{Inference, Output};
+use crate::run::{Inference, Output, Rows};
 
 /// A trained network, or a population of them, on the GPU: parameters and the forward pass.
 ///
@@ -70,13 +70,14 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`Trainer::inference`](crate::Trainer::inference).
-    pub fn inference(
+    pub fn inference<'a>(
         &self,
-        rows: usize,
+        rows: impl Into<Rows<'a>>,
         x: wgpu::BufferSlice<'_>,
         to: Output<'_>,
     ) -> Result<Inference> {
-        Inference::new(&self.gpu, &self.mlp, self.models, &self.parameters, (rows, x, to))
+        let parameters = self.parameters.clone().into();
+        Inference::new(&self.gpu, &self.mlp, self.models, parameters, (rows.into(), x, to))
     }
 
     /// `predict` without blocking.

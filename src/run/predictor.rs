@@ -24,7 +24,7 @@ impl Predictor {
     ) -> Result<Self> {
         let plan = Prediction::new(mlp, models, rows, gpu.capabilities())?;
         let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone().into())]);
-        let prepared = bind(gpu, &plan.stages, &mut buffers, None)?;
+        let prepared = bind(gpu, &plan.stages, &mut buffers, None, None)?;
         Ok(Self { plan, buffers, prepared })
     }
 

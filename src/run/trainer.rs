@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::export::WgslFunction;
 use crate::gpu::{
-    BufferRange, Buffers, Gpu, Prepared, Program, bind, check_usage, find, lock, make_buffers,
-    record,
+    BufferRange, Buffers, Count, Gpu, Prepared, Program, bind, check_usage, find, lock,
+    make_buffers, record,
 };
 use crate::kernels::step::Status;
 use crate::network::{Mlp, Parameters};
@@ -12,9 +12,9 @@ use crate::numeric::wide;
 use crate::plan::{Buffer, Plan, Stages};
 use crate::run::log::Log;
 use crate::run::predictor::Predictor;
-use crate::run::{Inference, Output, Snapshot};
+use crate::run::{Inference, Output, Rows, Snapshot};
 use crate::training::{
-    Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
+    Batch, Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
     check_sets,
 };
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,11 @@ pub struct Trainer {
     pub(super) training: Training,
     pub(super) plan: Plan,
     buffers: Buffers,
+    /// The number of rows, where a buffer on the GPU holds it.
+    pub(super) count: Option<Count>,
     pub(super) program: Program,
+    /// The update from the gradient that backward passes have added up.
+    pub(super) update: Option<Vec<Prepared>>,
     pub(super) parameters: wgpu::Buffer,
     pub(super) gradient: Option<Vec<Prepared>>,
     pub(super) layered: Option<Vec<Prepared>>,
@@ -61,6 +65,7 @@ pub struct Trainer {
 
 /// Training data in buffers of the application's: f32, row after row.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct DataBuffers<'a> {
     /// How many rows there are.
     pub shape: DataShape,
@@ -68,6 +73,27 @@ pub struct DataBuffers<'a> {
     pub inputs: wgpu::BufferSlice<'a>,
     /// `[sets, rows, outputs]`.
     pub targets: wgpu::BufferSlice<'a>,
+    /// A `u32`: the number of rows of each data set that take part. `None` for all of them.
+    pub count: Option<wgpu::BufferSlice<'a>>,
+}
+
+impl<'a> DataBuffers<'a> {
+    /// Data of the shape `shape`: inputs `[sets, rows, inputs]`, targets `[sets, rows, outputs]`.
+    pub const fn new(
+        shape: DataShape,
+        inputs: wgpu::BufferSlice<'a>,
+        targets: wgpu::BufferSlice<'a>,
+    ) -> Self {
+        Self { shape, inputs, targets, count: None }
+    }
+
+    /// Lets only the first rows of each data set take part, as many as a count on the GPU says: see
+    /// [`Rows::counted`]. The mean of the loss is over these rows. For full batches.
+    #[must_use]
+    pub const fn count(mut self, count: wgpu::BufferSlice<'a>) -> Self {
+        self.count = Some(count);
+        self
+    }
 }
 
 impl Trainer {
@@ -78,7 +104,8 @@ impl Trainer {
     pub fn new(gpu: &Gpu, mlp: &Mlp, training: &Training, data: &Data) -> Result<Self> {
         training.check(mlp)?;
         data.check(mlp, training)?;
-        let trainer = Self::build(gpu, mlp, training, data.shape(), Buffers::new())?;
+        let plan = Plan::new(mlp, training, data.shape(), gpu.capabilities())?;
+        let trainer = Self::build(gpu, plan, (mlp, training), Buffers::new(), None)?;
         trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
         trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
         Ok(trainer)
@@ -98,32 +125,52 @@ impl Trainer {
         data: DataBuffers<'_>,
     ) -> Result<Self> {
         training.check(mlp)?;
-        let DataBuffers { shape, inputs, targets } = data;
+        let DataBuffers { shape, inputs, targets, count } = data;
         let DataShape { sets, rows } = shape;
         check_sets(sets, training.models)?;
-        if rows == 0 {
-            return Err(Error::argument("the data's number of rows", 0, "1 or more"));
+        if count.is_some() && training.batch != Batch::Full {
+            let what = "the batch of a training whose rows come with a count";
+            return Err(Error::argument(what, "mini-batches", "the full batch"));
         }
+        let count = match count {
+            Some(count) => Rows::counted(rows, count),
+            None => rows.into(),
+        };
+        let count = count.check(gpu, "the data")?;
         let range = |what, slice, width| BufferRange::new(gpu, what, slice, [sets, rows, width]);
         let buffers = Buffers::from([
             (Buffer::Inputs, range("the inputs", inputs, mlp.inputs)?),
             (Buffer::Targets, range("the targets", targets, mlp.outputs())?),
         ]);
-        Self::build(gpu, mlp, training, shape, buffers)
+        let plan = Plan::new(mlp, training, shape, gpu.capabilities())?;
+        Self::build(gpu, plan, (mlp, training), buffers, count)
+    }
+
+    /// A trainer without data of its own: its rows come with its passes ([`Trainer::passes`]), and
+    /// a step is [`Trainer::record_update`]. The loss of its training is [`Loss::OutputGradient`].
+    ///
+    /// [`Loss::OutputGradient`]: crate::Loss::OutputGradient
+    ///
+    /// # Errors
+    /// Those of [`Plan::without_data`], what the device refuses.
+    pub fn without_data(gpu: &Gpu, mlp: &Mlp, training: &Training) -> Result<Self> {
+        let plan = Plan::without_data(mlp, training, gpu.capabilities())?;
+        let mut trainer = Self::build(gpu, plan, (mlp, training), Buffers::new(), None)?;
+        trainer.prepare_update()?;
+        Ok(trainer)
     }
 
     fn build(
         gpu: &Gpu,
-        mlp: &Mlp,
-        training: &Training,
-        data: DataShape,
+        plan: Plan,
+        (mlp, training): (&Mlp, &Training),
         mut buffers: Buffers,
+        count: Option<Count>,
     ) -> Result<Self> {
         // What is refused is refused before any work: the parameters may be many.
-        let plan = Plan::new(mlp, training, data, gpu.capabilities())?;
         let initial = training.init.sample(mlp, training.models, training.seed)?;
         make_buffers(gpu, plan.buffers(), &mut buffers)?;
-        let program = Program::new(gpu, plan.groups(), &buffers)?;
+        let program = Program::new(gpu, plan.groups(), &buffers, count.as_ref())?;
         let parameters = find(&buffers, Buffer::Parameters)?.buffer.clone();
         let mut trainer = Self {
             gpu: gpu.clone(),
@@ -131,7 +178,9 @@ impl Trainer {
             training: training.clone(),
             plan,
             buffers,
+            count,
             program,
+            update: None,
             parameters,
             gradient: None,
             layered: None,
@@ -229,6 +278,16 @@ impl Trainer {
         steps: u32,
         timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
     ) {
+        if !self.plan.has_data() {
+            // A step is an update. Each leaves a gradient of 0.
+            if let Some(timestamp_writes) = timestamps {
+                let timestamp_writes = Some(timestamp_writes);
+                let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+                drop(encoder.begin_compute_pass(&descriptor));
+            }
+            (0..steps).for_each(|_| self.record_update(encoder));
+            return;
+        }
         self.unread = self.unread.saturating_add(steps);
         self.program.record(encoder, steps, timestamps);
     }
@@ -254,14 +313,39 @@ impl Trainer {
     /// outputs may be ranges of one buffer, with two exceptions: a single layer without encodings,
     /// since one dispatch cannot both read and write a buffer, and ranges where the outputs of a slice of the
     /// rows overwrite the inputs of a later one. Nor may the outputs be in the parameters' buffer.
-    pub fn inference(
+    pub fn inference<'a>(
         &self,
-        rows: usize,
+        rows: impl Into<Rows<'a>>,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
+        self.inference_from(self.parameters.slice(..), rows, x, to)
+    }
+
+    /// [`Trainer::inference`] with other parameters of the same network, `[models, P]` as
+    /// [`Mlp::ranges`] lays them out: those of a [`Snapshot`], the average
+    /// ([`Trainer::ema_parameter_buffer`]), or the application's own.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::inference`]; parameters at a slice that is too short, at an offset that
+    /// cannot be bound, or of a buffer that was not made for `STORAGE`.
+    pub fn inference_from<'a>(
+        &self,
+        parameters: wgpu::BufferSlice<'_>,
+        rows: impl Into<Rows<'a>>,
         x: wgpu::BufferSlice<'_>,
         to: Output<'_>,
     ) -> Result<Inference> {
         let models = self.training.models;
-        Inference::new(&self.gpu, &self.mlp, models, &self.parameters, (rows, x, to))
+        let shape = [1, models, self.mlp.parameters()];
+        let parameters = BufferRange::new(&self.gpu, "the parameters", parameters, shape)?;
+        Inference::new(&self.gpu, &self.mlp, models, parameters, (rows.into(), x, to))
+    }
+
+    /// The buffer of the parameters' moving average, laid out as [`Trainer::parameter_buffer`];
+    /// `None` where the training keeps none.
+    pub fn ema_parameter_buffer(&self) -> Option<&wgpu::Buffer> {
+        self.buffer(Buffer::EmaParameters)
     }
 
     /// A copy of the parameters for the application to draw with while the next are trained.
@@ -326,6 +410,9 @@ impl Trainer {
         let size = begin.size().min(status.size());
         encoder.copy_buffer_to_buffer(&begin, 0, status, 0, size);
         encoder.clear_buffer(states, 0, None);
+        if let Some(gradient) = self.buffer(Buffer::AccumulatedGradient) {
+            encoder.clear_buffer(gradient, 0, None);
+        }
         for to in [Some(&self.parameters), self.buffer(Buffer::EmaParameters)].into_iter().flatten()
         {
             encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), to, 0, bytes);
@@ -394,6 +481,9 @@ impl Trainer {
         let states = self.get(Buffer::States)?;
         self.gpu.submit(|encoder| {
             encoder.clear_buffer(states, 0, None);
+            if let Some(gradient) = self.buffer(Buffer::AccumulatedGradient) {
+                encoder.clear_buffer(gradient, 0, None);
+            }
             if let Some(ema) = self.buffer(Buffer::EmaParameters) {
                 encoder.copy_buffer_to_buffer(&self.parameters, 0, ema, 0, ema.size());
             }
@@ -424,6 +514,18 @@ impl Trainer {
         self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&marks))
     }
 
+    /// Checks that the host knows the rows of a step.
+    pub(super) fn check_own_rows(&self, what: &str) -> Result<()> {
+        let found = if !self.plan.has_data() {
+            "of a trainer without data"
+        } else if self.count.is_some() {
+            "as many as a count on the GPU says"
+        } else {
+            return Ok(());
+        };
+        Err(Error::argument(what, found, "a trainer's own, all of them"))
+    }
+
     /// Compiles some of the plan's dispatches and makes the buffers that they need and no step does.
     pub(super) fn prepare(&mut self, stages: &Stages) -> Result<Vec<Prepared>> {
         let mut buffers = self.buffers.clone();
@@ -432,7 +534,7 @@ impl Trainer {
             let needed = stages.buffers.iter().find(|(needed, _)| needed == name);
             needed.is_none_or(|(_, bytes)| !name.is_scratch() || range.buffer.size() >= *bytes)
         });
-        let prepared = bind(&self.gpu, stages, &mut buffers, None)?;
+        let prepared = bind(&self.gpu, stages, &mut buffers, None, self.count.as_ref())?;
         for (name, range) in buffers {
             self.buffers.entry(name).or_insert(range);
         }
@@ -442,6 +544,7 @@ impl Trainer {
     /// Samples the next step's mini-batch into its buffers, which are returned; for full batches
     /// they are the data's own.
     pub(crate) fn batch_buffers(&mut self) -> Result<[BufferRange; 2]> {
+        self.check_own_rows("the rows of a comparison")?;
         let stages = self.plan.gather()?;
         if !stages.nodes.is_empty() {
             let program = self.prepare(&stages)?;

@@ -43,7 +43,7 @@ impl Trainer {
         let start = Instant::now();
         let known = self.gpu.compiled();
         self.drain().await?;
-        if self.gradient.is_none() {
+        if self.gradient.is_none() && self.plan.has_data() {
             self.gradient = Some(self.prepare(&self.plan.gradient()?)?);
         }
         let predictor = match self.predictor.take() {
@@ -143,6 +143,9 @@ impl Trainer {
     /// # Errors
     /// Those of the blocking form.
     pub async fn train_async(&mut self, steps: u32) -> Result<()> {
+        if !self.plan.has_data() {
+            self.check_own_rows("the rows of the steps")?;
+        }
         let history = to_u32("the history", wide(self.plan.history()))?;
         let group = self.plan.groups().first();
         let (steps_each, dispatches) = group.map_or((1, 1), |g| (g.steps, g.nodes.len()));
@@ -220,6 +223,7 @@ impl Trainer {
 
     /// Runs the gradient of the next step's batch, layer by layer.
     async fn run_layered(&mut self) -> Result<()> {
+        self.check_own_rows("the rows of a gradient")?;
         self.drain().await?;
         if self.layered.is_none() {
             self.layered = Some(self.prepare(&self.plan.layered()?)?);
@@ -233,6 +237,12 @@ impl Trainer {
     /// # Errors
     /// A lost device.
     pub async fn gradients_async(&mut self) -> Result<Gradients> {
+        let models = self.training.models;
+        if !self.plan.has_data() {
+            let count = models * self.mlp.parameters();
+            let values = self.read(Buffer::AccumulatedGradient, 0, count).await?;
+            return Ok(Gradients { losses: vec![0.0; models], values });
+        }
         // The loss takes the next step's place in the history: what is there is read before.
         let slot = self.drain().await?.slot as usize;
         if self.gradient.is_none() {
@@ -240,7 +250,6 @@ impl Trainer {
         }
         let program = self.gradient.as_deref().unwrap_or_default();
         self.gpu.submit(|encoder| record(encoder, program, 1))?;
-        let models = self.training.models;
         let losses = self.read(Buffer::Losses, slot * models, models).await?;
         let values = self.read(Buffer::Gradient, 0, models * self.mlp.parameters()).await?;
         Ok(Gradients { losses, values })
@@ -251,6 +260,9 @@ impl Trainer {
     /// # Errors
     /// A lost device; [`Error::TooLarge`](crate::Error::TooLarge).
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
+        if !self.plan.has_data() {
+            self.check_own_rows("the rows of a gradient")?;
+        }
         self.drain().await?;
         if self.input_gradient.is_none() {
             self.input_gradient = Some(self.prepare(&self.plan.input_gradient()?)?);
@@ -279,6 +291,9 @@ impl Trainer {
     /// # Errors
     /// A lost device; more data than a shader counts.
     pub async fn check_data_async(&mut self) -> Result<DataReport> {
+        if !self.plan.has_data() {
+            self.check_own_rows("the rows of the data")?;
+        }
         let (sets, rows) = self.plan.data();
         let mut found = [DataFaults::default(); 2];
         let parts = [

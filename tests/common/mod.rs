@@ -353,6 +353,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         parameters,
         precision,
         marks: true,
+        adds: false,
     };
     let mut all = vec![
         CheckDomain {
@@ -443,6 +444,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 tables: 0,
                 padded: false,
                 marks: true,
+                adds: false,
             };
             let target = Capabilities { software, int64, ..Capabilities::default() };
             all.push(reduce.dispatch(&target).unwrap());

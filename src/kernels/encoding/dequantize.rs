@@ -57,6 +57,8 @@ pub struct Dequantize {
     pub precision: Precision,
     /// Whether a model whose gradient is not finite is marked as diverged.
     pub marks: bool,
+    /// Whether the gradient is added to what `gradient` holds.
+    pub adds: bool,
 }
 
 impl Dequantize {
@@ -65,7 +67,7 @@ impl Dequantize {
     /// # Errors
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
-        let Self { models, tables, first, parameters, precision, marks } = *self;
+        let Self { models, tables, first, parameters, precision, marks, adds } = *self;
         let n = |value: usize| to_u32("a size of a grid's tables", wide(value));
         n(models.saturating_mul(parameters.max(tables.saturating_mul(2))))?;
         n(tables.saturating_add(first))?;
@@ -92,7 +94,7 @@ impl Dequantize {
         let invocations = elements.div_ceil(if vec4 { 4 } else { 1 }).div_ceil(runs.into());
         let variant = Variant {
             pieces: [lanes(vec4, capabilities), vec![sums]].concat(),
-            overrides: vec![("RUNS", f64::from(runs))],
+            overrides: vec![("RUNS", f64::from(runs)), ("ADDS", f64::from(u8::from(adds)))],
             kinds: vec![("sums", kind)],
             ..Variant::default()
         };

@@ -8,6 +8,7 @@ use crate::network::encoding::{EncodingRange, GRID, Grid};
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
 use crate::wgsl::{Writer, shader_struct};
+use std::mem::offset_of;
 
 /// `shaders/encoding/encode_grid.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -46,6 +47,8 @@ shader_struct! {
         parameters: u32,
         /// The index of this grid's first table element among a model's parameters.
         tables: u32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -88,7 +91,8 @@ impl EncodeGrid {
                 rows.saturating_mul(wide(range.inputs.len())).saturating_add(work / 2),
                 rows.saturating_mul(wide(range.outputs.len())),
                 work,
-            ))
+            )
+            .counting(self.part.counted(offset_of!(Parameters, count))))
     }
 
     /// The outputs `[rows, outputs]` of `x` `[rows, inputs]` on the CPU, from one model's tables.
@@ -116,7 +120,7 @@ pub(super) fn corners(range: &EncodingRange) -> u64 {
 /// The parameters that all grid kernels share, where a model has `all` parameters.
 pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
-    let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
+    let EncodedRows { models, rows, input_model, first_row, inputs, width, first } = *rows;
     let grid = grid_of(range)?;
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
     Ok(Parameters {
@@ -127,9 +131,10 @@ pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
         inputs: n(inputs)?,
         chunks: n(grid.outputs())? / grid.chunk(),
         width: n(width)?,
-        first: n(range.outputs.start)?,
+        first: n(first.saturating_add(range.outputs.start))?,
         parameters: n(all)?,
         tables: n(range.tables.start)?,
+        count: n(rows)?,
     })
 }
 

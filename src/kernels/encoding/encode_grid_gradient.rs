@@ -7,6 +7,7 @@ use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::encoding;
 use crate::network::encoding::Grid;
 use crate::numeric::{Real, wide};
+use std::mem::offset_of;
 
 /// `shaders/encoding/encode_grid_gradient.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -51,11 +52,14 @@ impl EncodeGridGradient {
         let outputs = rows.saturating_mul(wide(range.outputs.len()));
         let work = rows.saturating_mul(grid_of(range)?.work(range.inputs.len()));
         let iterations = u64::from(p.chunks) * (1 + corners(range) + 1) + 1;
-        Ok(Dispatch::over(&KERNEL, &p, rows, iterations).with(variant).costing(
-            inputs.saturating_add(outputs).saturating_add(work / 2),
-            inputs,
-            work.saturating_mul(wide(range.inputs.len())),
-        ))
+        Ok(Dispatch::over(&KERNEL, &p, rows, iterations)
+            .with(variant)
+            .costing(
+                inputs.saturating_add(outputs).saturating_add(work / 2),
+                inputs,
+                work.saturating_mul(wide(range.inputs.len())),
+            )
+            .counting(part.counted(offset_of!(Parameters, count))))
     }
 
     /// The gradients of the tables and of `x` on the CPU. `x` is `[rows, inputs]`, `tables` belong

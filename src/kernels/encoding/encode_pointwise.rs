@@ -6,6 +6,7 @@ use crate::kernels::{Dispatch, Kernel, Slot, Variant};
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, to_f32, wide};
 use crate::wgsl::shader_struct;
+use std::mem::offset_of;
 
 /// `shaders/encoding/encode_pointwise.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -41,6 +42,8 @@ shader_struct! {
         x: f32,
         /// The encoding's second constant.
         y: f32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -70,7 +73,8 @@ impl EncodePointwise {
         let read = self.0.all_rows().saturating_mul(wide(range.inputs.len()));
         Ok(Dispatch::over(&KERNEL, &parameters(&self.0)?, outputs, OF_VALUE)
             .with(variant(&range.encoding))
-            .costing(read, outputs, outputs))
+            .costing(read, outputs, outputs)
+            .counting(self.0.counted(offset_of!(Parameters, count))))
     }
 
     /// The outputs of `x` `[…, inputs]` on the CPU. All columns are encoded.
@@ -82,7 +86,7 @@ impl EncodePointwise {
 /// The parameters that the encoding and its gradient share.
 pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
     let EncodedPart { range, rows } = part;
-    let EncodedRows { models, rows, input_model, first_row, inputs, width } = *rows;
+    let EncodedRows { models, rows, input_model, first_row, inputs, width, first } = *rows;
     let dimensions = range.encoding.dimensions().unwrap_or(range.inputs.len());
     let [x, y] = range.encoding.constants().map(to_f32);
     n(models.saturating_mul(rows).saturating_mul(width.max(inputs)))?;
@@ -95,9 +99,10 @@ pub(super) fn parameters(part: &EncodedPart) -> Result<Parameters> {
         points: n(range.inputs.len() / dimensions.max(1))?,
         of_point: n(range.encoding.of_point())?,
         width: n(width)?,
-        first: n(range.outputs.start)?,
+        first: n(first.saturating_add(range.outputs.start))?,
         x,
         y,
+        count: n(rows)?,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
+use std::mem::offset_of;
 
 /// `shaders/encoding/encode_pointwise_gradient.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -46,7 +47,8 @@ impl EncodePointwiseGradient {
         let iterations = u64::from(p.of_point).saturating_mul(1 + OF_VALUE) + 1;
         Ok(Dispatch::over(&KERNEL, &p, rows.saturating_mul(p.points.into()), iterations)
             .with(variant(&range.encoding))
-            .costing(inputs.saturating_add(outputs), inputs, outputs.saturating_mul(3)))
+            .costing(inputs.saturating_add(outputs), inputs, outputs.saturating_mul(3))
+            .counting(self.0.counted(offset_of!(Parameters, count))))
     }
 
     /// The gradient of `x` `[…, inputs]` on the CPU, from the gradient `delta` of all outputs.

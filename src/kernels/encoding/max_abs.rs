@@ -30,6 +30,8 @@ shader_struct! {
         columns: u32,
         /// The number of workgroups of a model.
         groups: u32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -87,6 +89,7 @@ impl MaxAbs {
             first: n(first)?,
             columns: n(columns)?,
             groups: n(groups)?,
+            count: n(rows)?,
         };
         let each = volume(&[rows, columns]);
         let (read, all) = (each * wide(models), wide(models) * wide(groups));

@@ -10,6 +10,7 @@ pub mod max_abs;
 pub mod scatter;
 
 use crate::error::Result;
+use crate::kernels::dispatch::Counted;
 use crate::kernels::{check_positive, volume};
 use crate::network::encoding::EncodingRange;
 use crate::network::{Activation, Encoding, Mlp};
@@ -30,6 +31,8 @@ pub(crate) struct EncodedRows {
     pub inputs: usize,
     /// Columns of the encoded rows.
     pub width: usize,
+    /// The index of the first element of the encoded rows, or of their gradient.
+    pub first: usize,
 }
 
 /// One encoding of a network, and the rows that it encodes.
@@ -53,11 +56,16 @@ impl EncodedPart {
         let tables = 0..encoding.parameters(inputs);
         let range = EncodingRange { encoding, inputs: 0..inputs, outputs: 0..width, tables };
         let input_model = rows.saturating_mul(inputs);
-        let rows = EncodedRows { models, rows, input_model, first_row: 0, inputs, width };
+        let rows = EncodedRows { models, rows, input_model, first_row: 0, inputs, width, first: 0 };
         Ok(Self { range, rows })
     }
 
     /// The number of rows of all models.
+    /// The word at `at` of a dispatch's parameters that bounds the rows.
+    const fn counted(&self, at: usize) -> Counted {
+        Counted::Rows { at, first: self.rows.first_row, each: 1 }
+    }
+
     fn all_rows(&self) -> u64 {
         volume(&[self.rows.models, self.rows.rows])
     }

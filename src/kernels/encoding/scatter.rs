@@ -14,6 +14,7 @@ use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::encoding::Grid;
 use crate::numeric::wide;
 use crate::wgsl::{Writer, shader_struct};
+use std::mem::offset_of;
 
 /// `shaders/encoding/scatter.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -55,6 +56,8 @@ shader_struct! {
         bits: u32,
         /// Bits of a contribution that are summed in the lower integer.
         low: u32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -97,6 +100,7 @@ impl Scatter {
             tables: n(range.tables.len())?,
             bits,
             low,
+            count: of.rows,
         };
         let mut variant = variant(range)?;
         variant.generated += &fetch("delta_at", "delta", range)?;
@@ -110,11 +114,10 @@ impl Scatter {
         let read = rows.saturating_mul(wide(range.inputs.len() + range.outputs.len()));
         let iterations = corners(range) * (1 + u64::from(grid.chunk()) + 1) + 1;
         let invocations = rows.saturating_mul(of.chunks.into());
-        Ok(Dispatch::over(&KERNEL, &p, invocations, iterations).with(variant).costing(
-            read.saturating_add(work),
-            work,
-            work,
-        ))
+        Ok(Dispatch::over(&KERNEL, &p, invocations, iterations)
+            .with(variant)
+            .costing(read.saturating_add(work), work, work)
+            .counting(self.part.counted(offset_of!(Parameters, count))))
     }
 }
 

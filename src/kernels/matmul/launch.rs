@@ -3,8 +3,10 @@
 use super::parameters::Parameters;
 use super::{Epilogue, Tiling, registers};
 use crate::error::{Error, Result};
+use crate::kernels::dispatch::Counted;
 use crate::kernels::{Capabilities, Dispatch, MAX_WORK};
 use crate::numeric::{to_u32, wide};
+use std::mem::offset_of;
 
 /// The largest number of terms of a sum in one dispatch, so that the iterations of an invocation stay
 /// within their bound.
@@ -14,13 +16,45 @@ pub(super) const MAX_INNER: usize = 32_768;
 ///
 /// `p` describes the operands. This function fills in the fields that select a dispatch's share of
 /// the work. `chunk` is 0 where the sums are not split.
-pub(crate) fn dispatches(
+fn dispatches(
     p: Parameters,
     inner: usize,
     epilogue: Epilogue,
     capabilities: &Capabilities,
 ) -> Result<Vec<Dispatch>> {
     stored_dispatches(p, inner, epilogue, false, capabilities)
+}
+
+/// The dispatches of a product of whose rows, from `first` on, a count on the GPU may leave fewer.
+pub(crate) fn dispatches_of_rows(
+    p: Parameters,
+    inner: usize,
+    first: usize,
+    epilogue: Epilogue,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    let word = Counted::Rows { at: offset_of!(Parameters, rows), first, each: 1 };
+    let all = dispatches(p, inner, epilogue, capabilities)?;
+    Ok(all.into_iter().map(|dispatch| dispatch.counting(word)).collect())
+}
+
+/// The dispatches of a product whose terms are rows. Where they are `counted`, the rows from the
+/// count on add nothing, whatever they hold.
+pub(crate) fn dispatches_over_rows(
+    p: Parameters,
+    inner: usize,
+    counted: bool,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    let word = Counted::Rows { at: offset_of!(Parameters, inner_end), first: 0, each: 1 };
+    let all = dispatches(p, inner, Epilogue::Sum, capabilities)?;
+    let counting = |mut dispatch: Dispatch| {
+        if counted {
+            dispatch.variant.overrides.push(("COUNTED", 1.0));
+        }
+        dispatch.counting(word)
+    };
+    Ok(all.into_iter().map(counting).collect())
 }
 
 /// The dispatches of a product. With `half`, both operands are f16 and are accessed as vectors of

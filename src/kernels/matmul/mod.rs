@@ -12,7 +12,7 @@ pub mod tiled;
 mod tiling;
 
 pub(crate) use epilogue::Epilogue;
-pub(crate) use launch::{dispatches, max_chunk};
+pub(crate) use launch::{dispatches_of_rows, dispatches_over_rows, max_chunk};
 pub(crate) use parameters::Parameters;
 pub use tiling::Tiling;
 

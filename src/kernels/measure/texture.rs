@@ -1,9 +1,11 @@
 //! Writes outputs into a storage texture: one texel per row, one layer per model.
 
 use crate::error::{Error, Result};
+use crate::kernels::dispatch::Counted;
 use crate::kernels::{Dispatch, Kernel, Slot, Variant, check_positive, volume};
 use crate::numeric::{narrow, to_u32, wide};
 use crate::wgsl::shader_struct;
+use std::mem::offset_of;
 
 /// `shaders/measure/texture.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -26,6 +28,8 @@ shader_struct! {
         width: u32,
         /// The index of the texel of the first row.
         first: u32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -85,10 +89,13 @@ impl Texture {
             outputs: n(outputs)?,
             width,
             first: n(first)?,
+            count: n(rows)?,
         };
+        let count = Counted::Rows { at: offset_of!(Parameters, count), first, each: 1 };
         let variant = Variant { texture: Some(format), ..Variant::default() };
         let read = elements * wide(outputs);
-        Ok(Dispatch::over(&KERNEL, &p, elements, 0).with(variant).costing(read, elements, 0))
+        let dispatch = Dispatch::over(&KERNEL, &p, elements, 0).with(variant);
+        Ok(dispatch.costing(read, elements, 0).counting(count))
     }
 
     /// The texel of row `row` of model `model` on the CPU, from `values` `[models, rows, outputs]`.

@@ -19,6 +19,7 @@ mod update;
 mod writer;
 
 use crate::error::Result;
+use crate::kernels::dispatch::Counted;
 use crate::kernels::step::update::Update;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
@@ -28,6 +29,7 @@ use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Batch, Loss, Optimizer, half_bits};
 use crate::wgsl::shader_struct;
 use launch::LaunchConfig;
+use std::mem::offset_of;
 
 /// `shaders/resident.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -74,6 +76,8 @@ shader_struct! {
         half_bits: u32,
         /// The weight of a row in the mean.
         scale: f32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -205,6 +209,7 @@ pub fn dispatches(
     let a_step = operations(mlp, launch.batch);
     let of_model = wide(mlp.parameters()) * (1 + wide(optimizer.states()));
     let data = wide(launch.batch).saturating_mul(wide(mlp.inputs + mlp.outputs()));
+    let block = 4 * launch.width as usize;
     let some = |steps: u32, first: u64, groups: u64| {
         let p = Parameters {
             steps,
@@ -220,6 +225,7 @@ pub fn dispatches(
             seed: batch.seed().unwrap_or(0),
             half_bits: half_bits(n(rows)?, batch.seed()),
             scale: to_f32(loss.scale(launch.batch, mlp.outputs())),
+            count: n(launch.batch)?,
         };
         let steps = u64::from(steps);
         let iterations =
@@ -227,11 +233,12 @@ pub fn dispatches(
         let passes = if launch.held_rows > 0 { 1 } else { steps };
         let each = |elements: u64| elements.saturating_mul(groups);
         let read = each(of_model.saturating_add(passes.saturating_mul(data)));
-        Ok(Dispatch::new(&KERNEL, &p, groups, iterations).with(variant.clone()).costing(
-            read,
-            each(of_model.saturating_add(steps)),
-            each(steps.saturating_mul(a_step)),
-        ))
+        Ok(Dispatch::new(&KERNEL, &p, groups, iterations)
+            .with(variant.clone())
+            .costing(read, each(of_model.saturating_add(steps)), each(steps.saturating_mul(a_step)))
+            .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each: 1 })
+            .counting(Counted::Blocks { at: offset_of!(Parameters, blocks), rows: block })
+            .counting(Counted::Weight { at: offset_of!(Parameters, scale) }))
     };
     let of_steps = |steps: &u32| {
         let of_model = a_step.saturating_mul((*steps).into()).max(1);

@@ -69,7 +69,7 @@ fn four_rows(w: &mut Writer, context: Context<'_>) {
         return;
     }
     for part in 0..4 {
-        let row = format!("batch_row(min(4u * quad + {part}u, params.batch - 1u))");
+        let row = format!("batch_row(min(4u * quad + {part}u, params.count - 1u))");
         w.line(format_args!("let row_{part} = first_row + {row};"));
     }
     let four = |name: &str, width: &str, i: usize| {

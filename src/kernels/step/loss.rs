@@ -3,6 +3,7 @@
 //! The gradient is with respect to z: it includes the derivative of the last activation.
 
 use crate::error::{Error, Result};
+use crate::kernels::dispatch::Counted;
 use crate::kernels::step::reduce::MAX_LOSS_GROUPS;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant, check_positive, volume,
@@ -12,6 +13,7 @@ use crate::numeric::{Real, narrow, to_f32, to_u32, wide};
 use crate::training::Loss;
 use crate::training::loss::Argument;
 use crate::wgsl::shader_struct;
+use std::mem::offset_of;
 
 /// `shaders/step/loss.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -44,6 +46,8 @@ shader_struct! {
         scale: f32,
         /// The number of rows of an invocation.
         run: u32,
+        /// The rows that take part: all, or those of a count on the GPU.
+        count: u32,
     }
 }
 
@@ -140,7 +144,9 @@ impl LossGradient {
             target_model: if own_targets { n(rows * width)? } else { 0 },
             scale: to_f32(loss.scale(batch, outputs)),
             run: n(self.run(capabilities))?,
+            count: n(rows)?,
         };
+        let each = rows / batch;
         let elements = volume(&[models, rows, width]);
         to_u32("the number of elements of a loss", elements)?;
         let targets = if own_targets { elements } else { elements / wide(models) };
@@ -156,7 +162,9 @@ impl LossGradient {
                 overrides: vec![("ALONE", f64::from(u8::from(alone)))],
                 ..Variant::default()
             })
-            .costing(elements + targets, elements + groups, 2 * elements))
+            .costing(elements + targets, elements + groups, 2 * elements)
+            .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each })
+            .counting(Counted::Weight { at: offset_of!(Parameters, scale) }))
     }
 
     /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All

@@ -1,6 +1,8 @@
 //! The kernels of a training step, except its matrix products.
 
+pub mod activate;
 pub mod advance;
+pub mod count_rows;
 pub mod ema;
 pub mod gather;
 pub mod loss;

@@ -67,6 +67,9 @@ pub struct Reduce {
     pub padded: bool,
     /// Whether a model whose loss or gradient is not finite is marked as diverged.
     pub marks: bool,
+    /// Whether the gradient is added to what `gradient` holds. Then the loss is not summed, and no
+    /// step ends.
+    pub adds: bool,
 }
 
 /// The largest number of partial sums of the gradient, so that one invocation can add them up.
@@ -132,12 +135,14 @@ impl Reduce {
         let read =
             volume(&[elements, self.splits.max(1)]) + volume(&[self.models, self.loss_groups]);
         let written = if self.splits > 0 { wide(elements) } else { 0 } + wide(self.models);
-        Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + wide(self.models), iterations)
+        let of_losses = if self.adds { 0 } else { wide(self.models) };
+        Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + of_losses, iterations)
             .with(Variant {
                 pieces: lanes(vec4, capabilities),
                 overrides: vec![
                     ("ALONE", f64::from(u8::from(alone))),
                     ("SPLIT", f64::from(u8::from(self.splits > 0))),
+                    ("ADDS", f64::from(u8::from(self.adds))),
                     ("RUNS", f64::from(runs)),
                 ],
                 ..Variant::default()

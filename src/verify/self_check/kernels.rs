@@ -108,6 +108,7 @@ impl Runner<'_> {
                 tables: 0,
                 padded: false,
                 marks: true,
+                adds: false,
             };
             let groups = numbers(3 * 130, 2);
             let mut slots = [

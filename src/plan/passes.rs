@@ -1,0 +1,176 @@
+//! The forward and the backward pass by themselves, and the update that follows them.
+
+use super::layered::Purpose;
+use super::sizes::Sizes;
+use super::{Buffer, Node, Plan, StepGroup};
+use crate::error::{Error, Result};
+use crate::kernels::step::activate::Activate;
+use crate::kernels::{Capabilities, fused};
+use crate::network::{Activation, Mlp};
+use crate::plan::Stages;
+use crate::plan::builder::{Builder, Gradient};
+use crate::training::{Batch, DataShape, Loss, Strategy, Training};
+
+/// What some passes compute.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PassShape {
+    /// Rows of a model, at most.
+    pub rows: usize,
+    /// Whether each model has its own inputs.
+    pub own_inputs: bool,
+    /// Whether the gradient of the inputs is computed.
+    pub input_gradient: bool,
+    /// Whether a count on the GPU may leave fewer rows.
+    pub counted: bool,
+}
+
+/// The dispatches of a forward and a backward pass.
+#[derive(Debug, Clone)]
+pub(crate) struct PassPlan {
+    pub forward: Vec<Node>,
+    pub backward: Vec<Node>,
+    /// The buffers of both and their sizes in bytes. [`Buffer::Targets`] is the outputs' gradient.
+    pub buffers: Vec<(Buffer, u64)>,
+    /// The buffer that receives the outputs.
+    pub outputs: Buffer,
+    pub strategy: Strategy,
+}
+
+impl Plan {
+    /// The plan of a training without data of its own: a step is an update from the gradient that
+    /// backward passes have added up.
+    ///
+    /// # Errors
+    /// The errors of [`Plan::new`]; a loss other than [`Loss::OutputGradient`], mini-batches, the
+    /// resident strategy.
+    pub fn without_data(
+        mlp: &Mlp,
+        training: &Training,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        for (what, found, allowed, fits) in [
+            (
+                "the loss of a training without data",
+                training.loss.name(),
+                Loss::OutputGradient.name(),
+                training.loss == Loss::OutputGradient,
+            ),
+            (
+                "the strategy of a training without data",
+                training.strategy.name(),
+                "auto, fused or layered",
+                training.strategy != Strategy::Resident,
+            ),
+            (
+                "the batch of a training without data",
+                "mini-batches",
+                "the full batch",
+                training.batch == Batch::Full,
+            ),
+        ] {
+            if !fits {
+                return Err(Error::argument(what, found, allowed));
+            }
+        }
+        let sizes = Sizes::new(mlp, training, DataShape::shared(1), capabilities)?;
+        let strategy = if sizes.passes_fused() { Strategy::Fused } else { Strategy::Layered };
+        let mut plan =
+            Self { sizes, strategy, groups: Vec::new(), buffers: Vec::new(), data: false };
+        let Stages { nodes, buffers } = plan.accumulated_update()?;
+        plan.buffers = buffers;
+        plan.groups = vec![StepGroup { steps: 1, nodes }];
+        Ok(plan)
+    }
+
+    /// The dispatches of an update from the gradient that backward passes have added up.
+    pub(crate) fn accumulated_update(&self) -> Result<Stages> {
+        let mut b = self.sizes.builder();
+        b.state(&self.sizes)?;
+        b.accumulated_update(&self.sizes)?;
+        b.without_unbound().finish()
+    }
+
+    /// The dispatches of the passes over other rows than the training's own.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where a buffer would not fit; [`Error::Argument`] where the requested
+    /// strategy is not possible.
+    pub(crate) fn passes(&self, shape: PassShape) -> Result<PassPlan> {
+        let PassShape { rows, own_inputs, input_gradient, counted } = shape;
+        let mut sizes = self.sizes.clone();
+        let models = sizes.training.models;
+        sizes.training.batch = Batch::Full;
+        sizes.training.loss = Loss::OutputGradient;
+        sizes.data = DataShape { sets: if own_inputs { models } else { 1 }, rows };
+        sizes.batch = rows;
+        let mut b = sizes.builder();
+        b.marks = false;
+        b.counted = counted;
+        b.own_targets = models > 1;
+        b.gradient = Gradient::Adds;
+        b.state(&sizes)?;
+        let fused = sizes.passes_fused();
+        let (outputs, backward_from) = if fused {
+            b.fused_passes(&sizes, input_gradient)?
+        } else {
+            b.layered_passes(&sizes, input_gradient)?
+        };
+        let Stages { mut nodes, buffers } = b.without_unbound().finish()?;
+        let backward = nodes.split_off(backward_from);
+        let strategy = if fused { Strategy::Fused } else { Strategy::Layered };
+        Ok(PassPlan { forward: nodes, backward, buffers, outputs, strategy })
+    }
+}
+
+impl Sizes {
+    /// Whether passes by themselves take the fused kernel.
+    fn passes_fused(&self) -> bool {
+        match self.training.strategy {
+            Strategy::Fused => true,
+            Strategy::Auto => !self.capabilities.software && self.fused_launch().is_ok(),
+            _ => false,
+        }
+    }
+}
+
+/// The buffers of the passes' inputs and of the outputs' gradient.
+const ROWS: [Buffer; 2] = [Buffer::Inputs, Buffer::Targets];
+
+/// The buffer of the outputs, and the number of the forward pass's dispatches.
+type Forward = (Buffer, usize);
+
+impl Builder<'_> {
+    fn layered_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Forward> {
+        let [x, g] = ROWS;
+        self.forward(x, Purpose::Training)?;
+        let last = Buffer::Activation(self.mlp.layers.len() - 1);
+        let mut outputs = last;
+        let activation = self.mlp.last_activation();
+        if activation != Activation::Identity {
+            outputs = Buffer::Outputs;
+            let (models, rows, width) = (self.models, self.batch, self.mlp.outputs());
+            self.buffer(outputs, &[models, rows, width])?;
+            let activate = Activate { activation, models, rows, outputs: width };
+            self.push(activate.dispatch()?, &[last, outputs]);
+        }
+        let forward = self.pushed();
+        self.layered_backward(sizes.training.loss, x, g)?;
+        if input_gradient {
+            self.input_gradient(x)?;
+        }
+        Ok((outputs, forward))
+    }
+
+    fn fused_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Forward> {
+        let [x, g] = ROWS;
+        let input_delta = input_gradient && !self.mlp.encoding.is_empty();
+        let of = |part| fused::Shape { part, input_delta, ..sizes.fused() };
+        self.fused_forward(of(fused::Part::Forward), x)?;
+        let forward = self.pushed();
+        self.fused_backward(of(fused::Part::Backward), x, g)?;
+        if input_gradient {
+            self.fused_input_gradient(of(fused::Part::Backward), x)?;
+        }
+        Ok((Buffer::Outputs, forward))
+    }
+}

@@ -1,0 +1,205 @@
+//! A network as a differentiable function between the application's own passes.
+
+use crate::error::{Error, Result};
+use crate::gpu::{BufferRange, Buffers, Prepared, bind, find, record};
+use crate::plan::{Buffer, PassPlan, PassShape, Stages};
+use crate::run::{Rows, Trainer};
+use crate::training::Strategy;
+use std::ops::Range;
+
+/// The application's buffers of a forward and a backward pass: f32, row after row, each at a slice
+/// of a buffer made for `STORAGE`, whose offset is a multiple of the device's
+/// `min_storage_buffer_offset_alignment`.
+#[derive(Debug, Clone, Copy)]
+pub struct PassBuffers<'a> {
+    rows: Rows<'a>,
+    inputs: wgpu::BufferSlice<'a>,
+    outputs: wgpu::BufferSlice<'a>,
+    output_gradient: wgpu::BufferSlice<'a>,
+    input_gradient: Option<wgpu::BufferSlice<'a>>,
+    own_inputs: bool,
+}
+
+impl<'a> PassBuffers<'a> {
+    /// Passes over so many rows. The forward pass reads `inputs` `[rows, inputs]` and writes
+    /// `outputs` `[models, rows, outputs]`, after the last activation. The backward pass reads
+    /// `output_gradient` `[models, rows, outputs]`, the derivative of the application's loss with
+    /// respect to each output.
+    pub fn new(
+        rows: impl Into<Rows<'a>>,
+        inputs: wgpu::BufferSlice<'a>,
+        outputs: wgpu::BufferSlice<'a>,
+        output_gradient: wgpu::BufferSlice<'a>,
+    ) -> Self {
+        let rows = rows.into();
+        let (input_gradient, own_inputs) = (None, false);
+        Self { rows, inputs, outputs, output_gradient, input_gradient, own_inputs }
+    }
+
+    /// Receives the derivative of the application's loss with respect to each input,
+    /// `[models, rows, inputs]`: what a network or a shader in front of this one continues with.
+    #[must_use]
+    pub const fn input_gradient(mut self, to: wgpu::BufferSlice<'a>) -> Self {
+        self.input_gradient = Some(to);
+        self
+    }
+
+    /// Gives each model inputs of its own: `[models, rows, inputs]`.
+    #[must_use]
+    pub const fn own_inputs(mut self) -> Self {
+        self.own_inputs = true;
+        self
+    }
+
+    /// The buffers that the plan's names stand for.
+    fn bind(&self, trainer: &Trainer, plan: &PassPlan) -> Result<Buffers> {
+        let (mlp, models, rows) = (&trainer.mlp, trainer.training.models, self.rows.most());
+        let sets = if self.own_inputs { models } else { 1 };
+        let mut buffers = Buffers::new();
+        let mut own = |name, what: &str, slice, sets, width| -> Result<()> {
+            buffers.insert(name, BufferRange::new(&trainer.gpu, what, slice, [sets, rows, width])?);
+            Ok(())
+        };
+        own(Buffer::Inputs, "the inputs", self.inputs, sets, mlp.inputs)?;
+        own(plan.outputs, "the outputs", self.outputs, models, mlp.outputs())?;
+        let gradient = self.output_gradient;
+        own(Buffer::Targets, "the outputs' gradient", gradient, models, mlp.outputs())?;
+        if let Some(to) = self.input_gradient {
+            own(Buffer::InputGradient, "the inputs' gradient", to, models, mlp.inputs)?;
+        }
+        let bytes = |slice: wgpu::BufferSlice<'_>, width: usize, sets: usize| -> Range<u64> {
+            let size = crate::kernels::volume(&[4, sets, rows, width]);
+            slice.offset()..slice.offset().saturating_add(size)
+        };
+        let read = bytes(self.inputs, mlp.inputs, sets);
+        let written = bytes(self.outputs, mlp.outputs(), models);
+        let same = self.inputs.buffer() == self.outputs.buffer();
+        if same && read.start < written.end && written.start < read.end {
+            return Err(Error::argument(
+                "the inputs and outputs of the passes",
+                "in the same bytes of one buffer",
+                "apart: the backward pass reads the inputs again",
+            ));
+        }
+        Ok(buffers)
+    }
+}
+
+/// The forward and the backward pass of a trainer's network over rows of the application's, ready to
+/// be recorded any number of times: [`Trainer::passes`].
+///
+/// Nothing is computed twice: the forward pass keeps what the backward pass needs, in buffers of
+/// this object's own, under either strategy. Between the two neither the inputs nor, where the last
+/// activation is the identity, the outputs may change.
+#[derive(Debug)]
+pub struct Passes {
+    /// The first `forward` dispatches are those of the forward pass.
+    prepared: Vec<Prepared>,
+    forward: usize,
+    strategy: Strategy,
+}
+
+impl Passes {
+    /// Records the forward pass: no submit, no poll, no allocation, one compute pass. It reads the
+    /// parameters as they are when it runs.
+    pub fn record_forward(&self, encoder: &mut wgpu::CommandEncoder) {
+        record(encoder, &self.prepared[..self.forward], 1);
+    }
+
+    /// Records the backward pass of the last forward pass: no submit, no poll, no allocation, one
+    /// compute pass. It adds the gradient to what the trainer's passes have added up since
+    /// [`Trainer::record_update`], and overwrites the inputs' gradient, if there is one. Parameters
+    /// must be those of the forward pass.
+    pub fn record_backward(&self, encoder: &mut wgpu::CommandEncoder) {
+        record(encoder, &self.prepared[self.forward..], 1);
+    }
+
+    /// The dispatches of the forward and of the backward pass.
+    pub const fn dispatches(&self) -> [usize; 2] {
+        [self.forward, self.prepared.len() - self.forward]
+    }
+
+    /// How the passes are executed: fused or layered.
+    pub const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+}
+
+impl Trainer {
+    /// The network as a differentiable function: its forward pass into the application's buffer, its
+    /// backward pass from the gradient that the application has written, and an update by
+    /// [`Trainer::record_update`]. The application's loss stays its own: nothing here knows it.
+    ///
+    /// Several objects may belong to one trainer: for other rows, or for micro-batches whose
+    /// gradients are added up before an update.
+    ///
+    /// ```no_run
+    /// # fn app(gpu: &wgrad::Gpu, x: &wgpu::Buffer, y: &wgpu::Buffer, dy: &wgpu::Buffer)
+    /// #     -> Result<(), wgrad::Error> {
+    /// use wgrad::{Activation, Loss, Mlp, Optimizer, PassBuffers, Trainer, Training};
+    /// let mlp = Mlp::new(3).layer(32, Activation::Relu).layer(4, Activation::Identity);
+    /// let training = Training::new(Loss::OutputGradient, Optimizer::adam(1e-2));
+    /// let mut trainer = Trainer::without_data(gpu, &mlp, &training)?;
+    /// let passes = trainer.passes(PassBuffers::new(4096, x.slice(..), y.slice(..), dy.slice(..)))?;
+    /// let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    /// passes.record_forward(&mut encoder);
+    /// // … the application's own shaders read y and write dL/dy …
+    /// passes.record_backward(&mut encoder);
+    /// trainer.record_update(&mut encoder);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
+    /// made for `STORAGE`; inputs and outputs in the same bytes; a buffer that one dispatch would
+    /// both read and write; [`Error::TooLarge`]; the fused strategy where it is asked for and not
+    /// possible. A trainer of the resident strategy takes its passes layer by layer.
+    pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
+        let count = of.rows.check(&self.gpu, "the passes")?;
+        let shape = PassShape {
+            rows: of.rows.most(),
+            own_inputs: of.own_inputs,
+            input_gradient: of.input_gradient.is_some(),
+            counted: count.is_some(),
+        };
+        let mut plan = self.plan.passes(shape)?;
+        self.prepare_update()?;
+        let mut buffers = of.bind(self, &plan)?;
+        for name in
+            [Buffer::Parameters, Buffer::Status, Buffer::Losses, Buffer::AccumulatedGradient]
+        {
+            buffers.insert(name, find(self.buffers(), name)?.clone());
+        }
+        let forward = plan.forward.len() + usize::from(count.is_some());
+        plan.forward.append(&mut plan.backward);
+        let stages = Stages { nodes: plan.forward, buffers: plan.buffers };
+        let prepared = bind(&self.gpu, &stages, &mut buffers, None, count.as_ref())?;
+        self.gpu.check_present()?;
+        Ok(Passes { prepared, forward, strategy: plan.strategy })
+    }
+
+    /// Makes what an update from added gradients needs.
+    pub(super) fn prepare_update(&mut self) -> Result<()> {
+        if self.update.is_none() {
+            let stages = self.plan.accumulated_update()?;
+            self.update = Some(self.prepare(&stages)?);
+        }
+        Ok(())
+    }
+
+    /// Records an update from the gradient that backward passes have added up, as a step of the
+    /// training: it counts, follows the schedule, and moves the average. The added gradient is 0
+    /// afterwards. A model whose gradient is not finite keeps its parameters and has diverged at
+    /// this step; the loss that is logged is 0. No submit, no poll, no allocation.
+    ///
+    /// Before the first call of [`Trainer::passes`] there is no gradient and this records nothing.
+    pub fn record_update(&mut self, encoder: &mut wgpu::CommandEncoder) {
+        let Some(update) = &self.update else { return };
+        record(encoder, update, 1);
+        if let Some(gradient) = self.buffer(Buffer::AccumulatedGradient) {
+            encoder.clear_buffer(gradient, 0, None);
+        }
+        self.unread = self.unread.saturating_add(1);
+    }
+}
