@@ -137,7 +137,7 @@ pub use run::{
 pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, Data, DataFaults, DataReport, DataShape, Dataset, Gradients,
-    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd,
+    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Part, Schedule, Sgd,
     Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;

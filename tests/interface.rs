@@ -157,6 +157,7 @@ fn parameters_have_four_bytes_a_field() {
         measure::texture,
         resident,
         step::advance,
+        step::clip,
         step::ema,
         step::gather,
         step::loss,

@@ -15,12 +15,12 @@ use wgrad::kernels::measure::domain::{CheckDomain, Domain, NONE as NONE_FOUND};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
-use wgrad::kernels::step::Status;
 use wgrad::kernels::step::advance::Advance;
 use wgrad::kernels::step::gather::Gather;
 use wgrad::kernels::step::loss::LossGradient;
 use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
+use wgrad::kernels::step::{RateRange, Status};
 use wgrad::kernels::{Dispatch, Matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
@@ -1138,7 +1138,7 @@ fn optimizers() -> Vec<Optimizer> {
 /// A population under one optimizer.
 #[derive(Clone)]
 struct Population {
-    update: Update,
+    update: Update<'static>,
     gradient: Vec<f32>,
     values: Vec<f32>,
     states: Vec<f32>,
@@ -1160,6 +1160,7 @@ impl Population {
             tables: 0,
             history: HISTORY,
             scheduled: false,
+            rates: &[],
             padded: false,
         };
         let status = Status { updates: 1, ..Status::default() }.with_marks(models);
@@ -1209,6 +1210,15 @@ impl Population {
     }
 }
 
+/// A part with half the rate, a frozen one, and one with twice the rate.
+const PARTS: &[RateRange] = &[
+    RateRange { end: 2, factor: 0.5 },
+    RateRange { end: 16, factor: 0.0 },
+    RateRange { end: 32, factor: 2.0 },
+    RateRange { end: 64, factor: 0.0 },
+    RateRange { end: usize::MAX, factor: 1.0 },
+];
+
 /// Three updates in a row of every optimizer at every size, from states that are not 0.
 #[test]
 fn updates_of_all_sizes() {
@@ -1220,7 +1230,11 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
     for optimizer in optimizers() {
         for parameters in SIZES {
             for models in 1..=3 {
-                all.push(Population::new(optimizer, parameters, models, all.len() as u64));
+                let seed = all.len() as u64;
+                all.push(Population::new(optimizer, parameters, models, seed));
+                let mut of_parts = Population::new(optimizer, parameters, models, seed);
+                of_parts.update.rates = PARTS;
+                all.push(of_parts);
             }
         }
     }
@@ -1235,7 +1249,7 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
         let results = run(&jobs);
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
-            let update = population.update;
+            let (update, before) = (population.update, population.clone());
             assert!(update.reference(t.into(), &gradient, &mut values[i], &mut states[i]));
             population.take(slots);
             let name = &jobs[i].name;
@@ -1245,6 +1259,15 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
                 population.states.chunks(gradient.len()).zip(states[i].chunks(gradient.len()))
             {
                 check(&format!("{name}: states"), found, expected, 3e-6);
+            }
+            let frozen = |i: usize| matches!(i % update.parameters, 2..16 | 32..64);
+            let frozen = |i: &usize| !update.rates.is_empty() && frozen(*i);
+            for i in (0..gradient.len()).filter(frozen) {
+                let bits = |p: &Population| {
+                    let states = p.states.iter().skip(i).step_by(gradient.len());
+                    (p.values[i].to_bits(), states.map(|s| s.to_bits()).collect::<Vec<_>>())
+                };
+                assert!(bits(population) == bits(&before), "{name} element {i}");
             }
             let counters =
                 Status { step: t, updates: t, position: 10 * t, slot: t, ..Status::default() };

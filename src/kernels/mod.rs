@@ -84,6 +84,7 @@ pub const ALL: &[&Kernel] = &[
     &measure::texture::KERNEL,
     &resident::KERNEL,
     &step::advance::KERNEL,
+    &step::clip::KERNEL,
     &step::ema::KERNEL,
     &step::gather::KERNEL,
     &step::loss::KERNEL,

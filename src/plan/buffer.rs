@@ -28,13 +28,16 @@ pub enum Buffer {
     /// Then `[2, models]`: the low and the high words of the step at which each model diverged, or
     /// `0xffffffff`.
     Status,
-    /// The gradient, `[models, P]`.
+    /// The gradient, `[models, P]`. Where a training clips it, a step leaves it clipped.
     Gradient,
     /// Partial sums of the gradient where there are several: `[splits, models, P]` without the
     /// encoding's tables, each split padded to a multiple of four elements.
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
+    /// Partial results of the norm of the gradient: `[models, workgroups, 2]`, `u32` elements. The
+    /// bits of a largest magnitude, and those of a sum of scaled squares.
+    PartialNorm,
     /// The loss history, `[history, models]`, a ring: step s is in row s mod history.
     Losses,
     /// The first layer's inputs where an encoding computes them: `[models, batch, width]`, or

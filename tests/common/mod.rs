@@ -459,6 +459,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 tables: 0,
                 history: 1,
                 scheduled: false,
+                rates: &[],
                 padded: false,
             };
             all.push(update.dispatch(&target).unwrap());

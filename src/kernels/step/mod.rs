@@ -1,11 +1,14 @@
 //! The kernels of a training step, except its matrix products.
 
 pub mod advance;
+pub mod clip;
 pub mod ema;
 pub mod gather;
 pub mod loss;
+mod rates;
 pub mod reduce;
 mod status;
 pub mod update;
 
+pub use rates::RateRange;
 pub use status::Status;

@@ -274,6 +274,7 @@ async fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         tables: 0,
         history: 4,
         scheduled: false,
+        rates: &[],
         padded: false,
     };
     let dispatch: Dispatch = update.dispatch(gpu.capabilities())?;
