@@ -61,7 +61,7 @@ fn gradients_of_all_sizes_and_magnitudes_are_clipped() {
                     let all = numbers_f32(parameters * models, cases.len() as u64);
                     let gradient: Vec<f32> = all.into_iter().enumerate().map(each).collect();
                     // Some models are clipped, and others are not.
-                    let max_norm = 2.0 * scale * (parameters as f64).sqrt();
+                    let max_norm = (2.0 * scale * (parameters as f64).sqrt()).min(3e38);
                     cases.push((Clip { parameters, models, max_norm, rates }, gradient));
                 }
             }
@@ -80,7 +80,7 @@ fn gradients_of_all_sizes_and_magnitudes_are_clipped() {
             assert!(error <= 1e-6, "{}: off by {error}", job.name);
             let mut reference: Vec<_> = gradient.iter().map(|g| f64::from(*g)).collect();
             clip.reference(&mut reference);
-            assert!(deviation(&reference, &expected) <= 1e-14, "{}", job.name);
+            assert!(deviation(&reference, &expected) <= 1e-12, "{}", job.name);
             if reference.iter().zip(gradient).all(|(r, g)| *r == f64::from(*g)) {
                 assert_eq!(bits(found), bits(gradient), "{}", job.name);
                 kept += 1;
@@ -145,12 +145,12 @@ fn gradients_that_are_not_finite_stay() {
 
 // Trainings.
 
-/// Three models on their own data, of which the second has targets ten times as large.
+/// Three models on their own data, of which the second has targets thirty times as large.
 fn data(mlp: &Mlp) -> Data {
     let (rows, outputs) = (40, mlp.outputs());
     let x = numbers(3 * rows * mlp.inputs, 1).into_iter().map(|v| 0.5 * v + 0.5).map(|v| v as f32);
     let mut t = numbers_f32(3 * rows * outputs, 2);
-    t[rows * outputs..2 * rows * outputs].iter_mut().for_each(|t| *t *= 10.0);
+    t[rows * outputs..2 * rows * outputs].iter_mut().for_each(|t| *t *= 30.0);
     Data::for_each_model(3, mlp.inputs, outputs, x.collect(), t).unwrap()
 }
 
@@ -176,29 +176,38 @@ fn optimizers() -> Vec<Optimizer> {
     all
 }
 
-/// The initial parameters, and those after some steps on the device and on the CPU.
+/// Initial parameters, with tables as large as the layers.
+fn start(mlp: &Mlp, training: &Training) -> Parameters {
+    let sampled = training.init.sample(mlp, 3, training.seed).unwrap();
+    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+    let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * *v } else { *v };
+    let values = sampled.values().iter().enumerate().map(large).collect();
+    Parameters::new(mlp.clone(), 3, values).unwrap()
+}
+
+/// The CPU's losses and parameters after 20 steps.
+fn trained_by_cpu(mlp: &Mlp, training: &Training, data: &Data) -> [Vec<f64>; 2] {
+    let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data.cast().unwrap()).unwrap();
+    cpu.restart(&start(mlp, training).cast().unwrap()).unwrap();
+    cpu.train(20).unwrap();
+    [cpu.losses().unwrap().values, cpu.parameters().unwrap().values().to_vec()]
+}
+
+/// The initial parameters, and those after 20 steps on the device and on the CPU.
 fn trained(mlp: &Mlp, training: &Training, data: &Data) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
     let mut trainer = Trainer::new(common::gpu(), mlp, training, data).unwrap();
     assert_eq!(trainer.plan().strategy(), training.strategy);
-    let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data.cast().unwrap()).unwrap();
-    let sampled = training.init.sample(mlp, 3, training.seed).unwrap();
-    // Tables as large as the layers.
-    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
-    let large = |(i, v): (usize, &f32)| if i % p < tables { 5e3 * *v } else { *v };
-    let before: Vec<_> = sampled.values().iter().enumerate().map(large).collect();
-    let start = Parameters::new(mlp.clone(), 3, before.clone()).unwrap();
+    let start = start(mlp, training);
     trainer.restart(&start).unwrap();
-    cpu.restart(&start.cast().unwrap()).unwrap();
     trainer.train(7).unwrap();
     trainer.train(13).unwrap();
-    cpu.train(20).unwrap();
-    let losses = deviation(&trainer.losses().unwrap().values, &cpu.losses().unwrap().values);
+    let [losses, expected] = trained_by_cpu(mlp, training, data);
+    let losses = deviation(&trainer.losses().unwrap().values, &losses);
     assert!(losses <= 1e-5, "{training:?}: losses off by {losses}");
     let found = trainer.parameters().unwrap().values().to_vec();
-    let expected = cpu.parameters().unwrap().values().to_vec();
     let error = deviation(&found, &expected);
     assert!(error <= 1e-4, "{training:?}: parameters off by {error}");
-    (before, found, expected)
+    (start.values().to_vec(), found, expected)
 }
 
 for_every_strategy! {
@@ -214,7 +223,7 @@ fn parts_have_rates_of_their_own(strategy: Strategy) {
         let own = plain.clone().rate_of(Part::Layer(0), 0.1).rate_of(Part::Layer(1), 0.0);
         let own = own.rate_of(Part::Layer(2), 9.0).rate_of(Part::Layer(2), 2.0);
         let (before, found, expected) = trained(&mlp, &own, &data);
-        let (_, _, without) = trained(&mlp, &plain, &data);
+        let [_, without] = trained_by_cpu(&mlp, &plain, &data);
         let (ranges, p) = (mlp.ranges(), mlp.parameters());
         for m in 0..3 {
             let of =
@@ -275,7 +284,7 @@ fn clipped_trainings_are_the_cpus() {
             assert!(norms[1] > 3.0 * max && norms[0].min(norms[2]) < max, "{norms:?}");
             let clipped = plain.clone().clip_norm(max);
             let (_, found, _) = trained(&mlp, &clipped, &data);
-            let (_, _, without) = trained(&mlp, &plain, &data);
+            let [_, without] = trained_by_cpu(&mlp, &plain, &data);
             // Adam hardly sees the scale of a gradient.
             let change = deviation(&found, &without);
             assert!(change >= 1e-3, "{optimizer:?}: {change}");
