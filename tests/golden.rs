@@ -234,7 +234,7 @@ fn gpu(strategy: Strategy) {
         });
         train(case, &mut trainer)
     });
-    assert!(refused.get() <= 2, "{} files are not trained {}", refused.get(), strategy.name());
+    assert!(refused.get() <= 4, "{} files are not trained {}", refused.get(), strategy.name());
 }
 
 for_every_strategy! {

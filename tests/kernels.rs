@@ -1250,7 +1250,17 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
             let (update, before) = (population.update, population.clone());
-            assert!(update.reference(t.into(), &gradient, &mut values[i], &mut states[i]));
+            let all = gradient.len();
+            for m in 0..update.models {
+                let part = m * update.parameters..(m + 1) * update.parameters;
+                let of = |first: usize| first + part.start..first + part.end;
+                let mut both = [&states[i][of(0)], &states[i][of(all)]].concat();
+                let (values, gradient) = (&mut values[i][part.clone()], &gradient[part.clone()]);
+                assert!(update.reference(t.into(), gradient, values, &mut both));
+                let (first, second) = both.split_at(update.parameters);
+                states[i][of(0)].copy_from_slice(first);
+                states[i][of(all)].copy_from_slice(second);
+            }
             population.take(slots);
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
