@@ -105,7 +105,11 @@ fn a_norm_neither_overflows_nor_vanishes() {
     mixed[2500] = f32::MAX;
     let mut small_parts = vec![1e-25_f32; 3000];
     small_parts[7] = 1e-3;
+    // Workgroups whose elements have other powers of two.
+    let mut uneven = vec![0.25; 3000];
+    (uneven[7], uneven[2999]) = (4.0, 1.0);
     let all = [
+        ends(1.0, uneven),
         ends(1.0, vec![f32::MAX; 3000]),
         ends(1e-30, vec![-f32::MAX; 70]),
         ends(1e30, vec![1e-37; 3000]),
