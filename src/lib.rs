@@ -50,6 +50,7 @@
 //! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
 //! | see what a step will do before it runs | [`Plan`], for a [`Capabilities`] |
 //! | choose how the steps are put on the GPU | [`Strategy`] |
+//! | clip gradients; slow down or freeze a layer or an encoding | [`Training::clip_norm`], [`Training::rate_of`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] and [`TrainBase`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
 //! | evaluate it in the application's own shaders | [`Trainer::wgsl`], [`Model::wgsl`], [`Parameters::wgsl`] |
@@ -138,7 +139,7 @@ pub use run::{
 pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, Data, DataFaults, DataReport, DataShape, Dataset, Gradients,
-    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd,
+    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Part, Schedule, Sgd,
     Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;

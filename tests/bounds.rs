@@ -9,8 +9,8 @@ use wgpu::util::DeviceExt;
 use wgrad::encoding::{Encoding, Grid, OneBlob};
 use wgrad::kernels::{Access, Dispatch};
 use wgrad::{
-    Activation, Batch, Capabilities, DataShape, Error, Gpu, Loss, Mlp, Optimizer, Plan, Strategy,
-    Training,
+    Activation, Batch, Capabilities, DataShape, Error, Gpu, Loss, Mlp, Optimizer, Part, Plan,
+    Strategy, Training,
 };
 
 /// What a driver allows: llvmpipe ends an invocation's loops after 65,535 iterations.
@@ -99,6 +99,7 @@ fn every_dispatch_of_any_plan_is_bounded() {
             .batch(batch)
             .history(random.size(12))
             .strategy(strategy);
+        let training = if random.below(3) == 0 { training.clip_norm(1.0) } else { training };
         let sets = if random.below(3) == 0 { models } else { 1 };
         let capabilities = random.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
         let capabilities = &devices()[capabilities];
@@ -192,8 +193,11 @@ fn counted() -> Vec<Dispatch> {
                 for software in [false, true] {
                     let capabilities = Capabilities { software, ..own.clone() };
                     let mlp = Mlp::new(1).layer(outputs, Activation::Identity);
-                    let training =
+                    let mut training =
                         Training::new(loss, Optimizer::adam(0.1)).batch(batch).strategy(*strategy);
+                    if *strategy != Strategy::Resident {
+                        training = training.clip_norm(1.0).rate_of(Part::Layer(0), 0.5);
+                    }
                     let plan =
                         Plan::new(&mlp, &training, DataShape::shared(rows), &capabilities).unwrap();
                     all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));

@@ -527,6 +527,7 @@ fn updates_of_tables() {
                 tables,
                 history: 4,
                 scheduled: true,
+                rates: &[],
                 padded,
             };
             let dispatch = update.dispatch(common::gpu().capabilities()).unwrap();

@@ -47,8 +47,10 @@ mod kernels {
     use wgrad::kernels::measure::perturb::Perturb;
     use wgrad::kernels::measure::saturation::{Holds, Saturation};
     use wgrad::kernels::measure::texture::{FORMATS, Texture};
+    use wgrad::kernels::step::RateRange;
     use wgrad::kernels::step::Status;
     use wgrad::kernels::step::advance::Advance;
+    use wgrad::kernels::step::clip::Clip;
     use wgrad::kernels::step::ema::Ema;
     use wgrad::kernels::step::gather::Gather;
     use wgrad::kernels::step::loss::LossGradient;
@@ -56,9 +58,11 @@ mod kernels {
     use wgrad::kernels::step::update::Update;
     use wgrad::kernels::{Dispatch, Matmul, Tiling, fused, resident};
     use wgrad::{
-        Activation, Batch, Capabilities, DataShape, Loss, Mlp, Optimizer, Plan, Result, Strategy,
-        Training,
+        Activation, Batch, Capabilities, DataShape, Loss, Mlp, Optimizer, Part, Plan, Result,
+        Strategy, Training,
     };
+
+    const NUMBERS: [f64; 6] = [0.0, 0.5, 1.0, 1e300, f64::INFINITY, f64::NAN];
 
     fn devices() -> Vec<Capabilities> {
         let large = wgpu::Limits {
@@ -177,6 +181,8 @@ mod kernels {
             };
             reduce.split_stride();
             check(reduce.dispatch(device));
+            let factor = s.of(&NUMBERS);
+            let ranges = [s.next(), s.next()].map(|end| RateRange { end, factor });
             let update = Update {
                 optimizer: s.of(&Optimizer::all()),
                 parameters: s.next(),
@@ -186,10 +192,21 @@ mod kernels {
                 batch: s.next(),
                 tables: s.next(),
                 scheduled: s.flag(),
+                rates: &ranges,
                 padded: s.flag(),
             };
             update.state_stride();
             check(update.dispatch(device));
+            if update.parameters < 100 {
+                let (mut values, mut states) = ([1.0; 6], [1.0; 12]);
+                update.reference(1, &[1.0; 6], &mut values, &mut states);
+            }
+            let max_norm = s.of(&NUMBERS);
+            let clip = Clip { parameters: s.next(), models: s.next(), max_norm, rates: &ranges };
+            clip.reference(&mut [s.of(&NUMBERS), 1.0, -1e300]);
+            if let Ok(both) = clip.dispatches() {
+                both.into_iter().for_each(|dispatch| check(Ok(dispatch)));
+            }
         }
     }
 
@@ -296,7 +313,7 @@ mod kernels {
                 _ => Batch::Shuffled { size: s.next(), seed: u32::MAX },
             };
             let loss = s.of(Loss::ALL);
-            let training = Training::new(loss, s.of(&Optimizer::all()))
+            let mut training = Training::new(loss, s.of(&Optimizer::all()))
                 .models(s.next())
                 .batch(batch)
                 .history(s.next())
@@ -306,6 +323,13 @@ mod kernels {
                     Strategy::Fused,
                     Strategy::Layered,
                 ]));
+            if s.below(4) == 0 {
+                training = training.clip_norm(s.of(&NUMBERS));
+            }
+            if s.below(4) == 0 {
+                let part = s.of(&[Part::Layer(0), Part::Layer(usize::MAX), Part::Encoding(0)]);
+                training = training.rate_of(part, s.of(&NUMBERS));
+            }
             let data = DataShape { sets: s.next(), rows: s.next() };
             if let Ok(plan) = Plan::new(&mlp, &training, data, device) {
                 let _ = (plan.to_string(), plan.memory(), plan.work(), plan.dispatches(u32::MAX));
@@ -321,6 +345,8 @@ mod kernels {
                 batch,
                 history: training.history,
                 scheduled: false,
+                rates: &[],
+                clipped: s.flag(),
                 averaged: s.flag(),
             };
             resident::pays(shape, device);

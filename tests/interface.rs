@@ -158,6 +158,7 @@ fn parameters_have_four_bytes_a_field() {
         resident,
         step::activate,
         step::advance,
+        step::clip,
         step::count_rows,
         step::ema,
         step::gather,

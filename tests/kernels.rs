@@ -15,12 +15,12 @@ use wgrad::kernels::measure::domain::{CheckDomain, Domain, NONE as NONE_FOUND};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
-use wgrad::kernels::step::Status;
 use wgrad::kernels::step::advance::Advance;
 use wgrad::kernels::step::gather::Gather;
 use wgrad::kernels::step::loss::LossGradient;
 use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
+use wgrad::kernels::step::{RateRange, Status};
 use wgrad::kernels::{Dispatch, Matmul};
 use wgrad::plan::Buffer;
 use wgrad::{
@@ -1151,7 +1151,7 @@ fn optimizers() -> Vec<Optimizer> {
 /// A population under one optimizer.
 #[derive(Clone)]
 struct Population {
-    update: Update,
+    update: Update<'static>,
     gradient: Vec<f32>,
     values: Vec<f32>,
     states: Vec<f32>,
@@ -1173,6 +1173,7 @@ impl Population {
             tables: 0,
             history: HISTORY,
             scheduled: false,
+            rates: &[],
             padded: false,
         };
         let status = Status { updates: 1, ..Status::default() }.with_marks(models);
@@ -1222,6 +1223,15 @@ impl Population {
     }
 }
 
+/// A part with half the rate, a frozen one, and one with twice the rate.
+const PARTS: &[RateRange] = &[
+    RateRange { end: 2, factor: 0.5 },
+    RateRange { end: 16, factor: 0.0 },
+    RateRange { end: 32, factor: 2.0 },
+    RateRange { end: 64, factor: 0.0 },
+    RateRange { end: usize::MAX, factor: 1.0 },
+];
+
 /// Three updates in a row of every optimizer at every size, from states that are not 0.
 #[test]
 fn updates_of_all_sizes() {
@@ -1233,7 +1243,11 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
     for optimizer in optimizers() {
         for parameters in SIZES {
             for models in 1..=3 {
-                all.push(Population::new(optimizer, parameters, models, all.len() as u64));
+                let seed = all.len() as u64;
+                all.push(Population::new(optimizer, parameters, models, seed));
+                let mut of_parts = Population::new(optimizer, parameters, models, seed);
+                of_parts.update.rates = PARTS;
+                all.push(of_parts);
             }
         }
     }
@@ -1248,8 +1262,18 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
         let results = run(&jobs);
         for (i, (population, slots)) in all.iter_mut().zip(&results).enumerate() {
             let gradient = wide(&population.gradient);
-            let update = population.update;
-            assert!(update.reference(t.into(), &gradient, &mut values[i], &mut states[i]));
+            let (update, before) = (population.update, population.clone());
+            let all = gradient.len();
+            for m in 0..update.models {
+                let part = m * update.parameters..(m + 1) * update.parameters;
+                let of = |first: usize| first + part.start..first + part.end;
+                let mut both = [&states[i][of(0)], &states[i][of(all)]].concat();
+                let (values, gradient) = (&mut values[i][part.clone()], &gradient[part.clone()]);
+                assert!(update.reference(t.into(), gradient, values, &mut both));
+                let (first, second) = both.split_at(update.parameters);
+                states[i][of(0)].copy_from_slice(first);
+                states[i][of(all)].copy_from_slice(second);
+            }
             population.take(slots);
             let name = &jobs[i].name;
             // Each of up to three updates adds a few roundings.
@@ -1258,6 +1282,15 @@ fn updates_of_all_sizes_on(target: &Capabilities) {
                 population.states.chunks(gradient.len()).zip(states[i].chunks(gradient.len()))
             {
                 check(&format!("{name}: states"), found, expected, 3e-6);
+            }
+            let frozen = |i: usize| matches!(i % update.parameters, 2..16 | 32..64);
+            let frozen = |i: &usize| !update.rates.is_empty() && frozen(*i);
+            for i in (0..gradient.len()).filter(frozen) {
+                let bits = |p: &Population| {
+                    let states = p.states.iter().skip(i).step_by(gradient.len());
+                    (p.values[i].to_bits(), states.map(|s| s.to_bits()).collect::<Vec<_>>())
+                };
+                assert!(bits(population) == bits(&before), "{name} element {i}");
             }
             let counters =
                 Status { step: t, updates: t, position: 10 * t, slot: t, ..Status::default() };

@@ -9,8 +9,8 @@ use wgrad::encoding::{
 };
 use wgrad::{
     Activation, Batch, CpuTrainer, Data, DataBuffers, DataShape, Dataset, Error, FiniteDifference,
-    FrameBudget, Gpu, Init, Loss, Mlp, Model, Optimizer, Output, Parameters, Schedule, SingleUnit,
-    Train, TrainBase, Trainer, Training,
+    FrameBudget, Gpu, Init, Loss, Mlp, Model, Optimizer, Output, Parameters, Part, Schedule,
+    SingleUnit, Train, TrainBase, Trainer, Training,
 };
 
 /// Sizes at which arithmetic overflows, and the smallest.
@@ -108,6 +108,10 @@ fn descriptions_are_total() {
             let training = Training::new(Loss::Huber, Optimizer::adam(0.1)).models(index);
             let training = training.history(index).batch(Batch::Sequential { size: index });
             tried.call(name, || training.check(&mlp));
+            for part in [Part::Layer(index), Part::Encoding(index)] {
+                let own = training.clone().models(1).history(1).rate_of(part, 0.5);
+                tried.call(name, || (part.check(&mlp), own.check(&mlp)));
+            }
             let data = Data::new(1, 1, vec![1.0_f32; 2], vec![1.0; 2]).unwrap();
             if small || mlp.check().is_err() || mlp.inputs != 1 {
                 tried.call(name, || CpuTrainer::new(&mlp, &training, &data).is_ok());
@@ -179,6 +183,23 @@ fn data_and_trainings_are_total() {
                 tried.call(|| format!("{schedule:?} {step}"), || schedule.factor(step));
             }
             tried.call(|| format!("{schedule:?}"), || schedule.check());
+        }
+    }
+    let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Identity);
+    let data = Dataset::Xor.sample(8, 0).unwrap();
+    for max in NUMBERS {
+        for factor in NUMBERS {
+            let training = Training::new(Loss::Huber, Optimizer::adam(0.1)).clip_norm(max);
+            let training = training.rate_of(Part::Layer(1), factor);
+            tried.call(
+                || format!("clip at {max}, a factor of {factor}"),
+                || {
+                    let mut cpu = CpuTrainer::new(&mlp, &training, &data)?;
+                    let finite = max >= 1.0 && max < 1e300 && (0.0..1e300).contains(&factor);
+                    assert!(finite, "{training:?}");
+                    cpu.train(3)
+                },
+            );
         }
     }
     for rule in Optimizer::all() {

@@ -136,18 +136,21 @@ fn every_shader_is_translated() {
     assert_eq!(counts["loss"], 2 * common::losses().len());
     // Elements as scalars and as vec4, the latter as u64x2, too; one model and several; sums, and
     // checks alone, in two ways.
-    assert_eq!(counts["update"], 5 * Optimizer::all().len());
+    // Once more with rates of parts.
+    assert_eq!(counts["update"], 5 * Optimizer::all().len() + 1);
+    // The norm and the scaling, with a frozen part and without.
+    assert_eq!(counts["clip"], 4);
     assert_eq!(counts["reduce"], 8 + 2);
     assert_eq!(counts["gather"], 3);
     assert_eq!(counts["saturation"], 2 * activations);
     // A whole network each: every loss behind one activation, every activation before one loss,
-    // with full batches and without; resident ones reduce in three ways. A fused text does not
+    // with full batches and without; resident ones reduce in three ways, and one has rates of parts. A fused text does not
     // depend on the batch.
     let losses = common::losses();
     let squared = losses.iter().filter(|(loss, _)| *loss == Loss::MeanSquaredError).count();
     let networks = 2 * (losses.len() + (activations - 1) * squared);
     assert_eq!(counts["fused"], networks / 2);
-    assert_eq!(counts["resident"], 3 * networks);
+    assert_eq!(counts["resident"], 3 * networks + 1);
     for single in ["advance", "norm", "perturb"] {
         assert_eq!(counts[single], 1, "{single}");
     }

@@ -96,6 +96,7 @@ fn updates(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 tables: 0,
                 history: 1,
                 scheduled: false,
+                rates: &[],
                 padded: false,
             };
             let dispatch = update.dispatch(gpu.capabilities())?;

@@ -7,8 +7,13 @@ override ONE_MODEL: bool = false;
 // Whether the learning rate follows a schedule.
 override SCHEDULED: bool = false;
 
+// Whether parts of a model have a factor of the learning rate.
+override RATES: bool = false;
+
 // Read once per invocation, not once per element.
 var<private> hyper: Hyper;
+// The learning rate of the step.
+var<private> rate: f32;
 var<private> gradients: Lanes;
 var<private> values: Lanes;
 var<private> first: Lanes;
@@ -26,6 +31,7 @@ fn update(
     if (SCHEDULED) {
         hyper.rate = scheduled_rate(hyperparameters, step_of_schedule(updates) - 1u);
     }
+    rate = hyper.rate;
     if (begin == 0u) {
         status.step = updates.x;
         status.step_high = updates.y;
@@ -36,14 +42,14 @@ fn update(
         status.position = next.y;
     }
     let elements = params.parameters * params.models;
-    var frozen = false;
+    var stopped = false;
     if (ONE_MODEL) {
-        frozen = diverged_before(0u, updates);
+        stopped = diverged_before(0u, updates);
     }
     let end = end_of_run(begin, elements);
     var fails = 0u;
     for (var i = begin; i < end; i += 64u) {
-        fails |= update_lanes(i, elements, updates, frozen) << first_bit(begin, i);
+        fails |= update_lanes(i, elements, updates, stopped) << first_bit(begin, i);
     }
     // The loop ends with the last bit and has no known length. A compiler would unroll a known
     // length, and a CPU would execute all of it for nothing.
@@ -69,7 +75,7 @@ fn diverged_before(model: u32, updates: vec2<u32>) -> bool {
 
 // Updates `Lanes` value `i`. Returns a bit for each element that would not be finite and stays as
 // it was.
-fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> u32 {
+fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, stopped: bool) -> u32 {
     gradients = unpacked(gradient[i]);
     values = unpacked(parameters[i]);
     if (STATES > 0u) {
@@ -78,11 +84,11 @@ fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> u32 
     if (STATES > 1u) {
         second = unpacked(states[params.state_stride / LANES + i]);
     }
-    var fails = select(0u, 1u, update_one(0u, i, elements, updates, frozen));
+    var fails = select(0u, 1u, update_one(0u, i, elements, updates, stopped));
     if (LANES > 1u) {
-        fails |= select(0u, 2u, update_one(1u, i, elements, updates, frozen));
-        fails |= select(0u, 4u, update_one(2u, i, elements, updates, frozen));
-        fails |= select(0u, 8u, update_one(3u, i, elements, updates, frozen));
+        fails |= select(0u, 2u, update_one(1u, i, elements, updates, stopped));
+        fails |= select(0u, 4u, update_one(2u, i, elements, updates, stopped));
+        fails |= select(0u, 8u, update_one(3u, i, elements, updates, stopped));
     }
     parameters[i] = packed(values);
     if (STATES > 0u) {
@@ -96,15 +102,22 @@ fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> u32 
 
 // Updates the element of `lane` in value `i`. Returns whether it would not be finite and stays as
 // it was.
-fn update_one(lane: u32, i: u32, elements: u32, updates: vec2<u32>, frozen: bool) -> bool {
+fn update_one(lane: u32, i: u32, elements: u32, updates: vec2<u32>, stopped: bool) -> bool {
     let element = i * LANES + lane;
-    if (element >= elements || frozen) {
+    if (element >= elements || stopped) {
         return false;
     }
     if (!ONE_MODEL) {
         if (diverged_before(element / params.parameters, updates)) {
             return false;
         }
+    }
+    if (RATES) {
+        let factor = rate_factor(element % params.parameters);
+        if (factor == 0.0) {
+            return false;
+        }
+        hyper.rate = rate * factor;
     }
     var state = vec2<f32>(lane_of(first, lane), lane_of(second, lane));
     let parameter = lane_of(values, lane);

@@ -5,6 +5,8 @@ mod passes;
 
 use crate::error::{Error, Result};
 use crate::kernels::measure::saturation::{Holds, Saturation};
+use crate::kernels::step::RateRange;
+use crate::kernels::step::clip::Clip;
 use crate::kernels::step::ema::Ema;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
@@ -35,6 +37,7 @@ pub struct CpuTrainer<T = f32> {
     training: Training,
     data: Data<T>,
     batch: usize,
+    rates: Vec<RateRange>,
     parameters: Vec<T>,
     states: Vec<Vec<T>>,
     ema: Vec<T>,
@@ -60,6 +63,7 @@ impl<T: Real> CpuTrainer<T> {
             training: training.clone(),
             data: data.clone(),
             batch,
+            rates: RateRange::all(mlp, &training.rates),
             parameters: Vec::new(),
             states: Vec::new(),
             ema: Vec::new(),
@@ -176,7 +180,7 @@ impl<T: Real> CpuTrainer<T> {
     }
 
     fn one_step(&mut self) -> Result<()> {
-        let (gradients, _) = self.back_propagate(false)?;
+        let (mut gradients, _) = self.back_propagate(false)?;
         let (p, t) = (self.mlp.parameters(), self.step + 1);
         let rate = self.training.optimizer.rate() * self.training.schedule.factor(self.step);
         let update = Update {
@@ -188,15 +192,25 @@ impl<T: Real> CpuTrainer<T> {
             tables: self.mlp.encoding_parameters(),
             history: 1,
             scheduled: false,
+            rates: &self.rates,
             padded: false,
         };
+        let clip = self.training.clip_norm.map(|max_norm| Clip {
+            parameters: p,
+            models: self.training.models,
+            max_norm,
+            rates: &self.rates,
+        });
         for m in 0..self.training.models {
-            let gradient = &gradients.values[m * p..(m + 1) * p];
+            let gradient = &mut gradients.values[m * p..(m + 1) * p];
             let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
             if !finite && self.diverged[m].is_none() {
                 self.diverged[m] = Some(self.step);
             }
             if self.diverged[m].is_none() {
+                if let Some(clip) = clip {
+                    clip.reference(gradient);
+                }
                 let parameters = &mut self.parameters[m * p..(m + 1) * p];
                 let states = &mut self.states[m];
                 if !update.reference(t, gradient, parameters, states) {

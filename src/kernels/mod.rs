@@ -85,6 +85,7 @@ pub const ALL: &[&Kernel] = &[
     &resident::KERNEL,
     &step::activate::KERNEL,
     &step::advance::KERNEL,
+    &step::clip::KERNEL,
     &step::count_rows::KERNEL,
     &step::ema::KERNEL,
     &step::gather::KERNEL,

@@ -28,7 +28,7 @@ pub enum Buffer {
     /// Then `[2, models]`: the low and the high words of the step at which each model diverged, or
     /// `0xffffffff`.
     Status,
-    /// The gradient, `[models, P]`.
+    /// The gradient, `[models, P]`. Where a training clips it, a step leaves it clipped.
     Gradient,
     /// The gradient that backward passes have added up since the last update, `[models, P]`.
     AccumulatedGradient,
@@ -37,6 +37,9 @@ pub enum Buffer {
     PartialGradient,
     /// Partial sums of the loss, `[models, workgroups]`.
     PartialLoss,
+    /// Partial results of the norm of the gradient: `[models, workgroups, 2]`, `u32` elements. The
+    /// bits of a largest magnitude, and those of a sum of scaled squares.
+    PartialNorm,
     /// The loss history, `[history, models]`, a ring: step s is in row s mod history.
     Losses,
     /// The first layer's inputs where an encoding computes them: `[models, batch, width]`, or

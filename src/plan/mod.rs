@@ -18,6 +18,7 @@
 //! | gradient of the layer below: `matmul` with the derivative | 1 a layer but the first |
 //! | gradient of a grid's tables: `max_abs` (twice), `scatter`, `dequantize` | 4 a grid |
 //! | `reduce`: sums of the splits and of the loss, check that they are finite | 1 |
+//! | `clip`: the gradient's norm, and the scaling (where the training clips) | 2 |
 //! | `update`: the optimizer and the step counter | 1 |
 //! | `ema`, where the training keeps an average | 1 |
 //!
@@ -137,7 +138,8 @@ impl Plan {
         } else {
             b.gather(&sizes)?;
             own_gradient(&mut b, &sizes, strategy)?;
-            b.update(&sizes)?;
+            b.clip(&sizes, Buffer::Gradient)?;
+            b.update(&sizes, Buffer::Gradient)?;
             vec![1]
         };
         let Stages { nodes, buffers } = b.without_unbound().finish()?;

@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use crate::error::{Error, Result};
+use crate::kernels::step::RateRange;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
 use crate::kernels::{Capabilities, fused, resident};
@@ -18,6 +19,8 @@ pub(super) struct Sizes {
     pub training: Training,
     pub data: DataShape,
     pub capabilities: Capabilities,
+    /// The factors of the learning rate.
+    pub rates: Vec<RateRange>,
     /// Rows of a step.
     pub batch: usize,
     /// The number of steps whose losses the GPU keeps.
@@ -42,6 +45,7 @@ impl Sizes {
             training: training.clone(),
             data,
             capabilities: capabilities.clone(),
+            rates: RateRange::all(mlp, &training.rates),
             batch: training.batch.size(data.rows)?,
             history: training.history.min((HISTORY_BYTES / 4 / training.models).max(1)),
         })
@@ -88,7 +92,7 @@ impl Sizes {
         }
     }
 
-    pub fn update(&self) -> Update {
+    pub fn update(&self) -> Update<'_> {
         Update {
             optimizer: self.training.optimizer,
             parameters: self.mlp.parameters(),
@@ -98,6 +102,7 @@ impl Sizes {
             tables: self.mlp.encoding_parameters(),
             history: self.history,
             scheduled: self.is_scheduled(),
+            rates: &self.rates,
             padded: true,
         }
     }
@@ -113,6 +118,8 @@ impl Sizes {
             batch: self.training.batch,
             history: self.history,
             scheduled: self.is_scheduled(),
+            rates: &self.rates,
+            clipped: self.training.clip_norm.is_some(),
             averaged: self.training.ema.is_some(),
         }
     }

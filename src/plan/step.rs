@@ -1,11 +1,12 @@
 //! The stages at the beginning and end of every step, whatever the strategy: the mini-batch, the
-//! sums, the update, the moving average.
+//! sums, the clipping, the update, the moving average.
 
 use super::Buffer;
 use super::builder::{Builder, Gradient};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::kernels::step::Status;
+use crate::kernels::step::clip::Clip;
 use crate::kernels::step::ema::Ema;
 use crate::kernels::step::reduce::Reduce;
 use crate::numeric::wide;
@@ -95,15 +96,28 @@ impl Builder<'_> {
         };
         let buffers = [Unused(0), Unused(1), AccumulatedGradient, Losses, Status];
         self.push(check.dispatch(self.capabilities)?, &buffers);
-        self.update(sizes)
+        self.clip(sizes, AccumulatedGradient)?;
+        self.update(sizes, AccumulatedGradient)
     }
 
-    /// Updates the parameters, the step counter, and the moving average where the training keeps
-    /// one.
-    pub fn update(&mut self, sizes: &Sizes) -> Result<()> {
+    /// Clips the gradient in the buffer `gradient`; adds nothing where the training does not clip.
+    pub fn clip(&mut self, sizes: &Sizes, gradient: Buffer) -> Result<()> {
+        let Some(max_norm) = sizes.training.clip_norm else { return Ok(()) };
+        let (parameters, models) = (self.parameters, self.models);
+        let clip = Clip { parameters, models, max_norm, rates: &sizes.rates };
+        self.buffer(Buffer::PartialNorm, &[models, clip.groups(), 2])?;
+        for dispatch in clip.dispatches()? {
+            self.push(dispatch, &[gradient, Buffer::PartialNorm]);
+        }
+        Ok(())
+    }
+
+    /// Updates the parameters by the gradient in the buffer `gradient`, the step counter, and the
+    /// moving average where the training keeps one.
+    pub fn update(&mut self, sizes: &Sizes, gradient: Buffer) -> Result<()> {
         use Buffer::{EmaParameters, Hyper, Parameters, States, Status};
         let dispatch = sizes.update().dispatch(self.capabilities)?;
-        self.push(dispatch, &[Hyper, self.gradient.buffer(), Parameters, States, Status]);
+        self.push(dispatch, &[Hyper, gradient, Parameters, States, Status]);
         if let Some(decay) = sizes.training.ema {
             let dispatch =
                 Ema { elements: self.models.saturating_mul(self.parameters), decay }.dispatch()?;

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::network::{Init, Mlp, check_models};
-use crate::training::{Batch, Loss, Optimizer, Schedule};
+use crate::numeric::to_f32;
+use crate::training::{Batch, Loss, Optimizer, Part, Schedule};
 
 /// How a network is trained.
 ///
@@ -21,6 +22,12 @@ pub struct Training {
     pub optimizer: Optimizer,
     /// How the learning rate changes from step to step.
     pub schedule: Schedule,
+    /// The largest norm of a model's gradient. Before each update the gradient g is multiplied by
+    /// min(1, `clip_norm` / ‖g‖₂); `None` leaves it as it is.
+    pub clip_norm: Option<f64>,
+    /// Factors of the learning rate, as [`Training::rate_of`] sets them. The last one of a part
+    /// counts.
+    pub rates: Vec<(Part, f64)>,
     /// The decay d of an exponential moving average of the parameters, 0 or more and less than 1;
     /// `None` keeps no average. [`Train::ema_parameters`](crate::Train::ema_parameters) returns it.
     pub ema: Option<f64>,
@@ -81,6 +88,8 @@ impl Training {
             loss,
             optimizer: optimizer.into(),
             schedule: Schedule::Constant,
+            clip_norm: None,
+            rates: Vec::new(),
             ema: None,
             batch: Batch::Full,
             models: 1,
@@ -102,6 +111,47 @@ impl Training {
     #[must_use]
     pub const fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
+        self
+    }
+
+    /// Clips the gradient before each update: the gradient g of each model is multiplied by
+    /// min(1, `max` / ‖g‖₂), as `optax.clip_by_global_norm` does. Gradients of any magnitude have a
+    /// finite norm. Frozen parts do not count in it. L2 regularization and weight decay belong to
+    /// the optimizer and come after. What returns a gradient returns it as it was before.
+    ///
+    /// A gradient with an element that is NaN or infinite is not clipped. The model is marked as
+    /// diverged and keeps its parameters. The resident strategy does not support clipping and is
+    /// then not chosen.
+    ///
+    /// `max` is a finite number of 2⁻¹²⁶ or more.
+    #[must_use]
+    pub const fn clip_norm(mut self, max: f64) -> Self {
+        self.clip_norm = Some(max);
+        self
+    }
+
+    /// Multiplies the learning rate of one part of the network, after the schedule, by `factor`, a
+    /// finite number of 0 or more.
+    ///
+    /// A factor of 0 freezes the part. Its parameters and optimizer states keep their bits: neither
+    /// the gradient nor L2 regularization nor weight decay changes them. Its gradient is still
+    /// computed, and a model in whose gradient any element is NaN or infinite is still marked as
+    /// diverged.
+    ///
+    /// ```
+    /// use wgrad::encoding::Grid;
+    /// use wgrad::{Activation, Loss, Mlp, Optimizer, Part, Training};
+    /// let mlp = Mlp::new(2).encode(2, Grid::default()).layer(64, Activation::Relu);
+    /// let mlp = mlp.layer(3, Activation::Identity);
+    /// let training = Training::new(Loss::MeanSquaredError, Optimizer::adam(1e-2))
+    ///     .rate_of(Part::Encoding(0), 10.0)
+    ///     .rate_of(Part::Layer(1), 0.0); // frozen
+    /// training.check(&mlp)?;
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rate_of(mut self, part: Part, factor: f64) -> Self {
+        self.rates.push((part, factor));
         self
     }
 
@@ -152,14 +202,29 @@ impl Training {
     ///
     /// # Errors
     /// The errors of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`];
-    /// an average's decay that is out of range; 0 models; a history of 0 steps.
+    /// a norm to clip at, an average's decay or a factor of the learning rate that is out of range; a
+    /// rate of a part that the network does not have, or of an encoding without tables; 0 models; a
+    /// history of 0 steps.
     pub fn check(&self, mlp: &Mlp) -> Result<()> {
         mlp.check()?;
         check_models(mlp, self.models)?;
         self.optimizer.check()?;
         self.schedule.check()?;
+        if let Some(max) = self.clip_norm
+            && !(f32::MIN_POSITIVE..=f32::MAX).contains(&to_f32(max))
+        {
+            let what = "the norm that the gradient is clipped at";
+            return Err(Error::argument(what, max, "a finite number of 2^-126 or more, in f32"));
+        }
+        for (part, factor) in &self.rates {
+            part.check(mlp)?;
+            if !(0.0..=f32::MAX).contains(&to_f32(*factor)) {
+                let what = format!("the factor of the rate of {part:?}");
+                return Err(Error::argument(what, factor, "a finite number of 0 or more, in f32"));
+            }
+        }
         if let Some(decay) = self.ema
-            && !(0.0..1.0).contains(&crate::numeric::to_f32(decay))
+            && !(0.0..1.0).contains(&to_f32(decay))
         {
             let what = "the decay of the parameters' average";
             return Err(Error::argument(what, decay, "0 or more and less than 1"));

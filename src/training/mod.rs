@@ -10,6 +10,7 @@ mod domain;
 mod health;
 pub(crate) mod loss;
 pub(crate) mod optimizer;
+mod rates;
 mod schedule;
 mod train;
 
@@ -26,6 +27,7 @@ pub use health::{Health, LayerHealth};
 pub use loss::{Argument, Loss, Mean, Targets};
 pub(crate) use optimizer::Hyper;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
+pub use rates::Part;
 pub use schedule::Schedule;
 pub use train::{Gradients, Losses, Train, TrainAsync, TrainBase};
 pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same, train_async};

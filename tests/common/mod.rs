@@ -15,6 +15,8 @@ use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
 use wgrad::kernels::measure::texture::{self, Texture};
+use wgrad::kernels::step::RateRange;
+use wgrad::kernels::step::clip::Clip;
 use wgrad::kernels::step::ema::Ema;
 use wgrad::kernels::step::gather::Gather;
 use wgrad::kernels::step::loss::LossGradient;
@@ -22,8 +24,8 @@ use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
 use wgrad::kernels::{Access, Dispatch, Matmul, Tiling};
 use wgrad::{
-    Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy,
-    Training,
+    Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Part, Plan, Sgd,
+    Strategy, Training,
 };
 
 /// The device under test. Its absence fails the test that asks for it.
@@ -461,10 +463,27 @@ pub fn every_dispatch() -> Vec<Dispatch> {
                 tables: 0,
                 history: 1,
                 scheduled: false,
+                rates: &[],
                 padded: false,
             };
             all.push(update.dispatch(&target).unwrap());
         }
+    }
+    // Parts with rates of their own, of which one is frozen.
+    let rates = &[RateRange { end: 2, factor: 0.0 }, RateRange { end: 3, factor: 0.1 }];
+    for rates in [&[][..], rates] {
+        let clip = Clip { parameters: 3, models: 2, max_norm: 1.0, rates };
+        all.extend(clip.dispatches().unwrap());
+    }
+    let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(2, Activation::Identity);
+    for strategy in Strategy::ALL {
+        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+            .rate_of(Part::Layer(0), 0.25)
+            .strategy(*strategy);
+        let target = Capabilities::default();
+        let plan = Plan::new(&mlp, &training, DataShape::shared(100), &target).unwrap();
+        let last = plan.step().into_iter().last().unwrap();
+        all.push(last.dispatch.clone());
     }
     for form in Tiling::ALL {
         all.extend(every_product(*form));

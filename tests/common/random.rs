@@ -3,11 +3,12 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use wgrad::encoding::{
-    Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+    EncodingPart, Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics,
+    TriangleWave,
 };
 use wgrad::{
     Activation, Adam, AdamW, Argument, Batch, Data, Encoding, Init, Loss, Mlp, Momentum, Nesterov,
-    Optimizer, Schedule, Strategy, Training,
+    Optimizer, Part, Schedule, Strategy, Training,
 };
 
 /// Numbers that decide everything about a case. The smaller they are, the simpler is the case, and
@@ -16,7 +17,7 @@ use wgrad::{
 pub struct Choices<'a>(std::slice::Iter<'a, u32>);
 
 /// The number of choices that a case makes at most.
-pub const CHOICES: usize = 96;
+pub const CHOICES: usize = 112;
 
 impl<'a> Choices<'a> {
     pub fn new(choices: &'a [u32]) -> Self {
@@ -104,7 +105,22 @@ impl Case {
         if choices.below(4) == 3 {
             training = training.ema(choices.of(&[0.9, 0.5, 0.0, 0.999]));
         }
-        Self { mlp, training, sets, rows, seed: choices.below(1 << 30) as u64 }
+        let seed = choices.below(1 << 30) as u64;
+        if choices.below(4) == 3 {
+            training = training.clip_norm(choices.of(&[0.1, 1.0, 0.003, 10.0]));
+        }
+        if choices.below(3) == 2 {
+            let tables =
+                |(_, part): &(usize, &EncodingPart)| part.encoding.parameters(part.inputs) > 0;
+            let encodings = mlp.encoding.iter().enumerate().filter(tables);
+            let mut parts: Vec<_> = encodings.map(|(i, _)| Part::Encoding(i)).collect();
+            parts.extend((0..mlp.layers.len()).map(Part::Layer));
+            for _ in 0..1 + choices.below(3) {
+                let factor = choices.of(&[0.0, 0.1, 2.5, 1.0]);
+                training = training.rate_of(choices.of(&parts), factor);
+            }
+        }
+        Self { mlp, training, sets, rows, seed }
     }
 
     /// Targets that the loss knows; inputs that every encoding knows.

@@ -55,6 +55,7 @@ impl LaunchConfig {
         for (here, what) in [
             (!mlp.encoding.is_empty(), "an encoding"),
             (shape.averaged, "an average of the parameters"),
+            (shape.clipped, "a clipped gradient"),
         ] {
             if here {
                 let strategy = "the strategy of a training";

@@ -20,6 +20,7 @@ mod writer;
 
 use crate::error::Result;
 use crate::kernels::dispatch::Counted;
+use crate::kernels::step::RateRange;
 use crate::kernels::step::update::Update;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
@@ -116,6 +117,10 @@ pub struct Shape<'a> {
     pub history: usize,
     /// Whether the learning rate follows a schedule.
     pub scheduled: bool,
+    /// The factors of the learning rate.
+    pub rates: &'a [RateRange],
+    /// Whether the training clips the gradient, which needs the norm of all of it.
+    pub clipped: bool,
     /// Whether the training keeps an average of the parameters, which needs a dispatch in every
     /// step.
     pub averaged: bool,
@@ -204,6 +209,7 @@ pub fn dispatches(
         tables: 0,
         history,
         scheduled: shape.scheduled,
+        rates: &[],
         padded: true,
     };
     let a_step = operations(mlp, launch.batch);
@@ -265,6 +271,8 @@ mod tests {
             batch: Batch::Full,
             history: 4096,
             scheduled: false,
+            rates: &[],
+            clipped: false,
             averaged: false,
         }
     }

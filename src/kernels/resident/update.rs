@@ -49,18 +49,27 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     });
     // Returns whether one of this lane's parameters would not be finite. Such a parameter stays as
     // it was.
-    w.function("update(frozen: bool, t: f32) -> bool", |w| {
+    let rates = !context.shape.rates.is_empty();
+    w.function("update(stopped: bool, t: f32) -> bool", |w| {
         w.line("var fails = false;");
+        if rates {
+            w.line("let rate = hyper.rate;");
+        }
         for s in 0..slots {
             w.block("", |w| {
                 w.line(format_args!("var state = state_{s};"));
+                if rates {
+                    w.line(format_args!("let factor = rate_factor({}u + lane);", s * width));
+                    w.line("hyper.rate = rate * factor;");
+                }
                 w.line(format_args!("let g = total_{s} + hyper.l2 * own_{s};"));
                 w.line(format_args!("let value = optimize(own_{s}, g, &state, t);"));
                 w.line(
                     "let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
                 );
+                let moves = if rates { " && factor != 0.0" } else { "" };
                 w.line(format_args!(
-                    "let concerns = !frozen && {}u + lane < PARAMETERS;",
+                    "let concerns = !stopped && {}u + lane < PARAMETERS{moves};",
                     s * width
                 ));
                 w.line("let take = finite && concerns;");
@@ -68,6 +77,9 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                 w.line(format_args!("state_{s} = select(state_{s}, state, take);"));
                 w.line("fails = fails || (concerns && !finite);");
             });
+        }
+        if rates {
+            w.line("hyper.rate = rate;");
         }
         w.line("return fails;");
     });

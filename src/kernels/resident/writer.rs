@@ -3,6 +3,7 @@
 use super::launch::LaunchConfig;
 use super::{Shape, network, reduction, update};
 use crate::error::Result;
+use crate::kernels::step::RateRange;
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::Writer;
 
@@ -47,6 +48,9 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
         w.line(format_args!("var<private> state_{s}: vec2<f32>;"));
     }
     w.push(&shape.optimizer.splice());
+    if !shape.rates.is_empty() {
+        w.push(&RateRange::splice(shape.rates));
+    }
     w.push(&shape.loss.splice(shape.mlp.last_activation()));
     update::write(&mut w, context);
     reduction::write(&mut w, context);

@@ -2,12 +2,15 @@
 
 pub mod activate;
 pub mod advance;
+pub mod clip;
 pub mod count_rows;
 pub mod ema;
 pub mod gather;
 pub mod loss;
+mod rates;
 pub mod reduce;
 mod status;
 pub mod update;
 
+pub use rates::RateRange;
 pub use status::Status;

@@ -1,5 +1,6 @@
 //! One step of an [`Optimizer`] for all parameters, in one dispatch.
 
+use super::RateRange;
 use crate::error::Result;
 use crate::kernels::storage::lanes;
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot, Variant, runs, stride};
@@ -44,7 +45,7 @@ shader_struct! {
 
 /// Describes one update of all parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Update {
+pub struct Update<'a> {
     /// The optimizer.
     pub optimizer: Optimizer,
     /// Parameters of a model.
@@ -61,12 +62,14 @@ pub struct Update {
     pub history: usize,
     /// Whether the learning rate follows a schedule.
     pub scheduled: bool,
+    /// The factors of the learning rate.
+    pub rates: &'a [RateRange],
     /// Whether every buffer is padded to a multiple of four elements, and each state within its
     /// buffer.
     pub padded: bool,
 }
 
-impl Update {
+impl Update<'_> {
     /// Elements from one state to the next.
     pub fn state_stride(&self) -> usize {
         stride(self.parameters.saturating_mul(self.models), self.padded)
@@ -99,9 +102,10 @@ impl Update {
         Ok(Dispatch::over(&KERNEL, &p, invocations.div_ceil(runs.into()), iterations)
             .with(Variant {
                 pieces: [vec![self.optimizer.wgsl()], lanes(vec4, capabilities)].concat(),
-                generated: self.optimizer.splice(),
+                generated: self.optimizer.splice() + &RateRange::splice(self.rates),
                 overrides: vec![
                     ("ONE_MODEL", f64::from(u8::from(self.models == 1))),
+                    ("RATES", f64::from(u8::from(!self.rates.is_empty()))),
                     ("RUNS", f64::from(runs)),
                     ("SCHEDULED", f64::from(u8::from(self.scheduled))),
                 ],
@@ -122,25 +126,36 @@ impl Update {
         let (first, second) = states.split_at_mut(parameters.len());
         let by = self.optimizer.corrections(t).map(T::of);
         let l2 = T::of(self.optimizer.l2());
+        // What is frozen is left out.
+        let parts: Vec<_> = RateRange::parts(self.rates, parameters.len())
+            .into_iter()
+            .filter(|(_, factor)| *factor != 0.0)
+            .map(|(part, factor)| (part, self.optimizer.at_rate(self.optimizer.rate() * factor)))
+            .collect();
         // Updates some elements, of which the first has the index `begin`.
         let some = |begin: usize, parameters: &mut [T], gradient: &[T], states: [&mut [T]; 2]| {
             let [first, second] = states;
             let mut finite = true;
-            let elements = parameters.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
-            for (i, ((parameter, gradient), (m, v))) in elements.enumerate() {
-                let mut gradient = *gradient;
-                if begin + i >= self.tables {
-                    gradient += l2 * *parameter;
-                } else if self.optimizer.is_lazy() && gradient == T::ZERO {
-                    continue;
-                }
-                let mut state = [*m, *v];
-                let value = self.optimizer.update_by(by, *parameter, gradient, &mut state);
-                if value.is_finite() && state.iter().all(|s| s.is_finite()) {
-                    *parameter = value;
-                    [*m, *v] = state;
-                } else {
-                    finite = false;
+            for (part, optimizer) in &parts {
+                let within = |index: usize| index.saturating_sub(begin).min(parameters.len());
+                let part = within(part.start)..within(part.end);
+                let states = first[part.clone()].iter_mut().zip(&mut second[part.clone()]);
+                let values = parameters[part.clone()].iter_mut().zip(&gradient[part.clone()]);
+                for (i, ((parameter, gradient), (m, v))) in part.zip(values.zip(states)) {
+                    let mut gradient = *gradient;
+                    if begin + i >= self.tables {
+                        gradient += l2 * *parameter;
+                    } else if optimizer.is_lazy() && gradient == T::ZERO {
+                        continue;
+                    }
+                    let mut state = [*m, *v];
+                    let value = optimizer.update_by(by, *parameter, gradient, &mut state);
+                    if value.is_finite() && state.iter().all(|s| s.is_finite()) {
+                        *parameter = value;
+                        [*m, *v] = state;
+                    } else {
+                        finite = false;
+                    }
                 }
             }
             finite

@@ -7,11 +7,12 @@ use crate::kernels::measure::domain::{self, CheckDomain};
 use crate::kernels::measure::norm::Norm;
 use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
-use crate::kernels::step::Status;
+use crate::kernels::step::clip::Clip;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::loss::LossGradient;
 use crate::kernels::step::reduce::Reduce;
 use crate::kernels::step::update::Update;
+use crate::kernels::step::{RateRange, Status};
 use crate::kernels::{Capabilities, Dispatch, Matmul, Tiling};
 use crate::network::Activation;
 use crate::numeric::{Real, wide};
@@ -93,10 +94,32 @@ impl Runner<'_> {
         }
         for optimizer in Optimizer::all() {
             self.check(format!("update: {}", optimizer.name()), 1e-6, async |gpu| {
-                updates(gpu, &optimizer).await
+                updates(gpu, &optimizer, &[]).await
             })
             .await;
         }
+        self.check("update: rates of parts, one frozen", 1e-6, async |gpu| {
+            let rates = [(20, 0.5), (41, 0.0), (67, 2.0)];
+            let rates = rates.map(|(end, factor)| RateRange { end, factor });
+            updates(gpu, &Optimizer::adam(0.01), &rates).await
+        })
+        .await;
+        self.check("clip: magnitudes 1e-30 to 1e30", 2e-6, async |gpu| {
+            let mut errors = Vec::new();
+            for max_norm in [1e-30, 1.0, 1e30] {
+                let scaled = numbers(2 * 5003, 1).into_iter().map(|v| v * max_norm);
+                let mut values = floats(&bytes(&scaled.collect::<Vec<_>>()));
+                let clip = Clip { parameters: 5003, models: 2, max_norm, rates: &[] };
+                let mut slots = [bytes(&values), vec![0; 8 * 2 * clip.groups()]];
+                for dispatch in clip.dispatches()? {
+                    dispatch.run_async(gpu, &mut slots).await?;
+                }
+                values.chunks_mut(5003).for_each(|gradient| clip.reference(gradient));
+                errors.push(deviation(&floats(&slots[0]), &values));
+            }
+            Ok(errors)
+        })
+        .await;
         self.check("reduce", 1e-6, async |gpu| {
             let (splits, elements) = (5, 3 * 67);
             let partial = numbers(splits * elements, 1);
@@ -261,7 +284,7 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
     Ok(errors)
 }
 
-async fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
+async fn updates(gpu: &Gpu, optimizer: &Optimizer, rates: &[RateRange]) -> Result<Vec<f64>> {
     let elements = 2 * 67;
     let mut parameters = numbers(elements, 1);
     let mut states = vec![0.0; 2 * elements];
@@ -275,6 +298,7 @@ async fn updates(gpu: &Gpu, optimizer: &Optimizer) -> Result<Vec<f64>> {
         tables: 0,
         history: 4,
         scheduled: false,
+        rates,
         padded: false,
     };
     let dispatch: Dispatch = update.dispatch(gpu.capabilities())?;

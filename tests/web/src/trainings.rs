@@ -71,6 +71,8 @@ pub async fn random_networks_are_the_cpus() -> Outcome {
             case.mlp = Mlp::new(case.mlp.inputs.min(3)).layer(3, Activation::Tanh).layer(1, last);
             case.training.strategy = Strategy::Resident;
             case.training.ema = None;
+            case.training.clip_norm = None;
+            case.training.rates.retain(|(part, _)| part.check(&case.mlp).is_ok());
         } else if case.training.strategy != Strategy::Fused {
             case.training.strategy = Strategy::Layered;
         }
