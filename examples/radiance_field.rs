@@ -61,7 +61,7 @@ use wgrad_plot::{Picture, Series};
 #[command(name = "radiance_field", args_override_self = true)]
 #[command(after_help = "Example: radiance_field --size 128 --steps 4000 --film 256")]
 struct Arguments {
-    /// Training steps; 3000, or 40 with --quick, unless it is given
+    /// Training steps; 1200, or 20 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     steps: Option<u32>,
     /// Photographs to learn from; 48, or 12 with --quick, unless it is given
@@ -70,14 +70,14 @@ struct Arguments {
     /// Pixels of a side of a photograph; 96, or 32 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=512))]
     size: Option<u32>,
-    /// The most samples of a step, on all of its rays together; 262144 on a GPU, 32768 on one of
-    /// software, 8192 with --quick, unless it is given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4096..=1 << 22))]
+    /// The most samples of a step, on all of its rays together; 262144 on a GPU, 16384 on one of
+    /// software, 4096 with --quick, unless it is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=1 << 22))]
     samples: Option<u32>,
-    /// Frames of the film; 120, or 6 with --quick, unless it is given
+    /// Frames of the film; 100, or 4 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: Option<u32>,
-    /// Pixels of a side of the film; 192, or 32 with --quick, unless it is given
+    /// Pixels of a side of the film; 160, or 32 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1024))]
     film: Option<u32>,
     /// Seed of the rays and the first parameters
@@ -110,15 +110,15 @@ fn learn(asked: &Arguments) -> Outcome {
     let options = &asked.options;
     let or = |full, quick| if options.quick { quick } else { full };
     let size = asked.size.unwrap_or(or(96, 32));
-    let steps = asked.steps.unwrap_or(or(3000, 40));
+    let steps = asked.steps.unwrap_or(or(1200, 20));
     let gpu = gpu(options)?;
     say!(options, "device: {gpu}");
     let views = asked.views.unwrap_or(or(48, 12)) as usize;
     let photographs = Photographs::take(&gpu, views, HELD_OUT, size)?;
     say!(options, "photographs: {views} of {size} x {size} pixels, and {HELD_OUT} held out");
     let samples = asked.samples.unwrap_or(match (options.quick, gpu.is_software()) {
-        (true, _) => 1 << 13,
-        (_, true) => 1 << 15,
+        (true, _) => 1 << 12,
+        (_, true) => 1 << 14,
         _ => 1 << 18,
     });
     let samples = samples.next_multiple_of(64) as usize;
@@ -127,8 +127,8 @@ fn learn(asked: &Arguments) -> Outcome {
     say!(options, "density: {}", field.density.mlp());
     say!(options, "colour: {}", field.colour.mlp());
     let film = Film {
-        frames: asked.frames.unwrap_or(or(120, 6)),
-        size: asked.film.unwrap_or(or(192, 32)),
+        frames: asked.frames.unwrap_or(or(100, 4)),
+        size: asked.film.unwrap_or(or(160, 32)),
         steps,
     };
     let curve = film.shoot(&mut field, &photographs, options)?;
@@ -231,7 +231,8 @@ fn to_byte(value: f32) -> u8 {
 }
 
 fn rgba(drawn: &Drawn) -> Outcome<RgbaImage> {
-    let bytes = drawn.colours.iter().flat_map(|c| [to_byte(c[0]), to_byte(c[1]), to_byte(c[2]), 255]);
+    let bytes =
+        drawn.colours.iter().flat_map(|c| [to_byte(c[0]), to_byte(c[1]), to_byte(c[2]), 255]);
     RgbaImage::from_raw(drawn.size, drawn.size, bytes.collect())
         .ok_or_else(|| Stop::Failed("a picture's length".into()))
 }
@@ -257,7 +258,12 @@ fn shade_of(share: f32) -> [u8; 3] {
 }
 
 /// The views that were held out: the photograph, what was learnt, and how far it is away.
-fn report(field: &Field, photographs: &Photographs, curve: &[(f64, f64)], options: &Options) -> Outcome {
+fn report(
+    field: &Field,
+    photographs: &Photographs,
+    curve: &[(f64, f64)],
+    options: &Options,
+) -> Outcome {
     let viewer = Viewer::new(field)?;
     let drawn = held_out(&viewer, photographs)?;
     let mut columns = Vec::new();

@@ -42,8 +42,8 @@ impl Camera {
     pub fn words(&self) -> [f32; 16] {
         let [p, r, u, f] = [self.position, self.right, self.up, self.forward];
         [
-            p[0], p[1], p[2], FOCAL, r[0], r[1], r[2], 0.0, u[0], u[1], u[2], 0.0, f[0], f[1], f[2],
-            0.0,
+            p[0], p[1], p[2], FOCAL, r[0], r[1], r[2], 0.0, u[0], u[1], u[2], 0.0, f[0], f[1],
+            f[2], 0.0,
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! The radiance field: two networks, and between them the passes that make pixels of their outputs.
 
 use crate::camera::{LOWER, UPPER};
-use crate::common::Outcome;
+use crate::common::{Outcome, Stop};
 use crate::photographs::Photographs;
 use crate::shader::{self, CELLS, FEATURES, Pass};
 use crate::submit::{read, wait};
@@ -155,8 +155,12 @@ impl Field {
         let adam = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
         let third = (steps / 3).max(1);
         // Two decays to a third: fine detail comes with the small rates.
-        let schedule =
-            Schedule::Exponential { base: 0.33, start: third, interval: third, end: steps.max(third) };
+        let schedule = Schedule::Exponential {
+            base: 0.33,
+            start: third,
+            interval: third,
+            end: steps.max(third),
+        };
         let training = Training::new(Loss::OutputGradient, adam).schedule(schedule);
         let training = Training { seed: seed.into(), ..training }.ema(0.95);
         let lazy = Training { optimizer: Adam { lazy: true, ..adam }.into(), ..training.clone() };
@@ -189,12 +193,8 @@ impl Field {
             Pass::new(gpu, (&constants, text, entry), buffers, invocations)
         };
         let Samples { counts, spans, features, colours, .. } = &samples;
-        let shot = [
-            (0, &photographs.cameras),
-            (1, &photographs.pixels),
-            (3, counts),
-            (6, &colours_seen),
-        ];
+        let shot =
+            [(0, &photographs.cameras), (1, &photographs.pixels), (3, counts), (6, &colours_seen)];
         let composite = [
             (0, counts),
             (1, spans),
@@ -262,6 +262,15 @@ impl Field {
         }
         self.gpu.queue().submit([encoder.finish()]);
         Ok(wait(&self.gpu)?)
+    }
+
+    /// The averages of the parameters, of the density network and of the colour network.
+    pub fn averages(&self) -> Outcome<[&wgpu::Buffer; 2]> {
+        let none = || Stop::Failed("a trainer keeps no averages".into());
+        Ok([
+            self.density.ema_parameter_buffer().ok_or_else(none)?,
+            self.colour.ema_parameter_buffer().ok_or_else(none)?,
+        ])
     }
 
     pub fn steps(&self) -> u32 {

@@ -8,7 +8,7 @@
 @group(0) @binding(2) var<uniform> task: vec2<u32>;
 
 // Samples of a side of a pixel.
-const SAMPLES = 3u;
+const SAMPLES = 2u;
 const SUN = vec3<f32>(0.55, 0.68, 0.48);
 const SUNLIGHT = vec3<f32>(2.6, 2.3, 1.85);
 
@@ -28,6 +28,7 @@ const CLOUD = 11u;
 const TOWER_AT = vec3<f32>(-0.24, 0.2, -0.14);
 const HOUSE_AT = vec3<f32>(0.26, 0.16, 0.1);
 const BOAT_AT = vec3<f32>(0.5, 0.0, 0.66);
+const CLOUD_AT = vec3<f32>(0.38, 0.86, -0.3);
 
 struct Hit {
     distance: f32,
@@ -147,7 +148,7 @@ fn rocks(p: vec3<f32>) -> f32 {
 }
 
 fn cloud(p: vec3<f32>) -> f32 {
-    let q = p - vec3<f32>(0.38, 0.86, -0.3);
+    let q = p - CLOUD_AT;
     var d = length(q) - 0.14;
     d = smooth_min(d, length(q - vec3<f32>(0.15, -0.03, 0.03)) - 0.1, 0.06);
     d = smooth_min(d, length(q - vec3<f32>(-0.16, -0.035, 0.02)) - 0.095, 0.06);
@@ -155,18 +156,27 @@ fn cloud(p: vec3<f32>) -> f32 {
     return smooth_max(d, -0.07 - q.y, 0.05);
 }
 
+// Whether anything in a ball can be nearer than what was found.
+fn may_be_nearer(p: vec3<f32>, middle: vec3<f32>, radius: f32, hit: Hit) -> bool {
+    return distance(p, middle) - radius < hit.distance;
+}
+
+fn with_tree(hit: Hit, p: vec3<f32>, at: vec3<f32>, size: f32) -> Hit {
+    if (!may_be_nearer(p, at + vec3<f32>(0.0, 0.19 * size, 0.0), 0.25 * size, hit)) { return hit; }
+    return nearer(hit, tree(p, at, size));
+}
+
 fn scene(p: vec3<f32>) -> Hit {
-    var hit = Hit(water(p), WATER);
-    hit = nearer(hit, Hit(land(p), LAND));
-    hit = nearer(hit, lighthouse(p));
-    hit = nearer(hit, house(p));
-    hit = nearer(hit, tree(p, vec3<f32>(0.02, 0.13, 0.36), 1.0));
-    hit = nearer(hit, tree(p, vec3<f32>(-0.2, 0.1, 0.4), 0.75));
-    hit = nearer(hit, tree(p, vec3<f32>(0.16, 0.12, -0.34), 0.95));
-    hit = nearer(hit, tree(p, vec3<f32>(0.42, 0.09, -0.22), 0.7));
-    hit = nearer(hit, boat(p));
-    hit = nearer(hit, Hit(rocks(p), ROCK));
-    return nearer(hit, Hit(cloud(p), CLOUD));
+    var hit = nearer(Hit(water(p), WATER), Hit(land(p), LAND));
+    if (may_be_nearer(p, TOWER_AT + vec3<f32>(0.0, 0.39, 0.0), 0.46, hit)) { hit = nearer(hit, lighthouse(p)); }
+    if (may_be_nearer(p, HOUSE_AT + vec3<f32>(0.0, 0.15, 0.0), 0.28, hit)) { hit = nearer(hit, house(p)); }
+    if (may_be_nearer(p, BOAT_AT + vec3<f32>(0.0, 0.19, 0.0), 0.29, hit)) { hit = nearer(hit, boat(p)); }
+    if (may_be_nearer(p, CLOUD_AT, 0.33, hit)) { hit = nearer(hit, Hit(cloud(p), CLOUD)); }
+    hit = with_tree(hit, p, vec3<f32>(0.02, 0.13, 0.36), 1.0);
+    hit = with_tree(hit, p, vec3<f32>(-0.2, 0.1, 0.4), 0.75);
+    hit = with_tree(hit, p, vec3<f32>(0.16, 0.12, -0.34), 0.95);
+    hit = with_tree(hit, p, vec3<f32>(0.42, 0.09, -0.22), 0.7);
+    return nearer(hit, Hit(rocks(p), ROCK));
 }
 
 // From the differences along the corners of a tetrahedron (Quilez).

@@ -76,7 +76,8 @@ impl Rays {
             for c in 0..3 {
                 let mut pixel = f64::from(BACKGROUND[c]) * (-depth(rows.clone())).exp();
                 for row in rows.clone() {
-                    let hidden = (-depth(rows.start..row)).exp() - (-depth(rows.start..row + 1)).exp();
+                    let hidden =
+                        (-depth(rows.start..row)).exp() - (-depth(rows.start..row + 1)).exp();
                     pixel += hidden * colours[3 * row + c];
                 }
                 sum += (pixel - f64::from(seen[c])).powi(2);
@@ -132,7 +133,8 @@ fn the_gradient_of_a_pixel_is_that_of_differences() {
     let (spans, seen) = (filled(&gpu, &rays.spans), filled(&gpu, &rays.seen));
     let (features, colours) = (filled(&gpu, &features), filled(&gpu, &colours));
     let colours_gradient = gpu.buffer("colours' gradient", 12 * samples as u64).unwrap();
-    let features_gradient = gpu.buffer("features' gradient", (4 * FEATURES * samples) as u64).unwrap();
+    let features_gradient =
+        gpu.buffer("features' gradient", (4 * FEATURES * samples) as u64).unwrap();
     let buffers = [
         (0, &counts),
         (1, &spans),
@@ -170,7 +172,8 @@ fn cell_of(p: &[f32]) -> usize {
 #[test]
 fn samples_lie_in_cells_that_are_occupied_and_rays_without_room_have_none() {
     let gpu = Gpu::new().unwrap();
-    let is_full: Vec<bool> = noise((CELLS * CELLS * CELLS) as usize, 5).iter().map(|v| *v < 0.3).collect();
+    let is_full: Vec<bool> =
+        noise((CELLS * CELLS * CELLS) as usize, 5).iter().map(|v| *v < 0.3).collect();
     let occupancy: Vec<f32> = is_full.iter().map(|full| if *full { 100.0 } else { 0.0 }).collect();
     let occupancy = filled(&gpu, &occupancy);
     let constants = format!(
@@ -205,7 +208,9 @@ fn samples_lie_in_cells_that_are_occupied_and_rays_without_room_have_none() {
             assert_eq!(with_room, rays);
             whole = next;
         } else {
-            assert!(next < whole && with_room < rays && room - (next as usize) < max_steps() as usize);
+            assert!(
+                next < whole && with_room < rays && room - (next as usize) < max_steps() as usize
+            );
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::common::Outcome;
 use crate::field::{Batch, Field, Samples};
 use crate::shader::{self, Pass, max_steps};
 use crate::submit::read;
-use image::{Rgb, RgbImage};
 use wgrad::{Gpu, Inference, Output};
 
 /// Rays of a submission: none of their samples may lack room, so this bounds the memory.
@@ -34,25 +33,27 @@ pub struct Drawn {
 impl Viewer {
     pub fn new(field: &Field) -> Outcome<Self> {
         let gpu = &field.gpu;
-        let samples = Samples::new(gpu, Batch { rays: RAYS, samples: RAYS * max_steps() as usize })?;
+        let samples =
+            Samples::new(gpu, Batch { rays: RAYS, samples: RAYS * max_steps() as usize })?;
         let Samples { rays, spans, positions, features, colour_inputs, colours, .. } = &samples;
         let view = shader::uniform(gpu, "view", 80);
         let pixels = gpu.buffer("pixels", 16 * RAYS as u64)?;
-        let buffers = [(1, spans), (2, features), (3, colours), (7, rays), (8, positions), (9, &pixels)];
+        let buffers =
+            [(1, spans), (2, features), (3, colours), (7, rays), (8, positions), (9, &pixels)];
         let text = (&*field.constants, include_str!("composite.wgsl"), "draw");
         let shoot = ("shoot_view", &[(9, &view)][..]);
-        let (density, colour) = (field.averages(true)?, field.averages(false)?);
+        let [density, colour] = field.averages()?;
         Ok(Self {
             rays: samples.passes(gpu, &field.constants, shoot, &field.occupancy),
             density: field.density.inference_from(
-                density,
+                density.slice(..),
                 samples.rows(),
                 positions.slice(..),
                 Output::Buffer(features.slice(..)),
             )?,
             forward: samples.forward(gpu, &field.constants),
             colour: field.colour.inference_from(
-                colour,
+                colour.slice(..),
                 samples.rows(),
                 colour_inputs.slice(..),
                 Output::Buffer(colours.slice(..)),
