@@ -67,17 +67,17 @@ struct Arguments {
     /// Photographs to learn from; 48, or 12 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
     views: Option<u32>,
-    /// Pixels of a side of a photograph; 96, or 32 with --quick, unless it is given
+    /// Pixels of a side of a photograph; 96, or 24 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=512))]
     size: Option<u32>,
     /// The most samples of a step, on all of its rays together; 262144 on a GPU, 16384 on one of
     /// software, 4096 with --quick, unless it is given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=1 << 22))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=1 << 21))]
     samples: Option<u32>,
-    /// Frames of the film; 100, or 4 with --quick, unless it is given
+    /// Frames of the film; 100, or 3 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: Option<u32>,
-    /// Pixels of a side of the film; 160, or 32 with --quick, unless it is given
+    /// Pixels of a side of the film; 160, or 24 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1024))]
     film: Option<u32>,
     /// Seed of the rays and the first parameters
@@ -109,7 +109,7 @@ fn gpu(options: &Options) -> Outcome<Gpu> {
 fn learn(asked: &Arguments) -> Outcome {
     let options = &asked.options;
     let or = |full, quick| if options.quick { quick } else { full };
-    let size = asked.size.unwrap_or(or(96, 32));
+    let size = asked.size.unwrap_or(or(96, 24));
     let steps = asked.steps.unwrap_or(or(1200, 20));
     let gpu = gpu(options)?;
     say!(options, "device: {gpu}");
@@ -127,8 +127,8 @@ fn learn(asked: &Arguments) -> Outcome {
     say!(options, "density: {}", field.density.mlp());
     say!(options, "colour: {}", field.colour.mlp());
     let film = Film {
-        frames: asked.frames.unwrap_or(or(100, 4)),
-        size: asked.film.unwrap_or(or(160, 32)),
+        frames: asked.frames.unwrap_or(or(100, 3)),
+        size: asked.film.unwrap_or(or(160, 24)),
         steps,
     };
     let curve = film.shoot(&mut field, &photographs, options)?;
@@ -150,7 +150,7 @@ impl Film {
     /// Steps taken by the time of a frame: few between the first frames, which change the most.
     fn steps_at(&self, frame: u32) -> u32 {
         let share = f64::from(frame + 1) / (LEARNING * f64::from(self.frames)).max(1.0);
-        (f64::from(self.steps) * share.powi(3)).min(self.steps.into()).ceil() as u32
+        (f64::from(self.steps) * share.powi(2)).min(self.steps.into()).ceil() as u32
     }
 
     /// Trains and films by turns: the PSNR of the views that were held out, over the steps.

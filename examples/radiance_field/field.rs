@@ -8,11 +8,11 @@ use crate::submit::{read, wait};
 use wgrad::encoding::{Grid, Identity, SphericalHarmonics};
 use wgrad::{
     Activation, Adam, Gpu, Inference, Loss, Mlp, Output, PassBuffers, Passes, Rows, Schedule,
-    Trainer, Training,
+    Train, Trainer, Training,
 };
 
 /// Steps between two looks at which cells are empty.
-const REFRESH: u32 = 16;
+const REFRESH: u32 = 8;
 
 /// The sizes of a batch.
 #[derive(Clone, Copy)]
@@ -278,7 +278,12 @@ impl Field {
     }
 
     /// The last step: its mean squared difference, its rays and its samples.
-    pub fn last(&self) -> Outcome<(f64, u32, u32)> {
+    pub fn last(&mut self) -> Outcome<(f64, u32, u32)> {
+        for trainer in [&mut self.density, &mut self.colour] {
+            if let Some(Some(step)) = trainer.diverged()?.first() {
+                return Err(Stop::Failed(format!("the training diverged at step {step}")));
+            }
+        }
         let counts: Vec<u32> = read(&self.gpu, &self.samples.counts, 12)?;
         let bytes = 16 * self.samples.batch.rays as u64;
         let seen: Vec<[f32; 4]> = read(&self.gpu, &self.colours_seen, bytes)?;

@@ -25,5 +25,5 @@ fn probe(@builtin(global_invocation_id) id: vec3<u32>) {
 fn update(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= arrayLength(&occupancy)) { return; }
     // A cell whose surface the last probes have missed is kept for a while.
-    occupancy[id.x] = max(0.9 * occupancy[id.x], density_of(features[FEATURES * id.x]));
+    occupancy[id.x] = max(0.8 * occupancy[id.x], density_of(features[FEATURES * id.x]));
 }

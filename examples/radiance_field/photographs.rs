@@ -1,7 +1,7 @@
 //! The photographs: all that the networks are ever shown of the scene.
 
 use crate::camera::{self, Camera};
-use crate::common::{self, Outcome, Stop};
+use crate::common::{self, Outcome, Stop, usage};
 use crate::shader::{self, Pass};
 use crate::submit::{read, wait};
 use image::RgbImage;
@@ -27,7 +27,12 @@ impl Photographs {
         let views = order(learnt, held_out);
         let cameras = shader::cameras(gpu, &views)?;
         let view_bytes = 4 * u64::from(size * size);
-        let pixels = gpu.buffer("photographs", view_bytes * views.len() as u64)?;
+        let bytes = view_bytes * views.len() as u64;
+        if bytes > gpu.max_binding() {
+            let most = gpu.max_binding() / view_bytes;
+            return Err(usage(format!("--views: {most} of this size fit a buffer of the device")));
+        }
+        let pixels = gpu.buffer("photographs", bytes)?;
         let task = shader::uniform(gpu, "which photograph", 8);
         let text = (&*shader::constants(), include_str!("scene.wgsl"), "photograph");
         let buffers = [(0, &cameras), (1, &pixels), (2, &task)];
@@ -42,7 +47,7 @@ impl Photographs {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let rgba: Vec<[u8; 4]> = read(gpu, &pixels, view_bytes * views.len() as u64)?;
+        let rgba: Vec<[u8; 4]> = read(gpu, &pixels, bytes)?;
         let pictures = rgba.chunks((size * size) as usize).map(|view| picture(size, view));
         let seen = views.iter().copied().zip(pictures).skip(learnt);
         let held_out = seen.map(|(camera, picture)| Ok((camera, picture?)));
