@@ -390,7 +390,7 @@ fn product(gpu: &Gpu, effort: &Effort, name: String, [n, models]: [usize; 2]) ->
         },
         &mut |count| Ok(submit(gpu, &prepared, count)?),
     )?;
-    let on_gpu = read(gpu, on_c, on_c.size())?;
+    let on_gpu = read::<f32>(gpu, on_c, on_c.size())?;
     let deviation =
         common::deviation(on_gpu.into_iter().map(f64::from), on_cpu.into_iter().map(f64::from));
     Ok(Row { name, chosen: true, cpu, gpu: gpu_times, deviation })

@@ -15,6 +15,7 @@ use wgrad::{CpuTrainer, Data, Error, Gpu, Mlp, Train, Trainer, Training};
 use wgrad_plot::{Picture, PlotError, Points};
 
 /// Why an example ends before its end.
+#[derive(Debug)]
 pub enum Stop {
     /// Whoever reads the output has closed it.
     Closed,

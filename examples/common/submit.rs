@@ -25,7 +25,7 @@ pub fn wait(gpu: &Gpu) -> Result<()> {
 }
 
 /// The first `bytes` of a buffer.
-pub fn read(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<f32>> {
+pub fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<T>> {
     let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("read back"),
         size: bytes,
