@@ -1,0 +1,205 @@
+//! A frame with the radiance cache: the example's passes, the network's inference and its training,
+//! in one encoder.
+
+use crate::common::Outcome;
+use crate::passes::{Pass, Shader, storage};
+use crate::path_tracer::Sums;
+use crate::scene::{BOUNDS, Scene};
+use crate::submit;
+use wgrad::encoding::{Grid, Identity, SphericalHarmonics};
+use wgrad::plan::Buffer;
+use wgrad::{
+    Activation, Adam, Batch, DataBuffers, DataShape, Error, Gpu, Inference, Loss, Mlp, Model,
+    Output, Parameters, Result, Train as _, Trainer, Training,
+};
+
+/// A query's numbers, as cache.wgsl writes them.
+const INPUTS: usize = 16;
+/// Vertices of a training path, at most.
+const LENGTH: u32 = 4;
+/// Pixels of the picture for one training path.
+const PIXELS_A_PATH: u32 = 16;
+/// Training steps of a frame. Together they see each row of the frame once.
+const STEPS: u32 = 4;
+
+/// From a surface and a direction to the light that the surface scatters there, divided by its
+/// reflectance.
+fn network() -> Mlp {
+    let grid = Grid {
+        levels: 4,
+        log2_hashmap_size: 14,
+        base_resolution: 8,
+        per_level_scale: 2.0,
+        lower: BOUNDS[0],
+        upper: BOUNDS[1],
+        ..Grid::default()
+    };
+    Mlp::new(INPUTS)
+        .encode(3, grid)
+        .encode(3, SphericalHarmonics { degree: 4 })
+        .encode(10, Identity::default())
+        .layer(32, Activation::Relu)
+        .layer(32, Activation::Relu)
+        .layer(3, Activation::Identity)
+}
+
+fn training(rows: usize, seed: u32) -> Training {
+    let adam = Adam { rate: 5e-3, beta2: 0.99, epsilon: 1e-15, lazy: true, ..Adam::default() };
+    // A relative loss: the dark corners count, too, and its minimum is the mean of noisy targets.
+    Training::new(Loss::RelativeL2, adam)
+        .batch(Batch::Shuffled { size: rows / STEPS as usize, seed })
+        .ema(0.95)
+        .seed(seed.into())
+}
+
+/// The cache, and all that a frame with it takes.
+pub struct Cache {
+    gpu: Gpu,
+    trainer: Trainer,
+    /// The network with the averaged parameters: those of a single step flicker.
+    averaged: Model,
+    initial: Parameters,
+    counters: wgpu::Buffer,
+    rows: u32,
+    /// Begins a frame and extends the training paths.
+    before: [Pass; 2],
+    /// What lies beyond the training paths.
+    ends: Inference,
+    /// Counts the rows and computes their targets.
+    targets: [Pass; 2],
+    trace: Pass,
+    look: Pass,
+    /// The light of every pixel's second surface.
+    seconds: Inference,
+    shade: Pass,
+    pub sums: Sums,
+}
+
+impl Cache {
+    pub fn new(gpu: &Gpu, scene: &Scene, uniform: &wgpu::Buffer, seed: u32) -> Result<Self> {
+        let device = gpu.device();
+        let pixels = scene.pixels();
+        let paths = pixels.div_ceil(PIXELS_A_PATH);
+        // A multiple of the steps: the batches of a frame are its rows.
+        let rows = (paths * LENGTH).next_multiple_of(STEPS);
+        let make = |label, count: u32, bytes: u64| storage(device, label, u64::from(count) * bytes);
+        let query = 4 * INPUTS as u64;
+        let counters = make("counters", 2, 4);
+        let vertices = make("vertices", paths * LENGTH, query + 48);
+        let states = make("paths", paths, 48);
+        let [end_queries, end_answers] = [make("ends", paths, query), make("answers", paths, 12)];
+        let [row_inputs, row_targets] = [make("rows", rows, query), make("targets", rows, 12)];
+        let [queries, answers] = [make("queries", pixels, query), make("answers", pixels, 12)];
+        let lights = make("pixels", pixels, 32);
+        let sums = Sums::new(gpu, scene);
+
+        let data = DataBuffers {
+            shape: DataShape::shared(rows as usize),
+            inputs: row_inputs.slice(..),
+            targets: row_targets.slice(..),
+        };
+        let training = training(rows as usize, seed);
+        let mut trainer = Trainer::with_buffers(gpu, &network(), &training, data)?;
+        let initial = trainer.parameters()?;
+        let averaged = Model::new(gpu, &initial)?;
+        let infer = |rows: u32, from: &wgpu::Buffer, to: &wgpu::Buffer| {
+            averaged.inference(rows as usize, from.slice(..), Output::Buffer(to.slice(..)))
+        };
+        let ends = infer(paths, &end_queries, &end_answers)?;
+        let seconds = infer(pixels, &queries, &answers)?;
+
+        let text = concat!(include_str!("tracer.wgsl"), include_str!("cache.wgsl"));
+        let constants = [("PATHS", paths), ("LENGTH", LENGTH), ("SEED", seed)];
+        let constants = constants.map(|(name, value)| (name, f64::from(value)));
+        let shader = Shader::new(device, text, &constants);
+        let bound: [&wgpu::Buffer; 5] = [uniform, &sums.buffer, &counters, &vertices, &states];
+        let own = |binding: u32| (binding, bound[binding as usize]);
+        let by_path = |entry, all: &[_]| shader.pass(entry, paths.div_ceil(64), all);
+        let by_pixel = |entry, all: &[_]| shader.pass(entry, pixels.div_ceil(64), all);
+        let written = [(7, &row_inputs), (8, &row_targets)];
+        let asked = [own(0), (5, &queries), (9, &lights)];
+        Ok(Self {
+            before: [
+                shader.pass("begin", 1, &[own(2)]),
+                by_path("extend", &[own(0), own(2), own(3), own(4), (5, &end_queries)]),
+            ],
+            targets: [
+                shader.pass("count", 1, &[own(2), own(4)]),
+                by_path("targets", &[own(3), own(4), (6, &end_answers), written[0], written[1]]),
+            ],
+            trace: by_pixel("trace", &[asked[0], own(2), asked[1], asked[2]]),
+            look: by_pixel("look", &asked),
+            shade: by_pixel("shade", &[own(0), own(1), (6, &answers), (9, &lights)]),
+            gpu: gpu.clone(),
+            trainer,
+            averaged,
+            initial,
+            counters,
+            rows,
+            ends,
+            seconds,
+            sums,
+        })
+    }
+
+    /// Records a frame: no submit, no wait, no upload.
+    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder) -> Outcome {
+        self.before.iter().for_each(|pass| pass.record(encoder));
+        self.ends.record(encoder);
+        self.targets.iter().for_each(|pass| pass.record(encoder));
+        self.trainer.record(encoder, STEPS);
+        let missing = Error::Internal("a training without an average".into());
+        let from = self.trainer.buffer(Buffer::EmaParameters).ok_or(missing)?;
+        let to = self.averaged.parameter_buffer();
+        encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
+        self.trace.record(encoder);
+        self.seconds.record(encoder);
+        self.shade.record(encoder);
+        Ok(())
+    }
+
+    /// Renders a frame and waits for it.
+    pub fn run(&mut self) -> Outcome {
+        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        self.record(&mut encoder)?;
+        self.gpu.queue().submit([encoder.finish()]);
+        Ok(submit::wait(&self.gpu)?)
+    }
+
+    /// Begins anew, without compiling.
+    pub fn restart(&mut self) -> Outcome {
+        self.trainer.restart(&self.initial)?;
+        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        for buffer in [&self.counters, &self.sums.buffer] {
+            encoder.clear_buffer(buffer, 0, None);
+        }
+        let (from, to) = (self.trainer.parameter_buffer(), self.averaged.parameter_buffer());
+        encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
+        self.gpu.queue().submit([encoder.finish()]);
+        Ok(())
+    }
+
+    /// What the network itself answers for the first surface of every pixel, in the place of the
+    /// frames.
+    pub fn look(&self) -> Outcome<Vec<f32>> {
+        let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        encoder.clear_buffer(&self.sums.buffer, 0, None);
+        self.look.record(&mut encoder);
+        self.seconds.record(&mut encoder);
+        self.shade.record(&mut encoder);
+        self.gpu.queue().submit([encoder.finish()]);
+        self.sums.read()
+    }
+
+    /// The training rows of the last frame, and how many there may be.
+    pub fn rows(&self) -> Outcome<[u32; 2]> {
+        let counters = submit::read(&self.gpu, &self.counters, 8)?;
+        Ok([counters[1].to_bits(), self.rows])
+    }
+}
+
+impl std::fmt::Display for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {} parameters", self.trainer.mlp(), self.trainer.mlp().parameters())
+    }
+}
