@@ -162,6 +162,7 @@ mod kernels {
                 own_targets: s.flag(),
                 batch: s.next(),
                 outputs: s.next(),
+                inputs: s.next(),
             };
             loss.groups(device);
             check(loss.dispatch(device));

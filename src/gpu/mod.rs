@@ -46,6 +46,10 @@ pub struct Gpu {
     reports: Arc<Mutex<Reports>>,
 }
 
+/// How a report's name begins where the application's own WGSL is compiled: what is wrong with it is
+/// not a defect of this crate, early or late.
+const SNIPPET: &str = "WGSL of ";
+
 /// Tells a [`Gpu`], its clones, trainers and models that the device is lost. It may be sent to
 /// another thread, in a browser too.
 #[derive(Debug, Clone, Default)]
@@ -390,7 +394,10 @@ impl Gpu {
                     let found = "an object of another device";
                     return Error::argument(what, found, "objects of this device");
                 }
-                Error::Wgpu { what: what.into(), message }
+                match what.strip_prefix(SNIPPET) {
+                    Some(what) => Error::Snippet { what: what.into(), message },
+                    None => Error::Wgpu { what: what.into(), message },
+                }
             }
         }
     }

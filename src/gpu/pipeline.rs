@@ -1,10 +1,11 @@
 //! Kernels compiled for a device, and dispatches bound to buffers.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, lock};
+use crate::gpu::{Gpu, SNIPPET, lock};
 use crate::kernels::{Access, Dispatch, Variant};
 use crate::numeric::{narrow, wide};
 use crate::training::Hyper;
+use crate::wgsl::PieceKind;
 use std::collections::HashMap;
 use std::num::NonZero;
 
@@ -86,6 +87,7 @@ impl Gpu {
             return Ok(pipeline);
         }
         check_limits(dispatch, self.limits())?;
+        self.check_snippets(dispatch)?;
         let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
             let layout = self.layout(dispatch);
             let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -114,6 +116,21 @@ impl Gpu {
         })?;
         lock(&self.pipelines).insert(key, pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// Compiles each of the application's own texts by itself, so that an error shows it alone.
+    fn check_snippets(&self, dispatch: &Dispatch) -> Result<()> {
+        for piece in &dispatch.variant.pieces {
+            if let PieceKind::Snippet(what) = piece.kind {
+                let source = wgpu::ShaderSource::Wgsl(piece.text.into());
+                self.guarded(&format!("{SNIPPET}{what}"), || {
+                    let label = Some(what);
+                    self.device
+                        .create_shader_module(wgpu::ShaderModuleDescriptor { label, source })
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn layout(&self, dispatch: &Dispatch) -> wgpu::BindGroupLayout {

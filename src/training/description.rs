@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::{Init, Mlp, check_models};
-use crate::training::{Batch, Loss, Optimizer, Schedule};
+use crate::training::{Batch, Loss, Optimizer, Schedule, Widths};
 
 /// How a network is trained.
 ///
@@ -76,9 +76,9 @@ impl Strategy {
 
 impl Training {
     /// Full batches, one model, [`Init::Auto`], seed 0, a history of 4,096 steps.
-    pub fn new(loss: Loss, optimizer: impl Into<Optimizer>) -> Self {
+    pub fn new(loss: impl Into<Loss>, optimizer: impl Into<Optimizer>) -> Self {
         Self {
-            loss,
+            loss: loss.into(),
             optimizer: optimizer.into(),
             schedule: Schedule::Constant,
             ema: None,
@@ -148,11 +148,20 @@ impl Training {
         self
     }
 
+    /// Checks that the CPU can compute the loss and the activations of `mlp`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`]: a custom loss or activation without a reference.
+    pub(crate) fn check_reference(&self, mlp: &Mlp) -> Result<()> {
+        self.loss.check_reference()?;
+        mlp.layers.iter().try_for_each(|layer| layer.activation.check_reference())
+    }
+
     /// Checks that `mlp` can be trained as described.
     ///
     /// # Errors
     /// The errors of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`];
-    /// an average's decay that is out of range; 0 models; a history of 0 steps.
+    /// a custom loss of rows that are too wide; an average's decay that is out of range; 0 models; a history of 0 steps.
     pub fn check(&self, mlp: &Mlp) -> Result<()> {
         mlp.check()?;
         check_models(mlp, self.models)?;
@@ -165,6 +174,7 @@ impl Training {
             return Err(Error::argument(what, decay, "0 or more and less than 1"));
         }
         self.loss.check(mlp.last_activation())?;
+        self.loss.check_widths(Widths::of(mlp))?;
         if self.history == 0 {
             return Err(Error::argument("the steps of the loss history", 0, "1 or more"));
         }

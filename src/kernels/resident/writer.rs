@@ -4,6 +4,7 @@ use super::launch::LaunchConfig;
 use super::{Shape, network, reduction, update};
 use crate::error::Result;
 use crate::numeric::{to_u32, wide};
+use crate::training::Widths;
 use crate::wgsl::Writer;
 
 /// What the text is generated for.
@@ -47,7 +48,7 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
         w.line(format_args!("var<private> state_{s}: vec2<f32>;"));
     }
     w.push(&shape.optimizer.splice());
-    w.push(&shape.loss.splice(shape.mlp.last_activation()));
+    w.push(&shape.loss.splice(shape.mlp.last_activation(), Widths::of(shape.mlp)));
     update::write(&mut w, context);
     reduction::write(&mut w, context);
     network::write(&mut w, context);
