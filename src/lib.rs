@@ -127,7 +127,9 @@ pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, LostHandle, Prepared};
 pub use kernels::Capabilities;
-pub use network::{Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved};
+pub use network::{
+    Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved,
+};
 pub use numeric::Real;
 pub use plan::Plan;
 pub use run::{
@@ -136,9 +138,9 @@ pub use run::{
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{
-    Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape, Dataset, Gradients,
-    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Schedule, Sgd,
-    Strategy, Targets, Train, TrainAsync, TrainBase, Training,
+    Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
+    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer,
+    Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]

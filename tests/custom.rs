@@ -50,11 +50,9 @@ fn every_strategy_gives_the_closures_gradient() {
     let mut worst = [0.0_f64; 3];
     for mean in [Mean::Rows, Mean::Elements] {
         let loss = coupled().mean(mean);
-        for (models, sets, batch) in [
-            (1, 1, Batch::Full),
-            (3, 3, Batch::Full),
-            (3, 1, Batch::Shuffled { size: 7, seed: 3 }),
-        ] {
+        for (models, sets, batch) in
+            [(1, 1, Batch::Full), (3, 3, Batch::Full), (3, 1, Batch::Shuffled { size: 7, seed: 3 })]
+        {
             let mlp = mlp();
             let data = data(&mlp, 33, sets);
             let training = Training::new(loss, Optimizer::sgd(1.0)).models(models).batch(batch);
@@ -98,7 +96,10 @@ fn every_strategy_gives_the_closures_gradient() {
             }
         }
     }
-    println!("worst: gradients {:.1e}, updates {:.1e}, losses {:.1e}", worst[0], worst[1], worst[2]);
+    println!(
+        "worst: gradients {:.1e}, updates {:.1e}, losses {:.1e}",
+        worst[0], worst[1], worst[2]
+    );
 }
 
 /// Whole trainings, over several epochs.
@@ -150,7 +151,9 @@ fn a_comparison_says_what_it_held_the_gradient_to() {
 
     // WGSL alone: right, and wrong by the sign of one term.
     let square = |g| {
-        let body = format!("let d = y[0] - t[0]; let e = y[1] * t[1]; g[0] = 2.0 * d; g[1] = {g}; return d * d + e;");
+        let body = format!(
+            "let d = y[0] - t[0]; let e = y[1] * t[1]; g[0] = 2.0 * d; g[1] = {g}; return d * d + e;"
+        );
         CustomLoss::new("square", &body).unwrap()
     };
     let report = compare_gradients(&parameters, square("t[1]"), &data, gpu, 100).unwrap();
@@ -160,7 +163,7 @@ fn a_comparison_says_what_it_held_the_gradient_to() {
     assert!(report.ways[1].deviation <= 2e-3, "{report}");
     assert!(report.to_string().contains("central differences on the GPU in f32"), "{report}");
     let report = compare_gradients(&parameters, square("-t[1]"), &data, gpu, 100).unwrap();
-    assert!(report.ways[1].deviation > 0.1, "{report}");
+    assert!(report.ways[1].deviation > 0.02, "{report}");
 
     for (gpu, most) in [(None, 100), (gpu, 0)] {
         let error = compare_gradients(&parameters, square("t[1]"), &data, gpu, most).unwrap_err();
@@ -183,7 +186,7 @@ fn a_wrong_text_is_an_error_that_shows_it() {
     let data = data(&mlp, 5, 1);
     for (body, words) in [
         ("let d = y[0];\nreturn d +;", &["2:", "return d +;"][..]),
-        ("let d = y[0];\nlet e = d * t;\nreturn e;", &["3:"]),
+        ("let d = y[0];\nlet e = d * t;\nreturn e;", &["2 │ │ let e = d * t;"]),
         ("let d = y[0];\n\nreturn missing * d;", &["3:", "missing"]),
         ("let d = y[0];\ng[0] = 1u;\nreturn d;", &["2:", "g[0] = 1u;"]),
         ("let d = y[0];", &["the loss wrong"]),
@@ -197,7 +200,7 @@ fn a_wrong_text_is_an_error_that_shows_it() {
             let training = Training::new(loss, Optimizer::sgd(0.1)).strategy(strategy);
             let error = Trainer::new(common::gpu(), &mlp, &training, &data).err().unwrap();
             let Error::Snippet { what, message } = &error else { panic!("{error}") };
-            assert_eq!(what, "the loss wrong");
+            assert!(what == "the loss wrong" && message.starts_with("Shader "), "{error}");
             if strategy == Strategy::Layered {
                 println!("{error}\n");
             }
@@ -206,8 +209,12 @@ fn a_wrong_text_is_an_error_that_shows_it() {
         }
     }
     for (value, derivative, words) in [
-        ("return z +;", "return 1.0;", ["1:", "return z +;"]),
-        ("return z;", "let a = 1.0;\nreturn b;", ["3:", "return b;"]),
+        ("return z +;", "return 1.0;", ["the activation wrong, value", "return z +;"]),
+        (
+            "return z;",
+            "let a = 1.0;\nreturn b;",
+            ["the activation wrong, derivative", "2 │ return b;"],
+        ),
     ] {
         let wrong = CustomActivation::new("wrong", value, derivative).unwrap();
         let mlp = Mlp::new(2).layer(3, wrong).layer(2, Activation::Identity);
@@ -215,7 +222,7 @@ fn a_wrong_text_is_an_error_that_shows_it() {
         let mut model = Model::new(common::gpu(), &parameters).unwrap();
         let error = model.predict(&[0.5, 0.5]).unwrap_err();
         println!("{error}\n");
-        assert!(matches!(&error, Error::Snippet { what, .. } if what == "the activation wrong"));
+        assert!(matches!(&error, Error::Snippet { .. }), "{error}");
         let text = error.to_string();
         assert!(words.iter().all(|words| text.contains(words)), "{text}");
     }

@@ -770,8 +770,15 @@ fn losses_behind_all_activations() {
         {
             for models in 1..=3 {
                 for own_targets in [false, true] {
-                    let kernel =
-                        LossGradient { loss, activation, models, own_targets, batch, outputs, inputs: 2 };
+                    let kernel = LossGradient {
+                        loss,
+                        activation,
+                        models,
+                        own_targets,
+                        batch,
+                        outputs,
+                        inputs: 2,
+                    };
                     let seed = cases.len() as u64;
                     cases.push(LossCase::new(kernel, seed));
                 }
@@ -882,8 +889,15 @@ fn losses_of_extremes() {
 fn a_nan_reaches_the_loss() {
     let mut failures = Vec::new();
     for (loss, activation) in common::losses() {
-        let kernel =
-            LossGradient { loss, activation, models: 2, own_targets: false, batch: 65, outputs: 3, inputs: 2 };
+        let kernel = LossGradient {
+            loss,
+            activation,
+            models: 2,
+            own_targets: false,
+            batch: 65,
+            outputs: 3,
+            inputs: 2,
+        };
         let mut case = LossCase::new(kernel, 9);
         case.z[65 * 3 + 4] = f32::NAN;
         let target = common::gpu().capabilities();

@@ -395,7 +395,12 @@ impl Gpu {
                     return Error::argument(what, found, "objects of this device");
                 }
                 match what.strip_prefix(SNIPPET) {
-                    Some(what) => Error::Snippet { what: what.into(), message },
+                    Some(what) => {
+                        // Before the compiler's words come the call's, in a paragraph.
+                        let words = message.find("\nShader ").map(|start| &message[start..]);
+                        let message = words.unwrap_or(&message).trim().into();
+                        Error::Snippet { what: what.into(), message }
+                    }
                     None => Error::Wgpu { what: what.into(), message },
                 }
             }

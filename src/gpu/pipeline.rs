@@ -121,12 +121,14 @@ impl Gpu {
     /// Compiles each of the application's own texts by itself, so that an error shows it alone.
     fn check_snippets(&self, dispatch: &Dispatch) -> Result<()> {
         for piece in &dispatch.variant.pieces {
-            if let PieceKind::Snippet(what) = piece.kind {
-                let source = wgpu::ShaderSource::Wgsl(piece.text.into());
+            let PieceKind::Snippets(functions) = piece.kind else { continue };
+            for (what, text) in functions {
+                let descriptor = wgpu::ShaderModuleDescriptor {
+                    label: Some(what),
+                    source: wgpu::ShaderSource::Wgsl((*text).into()),
+                };
                 self.guarded(&format!("{SNIPPET}{what}"), || {
-                    let label = Some(what);
-                    self.device
-                        .create_shader_module(wgpu::ShaderModuleDescriptor { label, source })
+                    self.device.create_shader_module(descriptor)
                 })?;
             }
         }

@@ -3,9 +3,7 @@
 use crate::error::{Error, Result};
 use crate::network::Activation;
 use crate::numeric::Real;
-use crate::wgsl::{
-    Interned, Piece, Snippet, check_snippet_name, interned, leaked, snippet_piece,
-};
+use crate::wgsl::{Interned, Piece, Snippet, check_snippet_name, interned, leaked, snippet_piece};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
@@ -79,9 +77,12 @@ impl CustomActivation {
         let definition = interned(&DEFINITIONS, same, |number| {
             let [value, derivative] = &bodies;
             let function = leaked(format!("custom_{name}"));
-            let text = value.function(&format!("{function}_value(z: f32) -> f32"), "")
-                + &derivative.function(&format!("{function}_derivative(z: f32) -> f32"), "");
-            let piece = snippet_piece(format!("the activation {name}"), &number.to_string(), text);
+            let part = |of: &str, body: &Snippet| {
+                let signature = format!("{function}_{of}(z: f32) -> f32");
+                (format!("the activation {name}, {of}"), body.function(&signature, ""))
+            };
+            let functions = vec![part("value", value), part("derivative", derivative)];
+            let piece = snippet_piece(format!("the activation {name} {number}"), functions);
             Definition { name: leaked(name.into()), function, bodies: bodies.clone(), piece }
         });
         let handle = Self { definition, reference: None };

@@ -181,12 +181,7 @@ impl CustomLoss {
     }
 
     /// [`Loss::scaled_row`]. Without a reference, or without the inputs that it reads, all is NaN.
-    pub(super) fn row<T: Real>(
-        self,
-        [y, x, t]: [&[T]; 3],
-        scale: T,
-        gradient: &mut [T],
-    ) -> T {
+    pub(super) fn row<T: Real>(self, [y, x, t]: [&[T]; 3], scale: T, gradient: &mut [T]) -> T {
         let Some(reference) = self.reference.filter(|_| !self.inputs || !x.is_empty()) else {
             gradient.fill(T::of(f64::NAN));
             return T::of(f64::NAN);
@@ -238,21 +233,26 @@ impl CustomLoss {
         // One text for all networks where the inputs are not read.
         let widths = Widths { inputs: if self.inputs { widths.inputs } else { 0 }, ..widths };
         let Definition { name, body, number, pieces } = self.definition;
-        let (_, piece) = interned(pieces, |(known, _)| *known == widths, |_| {
-            let Widths { inputs, outputs } = widths;
-            let row = |count| format!("array<f32, {count}>");
-            let (y, mut x, mut sizes) =
-                (row(outputs), String::new(), format!("const OUTPUTS = {outputs}u; "));
-            if self.inputs {
-                x = format!("x: {}, ", row(inputs));
-                sizes += &format!("const INPUTS = {inputs}u; ");
-            }
-            let signature =
-                format!("custom_{name}_row(y: {y}, t: {y}, {x}g: ptr<function, {y}>) -> f32");
-            let of = format!("{number}, {inputs} to {outputs}");
-            let text = body.function(&signature, &sizes);
-            (widths, snippet_piece(format!("the loss {name}"), &of, text))
-        });
+        let (_, piece) = interned(
+            pieces,
+            |(known, _)| *known == widths,
+            |_| {
+                let Widths { inputs, outputs } = widths;
+                let row = |count| format!("array<f32, {count}>");
+                let (y, mut x, mut sizes) =
+                    (row(outputs), String::new(), format!("const OUTPUTS = {outputs}u; "));
+                if self.inputs {
+                    x = format!("x: {}, ", row(inputs));
+                    sizes += &format!("const INPUTS = {inputs}u; ");
+                }
+                let signature =
+                    format!("custom_{name}_row(y: {y}, t: {y}, {x}g: ptr<function, {y}>) -> f32");
+                let what = format!("the loss {name}");
+                let piece = format!("{what} {number}, {inputs} to {outputs}");
+                let function = body.function(&signature, &sizes);
+                (widths, snippet_piece(piece, vec![(what, function)]))
+            },
+        );
         piece
     }
 

@@ -10,9 +10,7 @@ mod writer;
 pub(crate) use interface::{Field, binding, shader_struct, structure};
 pub(crate) use names::{check_function_name, helper};
 pub(crate) use pieces::*;
-pub(crate) use snippet::{
-    Interned, Snippet, check_snippet_name, interned, leaked, snippet_piece,
-};
+pub(crate) use snippet::{Interned, Snippet, check_snippet_name, interned, leaked, snippet_piece};
 pub(crate) use writer::Writer;
 
 /// WGSL functions, mostly without bindings, and the pieces that they call.
@@ -29,9 +27,9 @@ pub(crate) struct Piece {
 pub(crate) enum PieceKind {
     /// The crate's own, from a file.
     File,
-    /// The application's own, under this name in errors. They call built-in functions alone and are
-    /// compiled by themselves before a kernel that needs them.
-    Snippet(&'static str),
+    /// The application's own: the name in errors and the text of each. A function calls built-in
+    /// ones alone and is compiled by itself before a kernel that needs it.
+    Snippets(&'static [(&'static str, &'static str)]),
 }
 
 /// Makes a [`Piece`] from its file in `shaders/`.

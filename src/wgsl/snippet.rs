@@ -118,11 +118,12 @@ pub(crate) fn leaked(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-/// The piece of functions made from snippets. `what` names it in errors; with `of` it is the piece's
-/// own name.
-pub(crate) fn snippet_piece(what: String, of: &str, text: String) -> Piece {
-    let name = leaked(format!("{what} {of}"));
-    Piece { name, text: leaked(text), needs: &[], kind: PieceKind::Snippet(leaked(what)) }
+/// The piece of functions made from snippets, each with its name in errors. `name` is the piece's own.
+pub(crate) fn snippet_piece(name: String, functions: Vec<(String, String)>) -> Piece {
+    let text = leaked(functions.iter().map(|(_, text)| text.as_str()).collect());
+    let leaked_pair = |(what, text)| (leaked(what), leaked(text));
+    let functions: Vec<_> = functions.into_iter().map(leaked_pair).collect();
+    Piece { name: leaked(name), text, needs: &[], kind: PieceKind::Snippets(functions.leak()) }
 }
 
 /// Checks the name of a function of the application's own, among the crate's `known` ones.

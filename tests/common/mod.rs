@@ -22,8 +22,8 @@ use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
 use wgrad::kernels::{Access, Dispatch, Matmul, Tiling};
 use wgrad::{
-    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Gpu, Loss, Mlp, Optimizer, Plan, Sgd, Strategy,
-    Training,
+    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Gpu, Loss, Mlp,
+    Optimizer, Plan, Sgd, Strategy, Training,
 };
 
 /// The device under test. Its absence fails the test that asks for it.
@@ -448,8 +448,15 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     // Software's own: the sum of an invocation, rows as vec4, and vec4 as u64x2.
     let software = Capabilities { software: true, int64: true, ..Capabilities::default() };
     for (loss, activation) in losses() {
-        let loss =
-            LossGradient { loss, activation, models: 1, own_targets: false, batch: 4, outputs: 3, inputs: 2 };
+        let loss = LossGradient {
+            loss,
+            activation,
+            models: 1,
+            own_targets: false,
+            batch: 4,
+            outputs: 3,
+            inputs: 2,
+        };
         all.push(loss.dispatch(&software).unwrap());
     }
     let gather = Gather { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };

@@ -9,8 +9,8 @@ use crate::kernels::{
 };
 use crate::network::Activation;
 use crate::numeric::{Real, narrow, to_f32, to_u32, wide};
-use crate::training::{Loss, Widths};
 use crate::training::loss::Argument;
+use crate::training::{Loss, Widths};
 use crate::wgsl::shader_struct;
 
 /// `shaders/step/loss.wgsl`.
