@@ -46,6 +46,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Schedule`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
+//! | bring a loss or an activation of one's own, in WGSL | [`CustomLoss`], [`CustomActivation`] |
 //! | put an encoding between the inputs and the first layer | [`encoding`]: [`Mlp::encode`] |
 //! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
 //! | see what a step will do before it runs | [`Plan`], for a [`Capabilities`] |
