@@ -84,8 +84,6 @@ struct Definition {
     name: &'static str,
     body: Snippet,
     number: usize,
-    /// What was written for a network.
-    pieces: Interned<(Widths, Piece)>,
 }
 
 /// The widths that a loss's functions are written for.
@@ -102,6 +100,9 @@ impl Widths {
 }
 
 static DEFINITIONS: Interned<Definition> = Mutex::new(Vec::new());
+
+/// What was written of each definition, by its number, for each width and with the inputs or without.
+static PIECES: Interned<(usize, Widths, Piece)> = Mutex::new(Vec::new());
 
 /// The most outputs of a row, and the most inputs where the loss sees them: an invocation holds a row
 /// in its own memory.
@@ -124,7 +125,6 @@ impl CustomLoss {
             name: leaked(name.into()),
             body: body.clone(),
             number,
-            pieces: Mutex::new(Vec::new()),
         });
         let (mean, inputs) = (Mean::Rows, false);
         Ok(Self { definition, mean, inputs, iterations: None, reference: None })
@@ -232,27 +232,24 @@ impl CustomLoss {
     pub(super) fn piece(self, widths: Widths) -> &'static Piece {
         // One text for all networks where the inputs are not read.
         let widths = Widths { inputs: if self.inputs { widths.inputs } else { 0 }, ..widths };
-        let Definition { name, body, number, pieces } = self.definition;
-        let (_, piece) = interned(
-            pieces,
-            |(known, _)| *known == widths,
-            |_| {
-                let Widths { inputs, outputs } = widths;
-                let row = |count| format!("array<f32, {count}>");
-                let (y, mut x, mut sizes) =
-                    (row(outputs), String::new(), format!("const OUTPUTS = {outputs}u; "));
-                if self.inputs {
-                    x = format!("x: {}, ", row(inputs));
-                    sizes += &format!("const INPUTS = {inputs}u; ");
-                }
-                let signature =
-                    format!("custom_{name}_row(y: {y}, t: {y}, {x}g: ptr<function, {y}>) -> f32");
-                let what = format!("the loss {name}");
-                let piece = format!("{what} {number}, {inputs} to {outputs}");
-                let function = body.function(&signature, &sizes);
-                (widths, snippet_piece(piece, vec![(what, function)]))
-            },
-        );
+        let Definition { name, body, number } = self.definition;
+        let same = |(of, known, _): &(usize, Widths, Piece)| of == number && *known == widths;
+        let write = || {
+            let Widths { inputs, outputs } = widths;
+            let row = |count| format!("array<f32, {count}>");
+            let (y, mut x) = (row(outputs), String::new());
+            let mut sizes = format!("const OUTPUTS = {outputs}u; ");
+            if self.inputs {
+                x = format!("x: {}, ", row(inputs));
+                sizes += &format!("const INPUTS = {inputs}u; ");
+            }
+            let signature =
+                format!("custom_{name}_row(y: {y}, t: {y}, {x}g: ptr<function, {y}>) -> f32");
+            let what = format!("the loss {name}");
+            let piece = format!("{what} {number}, {inputs} to {outputs}");
+            snippet_piece(piece, vec![(what, body.function(&signature, &sizes))])
+        };
+        let (_, _, piece) = interned(&PIECES, same, |_| (*number, widths, write()));
         piece
     }
 
