@@ -240,7 +240,7 @@ impl Loss {
     pub(crate) fn iterations_of_row(self, widths: Widths) -> usize {
         match self {
             Self::Custom(custom) => custom.iterations_of_row(widths),
-            _ if self.couples_outputs() => 2 * widths.outputs.saturating_add(1),
+            _ if self.couples_outputs() => widths.outputs.saturating_add(1).saturating_mul(2),
             _ => 0,
         }
     }
