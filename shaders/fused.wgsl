@@ -235,7 +235,7 @@ fn tile_loss(row: u32, end: u32) -> f32 {
         let real = row + lane < end;
         let shared_by_row = loss_row(0u);
         for (var i = 0u; i < OUTPUTS; i++) {
-            let value = loss_element(logit_of(i), target_of(i), shared_by_row);
+            let value = loss_element(i, logit_of(i), target_of(i), shared_by_row);
             // Between product and sum, so that no compiler takes the scale out of the sum, which could
             // overflow.
             sum += select(0.0, value.x * params.scale, real);
@@ -263,6 +263,10 @@ fn logit_of(i: u32) -> f32 {
 
 fn target_of(i: u32) -> f32 {
     return targets[loss_row_index * OUTPUTS + i];
+}
+
+fn input_of(first: u32, i: u32) -> f32 {
+    return row_inputs[loss_row_index * ROW_INPUTS + i];
 }
 
 // Saves the tile's deltas, then replaces them by the deltas of the layer below.

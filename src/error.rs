@@ -77,6 +77,14 @@ pub enum Error {
     /// The device, or the computer, has no memory left.
     #[error("no memory is left for {0}")]
     OutOfMemory(String),
+    /// WGSL of the application's own that does not compile, or does what it may not.
+    #[error("{what} is refused: {message}")]
+    Snippet {
+        /// The loss or the activation, by its name.
+        what: String,
+        /// The compiler's words. Their line numbers are those of the WGSL that was given.
+        message: String,
+    },
     /// wgpu refused a call. This is a defect of this crate: please report it.
     #[error("wgpu refused {what}: {message}")]
     Wgpu {

@@ -46,6 +46,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | describe a network, its training, its data | [`Mlp`], [`Training`], [`Loss`], [`Optimizer`], [`Schedule`], [`Batch`], [`Init`], [`Data`], [`Dataset`] |
+//! | bring a loss or an activation of one's own, in WGSL | [`CustomLoss`], [`CustomActivation`] |
 //! | put an encoding between the inputs and the first layer | [`encoding`]: [`Mlp::encode`] |
 //! | read both from tiny-cuda-nn's JSON | `Config` (feature `json`) |
 //! | see what a step will do before it runs | [`Plan`], for a [`Capabilities`] |
@@ -128,7 +129,9 @@ pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, LostHandle, Prepared};
 pub use kernels::Capabilities;
-pub use network::{Activation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved};
+pub use network::{
+    Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved,
+};
 pub use numeric::Real;
 pub use plan::Plan;
 pub use run::{
@@ -138,13 +141,13 @@ pub use run::{
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{
-    Adam, AdamW, Argument, Batch, Data, DataFaults, DataReport, DataShape, Dataset, Gradients,
-    Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer, Part, Schedule, Sgd,
-    Strategy, Targets, Train, TrainAsync, TrainBase, Training,
+    Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
+    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer,
+    Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]
-pub use verify::{Check, Comparison, FiniteDifference, SelfCheck, SingleUnit, Way};
+pub use verify::{Check, Comparison, FiniteDifference, HeldTo, SelfCheck, SingleUnit, Way};
 #[cfg(not(target_family = "wasm"))]
 pub use verify::{compare_gradients, self_check};
 

@@ -20,6 +20,11 @@ use wgrad::{
     Parameters, Train, TrainBase, Training, WgslFunction,
 };
 
+/// The crate's activations, and one of the application's own.
+fn activations() -> impl Iterator<Item = Activation> {
+    Activation::ALL.iter().copied().chain([common::snake().into()])
+}
+
 /// Rows of a case.
 const ROWS: usize = 37;
 
@@ -70,9 +75,9 @@ fn assert_own_names(module: &naga::Module, name: &str) {
 
 #[test]
 fn every_form_is_valid_in_every_stage() {
-    for activation in Activation::ALL {
+    for activation in activations() {
         for widths in [&[3][..], &[4, 8], &[5, 64, 1], &[7, MAX_WRITTEN_OUT + 1, 6]] {
-            let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, *activation));
+            let mlp = widths.iter().fold(Mlp::new(3), |mlp, w| mlp.layer(*w, activation));
             let drawn = Init::Auto.sample(&mlp, 1, 1).unwrap();
             let baked = mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT);
             let bound = mlp.wgsl("net").binding(2, 3);
@@ -551,8 +556,8 @@ fn networks_are_what_predict_says() {
             *worst = worst.max(error);
         }
     };
-    for (i, activation) in (0..).zip(Activation::ALL) {
-        let mlp = Mlp::new(2).layer(5, *activation).layer(4, *activation).layer(3, *activation);
+    for (i, activation) in (0..).zip(activations()) {
+        let mlp = Mlp::new(2).layer(5, activation).layer(4, activation).layer(3, activation);
         let parameters = Init::Auto.sample(&mlp, 1, i).unwrap();
         note(check(gpu, "bound", &parameters, &mlp.wgsl("net"), "", 0, i));
         note(check(gpu, "baked", &parameters, &parameters.wgsl("net"), "", 0, i));

@@ -166,6 +166,7 @@ mod kernels {
                 own_targets: s.flag(),
                 batch: s.next(),
                 outputs: s.next(),
+                inputs: s.next(),
             };
             loss.groups(device);
             check(loss.dispatch(device));

@@ -7,7 +7,7 @@ mod common;
 
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wgrad::kernels::{self, Access, Dispatch, Tiling};
 use wgrad::{Activation, Loss, Optimizer};
 
@@ -383,4 +383,39 @@ fn a_shader_begins_with_its_file() {
             dispatch.kernel().name
         );
     }
+}
+
+/// Every file of Rust in a folder and the folders in it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let inside = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    paths.flat_map(inside).collect()
+}
+
+/// Whether the attributes above each public enum of a file hold `#[non_exhaustive]`, by its name.
+fn public_enums(text: &str) -> Vec<(String, bool)> {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let above = |at: usize| lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+    let of = |(at, line): (usize, &&str)| {
+        let name = line.strip_prefix("pub enum ")?;
+        let name = name.split(|c: char| !c.is_alphanumeric()).next()?;
+        Some((name.to_owned(), above(at).any(|line| *line == "#[non_exhaustive]")))
+    };
+    lines.iter().enumerate().filter_map(of).collect()
+}
+
+/// A user's `match` goes on to compile where an enum has grown.
+#[test]
+fn every_public_enum_may_grow() {
+    let mut found = 0;
+    for path in sources(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for (name, grows) in public_enums(&std::fs::read_to_string(&path).unwrap()) {
+            assert!(grows, "{} in {} is not non_exhaustive", name, path.display());
+            found += 1;
+        }
+    }
+    assert!(found >= 20, "{found}");
+    let text =
+        "#[derive(Debug)]\n#[non_exhaustive]\npub enum A {\n}\n#[derive(Debug)]\npub enum B {";
+    assert_eq!(public_enums(text), [("A".to_owned(), true), ("B".to_owned(), false)]);
 }

@@ -419,6 +419,7 @@ fn derivatives_of_activations() {
             own_targets: false,
             batch: padded.len(),
             outputs: 1,
+            inputs: 2,
         };
         let target = common::gpu().capabilities();
         let dispatch = loss.dispatch(target).unwrap();
@@ -429,6 +430,7 @@ fn derivatives_of_activations() {
             floats(&targets),
             Content::Unset(padded.len()),
             Content::Unset(loss.groups(target)),
+            floats(&[0.0]),
         ];
         let delta = as_floats(&run(&[Job::new(activation.name(), dispatch, slots)])[0][2]);
         let scale = padded.len() as f32;
@@ -614,7 +616,7 @@ impl LossCase {
     /// Pre-activations in ±3 and targets that the loss is made for: a distribution for the
     /// entropies, and otherwise not so near the output that rounding decides the sign of y − t.
     fn new(kernel: LossGradient, seed: u64) -> Self {
-        let LossGradient { loss, activation, models, own_targets, batch, outputs } = kernel;
+        let LossGradient { loss, activation, models, own_targets, batch, outputs, .. } = kernel;
         let z: Vec<f32> =
             numbers_f32(models * batch * outputs, seed).iter().map(|v| 3.0 * v).collect();
         let random = numbers_f32(if own_targets { z.len() } else { batch * outputs }, seed + 1);
@@ -665,6 +667,7 @@ impl LossCase {
             floats(&self.targets),
             Content::Unset(self.z.len()),
             Content::Unset(groups),
+            floats(&[0.0]),
         ];
         let dispatch = self.kernel.dispatch(target).unwrap();
         Job::new(format!("{:?}", self.kernel), dispatch, slots)
@@ -749,6 +752,7 @@ fn losses_of_all_sizes() {
                     own_targets: draw(cases.len() + 5000, 2) == 1,
                     batch,
                     outputs,
+                    inputs: 2,
                 };
                 cases.push(LossCase::new(kernel, seed));
             }
@@ -768,8 +772,15 @@ fn losses_behind_all_activations() {
         {
             for models in 1..=3 {
                 for own_targets in [false, true] {
-                    let kernel =
-                        LossGradient { loss, activation, models, own_targets, batch, outputs };
+                    let kernel = LossGradient {
+                        loss,
+                        activation,
+                        models,
+                        own_targets,
+                        batch,
+                        outputs,
+                        inputs: 2,
+                    };
                     let seed = cases.len() as u64;
                     cases.push(LossCase::new(kernel, seed));
                 }
@@ -796,11 +807,13 @@ fn losses_of_known_values() {
             own_targets: false,
             batch: 1,
             outputs: 4,
+            inputs: 2,
         };
         let target = Capabilities { software: false, ..common::gpu().capabilities().clone() };
         let dispatch = kernel.dispatch(&target).unwrap();
         let (z, t) = ([1.5, 2.0, 4.0, -0.5], [1.5, 3.0, 2.0, -0.75]);
-        let slots = vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1)];
+        let slots =
+            vec![floats(&z), floats(&t), Content::Unset(4), Content::Unset(1), floats(&[0.0])];
         let slots = &run(&[Job::new(loss.name(), dispatch, slots)])[0];
         let scale = if loss == Loss::HalfSquaredError { 1.0 } else { 0.25 };
         assert_eq!(as_floats(&slots[2]), delta.map(|d| d * scale), "{}", loss.name());
@@ -843,6 +856,7 @@ fn losses_of_extremes() {
                 own_targets: false,
                 batch: z.len() / outputs,
                 outputs,
+                inputs: 2,
             };
             cases.push(LossCase { kernel, z, targets });
         }
@@ -877,8 +891,15 @@ fn losses_of_extremes() {
 fn a_nan_reaches_the_loss() {
     let mut failures = Vec::new();
     for (loss, activation) in common::losses() {
-        let kernel =
-            LossGradient { loss, activation, models: 2, own_targets: false, batch: 65, outputs: 3 };
+        let kernel = LossGradient {
+            loss,
+            activation,
+            models: 2,
+            own_targets: false,
+            batch: 65,
+            outputs: 3,
+            inputs: 2,
+        };
         let mut case = LossCase::new(kernel, 9);
         case.z[65 * 3 + 4] = f32::NAN;
         let target = common::gpu().capabilities();
@@ -1921,6 +1942,7 @@ fn many_rows_of_a_loss() {
             own_targets: true,
             batch,
             outputs: 1,
+            inputs: 2,
         };
         let case = LossCase::new(kernel, 1);
         let workgroups = Capabilities { software: false, ..common::gpu().capabilities().clone() };

@@ -142,10 +142,11 @@ fn losses(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 own_targets: false,
                 batch,
                 outputs,
+                inputs: 2,
             };
             let dispatch = gradient.dispatch(gpu.capabilities())?;
             let size = batch * outputs;
-            let lengths = [size, size, size, gradient.groups(gpu.capabilities())];
+            let lengths = [size, size, size, gradient.groups(gpu.capabilities()), 1];
             alone(&mut group, &format!("{}/{batch}", which.name()), gpu, &dispatch, &lengths)?;
         }
     }

@@ -93,11 +93,11 @@ impl Cache {
         let lights = make("pixels", pixels, 32);
         let sums = Sums::new(gpu, scene);
 
-        let data = DataBuffers {
-            shape: DataShape::shared(rows as usize),
-            inputs: row_inputs.slice(..),
-            targets: row_targets.slice(..),
-        };
+        let data = DataBuffers::new(
+            DataShape::shared(rows as usize),
+            row_inputs.slice(..),
+            row_targets.slice(..),
+        );
         let training = training(rows as usize, seed);
         let mut trainer = Trainer::with_buffers(gpu, &network(), &training, data)?;
         let initial = trainer.parameters()?;
@@ -193,8 +193,8 @@ impl Cache {
 
     /// The training rows of the last frame, and how many there may be.
     pub fn rows(&self) -> Outcome<[u32; 2]> {
-        let counters = submit::read(&self.gpu, &self.counters, 8)?;
-        Ok([counters[1].to_bits(), self.rows])
+        let counters: Vec<u32> = submit::read(&self.gpu, &self.counters, 8)?;
+        Ok([counters[1], self.rows])
     }
 }
 

@@ -55,7 +55,7 @@ fn loss_of(model: u32, row: u32) -> f32 {
     let first = (model * params.rows + row) * params.width;
     let shared_by_row = loss_row(first);
     for (var i = first; i < first + params.width; i++) {
-        let value = loss_element(z[i], target_of(i), shared_by_row);
+        let value = loss_element(i - first, z[i], target_of(i), shared_by_row);
         sum += value.x * params.scale;
         delta[i] = value.y * params.scale;
     }
@@ -74,4 +74,12 @@ fn logit_of(i: u32) -> f32 {
 fn target_of(i: u32) -> f32 {
     let elements = params.rows * params.width;
     return targets[(i / elements) * params.target_model + i % elements];
+}
+
+// Input `i` of the row whose first element of z is `first`. Models that share their targets share their
+// inputs.
+fn input_of(first: u32, i: u32) -> f32 {
+    let row = first / params.width;
+    let own = select(row % params.rows, row, params.target_model > 0u);
+    return inputs[own * params.input_width + i];
 }

@@ -51,10 +51,12 @@ impl<T: Real> CpuTrainer<T> {
     /// Draws the initial parameters and copies the data.
     ///
     /// # Errors
-    /// Those of [`Training::check`] and [`Batch::size`]; data that do not fit the network.
+    /// Those of [`Training::check`] and [`Batch::size`]; data that do not fit the network; a custom
+    /// loss or activation without a reference.
     pub fn new(mlp: &Mlp, training: &Training, data: &Data<T>) -> Result<Self> {
         training.check(mlp)?;
         data.check(mlp, training)?;
+        training.check_reference(mlp)?;
         to_u32("the number of rows", wide(data.rows()))?;
         let batch = training.batch.size(data.rows())?;
         let sampled = training.init.sample(mlp, training.models, training.seed)?.cast()?;
@@ -176,7 +178,7 @@ impl<T: Real> CpuTrainer<T> {
         let mut delta = vec![T::ZERO; t.len()];
         let both = [&z[..], detached.unwrap_or(&z)];
         let gradient = loss_gradient(&self.mlp, &self.training, self.batch);
-        Ok((gradient.detached_reference(both, t, &mut delta), z))
+        Ok((gradient.detached_reference(both, [x, t], &mut delta), z))
     }
 
     fn one_step(&mut self) -> Result<()> {

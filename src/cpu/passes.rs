@@ -66,7 +66,7 @@ pub fn backward<T: Real>(
     let mut gradient = vec![T::ZERO; parameters.len()];
     let mut delta = vec![T::ZERO; t.len()];
     let z = layers.last().map_or(x, |layer| &layer.y);
-    let loss = loss_gradient(mlp, training, rows).reference(z, t, &mut delta);
+    let loss = loss_gradient(mlp, training, rows).detached_reference([z, z], [raw, t], &mut delta);
     for (index, range) in mlp.ranges().into_iter().enumerate().rev() {
         let [units, inputs] = range.shape;
         let below = if index == 0 { x } else { &layers[index - 1].y };
@@ -122,5 +122,6 @@ pub fn loss_gradient(mlp: &Mlp, training: &Training, batch: usize) -> LossGradie
         own_targets: false,
         batch,
         outputs: mlp.outputs(),
+        inputs: mlp.inputs,
     }
 }

@@ -108,7 +108,7 @@ impl Text<'_> {
         match (activation, which) {
             (Activation::Identity, "value") => at.to_owned(),
             _ => {
-                let name = format!("{}_{which}", activation.name());
+                let name = format!("{}_{which}", activation.function());
                 let name = helper(&self.function.name, &name);
                 if self.function.f16 {
                     format!("f16({name}(f32({at})))")

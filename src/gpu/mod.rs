@@ -47,6 +47,10 @@ pub struct Gpu {
     reports: Arc<Mutex<Reports>>,
 }
 
+/// How a report's name begins where the application's own WGSL is compiled: what is wrong with it is
+/// not a defect of this crate, early or late.
+const SNIPPET: &str = "WGSL of ";
+
 /// Tells a [`Gpu`], its clones, trainers and models that the device is lost. It may be sent to
 /// another thread, in a browser too.
 #[derive(Debug, Clone, Default)]
@@ -391,7 +395,15 @@ impl Gpu {
                     let found = "an object of another device";
                     return Error::argument(what, found, "objects of this device");
                 }
-                Error::Wgpu { what: what.into(), message }
+                match what.strip_prefix(SNIPPET) {
+                    Some(what) => {
+                        // Before the compiler's words come the call's, in a paragraph.
+                        let words = message.find("\nShader ").map(|start| &message[start..]);
+                        let message = words.unwrap_or(&message).trim().into();
+                        Error::Snippet { what: what.into(), message }
+                    }
+                    None => Error::Wgpu { what: what.into(), message },
+                }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Kernels compiled for a device, and dispatches bound to buffers.
 
 use crate::error::{Error, Result};
-use crate::gpu::{BufferRange, Gpu, lock};
+use crate::gpu::{BufferRange, Gpu, SNIPPET, lock};
 use crate::kernels::step::count_rows::{self, CountRows};
 use crate::kernels::{Access, Dispatch, Variant};
 use crate::numeric::{narrow, wide};
 use crate::training::Hyper;
+use crate::wgsl::PieceKind;
 use std::collections::HashMap;
 use std::num::NonZero;
 
@@ -87,6 +88,7 @@ impl Gpu {
             return Ok(pipeline);
         }
         check_limits(dispatch, self.limits())?;
+        self.check_snippets(dispatch)?;
         let pipeline = self.guarded(&format!("the kernel {}", kernel.name), || {
             let layout = self.layout(dispatch);
             let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -115,6 +117,23 @@ impl Gpu {
         })?;
         lock(&self.pipelines).insert(key, pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// Compiles each of the application's own texts by itself, so that an error shows it alone.
+    fn check_snippets(&self, dispatch: &Dispatch) -> Result<()> {
+        for piece in &dispatch.variant.pieces {
+            let PieceKind::Snippets(functions) = piece.kind else { continue };
+            for (what, text) in functions {
+                let descriptor = wgpu::ShaderModuleDescriptor {
+                    label: Some(what),
+                    source: wgpu::ShaderSource::Wgsl((*text).into()),
+                };
+                self.guarded(&format!("{SNIPPET}{what}"), || {
+                    self.device.create_shader_module(descriptor)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn layout(&self, dispatch: &Dispatch) -> wgpu::BindGroupLayout {

@@ -17,7 +17,7 @@ use crate::kernels::{
 };
 use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
-use crate::training::Loss;
+use crate::training::{Loss, Widths};
 use crate::wgsl::{Writer, shader_struct};
 use std::mem::offset_of;
 
@@ -33,11 +33,12 @@ pub const KERNEL: Kernel = kernel!(
         Slot::write("saved").with_type("array<vec4<f32>>"),
         Slot::write("partial_gradient"),
         Slot::write("partial_loss"),
+        Slot::read("row_inputs"),
     ]
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, rows, inputs]` and `partial_loss` `[models, splits]`. `partial_gradient`
+    /// `inputs` is `[sets, rows, inputs]`, after any encoding, `row_inputs` those before it, and `partial_loss` `[models, splits]`. `partial_gradient`
     /// is `[splits, models, parameters]`, each split padded to a multiple of four elements.
     pub Parameters {
         /// The number of models.
@@ -227,7 +228,7 @@ impl LaunchConfig {
                 ),
                 (
                     "the storage buffers of a kernel",
-                    6,
+                    7,
                     limits.max_storage_buffers_per_shader_stage.into(),
                 ),
                 (
@@ -245,7 +246,7 @@ impl LaunchConfig {
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
         let is_long = |tiles: usize| {
             let work = multiply_adds(tiles * tile, shape.of_layers());
-            launch.iterations(mlp, tiles) > MAX_ITERATIONS || work > MAX_WORK
+            launch.iterations(shape, tiles) > MAX_ITERATIONS || work > MAX_WORK
         };
         while tiles > 1 && is_long(tiles) {
             tiles = tiles.div_ceil(2);
@@ -255,7 +256,7 @@ impl LaunchConfig {
             [
                 (
                     "the iterations for a tile of rows",
-                    launch.iterations(mlp, tiles),
+                    launch.iterations(shape, tiles),
                     MAX_ITERATIONS,
                 ),
                 (
@@ -297,14 +298,16 @@ impl LaunchConfig {
     }
 
     /// The iterations of all loops of one invocation for `tiles` tiles.
-    fn iterations(&self, mlp: &Mlp, tiles: usize) -> u64 {
+    fn iterations(&self, shape: Shape<'_>, tiles: usize) -> u64 {
+        let mlp = shape.mlp;
         // The final test of a loop counts as an iteration too.
         let group = self.workgroup();
         let staged = (self.depth() * self.width / 4).div_ceil(group);
         let block = staged * 6 + 1 + self.depth() / 4 + 1 + 1;
         let product = |inner: usize| inner.div_ceil(self.depth()) * block + 1 + 3 * 5;
         let loaded = (self.tile_rows() * self.width / 4).div_ceil(group);
-        let mut a_tile = 6 * loaded + 4 + 4 * (mlp.outputs() + 1);
+        let of_loss = shape.loss.iterations_of_row(Widths::of(mlp)).min(narrow(MAX_ITERATIONS));
+        let mut a_tile = 6 * loaded + 4 + 2 * (mlp.outputs() + 1) + of_loss;
         let mut at_end = self.tile_rows() + 3;
         let mut tasks_of_all = 0;
         for range in mlp.ranges() {
@@ -335,10 +338,11 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     let p = shape.of_layers();
     let multiply_adds = multiply_adds(launch.chunk, p);
     let most = (MAX_WORK / multiply_adds.max(1)).max(1);
-    let iterations = launch.iterations(mlp, launch.chunk / launch.tile_rows());
-    let mut pieces = vec![loss.wgsl()];
+    let iterations = launch.iterations(shape, launch.chunk / launch.tile_rows());
+    let mut pieces = vec![loss.wgsl(Widths::of(mlp))];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
     let generated = generate(shape, launch)?;
+    let raw = if loss.reads_inputs() { mlp.inputs } else { 0 };
     let mut first = 0;
     let mut result = Vec::new();
     while first < groups {
@@ -368,7 +372,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
         let dispatch = Dispatch::new(&KERNEL, &parameters, now, iterations)
             .with(variant)
             .costing(
-                now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs()) + kept),
+                now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs() + raw) + kept),
                 rows * kept + now * wide(p + 1),
                 2 * now * multiply_adds,
             )
@@ -395,6 +399,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
         ("PARAMETERS", mlp.parameters()),
         ("TABLES", mlp.encoding_parameters()),
         ("INPUTS", mlp.layer_inputs(0)),
+        ("ROW_INPUTS", mlp.inputs),
         ("OUTPUTS", mlp.outputs()),
     ] {
         w.constant(name, to_u32("a size of a fused step", wide(value))?);
@@ -435,7 +440,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
             }
         });
     }
-    w.push(&shape.loss.splice(mlp.last_activation()));
+    w.push(&shape.loss.splice(mlp.last_activation(), Widths::of(mlp)));
     Ok(w.finish())
 }
 
@@ -452,7 +457,7 @@ fn hidden_cases(mlp: &Mlp, of: &str) -> Vec<(String, String)> {
     let case = |activation: Activation| {
         let layers = hidden.iter().enumerate().filter(|(_, l)| l.activation == activation);
         let layers: Vec<_> = layers.map(|(l, _)| format!("{l}u")).collect();
-        let name = activation.name();
+        let name = activation.function();
         let parts = ["x", "y", "z", "w"].map(|c| format!("{name}_{of}(v.{c})"));
         (layers.join(", "), format!("return vec4<f32>({});", parts.join(", ")))
     };

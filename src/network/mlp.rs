@@ -81,8 +81,8 @@ impl Mlp {
 
     /// Adds a layer at the end.
     #[must_use]
-    pub fn layer(mut self, units: usize, activation: Activation) -> Self {
-        self.layers.push(Layer { units, activation });
+    pub fn layer(mut self, units: usize, activation: impl Into<Activation>) -> Self {
+        self.layers.push(Layer { units, activation: activation.into() });
         self
     }
 
@@ -163,6 +163,16 @@ impl Mlp {
         }
         if let Some(index) = self.layers.iter().position(|layer| layer.units == 0) {
             return Err(Error::argument(format!("layer {index}'s units"), 0, "1 or more"));
+        }
+        // Two functions of one name would be one in a shader.
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (f, name) = (layer.activation, layer.activation.name());
+            let other = |l: &Layer| l.activation.name() == name && l.activation != f;
+            if self.layers[..index].iter().any(other) {
+                let what = format!("layer {index}'s activation");
+                let found = format!("another function of the name {name}");
+                return Err(Error::argument(what, found, "one function of a name in a network"));
+            }
         }
         for part in &self.encoding {
             part.encoding.check(part.inputs)?;

@@ -2,6 +2,7 @@
 //! files of them. Pure data.
 
 pub(crate) mod activation;
+mod custom;
 pub mod encoding;
 #[cfg(feature = "safetensors")]
 mod files;
@@ -10,6 +11,7 @@ mod mlp;
 mod parameters;
 
 pub use activation::{Activation, Saved};
+pub use custom::CustomActivation;
 pub use encoding::Encoding;
 pub use init::Init;
 pub use mlp::{Layer, LayerRange, Mlp};

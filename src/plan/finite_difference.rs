@@ -45,7 +45,7 @@ impl FiniteDifferencePlan {
             b.bytes(Buffer::Unused(i), 4);
         }
         b.forward(Buffer::Inputs, Purpose::Loss)?;
-        let loss_groups = b.loss(loss, Buffer::Targets)?;
+        let loss_groups = b.loss(loss, [Buffer::Inputs, Buffer::Targets])?;
         let reduce = Reduce {
             parameters: 0,
             models,

@@ -27,7 +27,7 @@ impl Builder<'_> {
         self.encode(x)?;
         let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
         for dispatch in fused::dispatches(shape, &launch)? {
-            self.push(dispatch, &[read, read, Parameters, Saved, Outputs, Unused(0)]);
+            self.push(dispatch, &[read, read, Parameters, Saved, Outputs, Unused(0), read]);
         }
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Builder<'_> {
         self.buffer(PartialLoss, &[self.models, splits])?;
         let read = if self.mlp.encoding.is_empty() { x } else { Buffer::Encoded };
         for dispatch in fused::dispatches(shape, &launch)? {
-            self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss]);
+            self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss, x]);
         }
         let [first, width] = fused::input_delta(shape);
         self.table_gradients(x, Rows { buffer: Saved, first, width })?;

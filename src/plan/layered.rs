@@ -43,7 +43,7 @@ impl Builder<'_> {
         let elements =
             if in_parts { stride(of_layers.saturating_mul(self.models), true) } else { 1 };
         self.buffer(partial, &[splits, elements])?;
-        let loss_groups = self.loss(loss, t)?;
+        let loss_groups = self.loss(loss, [x, t])?;
         for layer in (0..self.ranges.len()).rev() {
             self.weight_gradient(layer, x, splits, in_parts)?;
             if layer > 0 || tables > 0 {
@@ -123,7 +123,7 @@ impl Builder<'_> {
 
     /// Ends with the loss's partial sums and the last layer's delta. Returns the number of partial
     /// sums.
-    pub fn loss(&mut self, loss: Loss, t: Buffer) -> Result<usize> {
+    pub fn loss(&mut self, loss: Loss, [x, t]: [Buffer; 2]) -> Result<usize> {
         let outputs = self.mlp.outputs();
         let gradient = LossGradient {
             loss,
@@ -132,6 +132,7 @@ impl Builder<'_> {
             own_targets: self.own_targets,
             batch: self.batch,
             outputs,
+            inputs: self.mlp.inputs,
         };
         let groups = gradient.groups(self.capabilities);
         self.buffer(Buffer::PartialLoss, &[self.models, groups])?;
@@ -141,7 +142,7 @@ impl Builder<'_> {
         }
         let dispatch = gradient.dispatch(self.capabilities)?;
         let z = Buffer::Activation(self.mlp.layers.len() - 1);
-        self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss]);
+        self.push(dispatch, &[z, t, Buffer::Delta(0), Buffer::PartialLoss, x]);
         Ok(groups)
     }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::network::{Init, Mlp, check_models};
 use crate::numeric::to_f32;
-use crate::training::{Batch, Loss, Optimizer, Part, Schedule};
+use crate::training::{Batch, Loss, Optimizer, Part, Schedule, Widths};
 
 /// How a network is trained.
 ///
@@ -83,9 +83,9 @@ impl Strategy {
 
 impl Training {
     /// Full batches, one model, [`Init::Auto`], seed 0, a history of 4,096 steps.
-    pub fn new(loss: Loss, optimizer: impl Into<Optimizer>) -> Self {
+    pub fn new(loss: impl Into<Loss>, optimizer: impl Into<Optimizer>) -> Self {
         Self {
-            loss,
+            loss: loss.into(),
             optimizer: optimizer.into(),
             schedule: Schedule::Constant,
             clip_norm: None,
@@ -198,13 +198,22 @@ impl Training {
         self
     }
 
+    /// Checks that the CPU can compute the loss and the activations of `mlp`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`]: a custom loss or activation without a reference.
+    pub(crate) fn check_reference(&self, mlp: &Mlp) -> Result<()> {
+        self.loss.check_reference()?;
+        mlp.layers.iter().try_for_each(|layer| layer.activation.check_reference())
+    }
+
     /// Checks that `mlp` can be trained as described.
     ///
     /// # Errors
     /// The errors of [`Mlp::check`], [`Optimizer::check`], [`Schedule::check`] and [`Loss::check`];
-    /// a norm to clip at, an average's decay or a factor of the learning rate that is out of range; a
-    /// rate of a part that the network does not have, or of an encoding without tables; 0 models; a
-    /// history of 0 steps.
+    /// a custom loss of rows that are too wide; a norm to clip at, an average's decay or a factor of
+    /// the learning rate that is out of range; a rate of a part that the network does not have, or of
+    /// an encoding without tables; 0 models; a history of 0 steps.
     pub fn check(&self, mlp: &Mlp) -> Result<()> {
         mlp.check()?;
         check_models(mlp, self.models)?;
@@ -230,6 +239,7 @@ impl Training {
             return Err(Error::argument(what, decay, "0 or more and less than 1"));
         }
         self.loss.check(mlp.last_activation())?;
+        self.loss.check_widths(Widths::of(mlp))?;
         if self.history == 0 {
             return Err(Error::argument("the steps of the loss history", 0, "1 or more"));
         }

@@ -4,6 +4,7 @@
 mod batch;
 #[cfg(feature = "json")]
 mod config;
+mod custom;
 mod data;
 mod description;
 mod domain;
@@ -18,6 +19,8 @@ pub use batch::Batch;
 pub(crate) use batch::{Cursor, half_bits};
 #[cfg(feature = "json")]
 pub use config::Config;
+pub(crate) use custom::Widths;
+pub use custom::{CustomLoss, CustomRow};
 pub(crate) use data::check_sets;
 pub use data::{Data, DataShape, Dataset};
 pub use description::{Strategy, Training};

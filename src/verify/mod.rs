@@ -10,7 +10,7 @@ pub use closed_form::SingleUnit;
 #[cfg(not(target_family = "wasm"))]
 pub use comparison::compare_gradients;
 pub(crate) use comparison::deviation;
-pub use comparison::{Comparison, Way};
+pub use comparison::{Comparison, HeldTo, Way};
 pub use finite_difference::FiniteDifference;
 #[cfg(not(target_family = "wasm"))]
 pub use self_check::self_check;

@@ -4,11 +4,13 @@
 mod interface;
 mod names;
 mod pieces;
+mod snippet;
 mod writer;
 
 pub(crate) use interface::{Field, binding, shader_struct, structure};
 pub(crate) use names::{check_function_name, helper};
 pub(crate) use pieces::*;
+pub(crate) use snippet::{Interned, Snippet, check_snippet_name, interned, leaked, snippet_piece};
 pub(crate) use writer::Writer;
 
 /// WGSL functions, mostly without bindings, and the pieces that they call.
@@ -17,6 +19,17 @@ pub(crate) struct Piece {
     pub name: &'static str,
     pub text: &'static str,
     pub needs: &'static [&'static Piece],
+    pub kind: PieceKind,
+}
+
+/// Whose functions a [`Piece`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PieceKind {
+    /// The crate's own, from a file.
+    File,
+    /// The application's own: the name in errors and the text of each. A function calls built-in
+    /// ones alone and is compiled by itself before a kernel that needs it.
+    Snippets(&'static [(&'static str, &'static str)]),
 }
 
 /// Makes a [`Piece`] from its file in `shaders/`.
@@ -26,6 +39,7 @@ macro_rules! piece {
             name: $name,
             text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
             needs: &[$($need),*],
+            kind: $crate::wgsl::PieceKind::File,
         }
     };
 }
@@ -63,11 +77,15 @@ pub(crate) fn compose(source: &str, generated: &str, pieces: &[&'static Piece]) 
 mod tests {
     use super::*;
 
+    const fn of(name: &'static str, needs: &'static [&'static Piece]) -> Piece {
+        Piece { name, text: name, needs, kind: PieceKind::File }
+    }
+
     #[test]
     fn a_piece_needed_twice_appears_once() {
-        static LEAF: Piece = Piece { name: "leaf", text: "leaf", needs: &[] };
-        static LEFT: Piece = Piece { name: "left", text: "left", needs: &[&LEAF] };
-        static RIGHT: Piece = Piece { name: "right", text: "right", needs: &[&LEAF] };
+        static LEAF: Piece = of("leaf", &[]);
+        static LEFT: Piece = of("left", &[&LEAF]);
+        static RIGHT: Piece = of("right", &[&LEAF]);
         let text = compose("kernel", "glue", &[&LEFT, &RIGHT, &LEAF]);
         assert_eq!(text, "kernel\nglue\nleaf\nright\nleft");
     }

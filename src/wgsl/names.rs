@@ -508,9 +508,12 @@ pub(crate) fn helper(function: &str, name: &str) -> String {
 /// [`Error::Argument`]: no identifier, a word of WGSL, or a name that may be another function's
 /// helper.
 pub(crate) fn check_function_name(name: &str) -> Result<()> {
-    let refused = |allowed: &str| {
-        Err(Error::argument("the name of the WGSL function", format!("{name:?}"), allowed))
-    };
+    check_name("the name of the WGSL function", name)
+}
+
+/// [`check_function_name`] for what errors call `what`.
+pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
+    let refused = |allowed: &str| Err(Error::argument(what, format!("{name:?}"), allowed));
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
     if !starts || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return refused("a letter, then letters, digits and _");

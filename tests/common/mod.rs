@@ -24,8 +24,8 @@ use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
 use wgrad::kernels::{Access, Dispatch, Matmul, Tiling};
 use wgrad::{
-    Activation, Batch, Capabilities, DataShape, Gpu, Loss, Mlp, Optimizer, Part, Plan, Sgd,
-    Strategy, Training,
+    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Gpu, Loss, Mlp,
+    Optimizer, Part, Plan, Sgd, Strategy, Training,
 };
 
 /// The device under test. Its absence fails the test that asks for it.
@@ -345,6 +345,46 @@ pub fn losses() -> Vec<(Loss, Activation)> {
     pairs.filter(|(loss, activation)| loss.check(*activation).is_ok()).collect()
 }
 
+/// An activation of the application's own.
+pub fn snake() -> CustomActivation {
+    let value = "// z + sin² z; a line that a renaming must leave as it is:\nconst x = 1.0;\nlet s = sin(z) * x;\nreturn z + s * s;";
+    CustomActivation::new("snake", value, "return 1.0 + sin(2.0 * z);")
+        .unwrap()
+        .with_reference(|z| z + z.sin().powi(2), |z| 1.0 + (2.0 * z).sin())
+}
+
+/// A loss of the application's own that couples outputs and reads inputs:
+/// (1 + x_first x_last) (|y|² − t₀)² + Σ ½ (y − t)².
+pub fn coupled() -> CustomLoss {
+    CustomLoss::new(
+        "coupled",
+        "var square = 0.0;
+for (var i = 0u; i < OUTPUTS; i++) { square += y[i] * y[i]; }
+let weight = 1.0 + x[INPUTS - 1u] * x[0];
+let d = square - t[0];
+var sum = weight * d * d;
+for (var i = 0u; i < OUTPUTS; i++) {
+    let e = y[i] - t[i];
+    sum += 0.5 * e * e;
+    g[i] = 4.0 * weight * d * y[i] + e;
+}
+return sum;",
+    )
+    .unwrap()
+    .with_inputs()
+    .with_reference(|row| {
+        let square: f64 = row.y.iter().map(|y| y * y).sum();
+        let weight = 1.0 + row.x[row.x.len() - 1] * row.x[0];
+        let d = square - row.t[0];
+        let mut sum = weight * d * d;
+        for ((g, y), t) in row.g.iter_mut().zip(row.y).zip(row.t) {
+            sum += 0.5 * (y - t) * (y - t);
+            *g = 4.0 * weight * d * y + y - t;
+        }
+        sum
+    })
+}
+
 /// A dispatch of every kernel in every form that the crate can make.
 pub fn every_dispatch() -> Vec<Dispatch> {
     let precision = Precision { bits: 24, low: 12 };
@@ -411,8 +451,15 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     // Software's own: the sum of an invocation, rows as vec4, and vec4 as u64x2.
     let software = Capabilities { software: true, int64: true, ..Capabilities::default() };
     for (loss, activation) in losses() {
-        let loss =
-            LossGradient { loss, activation, models: 1, own_targets: false, batch: 4, outputs: 3 };
+        let loss = LossGradient {
+            loss,
+            activation,
+            models: 1,
+            own_targets: false,
+            batch: 4,
+            outputs: 3,
+            inputs: 2,
+        };
         all.push(loss.dispatch(&software).unwrap());
     }
     let gather = Gather { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };

@@ -18,7 +18,10 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use wgrad::kernels::{Dispatch, Tiling, Work};
-use wgrad::{Batch, Capabilities, DataShape, Init, Mlp, Plan, Strategy};
+use wgrad::{
+    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Init, Mlp, Optimizer,
+    Plan, Strategy, Training,
+};
 use wgrad_bench::random::{Case, Choices, choices};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
 use wgrad_bench::{Outcome, fragment};
@@ -125,6 +128,55 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
     Ok(())
 }
 
+/// A loss and an activation of an application's own, under each strategy, and exported.
+fn customs(manifest: &mut Manifest) -> Outcome {
+    let loss = CustomLoss::new(
+        "coupled",
+        "var sum = 0.0;
+        for (var i = 0u; i < OUTPUTS; i++) {
+            let d = y[i] - t[i] * x[INPUTS - 1u];
+            sum += d * d;
+            g[i] = 2.0 * d;
+        }
+        return sum; // a comment }",
+    )?
+    .with_inputs();
+    let snake = CustomActivation::new(
+        "snake",
+        "return z + sin(z) * sin(z);",
+        "const two = 2.0;\nreturn 1.0 + sin(two * z);",
+    )?;
+    let mlp = Mlp::new(2).layer(5, snake).layer(4, Activation::Tanh).layer(3, snake);
+    for strategy in Strategy::ALL {
+        let training = Training::new(loss, Optimizer::adam(0.01)).strategy(*strategy);
+        for subgroup in [None, Some(32)] {
+            let device = Capabilities { subgroup, ..Capabilities::default() };
+            let plan = Plan::new(&mlp, &training, DataShape::shared(1000), &device)?;
+            let on = if subgroup.is_some() { "sg32" } else { "none" };
+            manifest.plan(&format!("custom-{}-{on}", strategy.name()), &plan)?;
+        }
+    }
+    for (label, function) in [("f32", mlp.wgsl("network")), ("f16", mlp.wgsl("network").f16())] {
+        let text = function.gradient().text()?;
+        let (entry, text) = ("main", called(&text, mlp.inputs, ""));
+        let about = json!({ "label": "custom", "entry": entry, "overrides": {}, "steps": 1,
+            "workgroups": 1, "workgroup": 1 });
+        manifest.add(&format!("custom-function-{label}"), &text, about, Work::default())?;
+    }
+    Ok(())
+}
+
+/// An entry point `main` that calls the function `network` of `text`.
+fn called(text: &str, inputs: usize, call: &str) -> String {
+    format!(
+        "{text}
+        @group(3) @binding(0) var<storage, read_write> first: f32;
+        @compute @workgroup_size(1) fn main() {{
+            first = network(array<f32, {inputs}>(){call})[0];
+        }}"
+    )
+}
+
 /// The hash grid on a whole picture, as the example `learn_image` trains it: within WebGPU's default
 /// limits, and where a binding may be larger.
 fn picture(manifest: &mut Manifest) -> Outcome {
@@ -206,13 +258,7 @@ fn random(manifest: &mut Manifest, count: u64, seed: u64) -> Outcome {
             _ => (function, ""),
         };
         let (text, inputs) = (function.text()?, mlp.inputs);
-        let text = format!(
-            "{text}
-            @group(3) @binding(0) var<storage, read_write> first: f32;
-            @compute @workgroup_size(1) fn main() {{
-                first = network(array<f32, {inputs}>(){call})[0];
-            }}"
-        );
+        let text = called(&text, inputs, call);
         let about = json!({ "label": format!("random{index:04}"), "entry": "main", "overrides": {},
             "steps": 1, "workgroups": 1, "workgroup": 1 });
         manifest.add(&format!("random{index:04}-function"), &text, about, Work::default())?;
@@ -226,6 +272,7 @@ fn run(options: Options) -> Outcome {
     std::fs::create_dir_all(&directory)?;
     let mut manifest = Manifest { directory, shaders: Vec::new() };
     trainings(&mut manifest)?;
+    customs(&mut manifest)?;
     picture(&mut manifest)?;
     products(&mut manifest)?;
     functions(&mut manifest)?;

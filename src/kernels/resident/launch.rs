@@ -7,7 +7,7 @@ use crate::kernels::{
     Capabilities, LONGEST_WALK, MAX_ITERATIONS, MAX_OPERATIONS, WALK, check_needs, check_positive,
 };
 use crate::numeric::{narrow, wide};
-use crate::training::Batch;
+use crate::training::{Batch, Widths};
 
 /// How the sums of a workgroup's invocations are reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(super) struct LaunchConfig {
     pub width: u32,
     pub reduction: Reduction,
     pub batch: usize,
-    /// The number of outputs that a loss loops over; 0 where they do not depend on each other.
-    pub coupled: usize,
+    /// The iterations of the loops of one row's loss.
+    pub of_loss: usize,
     /// Whether the code of a block's four rows is unrolled.
     pub unrolled: bool,
     /// Whether the rows of a step are sampled.
@@ -98,12 +98,12 @@ impl LaunchConfig {
                 Reduction::Memory
             }
         };
-        let coupled = if shape.loss.couples_outputs() { mlp.outputs() } else { 0 };
+        let of_loss = shape.loss.iterations_of_row(Widths::of(mlp)).min(narrow(MAX_ITERATIONS));
         let mut launch = Self {
             width,
             reduction,
             batch,
-            coupled,
+            of_loss,
             unrolled: mlp.parameters() <= UNROLLED,
             samples: !full,
             held_rows: 0,
@@ -172,12 +172,10 @@ impl LaunchConfig {
 
     /// The iterations of all loops in one step, with the final test of each.
     pub fn iterations(&self) -> u64 {
-        // A block's own iteration, its four rows, the three loops of a coupled loss over its
-        // outputs, and the walks of four sampled rows.
+        // A block's own iteration, its four rows, their losses, and the walks of four sampled rows.
         let rows = if self.unrolled { 0 } else { 5 };
-        let coupled = if self.coupled > 0 { 4 * 2 * (self.coupled + 1) } else { 0 };
         let sampled = if self.samples { 4 * WALK } else { 0 };
-        wide(self.blocks()) * (1 + rows + wide(coupled) + sampled) + 2
+        wide(self.blocks()) * (1 + rows + 4 * wide(self.of_loss) + sampled) + 2
     }
 
     /// The iterations of all loops of a dispatch outside of its steps, with the final test of each.

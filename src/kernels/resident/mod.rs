@@ -27,7 +27,7 @@ use crate::kernels::{
 };
 use crate::network::Mlp;
 use crate::numeric::{narrow, to_f32, to_u32, wide};
-use crate::training::{Batch, Loss, Optimizer, half_bits};
+use crate::training::{Batch, Loss, Optimizer, Widths, half_bits};
 use crate::wgsl::shader_struct;
 use launch::LaunchConfig;
 use std::mem::offset_of;
@@ -192,7 +192,7 @@ pub fn dispatches(
     let launch = LaunchConfig::new(shape, capabilities)?;
     let Shape { mlp, loss, optimizer, models, sets, rows, batch, history, .. } = shape;
     let n = |value: usize| to_u32("a size of a resident training", wide(value));
-    let mut pieces = vec![loss.wgsl(), optimizer.wgsl()];
+    let mut pieces = vec![loss.wgsl(Widths::of(mlp)), optimizer.wgsl()];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
     let variant = Variant {
         pieces,

@@ -3,7 +3,7 @@
 
 use super::writer::Context;
 use crate::network::Saved;
-use crate::training::Batch;
+use crate::training::{Batch, Loss};
 use crate::wgsl::Writer;
 
 pub(super) fn write(w: &mut Writer, context: Context<'_>) {
@@ -21,6 +21,10 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
         w.function("row_width() -> u32", |w| w.line("return OUTPUTS;"));
         w.function("logit_of(i: u32) -> f32", |w| w.line("return row_logits[i];"));
         w.function("target_of(i: u32) -> f32", |w| w.line("return row_targets[i];"));
+    }
+    if context.shape.loss.reads_inputs() {
+        w.line("var<private> row_inputs: array<f32, INPUTS>;");
+        w.function("input_of(first: u32, i: u32) -> f32", |w| w.line("return row_inputs[i];"));
     }
     let inputs = (0..mlp.inputs).map(|i| format!("x_{i}@"));
     let features: Vec<_> = inputs.chain((0..mlp.outputs()).map(|i| format!("t_{i}@"))).collect();
@@ -112,7 +116,7 @@ fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
             }
             body.push(vec![format!("let z{l}_{u}@ = {z};")]);
             if l < last {
-                let name = layer.activation.name();
+                let name = layer.activation.function();
                 body.push(vec![format!("let y{l}_{u}@ = {name}_value(z{l}_{u}@);")]);
             }
         }
@@ -122,31 +126,38 @@ fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
 fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     let (mlp, loss_sum) = (context.shape.mlp, context.values() - 1);
     let last = mlp.layers.len() - 1;
+    let mut row = Vec::new();
     if context.shape.loss.couples_outputs() {
-        // The arrays hold one row at a time.
-        let mut lines = Vec::new();
         for i in 0..mlp.outputs() {
-            lines.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
-            lines.push(format!("row_targets[{i}u] = t_{i}@;"));
+            row.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
+            row.push(format!("row_targets[{i}u] = t_{i}@;"));
         }
-        lines.push("let shared_by_row@ = loss_row(0u);".into());
-        body.push(lines);
+        let inputs = if context.shape.loss.reads_inputs() { mlp.inputs } else { 0 };
+        row.extend((0..inputs).map(|i| format!("row_inputs[{i}u] = x_{i}@;")));
+        row.push("let shared_by_row@ = loss_row(0u);".into());
     } else {
-        body.push(vec!["let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into()]);
+        row.push("let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into());
     }
+    let mut elements = Vec::new();
     for i in 0..mlp.outputs() {
-        let element = format!("loss_element(z{last}_{i}@, t_{i}@, shared_by_row@)");
-        body.push(vec![format!("let l_{i}@ = {element};")]);
+        let element = format!("loss_element({i}u, z{last}_{i}@, t_{i}@, shared_by_row@)");
+        elements.push(format!("let l_{i}@ = {element};"));
         let share = format!("l_{i}@.x * weight@");
-        body.push(vec![if mlp.outputs() == 1 {
+        elements.push(if mlp.outputs() == 1 {
             format!("sum_{loss_sum} += {share};")
         } else {
             // Between product and sum, so that no compiler takes the weight of several outputs out of
             // the sum, which could overflow.
             format!("sum_{loss_sum} += select(0.0, {share}, weight@ > 0.0);")
-        }]);
-        body.push(vec![format!("let d{last}_{i}@ = l_{i}@.y * weight@;")]);
+        });
+        elements.push(format!("let d{last}_{i}@ = l_{i}@.y * weight@;"));
     }
+    if matches!(context.shape.loss, Loss::Custom(_)) {
+        // What the row leaves for its elements, the gradient, the next row replaces.
+        row.append(&mut elements);
+    }
+    body.push(row);
+    body.extend(elements.into_iter().map(|line| vec![line]));
 }
 
 fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
@@ -155,7 +166,7 @@ fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
         let [units, inputs] = range.shape;
         if let Some(below) = l.checked_sub(1) {
             let activation = mlp.layers[below].activation;
-            let (name, saved) = (activation.name(), activation.saves() == Saved::Input);
+            let (name, saved) = (activation.function(), activation.saves() == Saved::Input);
             let saved = if saved { "z" } else { "y" };
             for i in 0..inputs {
                 let weight = |u| range.weight.start + u * inputs + i;

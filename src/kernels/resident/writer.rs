@@ -5,6 +5,7 @@ use super::{Shape, network, reduction, update};
 use crate::error::Result;
 use crate::kernels::step::RateRange;
 use crate::numeric::{to_u32, wide};
+use crate::training::Widths;
 use crate::wgsl::Writer;
 
 /// What the text is generated for.
@@ -51,7 +52,7 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
     if !shape.rates.is_empty() {
         w.push(&RateRange::splice(shape.rates));
     }
-    w.push(&shape.loss.splice(shape.mlp.last_activation()));
+    w.push(&shape.loss.splice(shape.mlp.last_activation(), Widths::of(shape.mlp)));
     update::write(&mut w, context);
     reduction::write(&mut w, context);
     network::write(&mut w, context);

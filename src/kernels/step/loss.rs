@@ -10,8 +10,8 @@ use crate::kernels::{
 };
 use crate::network::Activation;
 use crate::numeric::{Real, narrow, to_f32, to_u32, wide};
-use crate::training::Loss;
 use crate::training::loss::Argument;
+use crate::training::{Loss, Widths};
 use crate::wgsl::shader_struct;
 use std::mem::offset_of;
 
@@ -25,12 +25,13 @@ pub const KERNEL: Kernel = kernel!(
         Slot::read("targets"),
         Slot::write("delta"),
         Slot::write("partial"),
+        Slot::read("inputs"),
     ]
 );
 
 shader_struct! {
     /// `z` and `delta` are `[models, rows, width]`, `targets` `[sets, rows, width]` and `partial`
-    /// `[models, groups]`.
+    /// `[models, groups]`. `inputs` is `[sets, rows, inputs]`, where the loss reads it.
     pub Parameters {
         /// Rows of a model. Where outputs do not depend on each other, each output is a row.
         rows: u32,
@@ -42,6 +43,8 @@ shader_struct! {
         groups: u32,
         /// Elements from one model's targets to the next's; 0 where all models share them.
         target_model: u32,
+        /// Elements of a row of inputs.
+        input_width: u32,
         /// The weight of a row in the mean.
         scale: f32,
         /// The number of rows of an invocation.
@@ -54,11 +57,6 @@ shader_struct! {
 /// The largest width of a row of a loss that couples its outputs. An invocation loops over a row
 /// three times, and the iterations of its loops are bounded.
 pub const MAX_WIDTH: usize = 19_990;
-
-/// The iterations of the loops over one row of `width` elements, with the row's own.
-const fn iterations(width: usize) -> u64 {
-    wide(width).saturating_add(1).saturating_mul(3).saturating_add(1)
-}
 
 /// The iterations outside of the rows: the last test of their loop, and the six halvings of a
 /// workgroup's sum.
@@ -82,6 +80,8 @@ pub struct LossGradient {
     pub batch: usize,
     /// Outputs of a row.
     pub outputs: usize,
+    /// Inputs of a row, before any encoding. Only a custom loss may read them.
+    pub inputs: usize,
 }
 
 impl LossGradient {
@@ -94,6 +94,16 @@ impl LossGradient {
         }
     }
 
+    const fn widths(&self) -> Widths {
+        Widths { inputs: self.inputs, outputs: self.outputs }
+    }
+
+    /// The iterations of the loops over one row, with the row's own.
+    fn iterations(&self) -> u64 {
+        let row = wide(self.loss.iterations_of_row(self.widths()));
+        wide(self.rows().1).saturating_add(2).saturating_add(row)
+    }
+
     /// Whether each invocation stores the sum of its rows. On a CPU a barrier costs every workgroup
     /// more than a few more partial sums cost `reduce`. Elsewhere the workgroups' sums may be so
     /// many that `reduce` could not add them up.
@@ -104,8 +114,8 @@ impl LossGradient {
 
     /// The number of rows of an invocation.
     fn run(&self, capabilities: &Capabilities) -> usize {
-        let (rows, width) = self.rows();
-        let most = narrow((MAX_ITERATIONS - ONCE) / iterations(width)).max(1);
+        let rows = self.rows().0;
+        let most = narrow((MAX_ITERATIONS - ONCE) / self.iterations()).max(1);
         if self.is_alone(capabilities) { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
     }
 
@@ -121,8 +131,9 @@ impl LossGradient {
     /// The loss cannot follow the activation, a size is 0 or does not fit in the shader's `u32`, or a loss that couples its outputs has more than
     /// [`MAX_WIDTH`] of them.
     pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
-        let Self { loss, activation, models, own_targets, batch, outputs } = *self;
+        let Self { loss, activation, models, own_targets, batch, outputs, inputs } = *self;
         loss.check(activation)?;
+        loss.check_widths(self.widths())?;
         for (what, size) in [("models", models), ("rows", batch), ("outputs", outputs)] {
             check_positive(&format!("a loss's number of {what}"), size)?;
         }
@@ -142,6 +153,7 @@ impl LossGradient {
             models: n(models)?,
             groups: n(groups)?,
             target_model: if own_targets { n(rows * width)? } else { 0 },
+            input_width: n(inputs)?,
             scale: to_f32(loss.scale(batch, outputs)),
             run: n(self.run(capabilities))?,
             count: n(rows)?,
@@ -150,51 +162,54 @@ impl LossGradient {
         let elements = volume(&[models, rows, width]);
         to_u32("the number of elements of a loss", elements)?;
         let targets = if own_targets { elements } else { elements / wide(models) };
+        let read = if loss.reads_inputs() { targets / wide(width) * wide(inputs) } else { 0 };
         let groups = wide(models) * wide(groups);
         let alone = self.is_alone(capabilities);
         let iterations =
-            wide(self.run(capabilities)).saturating_mul(iterations(width)).saturating_add(ONCE);
+            wide(self.run(capabilities)).saturating_mul(self.iterations()).saturating_add(ONCE);
         let workgroups = if alone { groups.div_ceil(KERNEL.workgroup.into()) } else { groups };
         Ok(Dispatch::new(&KERNEL, &p, workgroups, iterations)
             .with(Variant {
-                pieces: vec![loss.wgsl(), activation.wgsl()],
-                generated: loss.splice(activation),
+                pieces: vec![loss.wgsl(self.widths()), activation.wgsl()],
+                generated: loss.splice(activation, self.widths()),
                 overrides: vec![("ALONE", f64::from(u8::from(alone)))],
                 ..Variant::default()
             })
-            .costing(elements + targets, elements + groups, 2 * elements)
+            .costing(elements + targets + read, elements + groups, 2 * elements)
             .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each })
             .counting(Counted::Weight { at: offset_of!(Parameters, scale) }))
     }
 
     /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All
-    /// three slices are `[batch, outputs]`.
+    /// three slices are `[batch, outputs]`. For a loss that does not read the inputs.
     pub fn reference<T: Real>(&self, z: &[T], targets: &[T], delta: &mut [T]) -> T {
-        self.detached_reference([z, z], targets, delta)
+        self.detached_reference([z, z], [&[], targets], delta)
     }
 
-    /// The loss with its detached denominator, if it has one, computed from the pre-activations
-    /// `detached`.
+    /// The loss of rows with these inputs. Its detached denominator, if it has one, is computed from
+    /// the pre-activations `detached`.
     pub(crate) fn detached_reference<T: Real>(
         &self,
         [z, detached]: [&[T]; 2],
-        targets: &[T],
+        [inputs, targets]: [&[T]; 2],
         delta: &mut [T],
     ) -> T {
         let Self { loss, activation, outputs, .. } = *self;
+        let mut inputs = inputs.chunks(self.inputs.max(1));
         let scale = T::of(loss.scale(self.batch, outputs));
         let (mut y, mut d) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs]);
         let mut sum = T::ZERO;
         let rows = z.chunks(outputs.max(1)).zip(detached.chunks(outputs.max(1)));
         let rows = rows.zip(targets.chunks(outputs.max(1))).zip(delta.chunks_mut(outputs.max(1)));
         for (((z, detached), t), delta) in rows {
+            let x = inputs.next().unwrap_or_default();
             match loss.argument() {
-                Argument::Logit(_) => sum += loss.scaled_row([z, z], t, scale, delta),
+                Argument::Logit(_) => sum += loss.scaled_row([z, z], [x, t], scale, delta),
                 Argument::Output => {
                     for (y, z) in y.iter_mut().zip(z).chain(d.iter_mut().zip(detached)) {
                         *y = activation.value(*z);
                     }
-                    sum += loss.scaled_row([&y, &d], t, scale, delta);
+                    sum += loss.scaled_row([&y, &d], [x, t], scale, delta);
                     for (delta, z) in delta.iter_mut().zip(z) {
                         *delta *= activation.derivative_at(*z);
                     }

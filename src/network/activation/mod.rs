@@ -1,6 +1,8 @@
 //! Activation functions. Each has a file in `src/network/activation/`, a file in
 //! `shaders/activation/`, and a row in the table below.
 
+use crate::error::Result;
+use crate::network::CustomActivation;
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
 
@@ -31,30 +33,54 @@ macro_rules! activations {
         #[non_exhaustive]
         pub enum Activation {
             $($(#[$doc])* $variant,)*
+            /// A function of the application's own, in WGSL.
+            Custom(CustomActivation),
         }
 
         impl Activation {
-            /// Every activation.
+            /// Every activation of the crate's own.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The name in files, messages and shaders.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($module)),* }
+                match self {
+                    $(Self::$variant => stringify!($module),)*
+                    Self::Custom(custom) => custom.name(),
+                }
             }
 
-            /// The value y at the pre-activation `z`.
+            /// What the names of its WGSL functions begin with.
+            pub(crate) const fn function(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($module),)*
+                    Self::Custom(custom) => custom.function(),
+                }
+            }
+
+            /// The value y at the pre-activation `z`; NaN where a custom activation has no
+            /// reference.
             pub fn value<T: Real>(self, z: T) -> T {
-                match self { $(Self::$variant => $module::value(z)),* }
+                match self {
+                    $(Self::$variant => $module::value(z),)*
+                    Self::Custom(custom) => custom.value(z),
+                }
             }
 
-            /// The derivative dy/dz, from what [`Activation::saves`] names.
+            /// The derivative dy/dz, from what [`Activation::saves`] names; NaN where a custom
+            /// activation has no reference.
             pub fn derivative<T: Real>(self, saved: T) -> T {
-                match self { $(Self::$variant => $module::derivative(saved)),* }
+                match self {
+                    $(Self::$variant => $module::derivative(saved),)*
+                    Self::Custom(custom) => custom.derivative(saved),
+                }
             }
 
             /// The value that [`Activation::derivative`] takes.
             pub const fn saves(self) -> Saved {
-                match self { $(Self::$variant => $module::SAVES),* }
+                match self {
+                    $(Self::$variant => $module::SAVES,)*
+                    Self::Custom(_) => Saved::Input,
+                }
             }
 
             /// The |dy/dz| at or below which a unit counts as saturated or, for ReLU, as inactive.
@@ -62,10 +88,14 @@ macro_rules! activations {
             ///
             /// `None` for functions that do not saturate.
             pub const fn saturation_threshold(self) -> Option<f64> {
-                match self { $(Self::$variant => $module::SATURATION_THRESHOLD),* }
+                match self {
+                    $(Self::$variant => $module::SATURATION_THRESHOLD,)*
+                    Self::Custom(_) => None,
+                }
             }
 
-            /// The WGSL functions `NAME_value(z)` and `NAME_derivative(saved)`.
+            /// The WGSL functions `NAME_value(z)` and `NAME_derivative(saved)`, where NAME is
+            /// [`Activation::function`].
             pub(crate) const fn wgsl(self) -> &'static Piece {
                 match self {
                     $(Self::$variant => {
@@ -73,6 +103,7 @@ macro_rules! activations {
                             &piece!(concat!("activation/", stringify!($module)), [$(&crate::wgsl::$common),*]);
                         PIECE
                     })*
+                    Self::Custom(custom) => custom.piece(),
                 }
             }
         }
@@ -109,15 +140,25 @@ impl Activation {
         }
     }
 
-    /// The activation whose [`Activation::name`] is `name`.
+    /// The activation whose [`Activation::name`] is `name`. Of custom ones it is the one that was
+    /// defined last.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|activation| activation.name() == name)
+        let own = Self::ALL.iter().copied().find(|activation| activation.name() == name);
+        own.or_else(|| CustomActivation::from_name(name).map(Self::Custom))
+    }
+
+    /// Checks that the CPU can compute the function.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument): a custom activation without a reference.
+    pub(crate) fn check_reference(self) -> Result<()> {
+        if let Self::Custom(custom) = self { custom.check_reference() } else { Ok(()) }
     }
 
     /// WGSL functions `activation_value(z)` and `activation_derivative(saved)` that call this
     /// activation's own.
     pub(crate) fn splice(self) -> String {
-        let name = self.name();
+        let name = self.function();
         let mut w = Writer::default();
         w.function("activation_value(z: f32) -> f32", |w| {
             w.line(format_args!("return {name}_value(z);"));

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::network::Activation;
 use crate::numeric::Real;
+use crate::training::{CustomLoss, Widths};
 use crate::wgsl::{Piece, Writer, piece};
 
 /// The argument of a loss.
@@ -58,72 +59,98 @@ macro_rules! losses {
         #[non_exhaustive]
         pub enum Loss {
             $($(#[$doc])* $variant,)*
+            /// A function of the application's own, in WGSL.
+            Custom(CustomLoss),
         }
 
         impl Loss {
-            /// Every loss.
+            /// Every loss of the crate's own.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The name in files, messages and shaders.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($module)),* }
+                match self {
+                    $(Self::$variant => stringify!($module),)*
+                    Self::Custom(custom) => custom.name(),
+                }
             }
 
             /// The argument of the loss.
             pub const fn argument(self) -> Argument {
-                match self { $(Self::$variant => $module::ARGUMENT),* }
+                match self {
+                    $(Self::$variant => $module::ARGUMENT,)*
+                    Self::Custom(_) => Argument::Output,
+                }
             }
 
             /// How the losses of a batch's elements are combined into one value.
             pub const fn mean(self) -> Mean {
-                match self { $(Self::$variant => $module::MEAN),* }
+                match self {
+                    $(Self::$variant => $module::MEAN,)*
+                    Self::Custom(custom) => custom.combined(),
+                }
             }
 
             /// Whether an element's loss depends on the other elements of its row.
             pub const fn couples_outputs(self) -> bool {
-                match self { $(Self::$variant => $module::ROW),* }
+                match self {
+                    $(Self::$variant => $module::ROW,)*
+                    Self::Custom(_) => true,
+                }
             }
 
             /// Whether the gradient treats the denominator of the value, which depends on the
             /// output, as a constant. Such a gradient is not the derivative of the value, and
             /// differences of values do not approximate it.
             pub const fn detaches_denominator(self) -> bool {
-                match self { $(Self::$variant => $module::DETACHES),* }
+                match self {
+                    $(Self::$variant => $module::DETACHES,)*
+                    Self::Custom(_) => false,
+                }
             }
 
             /// The targets that the loss is made for.
             pub const fn targets(self) -> Targets {
-                match self { $(Self::$variant => $module::TARGETS),* }
+                match self {
+                    $(Self::$variant => $module::TARGETS,)*
+                    Self::Custom(_) => Targets::Any,
+                }
             }
 
             /// The sum of the losses of one row. `gradient` becomes their derivatives with respect
-            /// to `argument`. All three slices have the length of a row.
+            /// to `argument`. All three slices have the length of a row. All is NaN for a custom
+            /// loss that has no reference or that reads the inputs.
             pub fn row<T: Real>(self, argument: &[T], target: &[T], gradient: &mut [T]) -> T {
-                self.scaled_row([argument, argument], target, T::ONE, gradient)
+                self.scaled_row([argument, argument], [&[], target], T::ONE, gradient)
             }
 
-            /// [`Loss::row`] times `scale`. The denominator, where it is detached, is computed from
-            /// the outputs `detached`. Each value is scaled before it is added, so that no sum
+            /// [`Loss::row`] times `scale`, with the row's inputs. The denominator, where it is
+            /// detached, is computed from the outputs `detached`. Each value is scaled before it is added, so that no sum
             /// overflows where the mean does not.
             pub(crate) fn scaled_row<T: Real>(
                 self,
                 [argument, detached]: [&[T]; 2],
-                target: &[T],
+                [inputs, target]: [&[T]; 2],
                 scale: T,
                 gradient: &mut [T],
             ) -> T {
                 let both = [argument, detached];
-                match self { $(Self::$variant => $module::row(both, target, scale, gradient)),* }
+                match self {
+                    $(Self::$variant => $module::row(both, target, scale, gradient),)*
+                    Self::Custom(custom) => custom.row([argument, inputs, target], scale, gradient),
+                }
             }
 
-            /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`.
-            pub(crate) const fn wgsl(self) -> &'static Piece {
+            /// The WGSL functions `NAME_row(first)` and `NAME_element(argument, target, row)`, or
+            /// those of a custom loss.
+            pub(crate) fn wgsl(self, widths: Widths) -> &'static Piece {
                 match self {
                     $(Self::$variant => {
                         const PIECE: &Piece =
                             &piece!(concat!("loss/", stringify!($module)), [$(&crate::wgsl::$common),*]);
                         PIECE
                     })*
+                    Self::Custom(custom) => custom.piece(widths),
                 }
             }
         }
@@ -188,14 +215,57 @@ impl Loss {
         }
     }
 
-    /// WGSL of the three functions that the loss kernel calls, for a last layer with `activation`.
-    pub(crate) fn splice(self, activation: Activation) -> String {
+    /// Checks that an invocation can hold a row.
+    ///
+    /// # Errors
+    /// A custom loss of more outputs, or inputs that it reads, than 256.
+    pub(crate) fn check_widths(self, widths: Widths) -> Result<()> {
+        if let Self::Custom(custom) = self { custom.check_widths(widths) } else { Ok(()) }
+    }
+
+    /// Checks that the CPU can compute the function.
+    ///
+    /// # Errors
+    /// A custom loss without a reference.
+    pub(crate) fn check_reference(self) -> Result<()> {
+        if let Self::Custom(custom) = self { custom.check_reference() } else { Ok(()) }
+    }
+
+    /// Whether a row's loss depends on the row's inputs.
+    pub(crate) const fn reads_inputs(self) -> bool {
+        matches!(self, Self::Custom(custom) if custom.reads_inputs())
+    }
+
+    /// The iterations of all loops of the WGSL function `loss_row`, with the final test of each.
+    pub(crate) fn iterations_of_row(self, widths: Widths) -> usize {
+        match self {
+            Self::Custom(custom) => custom.iterations_of_row(widths),
+            _ if self.couples_outputs() => widths.outputs.saturating_add(1).saturating_mul(2),
+            _ => 0,
+        }
+    }
+
+    /// WGSL of the functions that each kernel calls which computes a loss, for a last layer with
+    /// `activation`: `loss_row(first)` for the row whose first output is `first`, then
+    /// `loss_element(i, z, t, row)` for each of its outputs, before the next row.
+    pub(crate) fn splice(self, activation: Activation, widths: Widths) -> String {
+        let mut w = Writer::default();
+        if let Self::Custom(custom) = self {
+            custom.splice(&mut w, widths);
+        } else {
+            self.splice_own(&mut w);
+        }
+        w.push(&activation.splice());
+        w.push(&activation.splice_derivative());
+        w.finish()
+    }
+
+    fn splice_own(self, w: &mut Writer) {
         let name = self.name();
         let (argument, derivative) = match self.argument() {
             Argument::Output => ("activation_value(z)", "activation_derivative_at(z)"),
             Argument::Logit(_) => ("z", "1.0"),
         };
-        let mut w = Writer::default();
         w.function("loss_row(first: u32) -> LossRow", |w| {
             if self.couples_outputs() {
                 w.line(format_args!("return {name}_row(first);"));
@@ -203,13 +273,10 @@ impl Loss {
                 w.line("return LossRow(0.0, 0.0, 0.0);");
             }
         });
-        w.function("loss_element(z: f32, t: f32, row: LossRow) -> vec2<f32>", |w| {
+        w.function("loss_element(i: u32, z: f32, t: f32, row: LossRow) -> vec2<f32>", |w| {
             w.line(format_args!("let v = {name}_element({argument}, t, row);"));
             w.line(format_args!("return vec2<f32>(v.x, v.y * {derivative});"));
         });
-        w.push(&activation.splice());
-        w.push(&activation.splice_derivative());
-        w.finish()
     }
 }
 
@@ -281,7 +348,7 @@ mod tests {
                 up[i] += h;
                 down[i] -= h;
                 let mut unused = [0.0; 4];
-                let mut value = |z: &[f64]| loss.scaled_row([z, &at], &t, 1.0, &mut unused);
+                let mut value = |z: &[f64]| loss.scaled_row([z, &at], [&[], &t], 1.0, &mut unused);
                 let difference = (value(&up) - value(&down)) / (2.0 * h);
                 let error = (gradient[i] - difference).abs() / gradient[i].abs().max(1.0);
                 assert!(error <= 1e-9, "{} element {i}: {error}", loss.name());
@@ -297,7 +364,7 @@ mod tests {
                     let mut gradient = [0.0; 2];
                     // The mean, as a training takes it: the sum of the largest losses is too large.
                     let z = [big, -big];
-                    let value = loss.scaled_row([&z, &z], &t, 0.5, &mut gradient);
+                    let value = loss.scaled_row([&z, &z], [&[], &t], 0.5, &mut gradient);
                     assert!(value.is_finite(), "{} at {big}: {value}", loss.name());
                     assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
                 }

@@ -262,6 +262,7 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
             own_targets: true,
             batch: 65,
             outputs: 3,
+            inputs: 2,
         };
         let elements = 2 * 65 * 3;
         let z: Vec<f64> =
@@ -270,7 +271,7 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
             floats(&bytes(&numbers(elements, 2).iter().map(|v| 0.5 * v + 0.5).collect::<Vec<_>>()));
         let groups = gradient.groups(gpu.capabilities());
         let zeros = |n| bytes(&vec![0.0; n]);
-        let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups)];
+        let mut slots = [bytes(&z), bytes(&t), zeros(elements), zeros(2 * groups), zeros(1)];
         gradient.dispatch(gpu.capabilities())?.run_async(gpu, &mut slots).await?;
         let (mut delta, mut sums) = (vec![0.0; elements], Vec::new());
         for m in 0..2 {
