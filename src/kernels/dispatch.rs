@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::kernels::step::Status;
 use crate::kernels::{Access, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot};
 use crate::numeric::to_u32;
-use crate::training::Hyper;
+use crate::training::{Hyper, Mean};
 use crate::wgsl;
 use crate::wgsl::Piece;
 
@@ -105,6 +105,12 @@ impl Dispatch {
     pub(crate) fn counting(mut self, word: Counted) -> Self {
         self.counted.push(word);
         self
+    }
+
+    /// Adds the word at `at`, the weight of a row in `mean`. A sum has no weight that depends on the
+    /// number of rows.
+    pub(crate) fn weighing(self, mean: Mean, at: usize) -> Self {
+        if mean == Mean::Sum { self } else { self.counting(Counted::Weight { at }) }
     }
 
     /// A dispatch with one invocation for each of `elements`.

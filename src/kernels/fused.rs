@@ -377,7 +377,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
                 2 * now * multiply_adds,
             )
             .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each: 1 })
-            .counting(Counted::Weight { at: offset_of!(Parameters, scale) });
+            .weighing(loss.mean(), offset_of!(Parameters, scale));
         result.push(dispatch);
         first += now;
     }

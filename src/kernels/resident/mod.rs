@@ -244,7 +244,7 @@ pub fn dispatches(
             .costing(read, each(of_model.saturating_add(steps)), each(steps.saturating_mul(a_step)))
             .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each: 1 })
             .counting(Counted::Blocks { at: offset_of!(Parameters, blocks), rows: block })
-            .counting(Counted::Weight { at: offset_of!(Parameters, scale) }))
+            .weighing(loss.mean(), offset_of!(Parameters, scale)))
     };
     let of_steps = |steps: &u32| {
         let of_model = a_step.saturating_mul((*steps).into()).max(1);

@@ -177,7 +177,7 @@ impl LossGradient {
             })
             .costing(elements + targets + read, elements + groups, 2 * elements)
             .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each })
-            .counting(Counted::Weight { at: offset_of!(Parameters, scale) }))
+            .weighing(loss.mean(), offset_of!(Parameters, scale)))
     }
 
     /// The loss of one model on the CPU; `delta` becomes its gradient with respect to `z`. All
