@@ -1,8 +1,8 @@
 //! The description of a network.
 
 use crate::error::{Error, Result};
-use crate::network::Activation;
 use crate::network::encoding::{Encoding, EncodingPart};
+use crate::network::{Activation, CustomActivation};
 use crate::numeric::check_shape;
 use std::ops::Range;
 
@@ -164,14 +164,22 @@ impl Mlp {
         if let Some(index) = self.layers.iter().position(|layer| layer.units == 0) {
             return Err(Error::argument(format!("layer {index}'s units"), 0, "1 or more"));
         }
-        // Two functions of one name would be one in a shader.
+        // Two functions of one name would be one in a shader. The crate's own names are its own.
+        let mut customs: Vec<CustomActivation> = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
-            let (f, name) = (layer.activation, layer.activation.name());
-            let other = |l: &Layer| l.activation.name() == name && l.activation != f;
-            if self.layers[..index].iter().any(other) {
-                let what = format!("layer {index}'s activation");
-                let found = format!("another function of the name {name}");
-                return Err(Error::argument(what, found, "one function of a name in a network"));
+            let Activation::Custom(custom) = layer.activation else { continue };
+            match customs.iter().find(|known| known.name() == custom.name()) {
+                None => customs.push(custom),
+                Some(known) if *known == custom => {}
+                Some(_) => {
+                    let what = format!("layer {index}'s activation");
+                    let found = format!("another function of the name {}", custom.name());
+                    return Err(Error::argument(
+                        what,
+                        found,
+                        "one function of a name in a network",
+                    ));
+                }
             }
         }
         for part in &self.encoding {
