@@ -7,19 +7,20 @@ use crate::path_tracer::Sums;
 use crate::scene::{BOUNDS, Scene};
 use crate::submit;
 use wgrad::encoding::{Grid, Identity, SphericalHarmonics};
-use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Adam, Batch, DataBuffers, DataShape, Error, Gpu, Inference, Loss, Mlp, Model,
-    Output, Parameters, Result, Train as _, Trainer, Training,
+    Activation, Adam, DataBuffers, DataShape, Error, Gpu, Inference, Loss, Mlp, Output, Parameters,
+    Result, Train as _, Trainer, Training,
 };
 
 /// A query's numbers, as cache.wgsl writes them.
 const INPUTS: usize = 16;
+/// The bytes of a query.
+const QUERY: u64 = 4 * INPUTS as u64;
 /// Vertices of a training path, at most.
 const LENGTH: u32 = 4;
 /// Pixels of the picture for one training path.
 const PIXELS_A_PATH: u32 = 16;
-/// Training steps of a frame. Together they see each row of the frame once.
+/// Training steps of a frame, as in cache.wgsl. Each sees a quarter of the frame's rows.
 const STEPS: u32 = 4;
 
 /// From a surface and a direction to the light that the surface scatters there, divided by its
@@ -43,24 +44,19 @@ fn network() -> Mlp {
         .layer(3, Activation::Identity)
 }
 
-fn training(rows: usize, seed: u32) -> Training {
+fn training(seed: u32) -> Training {
     let adam = Adam { rate: 5e-3, beta2: 0.99, epsilon: 1e-15, lazy: true, ..Adam::default() };
     // A relative loss: the dark corners count, too, and its minimum is the mean of noisy targets.
-    Training::new(Loss::RelativeL2, adam)
-        .batch(Batch::Shuffled { size: rows / STEPS as usize, seed })
-        .ema(0.95)
-        .seed(seed.into())
+    Training::new(Loss::RelativeL2, adam).ema(0.95).seed(seed.into())
 }
 
 /// The cache, and all that a frame with it takes.
 pub struct Cache {
     gpu: Gpu,
     trainer: Trainer,
-    /// The network with the averaged parameters: those of a single step flicker.
-    averaged: Model,
     initial: Parameters,
     counters: wgpu::Buffer,
-    rows: u32,
+    batches: Batches,
     /// Begins a frame and extends the training paths.
     before: [Pass; 2],
     /// What lies beyond the training paths.
@@ -75,48 +71,76 @@ pub struct Cache {
     pub sums: Sums,
 }
 
+/// The frame's rows, `[STEPS, batch]`, and the batch that the trainer reads.
+struct Batches {
+    all: [wgpu::Buffer; 2],
+    one: [wgpu::Buffer; 2],
+    /// How many rows the trainer's batch has.
+    count: wgpu::Buffer,
+    most: u32,
+}
+
+impl Batches {
+    fn new(make: impl Fn(&str, u32, u64) -> wgpu::Buffer, most: u32) -> Self {
+        let pair = |rows| [make("rows", rows, QUERY), make("targets", rows, 12)];
+        Self { all: pair(STEPS * most), one: pair(most), count: make("count", 1, 4), most }
+    }
+
+    /// What the trainer is bound to. Paths end early, so a batch has as many rows as there are.
+    fn data(&self) -> DataBuffers<'_> {
+        let [inputs, targets] = self.one.each_ref().map(|buffer| buffer.slice(..));
+        let shape = DataShape::shared(self.most as usize);
+        DataBuffers::new(shape, inputs, targets).count(self.count.slice(..))
+    }
+
+    /// Records the copy of a step's rows and of their count, which follows two other counters.
+    fn load(&self, step: u32, counters: &wgpu::Buffer, encoder: &mut wgpu::CommandEncoder) {
+        for (all, one) in self.all.iter().zip(&self.one) {
+            let start = u64::from(step) * one.size();
+            encoder.copy_buffer_to_buffer(all, start, one, 0, one.size());
+        }
+        encoder.copy_buffer_to_buffer(counters, 8 + 4 * u64::from(step), &self.count, 0, 4);
+    }
+}
+
 impl Cache {
     pub fn new(gpu: &Gpu, scene: &Scene, uniform: &wgpu::Buffer, seed: u32) -> Result<Self> {
         let device = gpu.device();
         let pixels = scene.pixels();
         let paths = pixels.div_ceil(PIXELS_A_PATH);
-        // A multiple of the steps: the batches of a frame are its rows.
-        let rows = (paths * LENGTH).next_multiple_of(STEPS);
-        let make = |label, count: u32, bytes: u64| storage(device, label, u64::from(count) * bytes);
-        let query = 4 * INPUTS as u64;
-        let counters = make("counters", 2, 4);
-        let vertices = make("vertices", paths * LENGTH, query + 48);
+        let make =
+            |label: &str, count: u32, bytes: u64| storage(device, label, u64::from(count) * bytes);
+        let batches = Batches::new(make, (paths * LENGTH).div_ceil(STEPS));
+        let counters = make("counters", 2 + STEPS, 4);
+        let vertices = make("vertices", paths * LENGTH, QUERY + 48);
         let states = make("paths", paths, 48);
-        let [end_queries, end_answers] = [make("ends", paths, query), make("answers", paths, 12)];
-        let [row_inputs, row_targets] = [make("rows", rows, query), make("targets", rows, 12)];
-        let [queries, answers] = [make("queries", pixels, query), make("answers", pixels, 12)];
+        let [end_queries, end_answers] = [make("ends", paths, QUERY), make("answers", paths, 12)];
+        let [queries, answers] = [make("queries", pixels, QUERY), make("answers", pixels, 12)];
         let lights = make("pixels", pixels, 32);
         let sums = Sums::new(gpu, scene);
 
-        let data = DataBuffers::new(
-            DataShape::shared(rows as usize),
-            row_inputs.slice(..),
-            row_targets.slice(..),
-        );
-        let training = training(rows as usize, seed);
-        let mut trainer = Trainer::with_buffers(gpu, &network(), &training, data)?;
+        let mut trainer = Trainer::with_buffers(gpu, &network(), &training(seed), batches.data())?;
         let initial = trainer.parameters()?;
-        let averaged = Model::new(gpu, &initial)?;
+        // The averaged parameters: what those of single steps answer flickers.
+        let missing = || Error::Internal("a training without an average".into());
+        let averaged = trainer.ema_parameter_buffer().ok_or_else(missing)?.slice(..);
         let infer = |rows: u32, from: &wgpu::Buffer, to: &wgpu::Buffer| {
-            averaged.inference(rows as usize, from.slice(..), Output::Buffer(to.slice(..)))
+            let to = Output::Buffer(to.slice(..));
+            trainer.inference_from(averaged, rows as usize, from.slice(..), to)
         };
         let ends = infer(paths, &end_queries, &end_answers)?;
         let seconds = infer(pixels, &queries, &answers)?;
 
         let text = concat!(include_str!("tracer.wgsl"), include_str!("cache.wgsl"));
-        let constants = [("PATHS", paths), ("LENGTH", LENGTH), ("SEED", seed)];
+        let constants =
+            [("PATHS", paths), ("LENGTH", LENGTH), ("BATCH", batches.most), ("SEED", seed)];
         let constants = constants.map(|(name, value)| (name, f64::from(value)));
         let shader = Shader::new(device, text, &constants);
         let bound: [&wgpu::Buffer; 5] = [uniform, &sums.buffer, &counters, &vertices, &states];
         let own = |binding: u32| (binding, bound[binding as usize]);
         let by_path = |entry, all: &[_]| shader.pass(entry, paths.div_ceil(64), all);
         let by_pixel = |entry, all: &[_]| shader.pass(entry, pixels.div_ceil(64), all);
-        let written = [(7, &row_inputs), (8, &row_targets)];
+        let written = [(7, &batches.all[0]), (8, &batches.all[1])];
         let asked = [own(0), (5, &queries), (9, &lights)];
         Ok(Self {
             before: [
@@ -132,10 +156,9 @@ impl Cache {
             shade: by_pixel("shade", &[own(0), own(1), (6, &answers), (9, &lights)]),
             gpu: gpu.clone(),
             trainer,
-            averaged,
             initial,
             counters,
-            rows,
+            batches,
             ends,
             seconds,
             sums,
@@ -143,25 +166,23 @@ impl Cache {
     }
 
     /// Records a frame: no submit, no wait, no upload.
-    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder) -> Outcome {
+    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder) {
         self.before.iter().for_each(|pass| pass.record(encoder));
         self.ends.record(encoder);
         self.targets.iter().for_each(|pass| pass.record(encoder));
-        self.trainer.record(encoder, STEPS);
-        let missing = Error::Internal("a training without an average".into());
-        let from = self.trainer.buffer(Buffer::EmaParameters).ok_or(missing)?;
-        let to = self.averaged.parameter_buffer();
-        encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
+        for step in 0..STEPS {
+            self.batches.load(step, &self.counters, encoder);
+            self.trainer.record(encoder, 1);
+        }
         self.trace.record(encoder);
         self.seconds.record(encoder);
         self.shade.record(encoder);
-        Ok(())
     }
 
     /// Renders a frame and waits for it.
     pub fn run(&mut self) -> Outcome {
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
-        self.record(&mut encoder)?;
+        self.record(&mut encoder);
         self.gpu.queue().submit([encoder.finish()]);
         Ok(submit::wait(&self.gpu)?)
     }
@@ -173,8 +194,6 @@ impl Cache {
         for buffer in [&self.counters, &self.sums.buffer] {
             encoder.clear_buffer(buffer, 0, None);
         }
-        let (from, to) = (self.trainer.parameter_buffer(), self.averaged.parameter_buffer());
-        encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
         self.gpu.queue().submit([encoder.finish()]);
         Ok(())
     }
@@ -194,7 +213,7 @@ impl Cache {
     /// The training rows of the last frame, and how many there may be.
     pub fn rows(&self) -> Outcome<[u32; 2]> {
         let counters: Vec<u32> = submit::read(&self.gpu, &self.counters, 8)?;
-        Ok([counters[1], self.rows])
+        Ok([counters[1], STEPS * self.batches.most])
     }
 }
 

@@ -7,7 +7,7 @@
 //            -- the network answers the queries: what lies beyond a path's end
 //   count    where each path's rows go, and how many there are
 //   targets  back along each path: what each vertex scatters, which is what the network learns
-//            -- four training steps on these rows
+//            -- four training steps, each on a quarter of these rows
 //   trace    a short path in every pixel; at its second surface, a query
 //            -- the network answers the queries, with the averaged parameters
 //   shade    the path's own light, and its throughput times the answer
@@ -51,6 +51,8 @@ struct Pixel {
 struct Counters {
     frame: u32,
     rows: u32,
+    // The rows of each training step's batch.
+    batches: array<u32, 4>,
 }
 
 @group(0) @binding(2) var<storage, read_write> counters: Counters;
@@ -63,6 +65,8 @@ struct Counters {
 @group(0) @binding(9) var<storage, read_write> pixels: array<Pixel>;
 
 override PATHS: u32;
+// Rows of a training step, at most.
+override BATCH: u32;
 // Vertices of a training path, at most.
 override LENGTH: u32;
 
@@ -169,6 +173,9 @@ fn count(@builtin(local_invocation_index) lane: u32) {
     }
     if (lane == 255u) {
         counters.rows = row;
+        for (var step = 0u; step < 4u; step++) {
+            counters.batches[step] = (row + 3u - step) / 4u;
+        }
     }
 }
 
@@ -185,9 +192,11 @@ fn targets(@builtin(global_invocation_id) id: vec3<u32>) {
         let vertex = vertices[index * LENGTH + i - 1u];
         light = vertex.light + vertex.throughput * light;
         let target_light = light / vertex.reflectance;
+        // Rows are dealt like cards: the vertices of a path go to different steps.
         let row = path.row + i - 1u;
-        row_inputs[row] = vertex.query;
-        row_targets[row] = Colour(target_light.x, target_light.y, target_light.z);
+        let place = row % 4u * BATCH + row / 4u;
+        row_inputs[place] = vertex.query;
+        row_targets[place] = Colour(target_light.x, target_light.y, target_light.z);
     }
 }
 
