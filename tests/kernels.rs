@@ -696,7 +696,7 @@ impl LossCase {
             let sum: f64 = partial[before..].iter().sum();
             // Terms of both signs cancel.
             let size: f64 = partial[before..].iter().map(|part| part.abs()).sum();
-            assert!((sum - all).abs() <= 1e-12 * size || !all.is_finite());
+            assert!((sum - all).abs() <= 1e-12 * size || !all.is_finite() || !size.is_finite());
         }
         (delta, partial)
     }
@@ -731,8 +731,11 @@ fn check_losses_on(cases: &[LossCase], target: &Capabilities) {
         } else {
             check(&format!("{}: delta", job.name), &found, &delta, 4e-6);
         }
-        // An activation is off by 1e-6, the loss of it by another; 64 values are added in 6 rounds.
-        check(&format!("{}: loss", job.name), &as_floats(&slots[3]), &partial, 4e-6);
+        // An activation is off by 1e-6, the loss of it by another; 64 values are added in 6 rounds. The
+        // terms y g have both signs, and their sum may be small beside them.
+        let cancels = case.kernel.loss == Loss::OutputGradient;
+        let bound = if cancels { 4e-5 } else { 4e-6 };
+        check(&format!("{}: loss", job.name), &as_floats(&slots[3]), &partial, bound);
     }
 }
 

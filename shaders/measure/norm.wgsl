@@ -38,12 +38,8 @@ fn norm(
     let top = bitcast<f32>(top_bits);
     var sum = 0.0;
     if (top_bits > 0u && top_bits < 0x7f800000u) {
-        // Some GPUs divide by a product with the inverse, which is 0 where the divisor is above 2¹²⁶
-        // and infinite where it is tiny. A power of two brings the largest numbers and the tiniest
-        // nearer to 1.
-        let nearer = select(select(1.0, 0x1p+64f, top < 0x1p-63f), 0x1p-64f, top > 0x1p+63f);
         for (var i = begin + local; i < end; i += 64u) {
-            let share = (values[start + i] * nearer) / (top * nearer);
+            let share = values[start + i] / top;
             sum += share * share;
         }
     }

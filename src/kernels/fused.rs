@@ -73,6 +73,7 @@ const GROUPS: usize = 512;
 
 /// What a dispatch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// Forward, loss and backward.
     Step,

@@ -5,7 +5,8 @@ use super::sizes::Sizes;
 use super::{Buffer, Node, Plan, StepGroup};
 use crate::error::{Error, Result};
 use crate::kernels::step::activate::Activate;
-use crate::kernels::{Capabilities, fused};
+use crate::kernels::step::count_rows::CountRows;
+use crate::kernels::{Capabilities, Dispatch, fused};
 use crate::network::{Activation, Mlp};
 use crate::plan::Stages;
 use crate::plan::builder::{Builder, Gradient};
@@ -88,6 +89,21 @@ impl Plan {
         b.state(&self.sizes)?;
         b.accumulated_update(&self.sizes)?;
         b.without_unbound().finish()
+    }
+
+    /// The dispatches of a forward and a backward pass over `rows` rows, with the inputs' gradient and
+    /// a count of rows, and of an update: those of [`Trainer::passes`](crate::Trainer::passes).
+    ///
+    /// # Errors
+    /// Those of [`Trainer::passes`](crate::Trainer::passes).
+    pub fn dispatches_of_passes(&self, rows: usize) -> Result<Vec<Dispatch>> {
+        let shape = PassShape { rows, own_inputs: true, input_gradient: true, counted: true };
+        let PassPlan { forward, backward, .. } = self.passes(shape)?;
+        let nodes = [forward, backward, self.accumulated_update()?.nodes].concat();
+        let mut all: Vec<_> = nodes.into_iter().map(|node| node.dispatch).collect();
+        let words = all.iter().map(|dispatch| dispatch.counted.len()).sum();
+        all.push(CountRows { words, most: rows }.dispatch()?);
+        Ok(all)
     }
 
     /// The dispatches of the passes over other rows than the training's own.

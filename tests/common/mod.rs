@@ -428,6 +428,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             let plan =
                 Plan::new(&mlp, &training, DataShape { sets: 2, rows: 100 }, target).unwrap();
             all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
+            all.extend(plan.dispatches_of_passes(10).unwrap());
         };
     let optimizers = Optimizer::all();
     let mut turn = optimizers.iter().cycle();

@@ -111,6 +111,11 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
         // GPUs, and with those of AMD's older ones. Only resident has such operations.
         let chosen = plan(Strategy::Auto, &Capabilities::default())?;
         manifest.plan(&format!("{name}-none"), &chosen)?;
+        if models == 1 {
+            for (i, dispatch) in chosen.dispatches_of_passes(1000)?.iter().enumerate() {
+                manifest.dispatch(&format!("{name}-passes"), i, 1, dispatch)?;
+            }
+        }
         for size in [32, 64] {
             let target = Capabilities { subgroup: Some(size), ..Capabilities::default() };
             let on_subgroups = plan(Strategy::Auto, &target)?;

@@ -288,7 +288,8 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
 async fn updates(gpu: &Gpu, optimizer: &Optimizer, rates: &[RateRange]) -> Result<Vec<f64>> {
     let elements = 2 * 67;
     let mut parameters = numbers(elements, 1);
-    let mut states = vec![0.0; 2 * elements];
+    let states = vec![0.0; 2 * elements];
+    let mut of_model = vec![vec![0.0; 2 * 67]; 2];
     let hyper = bytemuck::bytes_of(&optimizer.hyper()).to_vec();
     let update = Update {
         optimizer: *optimizer,
@@ -310,7 +311,10 @@ async fn updates(gpu: &Gpu, optimizer: &Optimizer, rates: &[RateRange]) -> Resul
         slots[1] = bytes(&gradient);
         slots[4] = words(&Status { step: t - 1, updates: t, ..Status::default() }.with_marks(2));
         dispatch.run_async(gpu, &mut slots).await?;
-        update.reference(t.into(), &gradient, &mut parameters, &mut states);
+        let of_models = parameters.chunks_mut(67).zip(gradient.chunks(67)).zip(&mut of_model);
+        for ((parameters, gradient), states) in of_models {
+            update.reference(t.into(), gradient, parameters, states);
+        }
         errors.push(deviation(&floats(&slots[2]), &parameters));
     }
     Ok(errors)

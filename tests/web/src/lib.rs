@@ -53,6 +53,7 @@ pub async fn run() -> u32 {
     tests![
         trainings::the_articles_losses_are_those_of_f64,
         trainings::random_networks_are_the_cpus,
+        trainings::passes_are_the_cpus,
         trainings::bits_repeat,
         frames::frames_show_what_was_learnt,
         frames::a_readback_leaves_the_trainer_free,

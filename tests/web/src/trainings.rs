@@ -4,8 +4,8 @@ use crate::device::Device;
 use crate::random::{Case, Choices, choices};
 use crate::{Outcome, ensure};
 use wgrad::{
-    Activation, Batch, Capabilities, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Real, Strategy,
-    TrainAsync, Trainer, Training, self_check_async,
+    Activation, Batch, Capabilities, CpuTrainer, Data, Dataset, Loss, Mlp, Optimizer, PassBuffers,
+    Real, Strategy, TrainAsync, Trainer, Training, self_check_async,
 };
 
 /// Random networks that are tried.
@@ -133,4 +133,42 @@ pub async fn the_self_check_passes() -> Outcome {
     ensure!(check.passed(), "\n{check}");
     device.check_silent()?;
     Ok(format!("{} checks", check.checks.len()))
+}
+
+/// The gradient of an application's own loss, by passes that are recorded by themselves.
+pub async fn passes_are_the_cpus() -> Outcome {
+    let device = Device::plain().await?;
+    let gpu = &device.gpu;
+    let mlp = Mlp::new(2).layer(16, Activation::Relu).layer(3, Activation::Sigmoid);
+    let rows = 100;
+    let x: Vec<f32> = (0..2 * rows).map(|i| (i as f32 * 0.37).sin()).collect();
+    let g: Vec<f32> = (0..3 * rows).map(|i| (i as f32 * 0.71).cos()).collect();
+    let mut worst = 0.0_f64;
+    for strategy in [Strategy::Fused, Strategy::Layered] {
+        let training =
+            Training::new(Loss::OutputGradient, Optimizer::sgd(0.1)).strategy(strategy).seed(3);
+        let data = Data::new(2, 3, x.clone(), g.clone())?;
+        let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast()?)?;
+        let mut trainer = Trainer::without_data(gpu, &mlp, &training)?;
+        let [inputs, outputs, gradient] =
+            [2, 3, 3].map(|width| gpu.buffer("rows", 4 * width * rows as u64));
+        let (inputs, outputs, gradient) = (inputs?, outputs?, gradient?);
+        for (buffer, values) in [(&inputs, &x), (&gradient, &g)] {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            gpu.queue().write_buffer(buffer, 0, &bytes);
+        }
+        let of = PassBuffers::new(rows, inputs.slice(..), outputs.slice(..), gradient.slice(..));
+        let passes = trainer.passes(of)?;
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        passes.record_forward(&mut encoder);
+        passes.record_backward(&mut encoder);
+        gpu.queue().submit([encoder.finish()]);
+        let f64s = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let found = f64s(&trainer.gradients_async().await?.values);
+        let error = deviation(&found, &cpu.gradients_async().await?.values);
+        ensure!(error <= 1e-5, "{strategy:?}: off by {error}");
+        worst = worst.max(error);
+    }
+    device.check_silent()?;
+    Ok(format!("off by {worst:.1e}"))
 }
