@@ -166,6 +166,7 @@ fn sums(criterion: &mut Criterion, gpu: &Gpu) -> Result<()> {
                 tables: 0,
                 padded: false,
                 marks: true,
+                adds: false,
             };
             let dispatch = reduce.dispatch(gpu.capabilities())?;
             let lengths = [splits * parameters, 16, parameters, 1, 10];
