@@ -20,7 +20,7 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `count` is one element. `table` is `[words, 6]`, as [`row`] makes it. `words` are the
+    /// `count` is one element. `table` is `[words, 6]`: see the function `row`. `words` are the
     /// parameters of the other dispatches.
     pub Parameters {
         /// Words to write.
