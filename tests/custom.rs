@@ -50,10 +50,15 @@ fn every_strategy_gives_the_closures_gradient() {
     let mut worst = [0.0_f64; 3];
     for mean in [Mean::Rows, Mean::Elements] {
         let loss = coupled().mean(mean);
-        for (models, sets, batch) in
-            [(1, 1, Batch::Full), (3, 3, Batch::Full), (3, 1, Batch::Shuffled { size: 7, seed: 3 })]
-        {
-            let mlp = mlp();
+        // The smaller network is one whose rows the resident kernel computes side by side.
+        let small = Mlp::new(2).layer(3, snake()).layer(2, snake());
+        for (mlp, models, sets, batch) in [
+            (mlp(), 1, 1, Batch::Full),
+            (mlp(), 3, 3, Batch::Full),
+            (mlp(), 3, 1, Batch::Shuffled { size: 7, seed: 3 }),
+            (small.clone(), 1, 1, Batch::Full),
+            (small, 2, 2, Batch::Shuffled { size: 9, seed: 3 }),
+        ] {
             let data = data(&mlp, 33, sets);
             let training = Training::new(loss, Optimizer::sgd(1.0)).models(models).batch(batch);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
