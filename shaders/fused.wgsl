@@ -53,13 +53,11 @@ fn fused(
     let end = min(first + params.chunk, params.count);
     var loss = 0.0;
     for (var row = first; row < end; row += TILE_ROWS) {
+        load(row, end);
         if (FORWARD) {
-            load(row, end);
             for (var l = 0u; l < LAYERS; l++) {
                 forward(l, row, end);
             }
-        } else {
-            load_logits(row, end);
         }
         if (BACKWARD) {
             loss += tile_loss(row, end);
@@ -95,37 +93,27 @@ fn place(begin: u32, width4: u32, row: u32) -> u32 {
     return begin * params.models * params.rows + (model * params.rows + row) * width4;
 }
 
-// Loads the inputs of a tile. Rows and columns beyond the edge are 0.
+// Loads a tile: the inputs, or the last pre-activations, which another dispatch has kept. Rows and
+// columns beyond the edge are 0.
 fn load(row: u32, end: u32) {
-    let width4 = (INPUTS + 3u) / 4u;
+    let width4 = (select(OUTPUTS, INPUTS, FORWARD) + 3u) / 4u;
     workgroupBarrier();
     for (var i = lane; i < TILE; i += WORKGROUP) {
         let r = row + i / WIDTH4;
         let column = i % WIDTH4;
         var values = vec4<f32>();
         if (r < end && column < width4) {
-            let at = (model * params.own_inputs * params.rows + r) * INPUTS;
-            for (var c = 0u; c < 4u; c++) {
-                if (4u * column + c < INPUTS) {
-                    values[c] = inputs[at + 4u * column + c];
+            if (FORWARD) {
+                let at = (model * params.own_inputs * params.rows + r) * INPUTS;
+                for (var c = 0u; c < 4u; c++) {
+                    if (4u * column + c < INPUTS) {
+                        values[c] = inputs[at + 4u * column + c];
+                    }
                 }
+                saved[place(layer_of(0u).below, width4, r) + column] = values;
+            } else {
+                values = saved[place(layer_of(LAYERS - 1u).kept, width4, r) + column];
             }
-            saved[place(layer_of(0u).below, width4, r) + column] = values;
-        }
-        tile[i] = values;
-    }
-}
-
-// Loads the last pre-activations of a tile, which another dispatch has kept.
-fn load_logits(row: u32, end: u32) {
-    let width4 = (OUTPUTS + 3u) / 4u;
-    workgroupBarrier();
-    for (var i = lane; i < TILE; i += WORKGROUP) {
-        let r = row + i / WIDTH4;
-        let column = i % WIDTH4;
-        var values = vec4<f32>();
-        if (r < end && column < width4) {
-            values = saved[place(layer_of(LAYERS - 1u).kept, width4, r) + column];
         }
         tile[i] = values;
     }

@@ -174,7 +174,7 @@ fn a_large_population_is_cut_over_dispatches() {
 /// some trainings of several sizes.
 fn counted() -> Vec<Dispatch> {
     let mut of_kernel = BTreeMap::<_, Vec<Dispatch>>::new();
-    for dispatch in common::every_dispatch() {
+    for dispatch in [common::every_dispatch(), common::every_pass()].concat() {
         of_kernel.entry(dispatch.kernel().name).or_default().push(dispatch);
     }
     let mut all: Vec<_> = of_kernel

@@ -20,13 +20,13 @@ fn parse(dispatch: &Dispatch) -> Module {
 /// One dispatch of each compiled form.
 fn forms() -> Vec<Dispatch> {
     let mut seen = BTreeSet::new();
-    let mut all = common::every_dispatch();
+    let mut all = [common::every_dispatch(), common::every_pass()].concat();
     all.retain(|dispatch| seen.insert(common::form(dispatch)));
     all
 }
 
 fn of(kernel: &str) -> Dispatch {
-    let mut all = common::every_dispatch().into_iter();
+    let mut all = common::every_dispatch().into_iter().chain(common::every_pass());
     all.find(|d| d.kernel().name == kernel).unwrap_or_else(|| panic!("no dispatch of {kernel}"))
 }
 

@@ -553,6 +553,11 @@ fn what_passes_cannot_do_is_refused() {
         assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
     }
     assert!(trainer.warm_up().is_ok());
+    // A gradient that has been added up outlasts a warm-up.
+    let added = trainer.buffer(Buffer::AccumulatedGradient).unwrap().clone();
+    gpu.queue().write_buffer(&added, 0, bytemuck::bytes_of(&2.5_f32));
+    assert!(trainer.warm_up().is_ok());
+    assert_eq!(trainer.gradients().unwrap().values[0], 2.5);
     let all = floats(&gpu, &[0.0; 1024]);
     let other = floats(&gpu, &[0.0; 1024]);
     let short = floats(&gpu, &[0.0; 4]);
@@ -594,17 +599,9 @@ fn recorded_stages_do_not_allocate() {
                 });
                 gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
             }
-            let hal = gpu.device().get_internal_counters().hal;
-            [
-                hal.buffers.read(),
-                hal.bind_groups.read(),
-                hal.compute_pipelines.read(),
-                hal.buffer_memory.read(),
-                hal.memory_allocations.read(),
-            ]
+            common::allocated(&gpu)
         };
         let before = counts(1);
-        assert!(before[0] > 0, "the counters count: {before:?}");
         assert_eq!(counts(33), before, "{strategy:?}");
     }
 }

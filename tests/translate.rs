@@ -96,15 +96,15 @@ fn translate(
     Ok([4 * spirv.len(), metal.len(), direct.len(), open.len()])
 }
 
-fn forms() -> BTreeMap<String, Dispatch> {
-    common::every_dispatch().into_iter().map(|d| (common::form(&d), d)).collect()
+fn forms(all: Vec<Dispatch>) -> BTreeMap<String, Dispatch> {
+    all.into_iter().map(|d| (common::form(&d), d)).collect()
 }
 
-#[test]
-fn every_shader_is_translated() {
+/// Translates each form once. Returns the number of forms of each kernel.
+fn translate_all(all: Vec<Dispatch>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::<_, usize>::new();
     let mut failures = Vec::new();
-    for (form, dispatch) in forms() {
+    for (form, dispatch) in forms(all) {
         let name = dispatch.kernel().name;
         match translate(name, &dispatch.wgsl(), dispatch.overrides()) {
             Ok(bytes) => {
@@ -116,6 +116,23 @@ fn every_shader_is_translated() {
     }
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n\n"));
     println!("translated {} shaders: {counts:?}", counts.values().sum::<usize>());
+    counts
+}
+
+#[test]
+fn every_pass_is_translated() {
+    let counts = translate_all(common::every_pass());
+    let activations = Activation::ALL.len();
+    // Forward and backward of two networks for each last activation.
+    assert_eq!(counts["fused"], 4 * activations);
+    // Not where the outputs are the pre-activations.
+    assert_eq!(counts["activate"], activations - 1);
+    assert_eq!(counts["count_rows"], 1);
+}
+
+#[test]
+fn every_shader_is_translated() {
+    let counts = translate_all(common::every_dispatch());
     // Counted by hand from the lists, so that a form that is no longer reached is missed.
     let activations = Activation::ALL.len();
     let kept = Activation::ALL.iter().filter(|a| a.saves() == Saved::Input).count();
@@ -190,7 +207,7 @@ fn every_width_of_a_resident_network_is_translated() {
 /// override left over and one of a wrong type do.
 #[test]
 fn a_broken_shader_is_refused() {
-    let all = forms();
+    let all = forms(common::every_dispatch());
     let of = |name: &str| all.values().find(|d| d.kernel().name == name).unwrap();
     let (loss, matmul) = (of("loss"), of("matmul_registers"));
     assert!(translate("loss", &loss.wgsl(), loss.overrides()).is_ok());

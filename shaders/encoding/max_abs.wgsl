@@ -2,8 +2,6 @@
 // order of the magnitudes, with values that are not finite above all.
 // Definition: src/kernels/encoding/max_abs.rs.
 
-var<workgroup> largest: array<u32, 64>;
-
 @compute @workgroup_size(64)
 fn max_abs(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -21,15 +19,8 @@ fn max_abs(
         let at = params.first + (model * params.rows + i / params.columns) * params.width + i % params.columns;
         found = max(found, values[at] & 0x7fffffffu);
     }
-    largest[local] = found;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width /= 2u) {
-        if (local < width) {
-            largest[local] = max(largest[local], largest[local + width]);
-        }
-        workgroupBarrier();
-    }
+    found = max_of_workgroup(found, local);
     if (local == 0u) {
-        max_abs_bits[index] = largest[0];
+        max_abs_bits[index] = found;
     }
 }

@@ -6,11 +6,6 @@
 // Whether the gradient is scaled. Otherwise the partial results are computed.
 override SCALES: bool = false;
 
-// The bits of magnitudes have the order of the magnitudes, with values that are not finite above
-// all.
-var<workgroup> tops: array<u32, 64>;
-var<workgroup> sums: array<f32, 64>;
-
 @compute @workgroup_size(64)
 fn clip(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -26,6 +21,7 @@ fn clip(
     let begin = (index % params.groups) * params.chunk + local;
     let end = min(begin - local + params.chunk, params.parameters);
     let first_part = model * params.groups;
+    // The bits of magnitudes have the order of the magnitudes, with values that are not finite above all.
     var top = 0u;
     if (SCALES) {
         for (var i = local; i < params.groups; i += 64u) {
@@ -76,39 +72,4 @@ fn counted(first: u32, i: u32) -> f32 {
         return 0.0;
     }
     return gradient[first + i];
-}
-
-// The exponent of a magnitude, as its bits store it, between those whose power of two and its
-// reciprocal are both normal numbers.
-fn exponent_of(bits: u32) -> u32 {
-    return clamp(bits >> 23u, 1u, 253u);
-}
-
-// The power of two that brings a magnitude to between 1 and 4.
-fn scale_of(bits: u32) -> f32 {
-    return bitcast<f32>((254u - exponent_of(bits)) << 23u);
-}
-
-fn max_of_workgroup(value: u32, local: u32) -> u32 {
-    tops[local] = value;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width /= 2u) {
-        if (local < width) {
-            tops[local] = max(tops[local], tops[local + width]);
-        }
-        workgroupBarrier();
-    }
-    return tops[0];
-}
-
-fn sum_of_workgroup(value: f32, local: u32) -> f32 {
-    sums[local] = value;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width /= 2u) {
-        if (local < width) {
-            sums[local] += sums[local + width];
-        }
-        workgroupBarrier();
-    }
-    return sums[0];
 }

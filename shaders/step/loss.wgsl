@@ -6,8 +6,6 @@
 // Whether each invocation stores the sum of its rows. Otherwise a workgroup stores one sum.
 override ALONE: bool = false;
 
-var<workgroup> sums: array<f32, 64>;
-
 @compute @workgroup_size(64)
 fn loss(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -35,16 +33,9 @@ fn loss(
     if (row < params.count) {
         sum = loss_of(index / params.groups, row);
     }
-    sums[local] = sum;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width /= 2u) {
-        if (local < width) {
-            sums[local] += sums[local + width];
-        }
-        workgroupBarrier();
-    }
+    sum = sum_of_workgroup(sum, local);
     if (local == 0u) {
-        partial[index] = sums[0];
+        partial[index] = sum;
     }
 }
 

@@ -1,8 +1,6 @@
 // The second stage of all sums of a step: the gradient from its splits, the loss of each model from
 // its workgroups, and the check that they are finite. Definition: src/kernels/step/reduce.rs.
 
-var<workgroup> sums: array<f32, 64>;
-
 // Whether the gradient comes in partial sums. Otherwise it is complete and is only checked.
 override SPLIT: bool = true;
 
@@ -57,7 +55,10 @@ fn reduce(
         }
         sum += run;
     } else {
-        sum = sum_of_workgroup(model, local);
+        for (var i = local; i < params.loss_groups; i += 64u) {
+            sum += partial_loss[model * params.loss_groups + i];
+        }
+        sum = sum_of_workgroup(sum, local);
     }
     if (local == 0u) {
         losses[status.slot * params.models + model] = sum;
@@ -99,20 +100,4 @@ fn reduced(i: u32) -> Lanes {
     }
     gradient[place] = packed(sum);
     return sum;
-}
-
-fn sum_of_workgroup(model: u32, local: u32) -> f32 {
-    var sum = 0.0;
-    for (var i = local; i < params.loss_groups; i += 64u) {
-        sum += partial_loss[model * params.loss_groups + i];
-    }
-    sums[local] = sum;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width /= 2u) {
-        if (local < width) {
-            sums[local] += sums[local + width];
-        }
-        workgroupBarrier();
-    }
-    return sums[0];
 }

@@ -10,6 +10,9 @@ override SCHEDULED: bool = false;
 // Whether parts of a model have a factor of the learning rate.
 override RATES: bool = false;
 
+// Whether the gradient is 0 afterwards.
+override CLEARS: bool = false;
+
 // Read once per invocation, not once per element.
 var<private> hyper: Hyper;
 // The learning rate of the step.
@@ -77,6 +80,9 @@ fn diverged_before(model: u32, updates: vec2<u32>) -> bool {
 // it was.
 fn update_lanes(i: u32, elements: u32, updates: vec2<u32>, stopped: bool) -> u32 {
     gradients = unpacked(gradient[i]);
+    if (CLEARS) {
+        gradient[i] = packed(Lanes());
+    }
     values = unpacked(parameters[i]);
     if (STATES > 0u) {
         first = unpacked(states[i]);

@@ -91,6 +91,11 @@ impl Program {
         Ok(Self { counting, groups: groups.collect() })
     }
 
+    /// A single step.
+    pub fn step(dispatches: Vec<Prepared>) -> Self {
+        Self { counting: None, groups: vec![(1, dispatches)] }
+    }
+
     /// Records `steps` steps into one compute pass.
     pub fn record(
         &self,

@@ -101,6 +101,12 @@ impl Dispatch {
         }
     }
 
+    /// Sets an override that its kernel's description does not.
+    pub(crate) fn overriding(mut self, name: &'static str) -> Self {
+        self.variant.overrides.push((name, 1.0));
+        self
+    }
+
     /// Adds a word that depends on the number of rows.
     pub(crate) fn counting(mut self, word: Counted) -> Self {
         self.counted.push(word);

@@ -6,7 +6,7 @@ use crate::numeric::Real;
 use crate::wgsl::{Interned, Piece, Snippet, check_snippet_name, interned, leaked, snippet_piece};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// An activation of the application's own: its value and its derivative in WGSL.
 ///
@@ -53,6 +53,11 @@ static DEFINITIONS: Interned<Definition> = Mutex::new(Vec::new());
 /// All handles that were made, the last at the end. Each definition has one, with its last reference.
 static HANDLES: Mutex<Vec<CustomActivation>> = Mutex::new(Vec::new());
 
+/// A poisoned lock still guards whole handles: each is moved in one call.
+fn handles() -> MutexGuard<'static, Vec<CustomActivation>> {
+    HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl CustomActivation {
     /// Defines the activation `name` by the WGSL of its value and of its derivative dy/dz.
     ///
@@ -86,10 +91,10 @@ impl CustomActivation {
             Definition { name: leaked(name.into()), function, bodies: bodies.clone(), piece }
         });
         let handle = Self { definition, reference: None };
-        let mut handles = HANDLES.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = handles.iter().position(|known| *known == handle);
-        let handle = known.map_or(handle, |at| handles.remove(at));
-        handles.push(handle);
+        let mut all = handles();
+        let known = all.iter().position(|known| *known == handle);
+        let handle = known.map_or(handle, |at| all.remove(at));
+        all.push(handle);
         Ok(Self { reference: None, ..handle })
     }
 
@@ -102,8 +107,8 @@ impl CustomActivation {
         derivative: impl Fn(f64) -> f64 + Send + Sync + 'static,
     ) -> Self {
         self.reference = Some([Box::leak(Box::new(value)), Box::leak(Box::new(derivative))]);
-        let mut handles = HANDLES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = handles.iter_mut().find(|known| **known == self) {
+        let mut all = handles();
+        if let Some(known) = all.iter_mut().find(|known| **known == self) {
             *known = self;
         }
         self
@@ -121,8 +126,8 @@ impl CustomActivation {
 
     /// The one that was defined last under `name`.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        let handles = HANDLES.lock().unwrap_or_else(PoisonError::into_inner);
-        handles.iter().rfind(|known| known.name() == name).copied()
+        let all = handles();
+        all.iter().rfind(|known| known.name() == name).copied()
     }
 
     pub(super) const fn function(self) -> &'static str {

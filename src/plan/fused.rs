@@ -1,12 +1,11 @@
 //! The gradient of a step by the fused kernel.
 
 use super::Buffer;
-use super::builder::{Builder, n};
+use super::builder::Builder;
 use super::encoding::Rows;
 use super::sizes::Sizes;
 use crate::error::Result;
-use crate::kernels::matmul::{Epilogue, Parameters};
-use crate::kernels::{fused, matmul, stride};
+use crate::kernels::{fused, stride};
 
 impl Builder<'_> {
     /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss. This takes two
@@ -54,37 +53,11 @@ impl Builder<'_> {
     /// product of the first layer's delta, which the kernel has kept; with one, the kernel has kept
     /// the gradient of the encoded inputs.
     pub fn fused_input_gradient(&mut self, shape: fused::Shape<'_>, x: Buffer) -> Result<()> {
-        use Buffer::{InputGradient, Saved};
-        if !self.mlp.encoding.is_empty() {
-            let [first, width] = fused::input_delta(shape);
-            return self.encoding_gradient(x, Rows { buffer: Saved, first, width });
+        let rows = |[first, width]: [usize; 2]| Rows { buffer: Buffer::Saved, first, width };
+        if self.mlp.encoding.is_empty() {
+            self.layer_gradient(0, rows(fused::first_delta(shape)))
+        } else {
+            self.encoding_gradient(x, rows(fused::input_delta(shape)))
         }
-        let range = self.ranges[0].clone();
-        let [units, inputs] = range.shape;
-        let [first, width] = fused::first_delta(shape);
-        self.buffer(InputGradient, &[self.models, self.batch, inputs])?;
-        let parameters = Parameters {
-            rows: n(self.batch)?,
-            columns: n(inputs)?,
-            models: n(self.models)?,
-            a_offset: n(first)?,
-            a_model: n(self.batch.saturating_mul(width))?,
-            a_row: n(width)?,
-            a_inner: 1,
-            b_offset: n(range.weight.start)?,
-            b_model: n(self.parameters)?,
-            b_inner: n(inputs)?,
-            b_column: 1,
-            c_model: n(self.batch.saturating_mul(inputs))?,
-            c_row: n(inputs)?,
-            ..Parameters::default()
-        };
-        let weights = Buffer::Parameters;
-        for dispatch in
-            matmul::dispatches_of_rows(parameters, units, 0, Epilogue::Sum, self.capabilities)?
-        {
-            self.push(dispatch, &[Saved, weights, weights, InputGradient]);
-        }
-        Ok(())
     }
 }

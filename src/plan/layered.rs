@@ -47,7 +47,7 @@ impl Builder<'_> {
         for layer in (0..self.ranges.len()).rev() {
             self.weight_gradient(layer, x, splits, in_parts)?;
             if layer > 0 || tables > 0 {
-                self.layer_gradient(layer)?;
+                self.layer_gradient(layer, self.delta_rows(layer))?;
             }
         }
         let width = self.mlp.layer_inputs(0);
@@ -59,7 +59,7 @@ impl Builder<'_> {
     /// written.
     pub fn input_gradient(&mut self, x: Buffer) -> Result<()> {
         if self.tables == 0 {
-            self.layer_gradient(0)?;
+            self.layer_gradient(0, self.delta_rows(0))?;
         }
         let width = self.mlp.layer_inputs(0);
         self.encoding_gradient(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })
@@ -151,6 +151,12 @@ impl Builder<'_> {
         Buffer::Delta((self.mlp.layers.len() - 1 - layer) % 2)
     }
 
+    /// The range of layer `layer`'s delta.
+    fn delta_rows(&self, layer: usize) -> Rows {
+        let width = self.mlp.layers[layer].units;
+        Rows { buffer: self.delta(layer), first: 0, width }
+    }
+
     /// The number of parts of the batch for the weight gradients. It gives enough invocations to
     /// fill a GPU, keeps sums short enough to be accurate, and limits the memory. A CPU has few
     /// cores to fill: from 8 tiles of a subgroup on, longer sums only save memory.
@@ -229,15 +235,16 @@ impl Builder<'_> {
     }
 
     /// The delta of the layer below, Δ W ⊙ f′. Below layer 0 it is the gradient of the inputs, Δ W.
-    fn layer_gradient(&mut self, layer: usize) -> Result<()> {
+    pub fn layer_gradient(&mut self, layer: usize, delta: Rows) -> Result<()> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
         let mut parameters = Parameters {
             rows: n(self.batch)?,
             columns: n(inputs)?,
             models: n(self.models)?,
-            a_model: n(self.batch.saturating_mul(units))?,
-            a_row: n(units)?,
+            a_offset: n(delta.first)?,
+            a_model: n(self.batch.saturating_mul(delta.width))?,
+            a_row: n(delta.width)?,
             a_inner: 1,
             b_offset: n(range.weight.start)?,
             b_model: n(self.parameters)?,
@@ -265,7 +272,7 @@ impl Builder<'_> {
         let dispatches =
             matmul::dispatches_of_rows(parameters, units, 0, epilogue, self.capabilities)?;
         for dispatch in dispatches {
-            self.push(dispatch, &[self.delta(layer), Buffer::Parameters, extra, c]);
+            self.push(dispatch, &[delta.buffer, Buffer::Parameters, extra, c]);
         }
         Ok(())
     }

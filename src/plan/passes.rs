@@ -74,7 +74,7 @@ impl Plan {
             }
         }
         let sizes = Sizes::new(mlp, training, DataShape::shared(1), capabilities)?;
-        let strategy = if sizes.passes_fused() { Strategy::Fused } else { Strategy::Layered };
+        let strategy = sizes.single_step_strategy();
         let mut plan =
             Self { sizes, strategy, groups: Vec::new(), buffers: Vec::new(), data: false };
         let Stages { nodes, buffers } = plan.accumulated_update()?;
@@ -125,27 +125,15 @@ impl Plan {
         b.own_targets = models > 1;
         b.gradient = Gradient::Adds;
         b.state(&sizes)?;
-        let fused = sizes.passes_fused();
-        let (outputs, backward_from) = if fused {
+        let strategy = sizes.single_step_strategy();
+        let (outputs, backward_from) = if strategy == Strategy::Fused {
             b.fused_passes(&sizes, input_gradient)?
         } else {
             b.layered_passes(&sizes, input_gradient)?
         };
         let Stages { mut nodes, buffers } = b.without_unbound().finish()?;
         let backward = nodes.split_off(backward_from);
-        let strategy = if fused { Strategy::Fused } else { Strategy::Layered };
         Ok(PassPlan { forward: nodes, backward, buffers, outputs, strategy })
-    }
-}
-
-impl Sizes {
-    /// Whether passes by themselves take the fused kernel.
-    fn passes_fused(&self) -> bool {
-        match self.training.strategy {
-            Strategy::Fused => true,
-            Strategy::Auto => !self.capabilities.software && self.fused_launch().is_ok(),
-            _ => false,
-        }
     }
 }
 

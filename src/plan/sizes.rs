@@ -57,12 +57,21 @@ impl Sizes {
             Strategy::Auto if resident::pays(self.resident(), &self.capabilities) => {
                 Strategy::Resident
             }
+            Strategy::Auto => self.single_step_strategy(),
+            asked => asked,
+        }
+    }
+
+    /// The strategy of a step by itself, which is not the resident kernel's: the requested one, or
+    /// the one that is likely the faster.
+    pub fn single_step_strategy(&self) -> Strategy {
+        match self.training.strategy {
+            Strategy::Fused => Strategy::Fused,
             // On a CPU the layers' own products are faster than tiles in workgroup memory.
             Strategy::Auto if !self.capabilities.software && self.fused_launch().is_ok() => {
                 Strategy::Fused
             }
-            Strategy::Auto => Strategy::Layered,
-            asked => asked,
+            _ => Strategy::Layered,
         }
     }
 

@@ -5,6 +5,7 @@ use super::Buffer;
 use super::builder::{Builder, Gradient};
 use super::sizes::Sizes;
 use crate::error::Result;
+use crate::kernels::Dispatch;
 use crate::kernels::step::Status;
 use crate::kernels::step::clip::Clip;
 use crate::kernels::step::ema::Ema;
@@ -76,7 +77,7 @@ impl Builder<'_> {
     }
 
     /// An update from the gradient that backward passes have added up: the check that it is finite,
-    /// the update, the step counter.
+    /// the update, the step counter. The gradient is 0 afterwards.
     pub fn accumulated_update(&mut self, sizes: &Sizes) -> Result<()> {
         use Buffer::{AccumulatedGradient, Losses, Status, Unused};
         self.gradient = Gradient::Adds;
@@ -97,7 +98,8 @@ impl Builder<'_> {
         let buffers = [Unused(0), Unused(1), AccumulatedGradient, Losses, Status];
         self.push(check.dispatch(self.capabilities)?, &buffers);
         self.clip(sizes, AccumulatedGradient)?;
-        self.update(sizes, AccumulatedGradient)
+        let update = sizes.update().dispatch(self.capabilities)?.overriding("CLEARS");
+        self.update_by(sizes, update, AccumulatedGradient)
     }
 
     /// Clips the gradient in the buffer `gradient`; adds nothing where the training does not clip.
@@ -115,9 +117,12 @@ impl Builder<'_> {
     /// Updates the parameters by the gradient in the buffer `gradient`, the step counter, and the
     /// moving average where the training keeps one.
     pub fn update(&mut self, sizes: &Sizes, gradient: Buffer) -> Result<()> {
+        self.update_by(sizes, sizes.update().dispatch(self.capabilities)?, gradient)
+    }
+
+    fn update_by(&mut self, sizes: &Sizes, update: Dispatch, gradient: Buffer) -> Result<()> {
         use Buffer::{EmaParameters, Hyper, Parameters, States, Status};
-        let dispatch = sizes.update().dispatch(self.capabilities)?;
-        self.push(dispatch, &[Hyper, gradient, Parameters, States, Status]);
+        self.push(update, &[Hyper, gradient, Parameters, States, Status]);
         if let Some(decay) = sizes.training.ema {
             let dispatch =
                 Ema { elements: self.models.saturating_mul(self.parameters), decay }.dispatch()?;

@@ -1,7 +1,7 @@
 //! A network as a differentiable function between the application's own passes.
 
 use crate::error::{Error, Result};
-use crate::gpu::{BufferRange, Buffers, Prepared, bind, find, record};
+use crate::gpu::{BufferRange, Buffers, Prepared, Program, bind, find, record};
 use crate::plan::{Buffer, PassPlan, PassShape, Stages};
 use crate::run::{Rows, Trainer};
 use crate::training::Strategy;
@@ -180,10 +180,10 @@ impl Trainer {
     }
 
     /// Makes what an update from added gradients needs.
-    pub(super) fn prepare_update(&mut self) -> Result<()> {
-        if self.update.is_none() {
+    fn prepare_update(&mut self) -> Result<()> {
+        if self.update.is_none() && self.plan.has_data() {
             let stages = self.plan.accumulated_update()?;
-            self.update = Some(self.prepare(&stages)?);
+            self.update = Some(Program::step(self.prepare(&stages)?));
         }
         Ok(())
     }
@@ -195,11 +195,11 @@ impl Trainer {
     ///
     /// Before the first call of [`Trainer::passes`] there is no gradient and this records nothing.
     pub fn record_update(&mut self, encoder: &mut wgpu::CommandEncoder) {
-        let Some(update) = &self.update else { return };
-        record(encoder, update, 1);
-        if let Some(gradient) = self.buffer(Buffer::AccumulatedGradient) {
-            encoder.clear_buffer(gradient, 0, None);
+        if !self.plan.has_data() {
+            self.record(encoder, 1);
+        } else if let Some(update) = &self.update {
+            update.record(encoder, 1, None);
+            self.unread = self.unread.saturating_add(1);
         }
-        self.unread = self.unread.saturating_add(1);
     }
 }

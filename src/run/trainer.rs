@@ -42,8 +42,9 @@ pub struct Trainer {
     /// The number of rows, where a buffer on the GPU holds it.
     pub(super) count: Option<Count>,
     pub(super) program: Program,
-    /// The update from the gradient that backward passes have added up.
-    pub(super) update: Option<Vec<Prepared>>,
+    /// The update from the gradient that backward passes have added up; `program` where there are no
+    /// data.
+    pub(super) update: Option<Program>,
     pub(super) parameters: wgpu::Buffer,
     pub(super) gradient: Option<Vec<Prepared>>,
     pub(super) layered: Option<Vec<Prepared>>,
@@ -155,9 +156,7 @@ impl Trainer {
     /// Those of [`Plan::without_data`], what the device refuses.
     pub fn without_data(gpu: &Gpu, mlp: &Mlp, training: &Training) -> Result<Self> {
         let plan = Plan::without_data(mlp, training, gpu.capabilities())?;
-        let mut trainer = Self::build(gpu, plan, (mlp, training), Buffers::new(), None)?;
-        trainer.prepare_update()?;
-        Ok(trainer)
+        Self::build(gpu, plan, (mlp, training), Buffers::new(), None)
     }
 
     fn build(
@@ -278,16 +277,6 @@ impl Trainer {
         steps: u32,
         timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
     ) {
-        if !self.plan.has_data() {
-            // A step is an update. Each leaves a gradient of 0.
-            if let Some(timestamp_writes) = timestamps {
-                let timestamp_writes = Some(timestamp_writes);
-                let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
-                drop(encoder.begin_compute_pass(&descriptor));
-            }
-            (0..steps).for_each(|_| self.record_update(encoder));
-            return;
-        }
         self.unread = self.unread.saturating_add(steps);
         self.program.record(encoder, steps, timestamps);
     }
@@ -514,15 +503,21 @@ impl Trainer {
         self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&marks))
     }
 
+    /// Checks that the training has data of its own.
+    pub(super) fn check_has_data(&self, what: &str) -> Result<()> {
+        if self.plan.has_data() {
+            return Ok(());
+        }
+        Err(Error::argument(what, "of a trainer without data", "a trainer's own"))
+    }
+
     /// Checks that the host knows the rows of a step.
     pub(super) fn check_own_rows(&self, what: &str) -> Result<()> {
-        let found = if !self.plan.has_data() {
-            "of a trainer without data"
-        } else if self.count.is_some() {
-            "as many as a count on the GPU says"
-        } else {
+        self.check_has_data(what)?;
+        if self.count.is_none() {
             return Ok(());
-        };
+        }
+        let found = "as many as a count on the GPU says";
         Err(Error::argument(what, found, "a trainer's own, all of them"))
     }
 

@@ -69,8 +69,11 @@ impl Trainer {
 
     /// Copies of what steps change.
     pub(super) fn keep_state(&self) -> Result<Vec<[wgpu::Buffer; 2]>> {
-        use Buffer::{EmaParameters, Losses, Parameters, States, Status, TableSums};
-        let changed = [Parameters, States, Status, Losses, EmaParameters, TableSums];
+        use Buffer::{
+            AccumulatedGradient, EmaParameters, Losses, Parameters, States, Status, TableSums,
+        };
+        let changed =
+            [Parameters, States, Status, Losses, EmaParameters, TableSums, AccumulatedGradient];
         let kept = changed.into_iter().filter_map(|name| self.buffer(name)).map(|buffer| {
             Ok([buffer.clone(), self.gpu.storage("what steps change", buffer.size())?])
         });
@@ -143,9 +146,7 @@ impl Trainer {
     /// # Errors
     /// Those of the blocking form.
     pub async fn train_async(&mut self, steps: u32) -> Result<()> {
-        if !self.plan.has_data() {
-            self.check_own_rows("the rows of the steps")?;
-        }
+        self.check_has_data("the rows of the steps")?;
         let history = to_u32("the history", wide(self.plan.history()))?;
         let group = self.plan.groups().first();
         let (steps_each, dispatches) = group.map_or((1, 1), |g| (g.steps, g.nodes.len()));
@@ -260,9 +261,7 @@ impl Trainer {
     /// # Errors
     /// A lost device; [`Error::TooLarge`](crate::Error::TooLarge).
     pub async fn input_gradient_async(&mut self) -> Result<Vec<f32>> {
-        if !self.plan.has_data() {
-            self.check_own_rows("the rows of a gradient")?;
-        }
+        self.check_has_data("the rows of a gradient")?;
         self.drain().await?;
         if self.input_gradient.is_none() {
             self.input_gradient = Some(self.prepare(&self.plan.input_gradient()?)?);
@@ -291,9 +290,7 @@ impl Trainer {
     /// # Errors
     /// A lost device; more data than a shader counts.
     pub async fn check_data_async(&mut self) -> Result<DataReport> {
-        if !self.plan.has_data() {
-            self.check_own_rows("the rows of the data")?;
-        }
+        self.check_has_data("the rows of the data")?;
         let (sets, rows) = self.plan.data();
         let mut found = [DataFaults::default(); 2];
         let parts = [

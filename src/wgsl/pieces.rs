@@ -19,6 +19,7 @@ common! {
     LOGISTIC = "logistic" needs [];
     LOG_ONE_PLUS = "log_one_plus" needs [];
     LOSS_ROW = "loss_row" needs [];
+    MAGNITUDE = "magnitude" needs [];
     MARK_DIVERGED = "mark_diverged" needs [STEP_COUNTER];
     PERMUTATION = "permutation" needs [];
     PRODUCT = "product" needs [];
@@ -35,4 +36,6 @@ common! {
     SUMS_SCALAR = "sums_scalar" needs [];
     SUMS_VEC4 = "sums_vec4" needs [];
     VEC4 = "vec4" needs [FINITE];
+    WORKGROUP_MAX = "workgroup_max" needs [];
+    WORKGROUP_SUM = "workgroup_sum" needs [];
 }

@@ -107,6 +107,20 @@ pub fn numbers_f32(count: usize, seed: u64) -> Vec<f32> {
     numbers(count, seed).into_iter().map(|v| v as f32).collect()
 }
 
+/// wgpu's own counters of what a device holds: buffers, bind groups, pipelines, memory.
+pub fn allocated(gpu: &Gpu) -> [isize; 5] {
+    let hal = gpu.device().get_internal_counters().hal;
+    let counts = [
+        hal.buffers.read(),
+        hal.bind_groups.read(),
+        hal.compute_pipelines.read(),
+        hal.buffer_memory.read(),
+        hal.memory_allocations.read(),
+    ];
+    assert!(counts[0] > 0, "the counters count: {counts:?}");
+    counts
+}
+
 /// With `WGRAD_SHADERS=DIR`, leaves a shader in `DIR`, for a compiler other than naga.
 pub fn leave_shader(name: &str, text: &str) {
     if let Ok(directory) = std::env::var("WGRAD_SHADERS") {
@@ -385,7 +399,28 @@ return sum;",
     })
 }
 
-/// A dispatch of every kernel in every form that the crate can make.
+/// The dispatches of passes by themselves, with every last activation, under each strategy, and with
+/// an encoding in front.
+pub fn every_pass() -> Vec<Dispatch> {
+    let mut all = Vec::new();
+    for strategy in [Strategy::Fused, Strategy::Layered] {
+        for last in Activation::ALL {
+            let plain = Mlp::new(2).layer(3, Activation::Gelu);
+            let grid = Grid { levels: 2, log2_hashmap_size: 6, ..Grid::default() };
+            let encoded = Mlp::new(2).encode(2, grid).layer(4, Activation::Relu);
+            for mlp in [plain, encoded].map(|mlp| mlp.layer(2, *last)) {
+                let training = Training::new(Loss::OutputGradient, Sgd { rate: 0.1 })
+                    .models(2)
+                    .strategy(strategy);
+                let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
+                all.extend(plan.dispatches_of_passes(10).unwrap());
+            }
+        }
+    }
+    all
+}
+
+/// A dispatch of every kernel in every form that a step, an inference or a measurement has.
 pub fn every_dispatch() -> Vec<Dispatch> {
     let precision = Precision { bits: 24, low: 12 };
     let dequantize = |parameters| Dequantize {
@@ -428,7 +463,6 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             let plan =
                 Plan::new(&mlp, &training, DataShape { sets: 2, rows: 100 }, target).unwrap();
             all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
-            all.extend(plan.dispatches_of_passes(10).unwrap());
         };
     let optimizers = Optimizer::all();
     let mut turn = optimizers.iter().cycle();

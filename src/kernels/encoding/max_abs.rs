@@ -10,7 +10,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "max_abs" in "encoding/max_abs",
     Parameters,
-    [],
+    [WORKGROUP_MAX],
     [Slot::read("values").with_type("array<u32>"), Slot::write("max_abs_bits").with_type("array<u32>")]
 );
 

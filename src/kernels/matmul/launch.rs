@@ -48,10 +48,8 @@ pub(crate) fn dispatches_over_rows(
 ) -> Result<Vec<Dispatch>> {
     let word = Counted::Rows { at: offset_of!(Parameters, inner_end), first: 0, each: 1 };
     let all = dispatches(p, inner, Epilogue::Sum, capabilities)?;
-    let counting = |mut dispatch: Dispatch| {
-        if counted {
-            dispatch.variant.overrides.push(("COUNTED", 1.0));
-        }
+    let counting = |dispatch: Dispatch| {
+        let dispatch = if counted { dispatch.overriding("COUNTED") } else { dispatch };
         dispatch.counting(word)
     };
     Ok(all.into_iter().map(counting).collect())

@@ -1,7 +1,7 @@
 //! The Euclidean norm of a range of each model's vector, for vectors of any magnitude.
 //!
-//! √Σ x² is computed as m √Σ (x/m)² with m = max |x|. The sum neither overflows nor vanishes where
-//! the norm does not (Blue, "A Portable Fortran Program to Find the Euclidean Norm of a Vector",
+//! √Σ x² is computed as m √Σ (x/m)² with a power of two m near max |x|. The sum neither overflows nor
+//! vanishes where the norm does not (Blue, "A Portable Fortran Program to Find the Euclidean Norm of a Vector",
 //! 1978).
 
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "norm" in "measure/norm",
     Parameters,
-    [],
+    [MAGNITUDE, WORKGROUP_MAX, WORKGROUP_SUM],
     [Slot::read("values"), Slot::write("partial").with_type("array<vec2<f32>>")]
 );
 
@@ -78,8 +78,8 @@ impl Norm {
         Ok(Dispatch::new(&KERNEL, &p, all, iterations).costing(elements, 2 * all, 2 * elements))
     }
 
-    /// The norm of each model from its partial results. A partial result is a largest magnitude and
-    /// the sum of the squares of x divided by it.
+    /// The norm of each model from its partial results. A partial result is a power of
+    /// two, or a magnitude that is not finite, and the sum of the squares of x divided by it.
     pub fn finish(&self, partial: &[[f32; 2]]) -> Vec<f64> {
         partial
             .chunks(self.groups().max(1))

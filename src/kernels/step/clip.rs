@@ -15,7 +15,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "clip" in "step/clip",
     Parameters,
-    [],
+    [MAGNITUDE, WORKGROUP_MAX, WORKGROUP_SUM],
     [
         Slot::write("gradient"),
         Slot::write("partial_norm").with_type("array<vec2<u32>>"),

@@ -19,7 +19,7 @@ use std::mem::offset_of;
 pub const KERNEL: Kernel = kernel!(
     "loss" in "step/loss",
     Parameters,
-    [LOSS_ROW],
+    [LOSS_ROW, WORKGROUP_SUM],
     [
         Slot::read("z"),
         Slot::read("targets"),

@@ -14,7 +14,7 @@ use crate::wgsl::shader_struct;
 pub const KERNEL: Kernel = kernel!(
     "reduce" in "step/reduce",
     Parameters,
-    [FINITE, MARK_DIVERGED, RUNS],
+    [FINITE, MARK_DIVERGED, RUNS, WORKGROUP_SUM],
     [
         Slot::read("partial_gradient").with_type("array<Stored>"),
         Slot::read("partial_loss"),

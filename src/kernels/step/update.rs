@@ -15,7 +15,7 @@ pub const KERNEL: Kernel = kernel!(
     [CURSOR, FINITE, MARK_DIVERGED, SCHEDULE, RUNS],
     [
         Slot::HYPER,
-        Slot::read("gradient").with_type("array<Stored>"),
+        Slot::write("gradient").with_type("array<Stored>"),
         Slot::write("parameters").with_type("array<Stored>"),
         Slot::write("states").with_type("array<Stored>"),
         Slot::STATUS_ATOMIC,
