@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{coupled, deviation, numbers_f32, snake};
+use common::{coupled, deviation, numbers_f32, rational};
 use std::collections::HashSet;
 use wgrad::encoding::OneBlob;
 use wgrad::{
@@ -17,7 +17,7 @@ use wgrad::{
 const STRATEGIES: [Strategy; 3] = [Strategy::Resident, Strategy::Fused, Strategy::Layered];
 
 fn mlp() -> Mlp {
-    Mlp::new(2).layer(5, snake()).layer(4, Activation::Tanh).layer(3, snake())
+    Mlp::new(2).layer(5, rational()).layer(4, Activation::Tanh).layer(3, rational())
 }
 
 fn data(mlp: &Mlp, rows: usize, sets: usize) -> Data {
@@ -51,7 +51,7 @@ fn every_strategy_gives_the_closures_gradient() {
     for mean in [Mean::Rows, Mean::Elements] {
         let loss = coupled().mean(mean);
         // The smaller network is one whose rows the resident kernel computes side by side.
-        let small = Mlp::new(2).layer(3, snake()).layer(2, snake());
+        let small = Mlp::new(2).layer(3, rational()).layer(2, rational());
         for (mlp, models, sets, batch) in [
             (mlp(), 1, 1, Batch::Full),
             (mlp(), 3, 3, Batch::Full),
@@ -129,7 +129,7 @@ fn trainings_are_the_cpus() {
 /// The loss sees the raw inputs, not what an encoding makes of them.
 #[test]
 fn inputs_are_those_before_the_encoding() {
-    let mlp = Mlp::new(2).encode(2, OneBlob { bins: 4 }).layer(6, snake()).layer(3, snake());
+    let mlp = Mlp::new(2).encode(2, OneBlob { bins: 4 }).layer(6, rational()).layer(3, rational());
     let data = data(&mlp, 21, 1);
     for models in [1, 2] {
         let training = Training::new(coupled(), Optimizer::sgd(1.0)).models(models);
@@ -146,7 +146,7 @@ fn inputs_are_those_before_the_encoding() {
 
 #[test]
 fn a_comparison_says_what_it_held_the_gradient_to() {
-    let mlp = Mlp::new(2).layer(4, snake()).layer(2, Activation::Identity);
+    let mlp = Mlp::new(2).layer(4, rational()).layer(2, Activation::Identity);
     let data = data(&mlp, 20, 1);
     let parameters = Init::Auto.sample(&mlp, 1, 1).unwrap();
     let gpu = Some(common::gpu());

@@ -22,7 +22,7 @@ use wgrad::{
 
 /// The crate's activations, and one of the application's own.
 fn activations() -> impl Iterator<Item = Activation> {
-    Activation::ALL.iter().copied().chain([common::snake().into()])
+    Activation::ALL.iter().copied().chain([common::rational().into()])
 }
 
 /// Rows of a case.

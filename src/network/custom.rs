@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// An activation of the application's own: its value and its derivative in WGSL.
 ///
 /// Both are bodies of functions of the pre-activation `z: f32` that return an `f32`. They call built-in
-/// functions alone, and have no loops. A body that does not compile is refused where a network that
+/// functions alone, whose accuracy is the device's, and have no loops. A body that does not compile is refused where a network that
 /// uses it is first put on a GPU: [`Error::Snippet`] shows the compiler's words. A NaN that it gives
 /// is a divergence like any other.
 ///
