@@ -361,10 +361,9 @@ mod kernels {
                 batch: data.rows,
                 own_targets: s.of(&[false, true]),
                 part: s.of(&[fused::Part::Step, fused::Part::Forward, fused::Part::Backward]),
-                input_delta: s.of(&[false, true]),
+                input_gradient: s.of(&[false, true]),
             };
             if let Ok(launch) = fused::LaunchConfig::new(shape, device) {
-                fused::input_delta(shape);
                 let _ = fused::dispatches(shape, &launch);
             }
         }

@@ -3,10 +3,11 @@
 //! Path Tracing" (2021), in f32 and for any GPU.
 //!
 //! A workgroup processes its chunk tile by tile. Between layers a tile stays in workgroup memory.
-//! Each invocation holds four rows by four columns of a product in its registers. The weights are
-//! loaded in blocks that all rows of the tile share. The values for the weight gradients are
-//! written once and read once, by one workgroup. [`super::step::reduce`] adds the chunks' sums.
-//! The result is the layered plan's gradient; the reference is [`crate::CpuTrainer`].
+//! Each invocation holds four rows by four columns of a product in its registers, and four inputs by
+//! eight units of a weight gradient. The weights, and the rows for a weight gradient, are loaded in
+//! blocks of the tile's size. What the backward pass needs of a tile is kept for that tile alone: the
+//! workgroup's next tile overwrites it. [`super::step::reduce`] adds the chunks' sums. The result is
+//! the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::Counted;
@@ -38,8 +39,9 @@ pub const KERNEL: Kernel = kernel!(
 );
 
 shader_struct! {
-    /// `inputs` is `[sets, rows, inputs]`, after any encoding, `row_inputs` those before it, and `partial_loss` `[models, splits]`. `partial_gradient`
-    /// is `[splits, models, parameters]`, each split padded to a multiple of four elements.
+    /// `inputs` is `[sets, rows, inputs]`, after any encoding, `row_inputs` those before it, and
+    /// `partial_loss` `[models, splits]`. `partial_gradient` is `[splits, models, parameters]`, each
+    /// split padded to a multiple of four elements.
     pub Parameters {
         /// The number of models.
         models: u32,
@@ -80,7 +82,7 @@ pub enum Part {
     /// Forward: the outputs go to the slot `partial_gradient`, `[models, rows, outputs]`, and `saved`
     /// keeps what [`Part::Backward`] needs. The slots `targets` and `partial_loss` are not used.
     Forward,
-    /// The loss and backward, from what [`Part::Forward`] has kept. The slot `inputs` is not used.
+    /// The loss and backward, from what [`Part::Forward`] has kept.
     Backward,
 }
 
@@ -101,15 +103,48 @@ pub struct Shape<'a> {
     pub batch: usize,
     /// What a dispatch does.
     pub part: Part,
-    /// Whether `saved` holds the gradient of the first layer's inputs at the end. It does so where
-    /// an encoding has tables, which learn from it.
-    pub input_delta: bool,
+    /// Whether `saved` holds at the end what the gradient of the inputs is made of: the gradient of
+    /// the encoded inputs, or without an encoding the first layer's delta. It always holds the former
+    /// where an encoding has tables, which learn from it.
+    pub input_gradient: bool,
 }
 
 impl Shape<'_> {
-    /// Whether `saved` holds the gradient of the first layer's inputs at the end.
+    /// Whether `saved` holds the gradient of the encoded inputs at the end.
     fn keeps_input_delta(&self) -> bool {
-        self.input_delta || self.mlp.encoding_parameters() > 0
+        self.mlp.encoding_parameters() > 0
+            || (self.input_gradient && !self.mlp.encoding.is_empty())
+    }
+
+    /// Whether `saved` holds the first layer's delta at the end.
+    fn keeps_first_delta(&self) -> bool {
+        self.input_gradient && self.mlp.encoding.is_empty()
+    }
+
+    /// Whether `saved` has a place for every row, and not for a tile of each workgroup alone.
+    fn saves_all(&self) -> bool {
+        self.part != Part::Step
+    }
+
+    /// The width of the delta that `saved` holds at the end, or 0.
+    fn delta_width(&self) -> usize {
+        if self.keeps_input_delta() {
+            self.mlp.layer_inputs(0)
+        } else if self.keeps_first_delta() {
+            self.mlp.layers.first().map_or(0, |layer| layer.units)
+        } else {
+            0
+        }
+    }
+
+    /// Whether the parameters can be read in vectors of four: each line of a layer's weights and each
+    /// bias begins at a multiple of four elements.
+    fn has_aligned_parameters(&self) -> bool {
+        let fours = |n: usize| n.is_multiple_of(4);
+        (self.models == 1 || fours(self.mlp.parameters()))
+            && self.mlp.ranges().iter().all(|range| {
+                fours(range.weight.start) && fours(range.bias.start) && fours(range.shape[1])
+            })
     }
 
     /// Whether each model has its own first-layer inputs: its own data, or the output of its own
@@ -140,61 +175,42 @@ pub struct LaunchConfig {
     pub splits: usize,
     /// The length of the buffer `saved`, in elements.
     pub saved: usize,
+    /// The range in `saved` of the delta that it holds at the end: the offset, and the elements from
+    /// row to row.
+    pub delta: [usize; 2],
 }
 
 /// The offsets of the layers' values in the buffer `saved`, in vectors of four elements of each row:
-/// the rows of all models times them are the offsets. The shader's text does not depend on the rows.
+/// the rows of `saved` times them are the offsets. The shader's text does not depend on the rows.
 struct SavedLayout {
     levels: Vec<usize>,
     kept: Vec<usize>,
-    deltas: Vec<usize>,
-    input_delta: usize,
     end: usize,
 }
 
 impl SavedLayout {
     fn new(shape: Shape<'_>) -> Self {
-        let mlp = shape.mlp;
         let mut end = 0_usize;
         let mut place = |units: usize| {
             let begin = end;
             end = end.saturating_add(units.div_ceil(4));
             begin
         };
-        let mut levels = vec![place(mlp.layer_inputs(0))];
-        let (mut kept, mut deltas) = (Vec::new(), Vec::new());
-        let last = mlp.layers.len().saturating_sub(1);
-        for (l, layer) in mlp.layers.iter().enumerate() {
+        // The first layer's inputs are read from where they are.
+        let (mut levels, mut kept) = (vec![0], Vec::new());
+        let last = shape.mlp.layers.len().saturating_sub(1);
+        for (l, layer) in shape.mlp.layers.iter().enumerate() {
             let level = if l < last { place(layer.units) } else { 0 };
             let keeps = if l < last {
                 layer.activation.saves() == Saved::Input
             } else {
-                shape.part != Part::Step
+                shape.saves_all()
             };
             kept.push(if keeps { place(layer.units) } else { level });
             levels.push(level);
-            deltas.push(place(layer.units));
         }
-        let input_delta = place(if shape.keeps_input_delta() { mlp.layer_inputs(0) } else { 0 });
-        Self { levels, kept, deltas, input_delta, end }
+        Self { levels, kept, end }
     }
-}
-
-/// The range of the gradient of the first layer's inputs in the buffer `saved`, in elements: its
-/// offset, and its stride from row to row.
-pub fn input_delta(shape: Shape<'_>) -> [usize; 2] {
-    let width = shape.mlp.layer_inputs(0);
-    let begin = SavedLayout::new(shape).input_delta;
-    let begin = shape.all_rows().saturating_mul(begin).saturating_mul(4);
-    [begin, width.checked_next_multiple_of(4).unwrap_or(usize::MAX)]
-}
-
-/// The range of the first layer's delta in the buffer `saved`, as [`input_delta`] returns it.
-pub fn first_delta(shape: Shape<'_>) -> [usize; 2] {
-    let width = shape.mlp.layers.first().map_or(0, |layer| layer.units);
-    let begin = SavedLayout::new(shape).deltas.first().copied().unwrap_or(0);
-    let begin = shape.all_rows().saturating_mul(begin).saturating_mul(4);
-    [begin, width.checked_next_multiple_of(4).unwrap_or(usize::MAX)]
 }
 
 impl LaunchConfig {
@@ -212,8 +228,7 @@ impl LaunchConfig {
         check_needs("fused", [("the widest layer", wide(widest), wide(MAX_WIDTH))])?;
         let limits = &capabilities.limits;
         let width = widest.next_power_of_two().max(16);
-        let saved = SavedLayout::new(shape).end.saturating_mul(shape.all_rows()).saturating_mul(4);
-        let mut launch = Self { width, chunk: 0, splits: 1, saved };
+        let mut launch = Self { width, chunk: 0, splits: 1, saved: 0, delta: [0; 2] };
         check_needs(
             "fused",
             [
@@ -231,11 +246,6 @@ impl LaunchConfig {
                     "the storage buffers of a kernel",
                     7,
                     limits.max_storage_buffers_per_shader_stage.into(),
-                ),
-                (
-                    "the bytes kept for the weight gradients",
-                    4_u64.saturating_mul(wide(saved)),
-                    capabilities.max_binding(),
                 ),
             ],
         )?;
@@ -273,10 +283,23 @@ impl LaunchConfig {
             let what = "the partial gradients under the fused strategy";
             return Err(Error::argument(what, launch.splits, format!("at most {room}")));
         }
+        launch.save(shape);
+        let saved = ("the bytes kept for the weight gradients", 4_u64.saturating_mul(wide(launch.saved)));
+        check_needs("fused", [(saved.0, saved.1, capabilities.max_binding())])?;
         Ok(launch)
     }
 
-    /// The rows of a tile. The number leaves workgroup memory for a second workgroup.
+    /// Lays the buffer `saved` out.
+    fn save(&mut self, shape: Shape<'_>) {
+        let tiles = shape.models.saturating_mul(self.splits).saturating_mul(self.tile_rows());
+        let rows = if shape.saves_all() { shape.all_rows() } else { tiles };
+        let first = SavedLayout::new(shape).end.saturating_mul(rows).saturating_mul(4);
+        let width = shape.delta_width().checked_next_multiple_of(4).unwrap_or(usize::MAX);
+        self.delta = [first, width];
+        self.saved = first.saturating_add(width.saturating_mul(shape.all_rows()));
+    }
+
+    /// The rows of a tile. A tile and a block of weights take at most 16 KiB of workgroup memory.
     const fn tile_rows(&self) -> usize {
         match self.width {
             0..=32 => 64,
@@ -285,41 +308,43 @@ impl LaunchConfig {
         }
     }
 
-    /// The terms of a product whose weights are in workgroup memory at one time.
-    const fn depth(&self) -> usize {
-        if self.width > 64 { 8 } else { 16 }
-    }
-
     const fn workgroup(&self) -> usize {
         self.tile_rows() / 4 * self.width / 4
     }
 
     fn shared(&self) -> u64 {
-        4 * wide(self.tile_rows() * (self.width + 1) + self.depth() * self.width)
+        4 * wide(2 * self.tile_rows() * self.width)
+    }
+
+    /// Whether an invocation has two vectors of four units of a weight gradient at a time.
+    const fn is_paired(&self) -> bool {
+        self.width > self.tile_rows()
+    }
+
+    /// The vectors of four units of a weight gradient that the workgroup has at a time.
+    const fn span(&self) -> usize {
+        self.tile_rows() / 4 * if self.is_paired() { 2 } else { 1 }
     }
 
     /// The iterations of all loops of one invocation for `tiles` tiles.
     fn iterations(&self, shape: Shape<'_>, tiles: usize) -> u64 {
-        let mlp = shape.mlp;
         // The final test of a loop counts as an iteration too.
-        let group = self.workgroup();
-        let staged = (self.depth() * self.width / 4).div_ceil(group);
-        let block = staged * 6 + 1 + self.depth() / 4 + 1 + 1;
-        let product = |inner: usize| inner.div_ceil(self.depth()) * block + 1 + 3 * 5;
-        let loaded = (self.tile_rows() * self.width / 4).div_ceil(group);
-        let of_loss = shape.loss.iterations_of_row(Widths::of(mlp)).min(narrow(MAX_ITERATIONS));
-        let mut a_tile = 6 * loaded + 4 + 2 * (mlp.outputs() + 1) + of_loss;
-        let mut at_end = self.tile_rows() + 3;
-        let mut tasks_of_all = 0;
-        for range in mlp.ranges() {
+        let rows = self.tile_rows();
+        let product = |inner: usize| {
+            let blocks = inner.div_ceil(rows);
+            blocks + 1 + inner.div_ceil(4) + blocks
+        };
+        let of_loss = shape.loss.iterations_of_row(Widths::of(shape.mlp));
+        let of_loss = of_loss.min(narrow(MAX_ITERATIONS));
+        // The stores of the outputs, and those of eight units' gradient and of a bias.
+        let mut a_tile = 1 + 4 * 5 + 2 * (shape.mlp.outputs() + 1) + of_loss;
+        for range in shape.mlp.ranges() {
             let [units, inputs] = range.shape;
-            a_tile += product(inputs) + product(units) + 2;
-            let tasks = (units.div_ceil(4) * inputs.div_ceil(4)).div_ceil(group);
-            tasks_of_all += tasks;
-            at_end += tasks * (1 + 1 + 5 + 4 * 5) + 2;
+            let spans = units.div_ceil(4).div_ceil(self.span());
+            a_tile += 2 + product(inputs) + product(units);
+            a_tile += rows / 4 + 1 + 5 + spans * (1 + rows / 4 + 1 + 8 * 5) + 1;
         }
-        let each = wide(a_tile + tasks_of_all * (self.tile_rows() + 2));
-        each.saturating_mul(wide(tiles)).saturating_add(wide(at_end))
+        wide(a_tile).saturating_mul(wide(tiles)).saturating_add(wide(rows + 5))
     }
 }
 
@@ -343,6 +368,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     let mut pieces = vec![loss.wgsl(Widths::of(mlp))];
     pieces.extend(mlp.layers.iter().map(|layer| layer.activation.wgsl()));
     let generated = generate(shape, launch)?;
+    let kinds = Access::of(shape).kinds();
     let raw = if loss.reads_inputs() { mlp.inputs } else { 0 };
     let mut first = 0;
     let mut result = Vec::new();
@@ -360,21 +386,25 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
             scale: to_f32(loss.scale(batch, mlp.outputs())),
             count: n(batch)?,
         };
-        // Every workgroup reads all parameters. Rows and saved values are read once and written
-        // once.
+        // For each tile a workgroup reads all parameters, and adds to all of its gradient. Inputs and
+        // saved values are read twice.
         let rows = now * wide(launch.chunk).min(wide(batch));
-        let kept = wide(launch.saved) / (wide(models) * wide(batch)).max(1);
+        let tiles = now * wide(launch.chunk.min(batch).div_ceil(launch.tile_rows()));
+        let kept = 4 * wide(SavedLayout::new(shape).end);
+        let delta = wide(launch.delta[1]);
         let variant = Variant {
             pieces: pieces.clone(),
             generated: generated.clone(),
+            kinds: kinds.clone(),
             workgroup: Some(n(launch.workgroup())?),
             ..Variant::default()
         };
         let dispatch = Dispatch::new(&KERNEL, &parameters, now, iterations)
             .with(variant)
             .costing(
-                now * wide(p) + rows * (wide(mlp.layer_inputs(0) + mlp.outputs() + raw) + kept),
-                rows * kept + now * wide(p + 1),
+                (2 * tiles - now) * wide(p)
+                    + rows * (wide(2 * mlp.layer_inputs(0) + mlp.outputs() + raw) + 2 * kept),
+                rows * (kept + delta) + tiles * wide(p) + now,
                 2 * now * multiply_adds,
             )
             .counting(Counted::Rows { at: offset_of!(Parameters, count), first: 0, each: 1 })
@@ -385,6 +415,74 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     Ok(result)
 }
 
+/// Which buffers the kernel accesses in vectors of four elements. The others it accesses one by one.
+struct Access {
+    inputs: bool,
+    parameters: bool,
+    gradient: bool,
+}
+
+impl Access {
+    fn of(shape: Shape<'_>) -> Self {
+        let parameters = shape.has_aligned_parameters();
+        Self {
+            inputs: shape.mlp.layer_inputs(0).is_multiple_of(4),
+            parameters,
+            // In the forward pass it has the outputs.
+            gradient: parameters && shape.part != Part::Forward,
+        }
+    }
+
+    /// The types of the buffers.
+    fn kinds(&self) -> Vec<(&'static str, &'static str)> {
+        let names = [
+            ("inputs", self.inputs),
+            ("parameters", self.parameters),
+            ("partial_gradient", self.gradient),
+        ];
+        names.into_iter().filter(|(_, vec4)| *vec4).map(|(name, _)| (name, VEC4)).collect()
+    }
+
+    /// The functions that access them.
+    fn wgsl(&self, w: &mut Writer) {
+        for (name, vec4) in [("inputs", self.inputs), ("parameters", self.parameters)] {
+            w.function(format_args!("four_{name}(at: u32, count: u32) -> vec4<f32>"), |w| {
+                if vec4 {
+                    w.line(format_args!("return {name}[at / 4u];"));
+                    return;
+                }
+                let parts = ["", " + min(1u, last)", " + min(2u, last)", " + min(3u, last)"];
+                let parts = parts.map(|part| format!("{name}[at{part}]")).join(", ");
+                w.line("let last = count - 1u;");
+                w.line(format_args!("let values = vec4<f32>({parts});"));
+                w.line("let places = vec4<u32>(0u, 1u, 2u, 3u);");
+                w.line("return select(vec4<f32>(), values, places < vec4<u32>(count));");
+            });
+        }
+        let signature = "add_to_gradient(at: u32, count: u32, sums: vec4<f32>, begins: bool)";
+        w.function(signature, |w| {
+            if self.gradient {
+                w.line("var result = sums;");
+                w.block("if (!begins)", |w| w.line("result += partial_gradient[at / 4u];"));
+                w.line("partial_gradient[at / 4u] = result;");
+            } else {
+                w.block("for (var c = 0u; c < min(count, 4u); c++)", |w| {
+                    w.line("var result = sums[c];");
+                    w.block("if (!begins)", |w| w.line("result += partial_gradient[at + c];"));
+                    w.line("partial_gradient[at + c] = result;");
+                });
+            }
+        });
+        w.function("store_output(at: u32, value: f32)", |w| {
+            if !self.gradient {
+                w.line("partial_gradient[at] = value;");
+            }
+        });
+    }
+}
+
+const VEC4: &str = "array<vec4<f32>>";
+
 /// WGSL of the sizes, the layers and their activations.
 fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let mlp = shape.mlp;
@@ -392,24 +490,30 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     for (name, value) in [
         ("WORKGROUP", launch.workgroup()),
         ("TILE_ROWS", launch.tile_rows()),
+        ("QUADS", launch.tile_rows() / 4),
         ("WIDTH4", launch.width / 4),
-        ("TILE", launch.tile_rows() * launch.width / 4),
-        ("DEPTH", launch.depth()),
-        ("BLOCK", launch.depth() * launch.width / 4),
+        ("SPAN", launch.span()),
         ("LAYERS", mlp.layers.len()),
         ("PARAMETERS", mlp.parameters()),
         ("TABLES", mlp.encoding_parameters()),
         ("INPUTS", mlp.layer_inputs(0)),
         ("ROW_INPUTS", mlp.inputs),
         ("OUTPUTS", mlp.outputs()),
+        ("DELTA", SavedLayout::new(shape).end),
     ] {
         w.constant(name, to_u32("a size of a fused step", wide(value))?);
     }
+    for (name, value) in [
+        ("FORWARD", shape.part != Part::Backward),
+        ("BACKWARD", shape.part != Part::Forward),
+        ("SAVES_ALL", shape.saves_all()),
+        ("KEEPS_FIRST_DELTA", shape.keeps_first_delta()),
+        ("KEEPS_INPUT_DELTA", shape.keeps_input_delta()),
+        ("PAIRED", launch.is_paired()),
+    ] {
+        w.flag(name, value);
+    }
     let layout = SavedLayout::new(shape);
-    w.line(format_args!("const INPUT_DELTA: u32 = {}u;", layout.input_delta));
-    w.flag("FORWARD", shape.part != Part::Backward);
-    w.flag("BACKWARD", shape.part != Part::Forward);
-    w.flag("KEEPS_INPUT_DELTA", shape.keeps_input_delta());
     let layers: Vec<_> = mlp
         .ranges()
         .iter()
@@ -424,12 +528,12 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
                 layout.levels[l],
                 layout.levels[l + 1],
                 layout.kept[l],
-                layout.deltas[l],
             ];
             let fields: Vec<_> = fields.iter().map(|field| format!("{field}u")).collect();
             (format!("{l}u"), format!("return Layer({});", fields.join(", ")))
         })
         .collect();
+    Access::of(shape).wgsl(&mut w);
     w.function("layer_of(l: u32) -> Layer", |w| w.switch("l", &layers));
     for (function, of) in [("values_of", "value"), ("derivatives_of", "derivative")] {
         let cases = hidden_cases(mlp, of);

@@ -44,20 +44,21 @@ impl Builder<'_> {
         for dispatch in fused::dispatches(shape, &launch)? {
             self.push(dispatch, &[read, t, Parameters, Saved, PartialGradient, PartialLoss, x]);
         }
-        let [first, width] = fused::input_delta(shape);
+        let [first, width] = launch.delta;
         self.table_gradients(x, Rows { buffer: Saved, first, width })?;
         self.reduce(splits, splits, PartialGradient)
     }
 
-    /// The gradient of the inputs `x`, after [`Builder::fused_backward`]. Without an encoding it is a
-    /// product of the first layer's delta, which the kernel has kept; with one, the kernel has kept
-    /// the gradient of the encoded inputs.
+    /// The gradient of the inputs `x`, after [`Builder::fused_backward`] of a shape with
+    /// `input_gradient`. Without an encoding it is a product of the first layer's delta; with one, the
+    /// kernel has kept the gradient of the encoded inputs.
     pub fn fused_input_gradient(&mut self, shape: fused::Shape<'_>, x: Buffer) -> Result<()> {
-        let rows = |[first, width]: [usize; 2]| Rows { buffer: Buffer::Saved, first, width };
+        let [first, width] = fused::LaunchConfig::new(shape, self.capabilities)?.delta;
+        let rows = Rows { buffer: Buffer::Saved, first, width };
         if self.mlp.encoding.is_empty() {
-            self.layer_gradient(0, rows(fused::first_delta(shape)))
+            self.layer_gradient(0, rows)
         } else {
-            self.encoding_gradient(x, rows(fused::input_delta(shape)))
+            self.encoding_gradient(x, rows)
         }
     }
 }

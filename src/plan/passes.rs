@@ -167,8 +167,7 @@ impl Builder<'_> {
 
     fn fused_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Forward> {
         let [x, g] = ROWS;
-        let input_delta = input_gradient && !self.mlp.encoding.is_empty();
-        let of = |part| fused::Shape { part, input_delta, ..sizes.fused() };
+        let of = |part| fused::Shape { part, input_gradient, ..sizes.fused() };
         self.fused_forward(of(fused::Part::Forward), x)?;
         let forward = self.pushed();
         self.fused_backward(of(fused::Part::Backward), x, g)?;

@@ -142,7 +142,7 @@ impl Sizes {
             own_targets: self.data.sets > 1,
             batch: self.batch,
             part: fused::Part::Step,
-            input_delta: false,
+            input_gradient: false,
         }
     }
 
