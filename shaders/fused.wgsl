@@ -210,37 +210,43 @@ fn multiply(layer: Layer, is_forward: bool) {
         if (term + TILE_ROWS < inner) {
             next = weights_of_terms(layer, term + TILE_ROWS, is_forward);
         }
+        // Eight terms at a time: a loop costs instructions, too. Terms beyond the last have weights of 0.
         let quads = (min(inner - term, TILE_ROWS) + 3u) / 4u;
-        for (var quad = 0u; quad < quads; quad++) {
-            let at = term / 4u + quad;
-            let x0 = tile[my_quad][0][at];
-            let x1 = tile[my_quad][1][at];
-            let x2 = tile[my_quad][2][at];
-            let x3 = tile[my_quad][3][at];
-            let w0 = block[quad][0][my_column];
-            let w1 = block[quad][1][my_column];
-            let w2 = block[quad][2][my_column];
-            let w3 = block[quad][3][my_column];
-            sum0 += x0.x * w0;
-            sum1 += x1.x * w0;
-            sum2 += x2.x * w0;
-            sum3 += x3.x * w0;
-            sum0 += x0.y * w1;
-            sum1 += x1.y * w1;
-            sum2 += x2.y * w1;
-            sum3 += x3.y * w1;
-            sum0 += x0.z * w2;
-            sum1 += x1.z * w2;
-            sum2 += x2.z * w2;
-            sum3 += x3.z * w2;
-            sum0 += x0.w * w3;
-            sum1 += x1.w * w3;
-            sum2 += x2.w * w3;
-            sum3 += x3.w * w3;
+        for (var quad = 0u; quad < quads; quad += 2u) {
+            add_terms(term / 4u + quad, quad);
+            add_terms(term / 4u + quad + 1u, quad + 1u);
         }
     }
     // The caller overwrites the tile.
     workgroupBarrier();
+}
+
+// Adds four terms of a product: vector `at` of the tile's rows, terms `quad` of the block.
+fn add_terms(at: u32, quad: u32) {
+    let x0 = tile[my_quad][0][at];
+    let x1 = tile[my_quad][1][at];
+    let x2 = tile[my_quad][2][at];
+    let x3 = tile[my_quad][3][at];
+    let w0 = block[quad][0][my_column];
+    let w1 = block[quad][1][my_column];
+    let w2 = block[quad][2][my_column];
+    let w3 = block[quad][3][my_column];
+    sum0 += x0.x * w0;
+    sum1 += x1.x * w0;
+    sum2 += x2.x * w0;
+    sum3 += x3.x * w0;
+    sum0 += x0.y * w1;
+    sum1 += x1.y * w1;
+    sum2 += x2.y * w1;
+    sum3 += x3.y * w1;
+    sum0 += x0.z * w2;
+    sum1 += x1.z * w2;
+    sum2 += x2.z * w2;
+    sum3 += x3.z * w2;
+    sum0 += x0.w * w3;
+    sum1 += x1.w * w3;
+    sum2 += x2.w * w3;
+    sum3 += x3.w * w3;
 }
 
 // Which of this invocation's columns are units of the layer.

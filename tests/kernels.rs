@@ -966,7 +966,8 @@ fn sums_of_all_sizes_on(target: &Capabilities) {
     let mut cases = Vec::new();
     for parameters in [0].into_iter().chain(SIZES) {
         for models in 1..=3 {
-            for splits in 0..=5 {
+            // From 16 on, several invocations share a sum on a GPU.
+            for splits in [0, 1, 2, 3, 5, 16, 17, 64, 65, 150] {
                 let i = cases.len();
                 let loss_groups = SIZES[draw(i, SIZES.len())];
                 let splits = if parameters == 0 { 0 } else { splits };
@@ -1060,15 +1061,16 @@ fn sums_are_those_of_the_loop_in_order() {
 fn sums_mark_the_model_that_diverges() {
     // Elements as scalars and as vec4; summed, and only checked; several of them an invocation.
     for parameters in [33, 32, 1001] {
-        for splits in [2, 0] {
+        for (splits, target) in [(2, None), (0, None), (40, Some(Capabilities::default()))] {
+            let target = target.unwrap_or_else(|| common::gpu().capabilities().clone());
             for padded in [false, true] {
-                marks_of_sums(parameters, splits, padded);
+                marks_of_sums(&target, parameters, splits, padded);
             }
         }
     }
 }
 
-fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
+fn marks_of_sums(target: &Capabilities, parameters: usize, splits: usize, padded: bool) {
     let (models, loss_groups) = (3, 65);
     let reduce = Reduce {
         parameters,
@@ -1096,7 +1098,7 @@ fn marks_of_sums(parameters: usize, splits: usize, padded: bool) {
                     let counters = Status { step: 7, step_high: 2, slot: 3, ..Status::default() };
                     let mut status = counters.with_marks(models);
                     status[COUNTERS + model] = earlier;
-                    let job = reduce_job(reduce, &gradient, &losses, &status);
+                    let job = reduce_job_on(target, reduce, &gradient, &losses, &status);
                     let slots = &run(std::slice::from_ref(&job))[0];
                     (status[1], status[5]) = (8, 2);
                     if earlier == NONE {

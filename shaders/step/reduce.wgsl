@@ -7,6 +7,10 @@ override SPLIT: bool = true;
 // Whether the sum is added to the gradient that is there. No invocation then takes part in the loss.
 override ADDS: bool = false;
 
+// Whether eight invocations share the splits of a value, each with eight loads under way at a time:
+// for GPUs, and many splits. An invocation then has one value.
+override SHARED: bool = false;
+
 // Whether one invocation adds up a loss. On a CPU a barrier costs every workgroup more.
 override ALONE: bool = false;
 
@@ -19,12 +23,20 @@ fn reduce(
     let index = group.y * groups.x + group.x;
     let step = vec2<u32>(status.step, status.step_high);
     if (index < params.gradient_groups) {
-        let begin = index * 64u * RUNS + local;
         let elements = params.parameters * params.models;
-        let end = end_of_run(begin, elements);
+        var begin = index * 64u * RUNS + local;
         var fails = 0u;
-        for (var i = begin; i < end; i += 64u) {
-            fails |= not_finite(reduced(i)) << first_bit(begin, i);
+        if (SHARED) {
+            begin = index * 8u + local % 8u;
+            let value = sum_of_share(begin, elements, local);
+            if (local < 8u && begin < (elements + LANES - 1u) / LANES) {
+                fails = not_finite(stored(begin, value));
+            }
+        } else {
+            let end = end_of_run(begin, elements);
+            for (var i = begin; i < end; i += 64u) {
+                fails |= not_finite(reduced(i)) << first_bit(begin, i);
+            }
         }
         // The loop ends with the last bit and has no known length. A compiler would unroll a known
         // length, and a CPU would execute all of it for nothing.
@@ -75,14 +87,18 @@ fn reduce(
     }
 }
 
-// Value `i` of the gradient, after its sum is stored behind the tables of its model.
-fn reduced(i: u32) -> Lanes {
-    var place = i;
-    if (params.tables > 0u) {
-        place += (i * LANES / params.parameters + 1u) * params.tables / LANES;
+// The index in `gradient` of value `i` of the sums, behind the tables of its model.
+fn place(i: u32) -> u32 {
+    if (params.tables == 0u) {
+        return i;
     }
+    return i + (i * LANES / params.parameters + 1u) * params.tables / LANES;
+}
+
+// Value `i` of the gradient, after its sum is stored.
+fn reduced(i: u32) -> Lanes {
     if (!SPLIT) {
-        return unpacked(gradient[place]);
+        return unpacked(gradient[place(i)]);
     }
     // Sixteen at a time: a sum of sums has a smaller rounding error than one long sum.
     var sum = Lanes();
@@ -94,10 +110,47 @@ fn reduced(i: u32) -> Lanes {
             part_sum = Lanes();
         }
     }
-    sum += part_sum;
+    return stored(i, sum + part_sum);
+}
+
+// Stores value `i` of the gradient and returns it.
+fn stored(i: u32, sum: Lanes) -> Lanes {
+    var result = sum;
     if (ADDS) {
-        sum += unpacked(gradient[place]);
+        result += unpacked(gradient[place(i)]);
     }
-    gradient[place] = packed(sum);
-    return sum;
+    gradient[place(i)] = packed(result);
+    return result;
+}
+
+var<workgroup> shares: array<Lanes, 64>;
+
+// The sum of value `i`, in the first of the eight invocations that share it: they are eight apart.
+// Each takes every eighth split.
+fn sum_of_share(i: u32, elements: u32, local: u32) -> Lanes {
+    let at = min(i, (elements + LANES - 1u) / LANES - 1u);
+    var sum = Lanes();
+    for (var split = local / 8u; split < params.splits; split += 64u) {
+        let v0 = part(at, split);
+        let v1 = part(at, split + 8u);
+        let v2 = part(at, split + 16u);
+        let v3 = part(at, split + 24u);
+        let v4 = part(at, split + 32u);
+        let v5 = part(at, split + 40u);
+        let v6 = part(at, split + 48u);
+        let v7 = part(at, split + 56u);
+        sum += ((v0 + v1) + (v2 + v3)) + ((v4 + v5) + (v6 + v7));
+    }
+    shares[local] = sum;
+    workgroupBarrier();
+    let column = local % 8u;
+    return ((shares[column] + shares[column + 8u]) + (shares[column + 16u] + shares[column + 24u]))
+        + ((shares[column + 32u] + shares[column + 40u]) + (shares[column + 48u] + shares[column + 56u]));
+}
+
+// Split `split` of value `i`, or 0 where there is no such split: it is loaded in any case, so that no
+// load waits for a branch.
+fn part(i: u32, split: u32) -> Lanes {
+    let value = unpacked(partial_gradient[min(split, params.splits - 1u) * (params.split_stride / LANES) + i]);
+    return select(Lanes(), value, split < params.splits);
 }

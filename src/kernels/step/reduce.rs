@@ -75,6 +75,9 @@ pub struct Reduce {
 /// The largest number of partial sums of the gradient, so that one invocation can add them up.
 pub(crate) const MAX_SPLITS: usize = 29_000;
 
+/// The number of partial sums of a value from which on eight invocations share it on a GPU.
+const SHARED: usize = 16;
+
 /// The largest number of partial losses that one invocation adds up. A workgroup adds up as many in
 /// each of its 64 invocations.
 const ALONE: usize = 29_000;
@@ -117,7 +120,9 @@ impl Reduce {
         let runs = runs(capabilities)
             .min(u32::try_from(MAX_ITERATIONS / 2 / value).unwrap_or(u32::MAX))
             .max(1);
-        let gradient_groups = elements.div_ceil(each).div_ceil((runs * KERNEL.workgroup) as usize);
+        let shared = !capabilities.software && self.splits >= SHARED;
+        let values = if shared { 8 } else { (runs * KERNEL.workgroup) as usize };
+        let gradient_groups = elements.div_ceil(each).div_ceil(values);
         let alone = capabilities.software && self.loss_groups <= ALONE;
         let p = Parameters {
             parameters: n(self.parameters)?,
@@ -131,7 +136,8 @@ impl Reduce {
         };
         let groups = wide(self.loss_groups);
         let sum = if alone { groups } else { groups.div_ceil(64) + 7 };
-        let iterations = u64::from(runs).saturating_mul(value) + 2 + sum + 1;
+        let of_value = if shared { wide(self.splits).div_ceil(64) + 1 + MARKING } else { value };
+        let iterations = u64::from(runs).saturating_mul(of_value) + 2 + sum + 1;
         let read =
             volume(&[elements, self.splits.max(1)]) + volume(&[self.models, self.loss_groups]);
         let written = if self.splits > 0 { wide(elements) } else { 0 } + wide(self.models);
@@ -141,6 +147,7 @@ impl Reduce {
                 pieces: lanes(vec4, capabilities),
                 overrides: vec![
                     ("ALONE", f64::from(u8::from(alone))),
+                    ("SHARED", f64::from(u8::from(shared))),
                     ("SPLIT", f64::from(u8::from(self.splits > 0))),
                     ("ADDS", f64::from(u8::from(self.adds))),
                     ("RUNS", f64::from(runs)),
