@@ -76,7 +76,14 @@ fn gradients_of_all_sizes_and_magnitudes_are_clipped() {
         let models = found.chunks(clip.parameters).zip(gradient.chunks(clip.parameters));
         for (found, gradient) in models {
             let expected = clipped(clip, gradient);
-            let error = deviation(found, &expected);
+            // A device may flush what is below the normal numbers to 0.
+            let floor = f64::from(f32::MIN_POSITIVE);
+            let normal = |values: &[f64]| -> Vec<f64> {
+                values.iter().map(|v| if v.abs() < floor { 0.0 } else { *v }).collect()
+            };
+            let shown: Vec<_> = found.iter().map(|f| f64::from(*f)).collect();
+            let shown: Vec<_> = normal(&shown).iter().map(|f| *f as f32).collect();
+            let error = deviation(&shown, &normal(&expected));
             assert!(error <= 1e-6, "{}: off by {error}", job.name);
             let mut reference: Vec<_> = gradient.iter().map(|g| f64::from(*g)).collect();
             clip.reference(&mut reference);
