@@ -197,7 +197,8 @@ fn kernels_stay_within_the_limits() {
             continue;
         }
         assert!(storage <= 5 && uniform <= 2, "{}: more than `from_wgpu` demands", kernel.name);
-        if kernel.name == Tiling::Tiled.kernel().name {
+        let in_workgroup = [Tiling::Tiled, Tiling::Split];
+        if let Some(form) = in_workgroup.iter().find(|form| form.kernel().name == kernel.name) {
             // Taken only where the device allows what it needs.
             for (invocations, bytes, runs) in [
                 (kernel.workgroup, shared, true),
@@ -209,7 +210,7 @@ fn kernels_stay_within_the_limits() {
                     max_compute_workgroup_storage_size: bytes,
                     ..defaults.clone()
                 };
-                assert_eq!(Tiling::Tiled.runs_on(&limits.into()), runs);
+                assert_eq!(form.runs_on(&limits.into()), runs);
             }
             assert!(kernel.workgroup <= defaults.max_compute_invocations_per_workgroup);
             continue;

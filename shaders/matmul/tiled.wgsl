@@ -4,15 +4,10 @@
 // 8 × 4 sums in its registers, while the blocks of the next 16 terms are loading.
 // Definition: src/kernels/matmul/tiled.rs.
 
-// Vectors of four rows of op(A) and of four columns of op(B), 16 per term.
-var<workgroup> left: array<vec4<f32>, 256>;
-var<workgroup> right: array<vec4<f32>, 256>;
-
-// The index of a vector (`quad`) of a term. Terms that are four apart have the same memory bank, 64
-// vectors apart. The exclusive or keeps neighbours that load along the terms from colliding.
-fn place(term: u32, quad: u32) -> u32 {
-    return term * 16u + (quad ^ ((term / 4u) * 2u));
-}
+// Vectors of four rows of op(A) and of four columns of op(B), 16 per term. An index is the term's, in
+// two parts, of which the second is constant wherever it can be, and the vector's.
+var<workgroup> left: array<array<array<vec4<f32>, 16>, 4>, 4>;
+var<workgroup> right: array<array<array<vec4<f32>, 16>, 4>, 4>;
 
 // Loads a block of op(A) in invocations 0 to 63, and a block of op(B) in the others.
 fn load(is_left: bool, model: u32, line: u32, k: u32, end: u32) -> mat4x4<f32> {
@@ -57,7 +52,11 @@ fn matmul_tiled(
     let loader = local % 64u;
     let along = select(B_ALONG_INNER, A_ALONG_INNER, is_left);
     let quad = select(loader % 16u, loader / 4u, along);
-    let term = 4u * select(loader / 16u, loader % 4u, along);
+    let quad_of_term = select(loader / 16u, loader % 4u, along);
+    let term = 4u * quad_of_term;
+    // Terms that are four apart have the same memory bank. The exclusive or keeps neighbours that load
+    // along the terms from colliding.
+    let place = quad ^ (2u * quad_of_term);
     let line = select(tile_column * 64u, first_row, is_left) + 4u * quad;
 
     // The results that this invocation computes: 4 columns of 8 rows, in two groups of 4.
@@ -79,32 +78,67 @@ fn matmul_tiled(
         // Waits until no invocation reads the previous terms.
         workgroupBarrier();
         if (is_left) {
-            left[place(term, quad)] = block[0];
-            left[place(term + 1u, quad)] = block[1];
-            left[place(term + 2u, quad)] = block[2];
-            left[place(term + 3u, quad)] = block[3];
+            left[quad_of_term][0][place] = block[0];
+            left[quad_of_term][1][place] = block[1];
+            left[quad_of_term][2][place] = block[2];
+            left[quad_of_term][3][place] = block[3];
         } else {
-            right[place(term, quad)] = block[0];
-            right[place(term + 1u, quad)] = block[1];
-            right[place(term + 2u, quad)] = block[2];
-            right[place(term + 3u, quad)] = block[3];
+            right[quad_of_term][0][place] = block[0];
+            right[quad_of_term][1][place] = block[1];
+            right[quad_of_term][2][place] = block[2];
+            right[quad_of_term][3][place] = block[3];
         }
         workgroupBarrier();
         block = load(is_left, model, line, k + 16u + term, end);
-        for (var i = 0u; i < 16u; i++) {
-            let low = left[place(i, own_row)];
-            let high = left[place(i, own_row + 8u)];
-            let b = right[place(i, own_column)];
-            sum0 += low.x * b;
-            sum1 += low.y * b;
-            sum2 += low.z * b;
-            sum3 += low.w * b;
-            sum4 += high.x * b;
-            sum5 += high.y * b;
-            sum6 += high.z * b;
-            sum7 += high.w * b;
+        for (var i = 0u; i < 4u; i++) {
+            let at_row = own_row ^ (2u * i);
+            let at_column = own_column ^ (2u * i);
+            let low0 = left[i][0][at_row];
+            let high0 = left[i][0][at_row ^ 8u];
+            let b0 = right[i][0][at_column];
+            sum0 += low0.x * b0;
+            sum1 += low0.y * b0;
+            sum2 += low0.z * b0;
+            sum3 += low0.w * b0;
+            sum4 += high0.x * b0;
+            sum5 += high0.y * b0;
+            sum6 += high0.z * b0;
+            sum7 += high0.w * b0;
+            let low1 = left[i][1][at_row];
+            let high1 = left[i][1][at_row ^ 8u];
+            let b1 = right[i][1][at_column];
+            sum0 += low1.x * b1;
+            sum1 += low1.y * b1;
+            sum2 += low1.z * b1;
+            sum3 += low1.w * b1;
+            sum4 += high1.x * b1;
+            sum5 += high1.y * b1;
+            sum6 += high1.z * b1;
+            sum7 += high1.w * b1;
+            let low2 = left[i][2][at_row];
+            let high2 = left[i][2][at_row ^ 8u];
+            let b2 = right[i][2][at_column];
+            sum0 += low2.x * b2;
+            sum1 += low2.y * b2;
+            sum2 += low2.z * b2;
+            sum3 += low2.w * b2;
+            sum4 += high2.x * b2;
+            sum5 += high2.y * b2;
+            sum6 += high2.z * b2;
+            sum7 += high2.w * b2;
+            let low3 = left[i][3][at_row];
+            let high3 = left[i][3][at_row ^ 8u];
+            let b3 = right[i][3][at_column];
+            sum0 += low3.x * b3;
+            sum1 += low3.y * b3;
+            sum2 += low3.z * b3;
+            sum3 += low3.w * b3;
+            sum4 += high3.x * b3;
+            sum5 += high3.y * b3;
+            sum6 += high3.z * b3;
+            sum7 += high3.w * b3;
             if (ONES && own_column < 2u) {
-                ones += select(low, high, own_column == 1u);
+                ones += select(low0 + low1 + (low2 + low3), high0 + high1 + (high2 + high3), own_column == 1u);
             }
         }
     }

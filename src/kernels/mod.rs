@@ -75,6 +75,7 @@ pub const ALL: &[&Kernel] = &[
     &encoding::scatter::KERNEL,
     &fused::KERNEL,
     &matmul::registers::KERNEL,
+    &matmul::split::KERNEL,
     &matmul::subgroup::KERNEL,
     &matmul::tiled::KERNEL,
     &measure::domain::KERNEL,

@@ -30,6 +30,7 @@ common! {
     RUNS = "runs" needs [];
     SCALAR = "scalar" needs [FINITE];
     SCHEDULE = "schedule" needs [];
+    SHARED_SUM = "shared_sum" needs [];
     STEP_COUNTER = "step_counter" needs [];
     STORED_U64X2 = "stored_u64x2" needs [];
     STORED_VEC4 = "stored_vec4" needs [];

@@ -80,9 +80,10 @@ impl Epilogue {
             aligned[0] &= p.a_inner != 1;
             aligned[1] &= p.b_inner != 1;
         }
-        // With scalar loads, all tilings but `Tiled` load alike in both directions: fewer variants
-        // to compile.
-        let directed = |aligned: bool| aligned || tiling == Tiling::Tiled;
+        // With scalar loads, the tilings without workgroup memory load alike in both directions: fewer
+        // variants to compile.
+        let in_workgroup = matches!(tiling, Tiling::Tiled | Tiling::Split);
+        let directed = |aligned: bool| aligned || in_workgroup;
         let ones = if tiling == Tiling::Registers { 0 } else { p.ones_column };
         for (name, value) in [
             ("A_ALONG_INNER", (directed(aligned[0]) && p.a_inner == 1).into()),

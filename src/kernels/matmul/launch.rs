@@ -66,7 +66,7 @@ pub(super) fn stored_dispatches(
 ) -> Result<Vec<Dispatch>> {
     let splits = p.splits.max(1);
     let chunk = if splits == 1 { inner } else { p.chunk as usize };
-    let form = capabilities.product.unwrap_or_else(|| Tiling::of(&p, capabilities));
+    let form = capabilities.product.unwrap_or_else(|| Tiling::of(&p, wide(chunk), capabilities));
     if !form.runs_on(capabilities) {
         let why = "one that the device can run";
         return Err(Error::argument("the tiling of a matrix product", format!("{form:?}"), why));
@@ -118,7 +118,7 @@ pub(super) fn stored_dispatches(
             let ending = if last { epilogue } else { Epilogue::Sum };
             let groups = match form {
                 Tiling::Registers => u64::from(part.tiles.div_ceil(registers::KERNEL.workgroup)),
-                Tiling::Subgroup | Tiling::Tiled => part.tiles.into(),
+                Tiling::Subgroup | Tiling::Tiled | Tiling::Split => part.tiles.into(),
             };
             let dispatch = Dispatch::new(form.kernel(), &part, groups, form.iterations(terms))
                 .with(ending.variant(form, &part, end - begin, half, capabilities))

@@ -6,6 +6,8 @@ mod parameters;
 #[doc(hidden)]
 pub mod registers;
 #[doc(hidden)]
+pub mod split;
+#[doc(hidden)]
 pub mod subgroup;
 #[doc(hidden)]
 pub mod tiled;
@@ -307,14 +309,15 @@ mod tests {
         let cpu = Capabilities { software: true, subgroup: Some(8), ..Capabilities::default() };
         for (rows, columns, models, on_gpu, on_cpu) in [
             (1, 1, 1, "matmul_registers", "matmul_registers"),
-            (16_384, 3, 1, "matmul_registers", "matmul_registers"),
-            (16_384, 10, 1, "matmul_registers", "matmul_subgroup"),
-            (12, 12, 64, "matmul_registers", "matmul_registers"),
-            (16, 17, 1, "matmul_registers", "matmul_subgroup"),
-            (128, 256, 1, "matmul_tiled", "matmul_subgroup"),
-            (128, 128, 1, "matmul_registers", "matmul_subgroup"),
-            (128, 128, 2, "matmul_tiled", "matmul_subgroup"),
-            (512, 512, 1, "matmul_tiled", "matmul_subgroup"),
+            (16_384, 3, 1, "matmul_split", "matmul_registers"),
+            (16_384, 10, 1, "matmul_split", "matmul_subgroup"),
+            (12, 12, 64, "matmul_split", "matmul_registers"),
+            (16, 17, 1, "matmul_split", "matmul_subgroup"),
+            (128, 256, 1, "matmul_split", "matmul_subgroup"),
+            (128, 128, 2, "matmul_split", "matmul_subgroup"),
+            (512, 512, 1, "matmul_split", "matmul_subgroup"),
+            (1024, 512, 1, "matmul_tiled", "matmul_subgroup"),
+            (200_000, 3, 1, "matmul_registers", "matmul_registers"),
         ] {
             let case = format!("{rows} x {columns}, {models} models");
             assert_eq!(chosen(rows, columns, models, &gpu), on_gpu, "{case}");
@@ -327,10 +330,10 @@ mod tests {
         other = gpu;
         other.limits.max_compute_invocations_per_workgroup = 64;
         assert_eq!(chosen(512, 512, 1, &other), "matmul_registers");
-        other.product = Some(Tiling::Tiled);
-        assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
-        other.product = Some(Tiling::Subgroup);
-        assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
+        for form in [Tiling::Tiled, Tiling::Split, Tiling::Subgroup] {
+            other.product = Some(form);
+            assert!(Matmul::new(512, 512, 64).dispatches(&other).is_err());
+        }
     }
 
     /// A vector of four must begin at a multiple of four elements and must not leave its line.

@@ -1,7 +1,7 @@
 //! The tilings of a matrix product.
 
 use super::parameters::Parameters;
-use super::{registers, subgroup, tiled};
+use super::{registers, split, subgroup, tiled};
 use crate::kernels::{Capabilities, Kernel};
 
 /// What computes one tile of results: an invocation, a subgroup or a workgroup.
@@ -17,15 +17,23 @@ pub enum Tiling {
     /// A workgroup of 128 invocations computes 64 × 64 results through workgroup memory:
     /// `shaders/matmul/tiled.wgsl`.
     Tiled,
+    /// A workgroup of 256 invocations computes 32 × 32 results, a quarter of the terms in each of
+    /// four parts: `shaders/matmul/split.wgsl`. It fills a GPU with few tiles.
+    Split,
 }
 
-/// The number of 64 × 64 tiles below which a GPU would be mostly idle. The smallest hardware has
-/// about as many multiprocessors, and tiles of 4 × 4 give 8 times the invocations.
-const FILLING: u64 = 8;
+/// The number of 64 × 64 tiles below which a large GPU would be mostly idle.
+const FILLING: u64 = 128;
+
+/// The number of tiles of 4 × 4 from which on single invocations fill a large GPU.
+const ALONE: u64 = 32_768;
+
+/// The number of terms below which four parts would have nothing to share.
+const SHARED_TERMS: u64 = 32;
 
 impl Tiling {
     /// Every tiling.
-    pub const ALL: &[Self] = &[Self::Registers, Self::Subgroup, Self::Tiled];
+    pub const ALL: &[Self] = &[Self::Registers, Self::Subgroup, Self::Tiled, Self::Split];
 
     /// The kernel.
     pub const fn kernel(self) -> &'static Kernel {
@@ -33,6 +41,7 @@ impl Tiling {
             Self::Registers => &registers::KERNEL,
             Self::Subgroup => &subgroup::KERNEL,
             Self::Tiled => &tiled::KERNEL,
+            Self::Split => &split::KERNEL,
         }
     }
 
@@ -41,10 +50,8 @@ impl Tiling {
         match self {
             Self::Registers => true,
             Self::Subgroup => capabilities.subgroup == Some(subgroup::LANES),
-            Self::Tiled => {
-                capabilities.max_workgroup() >= tiled::KERNEL.workgroup
-                    && capabilities.limits.max_compute_workgroup_storage_size >= tiled::SHARED
-            }
+            Self::Tiled => fits(&tiled::KERNEL, tiled::SHARED, capabilities),
+            Self::Split => fits(&split::KERNEL, split::SHARED, capabilities),
         }
     }
 
@@ -54,6 +61,7 @@ impl Tiling {
             Self::Registers => 4,
             Self::Subgroup => subgroup::TILE,
             Self::Tiled => tiled::TILE,
+            Self::Split => split::TILE,
         }
     }
 
@@ -75,7 +83,8 @@ impl Tiling {
         match self {
             Self::Registers => terms + 1 + finish,
             Self::Subgroup => terms.div_ceil(4) + 1 + 8 * (1 + finish) + 1,
-            Self::Tiled => terms.div_ceil(16) * (1 + 16 + 1) + 1 + 2 * finish,
+            Self::Tiled => terms.div_ceil(16) * (1 + 4 + 1) + 1 + 2 * finish,
+            Self::Split => terms.div_ceil(split::TERMS as u64) * (1 + 4 + 1) + 1 + finish,
         }
     }
 
@@ -84,13 +93,34 @@ impl Tiling {
         self.tiles(p).saturating_mul(u64::from(self.side() * self.side()))
     }
 
-    /// The tiling that suits the product `p` on a device: the larger tile, unless too many of its
-    /// results lie beyond the edges. Per result, a larger tile is about four times as fast: on
-    /// llvmpipe by measurement, on GPUs because it loads a sixteenth as much.
-    pub(super) fn of(p: &Parameters, capabilities: &Capabilities) -> Self {
-        let large = if capabilities.software { Self::Subgroup } else { Self::Tiled };
-        let fills = capabilities.software || large.tiles(p) >= FILLING;
-        let pays = large.results(p) < 4 * Self::Registers.results(p);
-        if large.runs_on(capabilities) && fills && pays { large } else { Self::Registers }
+    /// The tiling that suits the product `p` of `terms` terms on a device: the larger tile, unless too
+    /// many of its results lie beyond the edges, or a GPU would be idle. Per result, a larger tile is
+    /// about four times as fast: on llvmpipe by measurement, on GPUs because it loads a sixteenth as
+    /// much. What is idle costs nothing, so a split product may waste more.
+    pub(super) fn of(p: &Parameters, terms: u64, capabilities: &Capabilities) -> Self {
+        let alone = Self::Registers.results(p);
+        let suits = |form: Self, waste: u64| {
+            form.runs_on(capabilities) && form.results(p) < alone.saturating_mul(waste)
+        };
+        if capabilities.software {
+            return if suits(Self::Subgroup, 4) { Self::Subgroup } else { Self::Registers };
+        }
+        if suits(Self::Tiled, 4) && Self::Tiled.tiles(p) >= FILLING {
+            return Self::Tiled;
+        }
+        let shares = terms >= SHARED_TERMS && Self::Registers.tiles(p) < ALONE;
+        if shares && suits(Self::Split, 16) {
+            return Self::Split;
+        }
+        if suits(Self::Tiled, 4) && Self::Registers.tiles(p) >= ALONE {
+            return Self::Tiled;
+        }
+        Self::Registers
     }
+}
+
+/// Whether a device can run a kernel that needs `shared` bytes of workgroup memory.
+fn fits(kernel: &Kernel, shared: u32, capabilities: &Capabilities) -> bool {
+    capabilities.max_workgroup() >= kernel.workgroup
+        && capabilities.limits.max_compute_workgroup_storage_size >= shared
 }

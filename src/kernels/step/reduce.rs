@@ -8,7 +8,7 @@ use crate::kernels::{
     volume,
 };
 use crate::numeric::{Real, to_u32, wide};
-use crate::wgsl::shader_struct;
+use crate::wgsl::{SHARED_SUM, Writer, shader_struct};
 
 /// `shaders/step/reduce.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -78,6 +78,9 @@ pub(crate) const MAX_SPLITS: usize = 29_000;
 /// The number of partial sums of a value from which on eight invocations share it on a GPU.
 const SHARED: usize = 16;
 
+/// The workgroup memory that they then need, with that of a loss's sum.
+const SHARED_BYTES: u32 = 64 * 16 + 64 * 4;
+
 /// The largest number of partial losses that one invocation adds up. A workgroup adds up as many in
 /// each of its 64 invocations.
 const ALONE: usize = 29_000;
@@ -120,7 +123,8 @@ impl Reduce {
         let runs = runs(capabilities)
             .min(u32::try_from(MAX_ITERATIONS / 2 / value).unwrap_or(u32::MAX))
             .max(1);
-        let shared = !capabilities.software && self.splits >= SHARED;
+        let memory = capabilities.limits.max_compute_workgroup_storage_size;
+        let shared = !capabilities.software && self.splits >= SHARED && memory >= SHARED_BYTES;
         let values = if shared { 8 } else { (runs * KERNEL.workgroup) as usize };
         let gradient_groups = elements.div_ceil(each).div_ceil(values);
         let alone = capabilities.software && self.loss_groups <= ALONE;
@@ -134,6 +138,18 @@ impl Reduce {
             tables: n(self.tables)?,
             marks: u32::from(self.marks),
         };
+        let mut pieces = lanes(vec4, capabilities);
+        let mut generated = String::new();
+        if shared {
+            pieces.push(&SHARED_SUM);
+        } else {
+            // Its workgroup memory is not needed.
+            let mut w = Writer::default();
+            w.function("shared_sum(i: u32, elements: u32, local: u32) -> Lanes", |w| {
+                w.line("return Lanes();");
+            });
+            generated = w.finish();
+        }
         let groups = wide(self.loss_groups);
         let sum = if alone { groups } else { groups.div_ceil(64) + 7 };
         let of_value = if shared { wide(self.splits).div_ceil(64) + 1 + MARKING } else { value };
@@ -144,7 +160,8 @@ impl Reduce {
         let of_losses = if self.adds { 0 } else { wide(self.models) };
         Ok(Dispatch::new(&KERNEL, &p, wide(gradient_groups) + of_losses, iterations)
             .with(Variant {
-                pieces: lanes(vec4, capabilities),
+                pieces,
+                generated,
                 overrides: vec![
                     ("ALONE", f64::from(u8::from(alone))),
                     ("SHARED", f64::from(u8::from(shared))),
