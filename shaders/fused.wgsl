@@ -30,15 +30,11 @@ var<private> my_quad: u32;
 var<private> my_column: u32;
 // The first row of the tile among those of `saved`.
 var<private> saved_row: u32;
-// This invocation's sums: 4 × 4 of a product, 8 × 4 of a weight gradient.
+// This invocation's 4 × 4 sums.
 var<private> sum0: vec4<f32>;
 var<private> sum1: vec4<f32>;
 var<private> sum2: vec4<f32>;
 var<private> sum3: vec4<f32>;
-var<private> sum4: vec4<f32>;
-var<private> sum5: vec4<f32>;
-var<private> sum6: vec4<f32>;
-var<private> sum7: vec4<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn fused(
@@ -202,14 +198,11 @@ fn multiply(layer: Layer, is_forward: bool) {
     sum1 = vec4<f32>();
     sum2 = vec4<f32>();
     sum3 = vec4<f32>();
-    var next = weights_of_terms(layer, 0u, is_forward);
     for (var term = 0u; term < inner; term += TILE_ROWS) {
+        let values = weights_of_terms(layer, term, is_forward);
         workgroupBarrier();
-        store_block(next);
+        store_block(values);
         workgroupBarrier();
-        if (term + TILE_ROWS < inner) {
-            next = weights_of_terms(layer, term + TILE_ROWS, is_forward);
-        }
         // Eight terms at a time: a loop costs instructions, too. Terms beyond the last have weights of 0.
         let quads = (min(inner - term, TILE_ROWS) + 3u) / 4u;
         for (var quad = 0u; quad < quads; quad += 2u) {
@@ -359,8 +352,8 @@ fn backward(l: u32, row: u32, end: u32, gradient: u32, begins: bool) {
         return;
     }
     let lower = layer_of(l - 1u);
-    let kept = saved_block(lower.kept, lower.units, row, end);
     multiply(layer, false);
+    let kept = saved_block(lower.kept, lower.units, row, end);
     let left = max(end, row + 4u * my_quad) - (row + 4u * my_quad);
     let real = inside(lower.units);
     let none = vec4<f32>();
@@ -399,7 +392,7 @@ fn keep_sums(width: u32, row: u32, end: u32) {
 }
 
 // The tile's share of a layer's gradient: deltas, which are in the tile, by the layer's inputs. An
-// invocation has four inputs by four units, or by twice four units, QUADS vectors apart.
+// invocation has four units by four inputs at a time.
 fn weight_gradient(l: u32, layer: Layer, row: u32, end: u32, gradient: u32, begins: bool) {
     var below: mat4x4<f32>;
     if (l == 0u) {
@@ -425,58 +418,60 @@ fn weight_gradient(l: u32, layer: Layer, row: u32, end: u32, gradient: u32, begi
     if (4u * my_column >= layer.inputs) {
         return;
     }
-    for (var unit4 = my_quad; unit4 < units4; unit4 += SPAN) {
+    for (var unit4 = my_quad; unit4 < units4; unit4 += QUADS) {
         sum0 = vec4<f32>();
         sum1 = vec4<f32>();
         sum2 = vec4<f32>();
         sum3 = vec4<f32>();
-        sum4 = vec4<f32>();
-        sum5 = vec4<f32>();
-        sum6 = vec4<f32>();
-        sum7 = vec4<f32>();
-        for (var quad = 0u; quad < QUADS; quad++) {
-            add_outer(unit4, quad, 0u);
-            add_outer(unit4, quad, 1u);
-            add_outer(unit4, quad, 2u);
-            add_outer(unit4, quad, 3u);
+        for (var quad = 0u; quad < QUADS; quad += 2u) {
+            add_rows(quad, unit4);
+            add_rows(quad + 1u, unit4);
         }
-        add_rows(layer, gradient, 4u * unit4, begins, mat4x4<f32>(sum0, sum1, sum2, sum3));
-        if (PAIRED && unit4 + QUADS < units4) {
-            add_rows(layer, gradient, 4u * (unit4 + QUADS), begins, mat4x4<f32>(sum4, sum5, sum6, sum7));
-        }
+        add_sums(layer, gradient, 4u * unit4, begins);
     }
 }
 
-// Adds one row's deltas by its inputs.
-fn add_outer(unit4: u32, quad: u32, i: u32) {
-    let x = block[quad][i][my_column];
-    let low = tile[quad][i][unit4];
-    sum0 += low.x * x;
-    sum1 += low.y * x;
-    sum2 += low.z * x;
-    sum3 += low.w * x;
-    if (PAIRED) {
-        let high = tile[quad][i][unit4 + QUADS];
-        sum4 += high.x * x;
-        sum5 += high.y * x;
-        sum6 += high.z * x;
-        sum7 += high.w * x;
-    }
+// Adds four rows' deltas by their inputs.
+fn add_rows(quad: u32, unit4: u32) {
+    let d0 = tile[quad][0][unit4];
+    let d1 = tile[quad][1][unit4];
+    let d2 = tile[quad][2][unit4];
+    let d3 = tile[quad][3][unit4];
+    let x0 = block[quad][0][my_column];
+    let x1 = block[quad][1][my_column];
+    let x2 = block[quad][2][my_column];
+    let x3 = block[quad][3][my_column];
+    sum0 += d0.x * x0;
+    sum1 += d0.y * x0;
+    sum2 += d0.z * x0;
+    sum3 += d0.w * x0;
+    sum0 += d1.x * x1;
+    sum1 += d1.y * x1;
+    sum2 += d1.z * x1;
+    sum3 += d1.w * x1;
+    sum0 += d2.x * x2;
+    sum1 += d2.y * x2;
+    sum2 += d2.z * x2;
+    sum3 += d2.w * x2;
+    sum0 += d3.x * x3;
+    sum1 += d3.y * x3;
+    sum2 += d3.z * x3;
+    sum3 += d3.w * x3;
 }
 
-// Adds four units' sums to the chunk's gradient.
-fn add_rows(layer: Layer, gradient: u32, unit: u32, begins: bool, sums: mat4x4<f32>) {
+// Adds the sums of four units to the chunk's gradient.
+fn add_sums(layer: Layer, gradient: u32, unit: u32, begins: bool) {
     let input = 4u * my_column;
     let count = layer.inputs - input;
     let at = gradient + layer.weight - TABLES + unit * layer.inputs + input;
-    add_to_gradient(at, count, sums[0], begins);
+    add_to_gradient(at, count, sum0, begins);
     if (unit + 1u < layer.units) {
-        add_to_gradient(at + layer.inputs, count, sums[1], begins);
+        add_to_gradient(at + layer.inputs, count, sum1, begins);
     }
     if (unit + 2u < layer.units) {
-        add_to_gradient(at + 2u * layer.inputs, count, sums[2], begins);
+        add_to_gradient(at + 2u * layer.inputs, count, sum2, begins);
     }
     if (unit + 3u < layer.units) {
-        add_to_gradient(at + 3u * layer.inputs, count, sums[3], begins);
+        add_to_gradient(at + 3u * layer.inputs, count, sum3, begins);
     }
 }

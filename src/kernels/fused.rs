@@ -3,8 +3,8 @@
 //! Path Tracing" (2021), in f32 and for any GPU.
 //!
 //! A workgroup processes its chunk tile by tile. Between layers a tile stays in workgroup memory.
-//! Each invocation holds four rows by four columns of a product in its registers, and four inputs by
-//! eight units of a weight gradient. The weights, and the rows for a weight gradient, are loaded in
+//! Each invocation holds four rows by four columns of a product in its registers, or four units by
+//! four inputs of a weight gradient. The weights, and the rows for a weight gradient, are loaded in
 //! blocks of the tile's size. What the backward pass needs of a tile is kept for that tile alone: the
 //! workgroup's next tile overwrites it. [`super::step::reduce`] adds the chunks' sums. The result is
 //! the layered plan's gradient; the reference is [`crate::CpuTrainer`].
@@ -69,9 +69,9 @@ shader_struct! {
 /// The largest width that the kernel supports, of inputs, outputs and layers.
 pub const MAX_WIDTH: usize = 128;
 
-/// The number of workgroups of a step where there are enough rows: several for each core of a large
-/// GPU.
-const GROUPS: usize = 512;
+/// The number of workgroups of a step where there are enough rows: two for each core of a large GPU.
+/// More would give more partial gradients to add up.
+const GROUPS: usize = 256;
 
 /// What a dispatch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +112,7 @@ pub struct Shape<'a> {
 impl Shape<'_> {
     /// Whether `saved` holds the gradient of the encoded inputs at the end.
     fn keeps_input_delta(&self) -> bool {
-        self.mlp.encoding_parameters() > 0
-            || (self.input_gradient && !self.mlp.encoding.is_empty())
+        self.mlp.encoding_parameters() > 0 || (self.input_gradient && !self.mlp.encoding.is_empty())
     }
 
     /// Whether `saved` holds the first layer's delta at the end.
@@ -201,11 +200,8 @@ impl SavedLayout {
         let last = shape.mlp.layers.len().saturating_sub(1);
         for (l, layer) in shape.mlp.layers.iter().enumerate() {
             let level = if l < last { place(layer.units) } else { 0 };
-            let keeps = if l < last {
-                layer.activation.saves() == Saved::Input
-            } else {
-                shape.saves_all()
-            };
+            let keeps =
+                if l < last { layer.activation.saves() == Saved::Input } else { shape.saves_all() };
             kept.push(if keeps { place(layer.units) } else { level });
             levels.push(level);
         }
@@ -284,7 +280,8 @@ impl LaunchConfig {
             return Err(Error::argument(what, launch.splits, format!("at most {room}")));
         }
         launch.save(shape);
-        let saved = ("the bytes kept for the weight gradients", 4_u64.saturating_mul(wide(launch.saved)));
+        let saved =
+            ("the bytes kept for the weight gradients", 4_u64.saturating_mul(wide(launch.saved)));
         check_needs("fused", [(saved.0, saved.1, capabilities.max_binding())])?;
         Ok(launch)
     }
@@ -316,16 +313,6 @@ impl LaunchConfig {
         4 * wide(2 * self.tile_rows() * self.width)
     }
 
-    /// Whether an invocation has two vectors of four units of a weight gradient at a time.
-    const fn is_paired(&self) -> bool {
-        self.width > self.tile_rows()
-    }
-
-    /// The vectors of four units of a weight gradient that the workgroup has at a time.
-    const fn span(&self) -> usize {
-        self.tile_rows() / 4 * if self.is_paired() { 2 } else { 1 }
-    }
-
     /// The iterations of all loops of one invocation for `tiles` tiles.
     fn iterations(&self, shape: Shape<'_>, tiles: usize) -> u64 {
         // The final test of a loop counts as an iteration too.
@@ -336,13 +323,13 @@ impl LaunchConfig {
         };
         let of_loss = shape.loss.iterations_of_row(Widths::of(shape.mlp));
         let of_loss = of_loss.min(narrow(MAX_ITERATIONS));
-        // The stores of the outputs, and those of eight units' gradient and of a bias.
+        // The stores of the outputs, and those of four units' gradient and of a bias.
         let mut a_tile = 1 + 4 * 5 + 2 * (shape.mlp.outputs() + 1) + of_loss;
         for range in shape.mlp.ranges() {
             let [units, inputs] = range.shape;
-            let spans = units.div_ceil(4).div_ceil(self.span());
+            let turns = units.div_ceil(rows);
             a_tile += 2 + product(inputs) + product(units);
-            a_tile += rows / 4 + 1 + 5 + spans * (1 + rows / 4 + 1 + 8 * 5) + 1;
+            a_tile += rows / 4 + 1 + 5 + turns * (1 + rows / 8 + 1 + 4 * 5) + 1;
         }
         wide(a_tile).saturating_mul(wide(tiles)).saturating_add(wide(rows + 5))
     }
@@ -492,7 +479,6 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
         ("TILE_ROWS", launch.tile_rows()),
         ("QUADS", launch.tile_rows() / 4),
         ("WIDTH4", launch.width / 4),
-        ("SPAN", launch.span()),
         ("LAYERS", mlp.layers.len()),
         ("PARAMETERS", mlp.parameters()),
         ("TABLES", mlp.encoding_parameters()),
@@ -509,7 +495,6 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
         ("SAVES_ALL", shape.saves_all()),
         ("KEEPS_FIRST_DELTA", shape.keeps_first_delta()),
         ("KEEPS_INPUT_DELTA", shape.keeps_input_delta()),
-        ("PAIRED", launch.is_paired()),
     ] {
         w.flag(name, value);
     }

@@ -521,7 +521,9 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     // Elements as scalars and as vec4; one model and several; sums, and checks alone.
     for parameters in [3, 4] {
         let ways = [[false, false], [true, false], [true, true]];
-        for (splits, [software, int64]) in ways.iter().flat_map(|way| [(0, *way), (2, *way)]) {
+        for (splits, [software, int64]) in
+            ways.iter().flat_map(|way| [(0, *way), (2, *way), (20, *way)])
+        {
             let reduce = Reduce {
                 parameters,
                 models: 2 * parameters - 5,

@@ -193,3 +193,39 @@ impl Reduce {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eight invocations share a value on a GPU that has the workgroup memory, where there are many
+    /// splits.
+    #[test]
+    fn what_is_shared_fits_the_device() {
+        let is_shared = |splits, capabilities: &Capabilities| {
+            let reduce = Reduce {
+                parameters: 100,
+                models: 1,
+                splits,
+                loss_groups: 1,
+                tables: 0,
+                padded: true,
+                marks: true,
+                adds: false,
+            };
+            let dispatch = reduce.dispatch(capabilities).unwrap();
+            let text = dispatch.wgsl();
+            let shared = dispatch.overrides().contains(&("SHARED", 1.0));
+            assert_eq!(text.contains("var<workgroup> shares"), shared);
+            shared
+        };
+        let gpu = Capabilities::default();
+        assert!(is_shared(SHARED, &gpu) && !is_shared(SHARED - 1, &gpu));
+        assert!(!is_shared(SHARED, &Capabilities { software: true, ..gpu.clone() }));
+        for (bytes, shared) in [(SHARED_BYTES, true), (SHARED_BYTES - 1, false)] {
+            let mut small = gpu.clone();
+            small.limits.max_compute_workgroup_storage_size = bytes;
+            assert_eq!(is_shared(SHARED, &small), shared);
+        }
+    }
+}
