@@ -251,7 +251,7 @@ mod kernels {
             let inputs = s.of(&[inputs, 2, 3]);
             check(EncodeGrid::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
             check(EncodeGridGradient::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
-            check(Scatter::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
+            check(Scatter::new(grid, inputs, models, rows).and_then(|e| e.dispatches(device)));
         }
     }
 
