@@ -27,22 +27,27 @@ fn scatter(
     let adds = max_bits < 0x7f800000u && max_bits != 0u;
     let end = select(0u, min(begin + params.block_rows, params.count), adds);
     let last = max(end, 1u) - 1u;
-    begin_block(level, local);
     var row = begin + local;
     var x = point_of(model, min(row, last));
     var dy = gradient_of(model, min(row, last), chunk);
-    for (; row < end; row += WORKGROUP) {
-        let point = x;
-        let gradient = dy;
-        if (LOADS_AHEAD) {
+    if (IN_WORKGROUP) {
+        begin_block(level, local);
+        for (; row < end; row += WORKGROUP) {
+            let point = x;
+            let gradient = dy;
             // The next row's values are under way while this row's are added.
             let next = min(row + WORKGROUP, last);
             x = point_of(model, next);
             dy = gradient_of(model, next, chunk);
+            add_row(point, gradient, level, first, one);
         }
-        add_row(point, gradient, level, first, one);
+        end_block(level, first, local);
+    } else {
+        if (row >= end) {
+            return;
+        }
+        add_row(x, dy, level, first, one);
     }
-    end_block(level, first, local);
 }
 
 fn point_of(model: u32, row: u32) -> vec3<f32> {

@@ -190,7 +190,7 @@ impl Scatter {
         fetch(&mut variant, grid, "delta_at", "delta", of.chunks_are_vectors(p.first, grid));
         let mut w = Writer::default();
         w.constant("WORKGROUP", workgroup);
-        w.flag("LOADS_AHEAD", in_workgroup);
+        w.flag("IN_WORKGROUP", in_workgroup);
         let mut of_sums = 0;
         let quanta: &Piece = if in_workgroup {
             w.constant("BLOCK_SUMS", sums);
