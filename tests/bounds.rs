@@ -297,7 +297,8 @@ fn iterations_on(gpu: &Gpu, dispatch: &Dispatch) -> (u64, usize) {
         },
         cache: None,
     });
-    // Sums that are not finite run the loops that mark models; everything else is zero.
+    // Sums that are not finite run the loops that mark models, and a largest magnitude of 1 those
+    // over rows; everything else is zero.
     let buffers: Vec<_> = kernel
         .slots
         .iter()
@@ -307,6 +308,7 @@ fn iterations_on(gpu: &Gpu, dispatch: &Dispatch) -> (u64, usize) {
             let contents = match (index, slot.access) {
                 (0, _) => dispatch.parameters().to_vec(),
                 (_, Access::Uniform) => vec![0; 256],
+                _ if slot.name == "max_abs_bits" => 1_f32.to_le_bytes().repeat(1 << 18),
                 _ => vec![if sums { 0xff } else { 0 }; 1 << 20],
             };
             device.create_buffer_init(&wgpu::util::BufferInitDescriptor {

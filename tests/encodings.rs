@@ -18,6 +18,7 @@ use wgrad::kernels::encoding::scatter::{Precision, Scatter};
 use wgrad::kernels::step::Status;
 use wgrad::kernels::step::ema::Ema;
 use wgrad::kernels::step::update::Update;
+use wgrad::kernels::{Capabilities, Dispatch};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Adam, Batch, CpuTrainer, Data, DataBuffers, DataShape, Encoding, Error,
@@ -232,8 +233,6 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
             let count = rows * grid.levels as usize * corners;
             let kernel = EncodeGrid::new(grid, inputs, 1, rows).unwrap();
             let text = kernel.dispatch().unwrap().wgsl();
-            let at = |d: usize| format!("inputs[row * {inputs}u + {d}u]");
-            let z = if inputs == 3 { at(2) } else { "0.0".into() };
             let text = format!(
                 "{text}
                 @group(0) @binding(4) var<storage, read_write> found: array<u32>;
@@ -241,7 +240,7 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
                 fn entries(@builtin(global_invocation_id) id: vec3<u32>) {{
                     let row = id.x;
                     if (row >= {rows}u) {{ return; }}
-                    let x = vec3<f32>({}, {}, {z});
+                    let x = grid_point(row * {inputs}u);
                     for (var l = 0u; l < {levels}u; l++) {{
                         let level = grid_level(l);
                         for (var c = 0u; c < GRID_CORNERS; c++) {{
@@ -250,8 +249,6 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
                         }}
                     }}
                 }}",
-                at(0),
-                at(1),
                 levels = grid.levels,
             );
             let found = entries_by_shader(gpu, &text, &x, count);
@@ -388,7 +385,10 @@ fn table_gradients_of_all_sizes() {
                     sums,
                 ];
                 let scatter = Scatter::new(grid, inputs, models, rows).unwrap();
-                let job = Job::new(&*name, scatter.dispatch().unwrap(), slots);
+                let hardware =
+                    Capabilities { software: false, ..common::gpu().capabilities().clone() };
+                let dispatches = scatter.dispatches(&hardware).unwrap();
+                let job = Job { name: name.clone(), dispatches, slots };
                 let sums = run(&[job])[0][3].clone();
 
                 let precision = Precision::of(rows, inputs).unwrap();
@@ -444,18 +444,20 @@ fn table_gradients_of_all_sizes() {
 #[test]
 fn sums_in_one_entry_do_not_overflow() {
     for inputs in [2, 3] {
-        let grid = Grid {
-            levels: 1,
-            features_per_level: 1,
-            log2_hashmap_size: 3,
-            base_resolution: 2,
-            ..Grid::default()
-        };
-        for rows in [4096_usize, 70_000] {
-            for sign in [1.0_f32, -1.0] {
+        // Many levels make large blocks of rows.
+        for (levels, rows) in [(1, 4096), (1, 70_000), (32, 70_000)] {
+            let grid = Grid {
+                levels,
+                features_per_level: 1,
+                log2_hashmap_size: 3,
+                base_resolution: 2,
+                per_level_scale: 1.0,
+                ..Grid::default()
+            };
+            for (sign, software) in [(1.0_f32, false), (-1.0, false), (1.0, true), (-1.0, true)] {
                 // One corner takes all of it.
                 let x = vec![0.5_f32; rows * inputs];
-                let delta = vec![sign * 1.999_999_9; rows];
+                let delta = vec![sign * 1.999_999_9; rows * levels as usize];
                 let max_bits = MaxAbs::reference(&delta);
                 let tables = Encoding::from(grid).parameters(inputs);
                 let slots = vec![
@@ -465,8 +467,10 @@ fn sums_in_one_entry_do_not_overflow() {
                     Content::Words(vec![0; 2 * tables]),
                 ];
                 let scatter = Scatter::new(grid, inputs, 1, rows).unwrap();
-                let dispatch = scatter.dispatch().unwrap();
-                let sums = &run(&[Job::new("one entry", dispatch, slots)])[0][3];
+                let device = Capabilities { software, ..common::gpu().capabilities().clone() };
+                let dispatches = scatter.dispatches(&device).unwrap();
+                let name = "one entry".to_owned();
+                let sums = &run(&[Job { name, dispatches, slots }])[0][3];
                 let precision = Precision::of(rows, inputs).unwrap();
                 let total: f64 = (0..tables)
                     .map(|e| {
@@ -475,9 +479,62 @@ fn sums_in_one_entry_do_not_overflow() {
                         precision.dequantize(words, max_bits)
                     })
                     .sum();
-                let expected = f64::from(delta[0]) * rows as f64;
+                let expected = f64::from(delta[0]) * delta.len() as f64;
                 let error = (total - expected).abs() / expected.abs();
                 assert!(error <= 1e-6, "{inputs} {rows} {sign}: {total} for {expected}");
+            }
+        }
+    }
+}
+
+/// The levels that hardware sums in workgroup memory have the sums of the others, to the last bit.
+#[test]
+fn coarse_levels_lose_no_contribution() {
+    let own = common::gpu().capabilities();
+    for features in [1, 2, 4, 8] {
+        for inputs in [2, 3] {
+            for (models, rows) in [(1, 1024), (3, 1025), (2, 4099), (1, 9001)] {
+                let grid = small(features, Interpolation::Linear);
+                let width = (grid.levels * features) as usize;
+                let tables = Encoding::from(grid).parameters(inputs);
+                let mut x = places(models * rows * inputs, 5);
+                with_some_beyond(&mut x, inputs);
+                // Most are small, so that both integers of a sum are in use.
+                let mut delta = numbers_f32(models * rows * width, 4);
+                delta
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(i, _)| i % 7 > 0)
+                    .for_each(|(_, v)| *v *= 1e-4);
+                let max_bits = delta.chunks(rows * width).map(MaxAbs::reference).collect();
+                let slots = vec![
+                    floats(&single(&x)),
+                    floats(&delta),
+                    Content::Words(max_bits),
+                    Content::Words(vec![0; 2 * models * tables]),
+                ];
+                let scatter = Scatter::new(grid, inputs, models, rows).unwrap();
+                // Room for all levels, for some, for none.
+                let ways = [(false, 16_384), (false, 160 * features.min(4)), (true, 16_384)];
+                let mut sums = Vec::new();
+                for (software, room) in ways {
+                    let mut device = Capabilities { software, ..own.clone() };
+                    device.limits.max_compute_workgroup_storage_size = room;
+                    let dispatches = scatter.dispatches(&device).unwrap();
+                    let expected = if software || room == 16_384 { 1 } else { 2 };
+                    assert_eq!(dispatches.len(), expected);
+                    let in_workgroup = |d: &Dispatch| d.wgsl().contains("var<workgroup>");
+                    assert_eq!(in_workgroup(&dispatches[0]), !software);
+                    let name = format!("{grid:?}, {models} × {rows} × {inputs}, {room}");
+                    let job = Job { name, dispatches, slots: slots.clone() };
+                    let low = Precision::of(rows, inputs).unwrap().low;
+                    let total =
+                        |of: &[u32]| (i64::from(of[1] as i32) << low) + i64::from(of[0] as i32);
+                    sums.push(run(&[job])[0][3].chunks(2).map(total).collect::<Vec<_>>());
+                }
+                let [all, some, none] = &sums[..] else { unreachable!() };
+                assert!(none.iter().filter(|sum| **sum != 0).count() > tables / 2);
+                assert!(all == none && some == none, "{grid:?}, {models} × {rows} × {inputs}");
             }
         }
     }

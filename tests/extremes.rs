@@ -251,7 +251,9 @@ mod kernels {
             let inputs = s.of(&[inputs, 2, 3]);
             check(EncodeGrid::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
             check(EncodeGridGradient::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
-            check(Scatter::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
+            let scatter = Scatter::new(grid, inputs, models, rows);
+            let all = scatter.and_then(|e| e.dispatches(device)).unwrap_or_default();
+            all.into_iter().for_each(|dispatch| check(Ok(dispatch)));
         }
     }
 

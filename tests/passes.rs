@@ -7,11 +7,12 @@ mod common;
 
 use common::{deviation, numbers_f32};
 use wgrad::encoding::{Frequency, Grid};
+use wgrad::kernels::encoding::scatter::Scatter;
 use wgrad::plan::Buffer;
 use wgrad::{
-    Activation, Batch, CpuTrainer, Data, DataBuffers, DataShape, Error, Gpu, Init, Loss, Mlp,
-    Optimizer, Output, Parameters, Part, PassBuffers, Passes, Rows, Strategy, Train, TrainBase,
-    Trainer, Training,
+    Activation, Batch, Capabilities, CpuTrainer, Data, DataBuffers, DataShape, Error, Gpu, Init,
+    Loss, Mlp, Optimizer, Output, Parameters, Part, PassBuffers, Passes, Rows, Strategy, Train,
+    TrainBase, Trainer, Training,
 };
 
 /// A device without features, with WebGPU's default limits, whose every uncaptured error fails.
@@ -232,6 +233,39 @@ fn a_count_bounds_the_rows() {
                 assert!(errors.iter().all(|error| *error <= 1e-5), "{case}: {errors:?}");
             }
         }
+    }
+}
+
+/// The same for a grid whose coarse levels hardware sums in blocks of rows.
+#[test]
+fn a_count_bounds_blocks_of_rows() {
+    let own = application();
+    let hardware = Capabilities { software: false, ..own.capabilities().clone() };
+    let gpu = own.planned_for(&hardware);
+    let most = 2500;
+    let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
+    let scatter = Scatter::new(grid, 2, 1, most).unwrap().dispatches(gpu.capabilities()).unwrap();
+    assert!(scatter[0].wgsl().contains("var<workgroup>"));
+    let mlp = Mlp::new(2).encode(2, grid).layer(2, Activation::Identity);
+    for rows in [0_usize, 3, 1023, 1024, 1025, 2049, 2500] {
+        let mut x = inputs(most * 2, 1);
+        x[rows * 2..].fill(f32::NAN);
+        let mut g = numbers_f32(most * 2, 2);
+        g[rows * 2..].fill(f32::NAN);
+        let count = buffer(&gpu, bytemuck::bytes_of(&(rows as u32)));
+        let counted = Rows::counted(most, count.slice(..));
+        let mut stage = Stage::new(&gpu, &mlp, &training(Strategy::Layered), counted, &x);
+        let parameters = stage.trainer.parameters().unwrap();
+        stage.forward(&gpu);
+        stage.give(&gpu, &g);
+        let [dp, _] = stage.backward(&gpu);
+        if rows == 0 {
+            assert!(dp.iter().all(|v| *v == 0.0));
+            continue;
+        }
+        let [_, expected, _] = on_cpu(&parameters, &x[..rows * 2], &g[..rows * 2]);
+        let error = deviation(&dp, &expected);
+        assert!(error <= 1e-5, "{rows} rows: {error:e}");
     }
 }
 

@@ -22,7 +22,5 @@ fn encode_grid(
     let tables = model * params.parameters + params.tables + chunk % of_level * GRID_CHUNK;
     let features = grid_value(x, grid_level(chunk / of_level), tables);
     let to = (model * params.rows + row) * params.width + params.first + chunk * GRID_CHUNK;
-    for (var i = 0u; i < GRID_CHUNK; i++) {
-        encoded[to + i] = grid_feature(features, i);
-    }
+    store_features(to, features);
 }

@@ -89,8 +89,9 @@ impl Builder<'_> {
             self.push(MaxAbs::joining(models, groups).dispatch()?, &[Found(0), Found(1)]);
             let mut part = self.part(range, models);
             part.rows.width = delta.width;
-            let scatter = Scatter { part, first }.dispatch()?;
-            self.push(scatter, &[x, delta.buffer, Found(1), TableSums]);
+            for scatter in (Scatter { part, first }).dispatches(self.capabilities)? {
+                self.push(scatter, &[x, delta.buffer, Found(1), TableSums]);
+            }
             let dequantize = Dequantize {
                 models,
                 tables: tables.len(),

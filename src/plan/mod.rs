@@ -16,7 +16,7 @@
 //! | `loss`: value, and gradient of the last pre-activations | 1 |
 //! | weight and bias gradient: `matmul`, split over the batch | 1 a layer |
 //! | gradient of the layer below: `matmul` with the derivative | 1 a layer but the first |
-//! | gradient of a grid's tables: `max_abs` (twice), `scatter`, `dequantize` | 4 a grid |
+//! | gradient of a grid's tables: `max_abs` (twice), `scatter` (twice where hardware sums coarse levels by themselves), `dequantize` | 4 or 5 a grid |
 //! | `reduce`: sums of the splits and of the loss, check that they are finite | 1 |
 //! | `clip`: the gradient's norm, and the scaling (where the training clips) | 2 |
 //! | `update`: the optimizer and the step counter | 1 |

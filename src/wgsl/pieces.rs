@@ -26,6 +26,8 @@ common! {
     PRODUCT_BLOCKS = "product_blocks" needs [];
     PRODUCT_C_SCALAR = "product_c_scalar" needs [];
     PRODUCT_C_VEC4 = "product_c_vec4" needs [];
+    QUANTA_DIRECT = "quanta_direct" needs [];
+    QUANTA_WORKGROUP = "quanta_workgroup" needs [];
     QUARTER_TURNS = "quarter_turns" needs [];
     RUNS = "runs" needs [];
     SCALAR = "scalar" needs [FINITE];

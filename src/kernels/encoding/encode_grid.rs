@@ -52,6 +52,23 @@ shader_struct! {
     }
 }
 
+impl Parameters {
+    /// Whether every chunk of a table's features begins at a multiple of its width.
+    pub(super) const fn features_are_vectors(&self, grid: Grid) -> bool {
+        let width = grid.chunk();
+        width > 1
+            && self.tables.is_multiple_of(width)
+            && (self.models == 1 || self.parameters.is_multiple_of(width))
+    }
+
+    /// Whether every chunk of the rows, or of their gradient, begins at a multiple of its width.
+    /// The first one begins at element `first`.
+    pub(super) const fn chunks_are_vectors(&self, first: u32, grid: Grid) -> bool {
+        let width = grid.chunk();
+        width > 1 && first.is_multiple_of(width) && self.width.is_multiple_of(width)
+    }
+}
+
 /// Describes the outputs of a grid for some rows.
 #[derive(Debug, Clone)]
 pub struct EncodeGrid {
@@ -77,11 +94,12 @@ impl EncodeGrid {
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
         let range = &self.part.range;
-        let p = parameters(&self.part, self.parameters)?;
-        let mut variant = variant(range)?;
-        variant.generated += &fetch("grid_features", "parameters", range)?;
-        let rows = self.part.all_rows();
         let grid = grid_of(range)?;
+        let p = parameters(&self.part, self.parameters)?;
+        let mut variant = variant(&self.part)?;
+        fetch(&mut variant, grid, "grid_features", "parameters", p.features_are_vectors(grid));
+        store(&mut variant, grid, p.chunks_are_vectors(p.first, grid));
+        let rows = self.part.all_rows();
         let work = rows.saturating_mul(grid.work(range.inputs.len()));
         // The corners of a cell, and the features of a chunk.
         let iterations = corners(range) + 1 + u64::from(grid.chunk()) + 1;
@@ -139,26 +157,72 @@ pub(super) fn parameters(part: &EncodedPart, all: usize) -> Result<Parameters> {
 }
 
 /// The variant that all grid kernels share: the grid's constants, its levels, and the loading of a
-/// point.
-pub(super) fn variant(range: &EncodingRange) -> Result<Variant> {
+/// point, as one vector where the points lie so.
+pub(super) fn variant(part: &EncodedPart) -> Result<Variant> {
+    let (range, rows) = (&part.range, &part.rows);
     let (grid, inputs) = (grid_of(range)?, range.inputs.len());
+    let even = |size: usize| size.is_multiple_of(2);
+    let pairs = inputs == 2
+        && even(rows.inputs)
+        && even(range.inputs.start)
+        && (rows.models == 1 || even(rows.input_model));
     let third = if inputs == 3 { "inputs[at + 2u]" } else { "0.0" };
     let mut w = Writer::default();
     w.push(&grid.constants(inputs));
     w.push(&grid.splice_levels(inputs));
-    w.function("grid_point(at: u32) -> vec3<f32>", |w| {
-        w.line(format_args!("return vec3<f32>(inputs[at], inputs[at + 1u], {third});"));
+    w.function("grid_point(at: u32) -> vec3<f32>", |w| match pairs {
+        true => w.line("return vec3<f32>(inputs[at / 2u], 0.0);"),
+        false => w.line(format_args!("return vec3<f32>(inputs[at], inputs[at + 1u], {third});")),
     });
-    Ok(Variant { pieces: vec![&GRID], generated: w.finish(), ..Variant::default() })
+    let kinds = if pairs { vec![("inputs", "array<vec2<f32>>")] } else { Vec::new() };
+    Ok(Variant { pieces: vec![&GRID], generated: w.finish(), kinds, ..Variant::default() })
 }
 
-/// A WGSL function that loads a chunk of features from `buffer`, starting at an element.
-pub(super) fn fetch(function: &str, buffer: &str, range: &EncodingRange) -> Result<String> {
-    let elements: Vec<_> =
-        (0..grid_of(range)?.chunk()).map(|i| format!("{buffer}[at + {i}u]")).collect();
+/// The type of a buffer of chunks of `width` features, each of which is one vector.
+const fn chunks(width: u32) -> &'static str {
+    if width == 4 { "array<vec4<f32>>" } else { "array<vec2<f32>>" }
+}
+
+/// Adds a WGSL function that loads a chunk of features from `buffer`, starting at an element: as
+/// one vector where every chunk begins at a multiple of its width.
+pub(super) fn fetch(
+    variant: &mut Variant,
+    grid: Grid,
+    function: &str,
+    buffer: &'static str,
+    vectors: bool,
+) {
+    let width = grid.chunk();
+    let elements: Vec<_> = (0..width).map(|i| format!("{buffer}[at + {i}u]")).collect();
     let mut w = Writer::default();
     w.function(format_args!("{function}(at: u32) -> GridFeatures"), |w| {
-        w.line(format_args!("return GridFeatures({});", elements.join(", ")));
+        if vectors {
+            w.line(format_args!("return {buffer}[at / {width}u];"));
+        } else {
+            w.line(format_args!("return GridFeatures({});", elements.join(", ")));
+        }
     });
-    Ok(w.finish())
+    variant.generated += &w.finish();
+    if vectors {
+        variant.kinds.push((buffer, chunks(width)));
+    }
+}
+
+/// Adds the WGSL function that stores a chunk of features.
+fn store(variant: &mut Variant, grid: Grid, vectors: bool) {
+    let width = grid.chunk();
+    let mut w = Writer::default();
+    w.function("store_features(at: u32, features: GridFeatures)", |w| {
+        if vectors {
+            w.line(format_args!("encoded[at / {width}u] = features;"));
+            return;
+        }
+        for i in 0..width {
+            w.line(format_args!("encoded[at + {i}u] = grid_feature(features, {i}u);"));
+        }
+    });
+    variant.generated += &w.finish();
+    if vectors {
+        variant.kinds.push(("encoded", chunks(width)));
+    }
 }

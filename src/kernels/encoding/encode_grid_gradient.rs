@@ -44,13 +44,14 @@ impl EncodeGridGradient {
         let EncodeGrid { part, parameters: all } = &self.0;
         let range = &part.range;
         let p = parameters(part, *all)?;
-        let mut variant = variant(range)?;
-        variant.generated += &fetch("grid_features", "parameters", range)?;
-        variant.generated += &fetch("delta_at", "delta", range)?;
+        let grid = grid_of(range)?;
+        let mut variant = variant(part)?;
+        fetch(&mut variant, grid, "grid_features", "parameters", p.features_are_vectors(grid));
+        fetch(&mut variant, grid, "delta_at", "delta", p.chunks_are_vectors(p.first, grid));
         let rows = part.all_rows();
         let inputs = rows.saturating_mul(wide(range.inputs.len()));
         let outputs = rows.saturating_mul(wide(range.outputs.len()));
-        let work = rows.saturating_mul(grid_of(range)?.work(range.inputs.len()));
+        let work = rows.saturating_mul(grid.work(range.inputs.len()));
         let iterations = u64::from(p.chunks) * (1 + corners(range) + 1) + 1;
         Ok(Dispatch::over(&KERNEL, &p, rows, iterations)
             .with(variant)

@@ -2,9 +2,9 @@
 //! they are the bits of an infinity or more.
 
 use crate::error::Result;
-use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot, check_positive, volume};
+use crate::kernels::{Dispatch, Kernel, MAX_ITERATIONS, Slot, Variant, check_positive, volume};
 use crate::numeric::{narrow, to_u32, wide};
-use crate::wgsl::shader_struct;
+use crate::wgsl::{Writer, shader_struct};
 
 /// `shaders/encoding/max_abs.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -37,6 +37,9 @@ shader_struct! {
 
 /// The number of elements of an invocation.
 const TERMS: usize = 64;
+
+/// The loads that an invocation has in flight at a time.
+const LOADS: u64 = 4;
 
 /// Describes a search through some columns of `models` matrices of `[rows, width]`.
 #[derive(Debug, Clone, Copy)]
@@ -93,9 +96,26 @@ impl MaxAbs {
         };
         let each = volume(&[rows, columns]);
         let (read, all) = (each * wide(models), wide(models) * wide(groups));
+        let vec4 = [width, first, columns].iter().all(|size| size.is_multiple_of(4));
+        let (lanes, kind, value) = if vec4 {
+            let value = "max(max(bits.x, bits.y), max(bits.z, bits.w))";
+            (4, "array<vec4<u32>>", value)
+        } else {
+            (1, "array<u32>", "bits")
+        };
+        let mut w = Writer::default();
+        w.constant("LANES", lanes);
+        w.function("magnitude_at(at: u32) -> u32", |w| {
+            let mask = if vec4 { "vec4<u32>(0x7fffffffu)" } else { "0x7fffffffu" };
+            w.line(format_args!("let bits = values[at] & {mask};"));
+            w.line(format_args!("return {value};"));
+        });
+        let variant =
+            Variant { generated: w.finish(), kinds: vec![("values", kind)], ..Variant::default() };
         // The search, and the halvings of the workgroup.
-        let iterations = each.div_ceil(64 * wide(groups)) + 1 + 7;
-        Ok(Dispatch::new(&KERNEL, &p, all, iterations).costing(read, all, read))
+        let of_loads = 64 * wide(groups) * LOADS * u64::from(lanes);
+        let iterations = each.div_ceil(of_loads) + 1 + 7;
+        Ok(Dispatch::new(&KERNEL, &p, all, iterations).with(variant).costing(read, all, read))
     }
 
     /// The bits of the largest magnitude of one model's elements on the CPU.

@@ -6,15 +6,20 @@
 //! are added to one integer and the rest to another, so that no sum over the step's rows overflows
 //! (see [`Precision`]). Each contribution is off by at most half a quantum, p · 2^−bits.
 //! [`super::dequantize`] converts the sums to f32.
+//!
+//! Many contributions meet in the few entries of a coarse level. On hardware, a workgroup therefore
+//! adds up a block of rows in workgroup memory, for each level that fits there, and then adds the
+//! block's sums to those of all blocks. They are the same integers, so the bits are the same.
 
 use super::encode_grid::{self, corners, fetch, grid_of, variant};
 use super::{EncodedPart, n};
 use crate::error::{Error, Result};
-use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::kernels::{Capabilities, Dispatch, Kernel, Slot};
 use crate::network::encoding::Grid;
 use crate::numeric::wide;
-use crate::wgsl::{Writer, shader_struct};
+use crate::wgsl::{Piece, QUANTA_DIRECT, QUANTA_WORKGROUP, Writer, shader_struct};
 use std::mem::offset_of;
+use std::ops::Range;
 
 /// `shaders/encoding/scatter.wgsl`.
 pub const KERNEL: Kernel = kernel!(
@@ -43,9 +48,15 @@ shader_struct! {
         input_offset: u32,
         /// Columns of the inputs.
         inputs: u32,
-        /// Chunks of features of a row: one for each level, or two where a level has eight
-        /// features.
+        /// The first chunk of features of this dispatch. A level has one chunk, or two where it has
+        /// eight features.
+        first_chunk: u32,
+        /// Chunks of features of this dispatch.
         chunks: u32,
+        /// Blocks of rows.
+        blocks: u32,
+        /// Rows of a block. Each has one workgroup for every chunk.
+        block_rows: u32,
         /// Elements from row to row of the outputs' gradient.
         width: u32,
         /// The index of this grid's first output in the buffer.
@@ -56,10 +67,28 @@ shader_struct! {
         bits: u32,
         /// Bits of a contribution that are summed in the lower integer.
         low: u32,
+        /// Bits of a contribution that are summed in a block's only integer.
+        block_low: u32,
         /// The rows that take part: all, or those of a count on the GPU.
         count: u32,
     }
 }
+
+/// The invocations of a workgroup that adds up a block in workgroup memory.
+const BLOCK_WORKGROUP: u32 = 256;
+
+/// The most workgroup memory for a block's sums, in bytes. With more, too few workgroups run at a
+/// time.
+const MAX_SHARED: u32 = 32 << 10;
+
+/// The smallest number of rows of a block. A step of fewer rows has few contributions to add.
+const SMALLEST_BLOCK: usize = 1024;
+
+/// The largest number of rows of a block.
+const LARGEST_BLOCK: usize = 4096;
+
+/// The number of blocks from which on they grow: so many workgroups fill a GPU.
+const WANTED_BLOCKS: usize = 512;
 
 /// Describes the gradient of a grid's tables, summed over some rows.
 #[derive(Debug, Clone)]
@@ -79,42 +108,109 @@ impl Scatter {
         Ok(Self { part: EncodedPart::whole(grid.into(), inputs, models, rows)?, first: 0 })
     }
 
-    /// Describes the dispatch.
+    /// Describes the dispatches: one for the levels whose sums fit in workgroup memory, where that
+    /// is faster, and one for the other levels.
     ///
     /// # Errors
     /// There are more rows than the sums can hold, or a size does not fit in the shader's `u32`.
-    pub fn dispatch(&self) -> Result<Dispatch> {
+    pub fn dispatches(&self, capabilities: &Capabilities) -> Result<Vec<Dispatch>> {
+        let range = &self.part.range;
+        let grid = grid_of(range)?;
+        let coarse = self.coarse_levels(grid, capabilities);
+        let of_level = grid.features_per_level / grid.chunk();
+        let [coarse, all] = [coarse, grid.levels].map(|levels| levels * of_level);
+        let parts = [(0..coarse, true), (coarse..all, false)];
+        let parts = parts.into_iter().filter(|(chunks, _)| !chunks.is_empty());
+        parts.map(|(chunks, in_workgroup)| self.part(grid, chunks, in_workgroup)).collect()
+    }
+
+    /// The number of levels, from the coarsest on, that are summed in workgroup memory.
+    fn coarse_levels(&self, grid: Grid, capabilities: &Capabilities) -> u32 {
+        let rows = self.part.rows.rows;
+        // On a CPU workgroup memory is slow, and an addition to memory is not.
+        if capabilities.software
+            || rows < SMALLEST_BLOCK
+            || capabilities.max_workgroup() < BLOCK_WORKGROUP
+        {
+            return 0;
+        }
+        let room = capabilities.limits.max_compute_workgroup_storage_size.min(MAX_SHARED) / 4;
+        let levels = grid.levels(self.part.range.inputs.len());
+        let fits = levels.iter().take_while(|level| level.size <= room / grid.chunk());
+        u32::try_from(fits.count()).unwrap_or(0)
+    }
+
+    /// The rows of a block that is summed in workgroup memory, for so many chunks: few enough that
+    /// there are hundreds of workgroups, and enough that they have more contributions than sums.
+    fn block_rows(&self, chunks: u32) -> usize {
+        let rows = &self.part.rows;
+        let all = rows.rows.saturating_mul(rows.models).saturating_mul(chunks as usize);
+        let most = 1 << rows.rows.max(1).ilog2();
+        let wanted = 1 << (all / WANTED_BLOCKS).max(1).ilog2();
+        most.min(wanted.clamp(SMALLEST_BLOCK, LARGEST_BLOCK))
+    }
+
+    /// Describes the dispatch for some chunks.
+    fn part(&self, grid: Grid, chunks: Range<u32>, in_workgroup: bool) -> Result<Dispatch> {
         let EncodedPart { range, rows } = &self.part;
-        let Precision { bits, low } = Precision::of(rows.rows, range.inputs.len())?;
+        let inputs = range.inputs.len();
+        let Precision { bits, low } = Precision::of(rows.rows, inputs)?;
         let of = encode_grid::parameters(&self.part, 0)?;
         n(rows.models.saturating_mul(range.tables.len()).saturating_mul(2))?;
+        let count = chunks.end - chunks.start;
+        let (workgroup, block_rows) = if in_workgroup {
+            (BLOCK_WORKGROUP, self.block_rows(count))
+        } else {
+            (KERNEL.workgroup, KERNEL.workgroup as usize)
+        };
+        let blocks = rows.rows.div_ceil(block_rows);
         let p = Parameters {
             models: of.models,
             rows: of.rows,
             input_model: of.input_model,
             input_offset: of.input_offset,
             inputs: of.inputs,
-            chunks: of.chunks,
+            first_chunk: chunks.start,
+            chunks: count,
+            blocks: n(blocks)?,
+            block_rows: n(block_rows)?,
             width: of.width,
             first: n(self.first)?,
             tables: n(range.tables.len())?,
             bits,
             low,
+            block_low: Precision::of(block_rows, inputs)?.low,
             count: of.rows,
         };
-        let mut variant = variant(range)?;
-        variant.generated += &fetch("delta_at", "delta", range)?;
-        // The grid's functions call `grid_features`; a scatter never uses its result.
+        let last = chunks.end.div_ceil(grid.features_per_level / grid.chunk()) - 1;
+        let level = grid.levels(inputs).into_iter().nth(last as usize);
+        let sums = level.map_or(0, |level| level.size).saturating_mul(grid.chunk());
+        let mut variant = variant(&self.part)?;
+        variant.workgroup = Some(workgroup);
+        fetch(&mut variant, grid, "delta_at", "delta", of.chunks_are_vectors(p.first, grid));
         let mut w = Writer::default();
+        w.constant("WORKGROUP", workgroup);
+        w.flag("IN_WORKGROUP", in_workgroup);
+        let mut of_sums = 0;
+        let quanta: &Piece = if in_workgroup {
+            w.constant("BLOCK_SUMS", sums);
+            of_sums = 2 * (u64::from(sums.div_ceil(workgroup)) + 1);
+            &QUANTA_WORKGROUP
+        } else {
+            &QUANTA_DIRECT
+        };
+        // The grid's functions call `grid_features`; a scatter never uses its result.
         w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
+        variant.pieces.push(quanta);
         variant.generated += &w.finish();
-        let rows = self.part.all_rows();
-        let grid = grid_of(range)?;
-        let work = rows.saturating_mul(grid.work(range.inputs.len()));
-        let read = rows.saturating_mul(wide(range.inputs.len() + range.outputs.len()));
-        let iterations = corners(range) * (1 + u64::from(grid.chunk()) + 1) + 1;
-        let invocations = rows.saturating_mul(of.chunks.into());
-        Ok(Dispatch::over(&KERNEL, &p, invocations, iterations)
+        let share = |all: u64| all / u64::from(of.chunks.max(1)) * u64::from(count);
+        let all = self.part.all_rows();
+        let work = share(all.saturating_mul(grid.work(inputs)));
+        let read = share(all.saturating_mul(wide(inputs + range.outputs.len())));
+        let a_row = 1 + corners(range) * (1 + u64::from(grid.chunk()) + 1) + 1;
+        let iterations = wide(block_rows / workgroup as usize) * a_row + 1 + of_sums;
+        let groups = wide(blocks).saturating_mul(wide(rows.models)).saturating_mul(count.into());
+        Ok(Dispatch::new(&KERNEL, &p, groups, iterations)
             .with(variant)
             .costing(read.saturating_add(work), work, work)
             .counting(self.part.counted(offset_of!(Parameters, count))))

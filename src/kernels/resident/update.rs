@@ -45,8 +45,10 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     });
     w.function("is_total_finite() -> bool", |w| {
         let all: Vec<_> = (0..slots).map(|s| format!("is_finite(total_{s})")).collect();
-        w.line(format_args!("return {};", all.join(" && ")));
+        w.line(format_args!("return {};", all.join(" & ")));
     });
+    // Without `&&` and `||`, which are branches: the time of SwiftShader's compiler doubled with each
+    // few of them, and every slot had five.
     // Returns whether one of this lane's parameters would not be finite. Such a parameter stays as
     // it was.
     let rates = !context.shape.rates.is_empty();
@@ -64,18 +66,16 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                 }
                 w.line(format_args!("let g = total_{s} + hyper.l2 * own_{s};"));
                 w.line(format_args!("let value = optimize(own_{s}, g, &state, t);"));
-                w.line(
-                    "let finite = is_finite(value) && is_finite(state.x) && is_finite(state.y);",
-                );
-                let moves = if rates { " && factor != 0.0" } else { "" };
+                w.line("let finite = is_finite(value) & is_finite(state.x) & is_finite(state.y);");
+                let moves = if rates { " & (factor != 0.0)" } else { "" };
                 w.line(format_args!(
-                    "let concerns = !stopped && {}u + lane < PARAMETERS{moves};",
+                    "let concerns = !stopped & ({}u + lane < PARAMETERS){moves};",
                     s * width
                 ));
-                w.line("let take = finite && concerns;");
+                w.line("let take = finite & concerns;");
                 w.line(format_args!("own_{s} = select(own_{s}, value, take);"));
                 w.line(format_args!("state_{s} = select(state_{s}, state, take);"));
-                w.line("fails = fails || (concerns && !finite);");
+                w.line("fails = fails | (concerns & !finite);");
             });
         }
         if rates {
