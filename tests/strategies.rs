@@ -4,9 +4,10 @@
 
 mod common;
 
+use wgrad::encoding::Grid;
 use wgrad::{
-    Activation, Adam, Batch, Capabilities, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Strategy,
-    Targets, Train, Trainer, Training,
+    Activation, Adam, Batch, Capabilities, CpuTrainer, Data, DataShape, Init, Loss, Mlp, Optimizer,
+    Plan, Strategy, Targets, Train, Trainer, Training,
 };
 
 /// Pseudo-random numbers in ±1.
@@ -220,4 +221,26 @@ fn the_longest_dispatch_runs_to_its_end() {
         );
         assert!(error <= 1e-4, "{mlp}, {steps} steps: parameters off by {error}");
     }
+}
+
+/// What the fused kernel keeps is of a tile a workgroup: many rows fit a device with WebGPU's default
+/// limits. Passes keep every row, and are layered where those do not fit.
+#[test]
+fn many_rows_stay_fused() {
+    let grid = Grid { log2_hashmap_size: 15, per_level_scale: 1.5, ..Grid::default() };
+    let mlp = Mlp::new(2)
+        .encode(2, grid)
+        .layer(64, Activation::Relu)
+        .layer(64, Activation::Relu)
+        .layer(3, Activation::Identity);
+    let training = Training::new(Loss::OutputGradient, Optimizer::adam(0.01));
+    let rows = 1 << 18;
+    let plan = Plan::new(&mlp, &training, DataShape::shared(rows), &Capabilities::default());
+    assert_eq!(plan.unwrap().strategy(), Strategy::Fused);
+    let without = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
+    let takes_fused = |rows| {
+        let all = without.dispatches_of_passes(rows).unwrap();
+        all.iter().any(|dispatch| dispatch.kernel().name == "fused")
+    };
+    assert!(takes_fused(1 << 14) && !takes_fused(rows));
 }

@@ -74,7 +74,7 @@ impl Plan {
             }
         }
         let sizes = Sizes::new(mlp, training, DataShape::shared(1), capabilities)?;
-        let strategy = sizes.single_step_strategy();
+        let strategy = sizes.single_step_strategy(sizes.fused());
         let mut plan =
             Self { sizes, strategy, groups: Vec::new(), buffers: Vec::new(), data: false };
         let Stages { nodes, buffers } = plan.accumulated_update()?;
@@ -125,7 +125,9 @@ impl Plan {
         b.own_targets = models > 1;
         b.gradient = Gradient::Adds;
         b.state(&sizes)?;
-        let strategy = sizes.single_step_strategy();
+        let part = fused::Part::Backward;
+        let fused = fused::Shape { part, input_gradient, ..sizes.fused() };
+        let strategy = sizes.single_step_strategy(fused);
         let (outputs, backward_from) = if strategy == Strategy::Fused {
             b.fused_passes(&sizes, input_gradient)?
         } else {

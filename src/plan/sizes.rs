@@ -57,18 +57,21 @@ impl Sizes {
             Strategy::Auto if resident::pays(self.resident(), &self.capabilities) => {
                 Strategy::Resident
             }
-            Strategy::Auto => self.single_step_strategy(),
+            Strategy::Auto => self.single_step_strategy(self.fused()),
             asked => asked,
         }
     }
 
-    /// The strategy of a step by itself, which is not the resident kernel's: the requested one, or
-    /// the one that is likely the faster.
-    pub fn single_step_strategy(&self) -> Strategy {
+    /// The strategy of a step by itself, or of passes, which is not the resident kernel's: the
+    /// requested one, or the one that is likely the faster. `fused` is what the fused kernel would do.
+    pub fn single_step_strategy(&self, fused: fused::Shape<'_>) -> Strategy {
         match self.training.strategy {
             Strategy::Fused => Strategy::Fused,
             // On a CPU the layers' own products are faster than tiles in workgroup memory.
-            Strategy::Auto if !self.capabilities.software && self.fused_launch().is_ok() => {
+            Strategy::Auto
+                if !self.capabilities.software
+                    && fused::LaunchConfig::new(fused, &self.capabilities).is_ok() =>
+            {
                 Strategy::Fused
             }
             _ => Strategy::Layered,
@@ -144,9 +147,5 @@ impl Sizes {
             part: fused::Part::Step,
             input_gradient: false,
         }
-    }
-
-    pub fn fused_launch(&self) -> Result<fused::LaunchConfig> {
-        fused::LaunchConfig::new(self.fused(), &self.capabilities)
     }
 }
