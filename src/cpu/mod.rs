@@ -7,6 +7,9 @@ mod tile;
 mod update;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::{Error, Result};
 use crate::kernels::measure::saturation::{Holds, Saturation};
 use crate::kernels::step::RateRange;
@@ -232,7 +235,13 @@ impl<T: Real> CpuTrainer<T> {
 
 /// Whether all are finite, without a branch for each.
 fn all_finite<T: Real>(values: &[T]) -> bool {
-    values.chunks(256).all(|part| part.iter().fold(true, |all, value| all & value.is_finite()))
+    let finite = |part: &[T]| part.iter().fold(true, |all, value| all & value.is_finite());
+    #[cfg(feature = "threads")]
+    if values.len() > 1 << 16 {
+        use rayon::prelude::*;
+        return values.par_chunks(1 << 14).all(finite);
+    }
+    values.chunks(256).all(finite)
 }
 
 impl<T> Sealed for CpuTrainer<T> {}

@@ -90,6 +90,8 @@ struct LayerValues<T> {
     z: Aligned<T>,
     /// The activations, a row's side by side, where the next layer is wide.
     y_rows: Aligned<T>,
+    /// The weights, an input's side by side, for the gradient of the inputs.
+    transposed: Aligned<T>,
 }
 
 const fn padded<T: Real>(count: usize) -> usize {
@@ -136,6 +138,7 @@ impl Network {
         let tile = |units: usize| Aligned::zeros(units * self.rows);
         let lines = |units: usize| Aligned::zeros(padded::<T>(units) * self.rows);
         let none = Aligned::zeros(0);
+        let needs = |index: usize| backward && (index > 0 || self.tables > 0);
         let layers = self.mlp.layers.iter().enumerate().map(|(index, layer)| {
             let last = index + 1 == self.mlp.layers.len();
             LayerValues {
@@ -147,6 +150,11 @@ impl Network {
                 },
                 y_rows: if is_wide::<T>(layer.units) && backward && !last {
                     lines(layer.units)
+                } else {
+                    none.clone()
+                },
+                transposed: if needs(index) {
+                    Aligned::zeros(padded::<T>(layer.units) * self.mlp.layer_inputs(index))
                 } else {
                     none.clone()
                 },
@@ -191,7 +199,7 @@ impl Network {
         all
     }
 
-    /// Loss of a chunk, whose gradient is added to `gradient`. Where there is room for them, `deltas`
+    /// Loss of a chunk, whose gradient replaces `gradient`. Where there is room for them, `deltas`
     /// become the gradients of the first layer's inputs, `[rows, width]`.
     pub fn chunk<T: Real, S: Simd>(
         &self,
@@ -205,13 +213,26 @@ impl Network {
     ) -> T {
         let first = chunk * self.chunk;
         let width = self.mlp.layer_inputs(0);
+        for (index, range) in self.ranges.iter().enumerate() {
+            let ([units, inputs], to) = (range.shape, &mut scratch.layers[index].transposed);
+            if index == 0 && deltas.is_empty() {
+                continue;
+            }
+            if to.is_empty() {
+                // Only a call for the gradient of the inputs needs that of the first layer.
+                *to = Aligned::zeros(padded::<T>(units) * inputs);
+            }
+            let from = (&parameters[range.weight.clone()], inputs);
+            transpose(simd, [units, inputs], from, (to, padded::<T>(units)));
+        }
         let mut loss = T::ZERO;
         for rows in self.tiles::<T>(first, (first + self.chunk).min(self.batch)) {
+            let is_first = rows.first == first;
             self.forward(simd, rows, parameters, source, scratch, true);
             let at = (rows.first - first) * width;
             let deltas =
                 if deltas.is_empty() { &mut [] } else { &mut deltas[at..at + rows.count * width] };
-            loss += self.backward(simd, rows, parameters, source, scratch, gradient, deltas);
+            loss += self.backward(simd, (rows, is_first), source, scratch, gradient, deltas);
         }
         loss
     }
@@ -295,7 +316,6 @@ impl Network {
                 columns: stride,
                 a: &parameters[range.weight.clone()],
                 a_row: inputs,
-                a_column: 1,
                 b: input,
                 b_row: stride,
                 c_row: stride,
@@ -385,11 +405,11 @@ impl Network {
         sum
     }
 
+    /// The backward pass of a tile. Its gradient replaces that of the tiles before where it is the first.
     fn backward<T: Real, S: Simd>(
         &self,
         simd: S,
-        rows: Rows,
-        parameters: &[T],
+        (rows, is_first): (Rows, bool),
         source: &Source<'_, T>,
         scratch: &mut Scratch<T>,
         gradient: &mut [T],
@@ -412,21 +432,27 @@ impl Network {
                     columns: inputs,
                     a: d,
                     a_row: stride,
-                    a_column: 1,
                     b: below.map_or(&x_rows[..], |below| &below.y_rows),
                     b_row: padded::<T>(inputs),
                     c_row: inputs,
                 };
-                product.run(simd, Start::Add, weight);
+                product.run(simd, if is_first { Start::Zero } else { Start::Add }, weight);
             } else {
                 let x = match (below, source.tiles) {
                     (Some(below), _) => &below.y[..],
                     (None, Some([x, _])) if self.encoder.is_none() => &x[first * inputs..],
                     _ => &x[..],
                 };
+                if is_first {
+                    weight.fill(T::ZERO);
+                }
                 add_products(simd, stride, d, &x[..inputs * stride], weight);
             }
-            add_lines(simd, stride, d, &mut gradient[of(&range.bias)]);
+            let bias = &mut gradient[of(&range.bias)];
+            if is_first {
+                bias.fill(T::ZERO);
+            }
+            add_lines(simd, stride, d, bias);
             if index == 0 && deltas.is_empty() {
                 break;
             }
@@ -434,9 +460,8 @@ impl Network {
                 m: inputs,
                 k: units,
                 columns: stride,
-                a: &parameters[range.weight.clone()],
-                a_row: 1,
-                a_column: inputs,
+                a: &layers[index].transposed,
+                a_row: padded::<T>(units),
                 b: d,
                 b_row: stride,
                 c_row: stride,

@@ -79,6 +79,22 @@ pub fn update<T: Real>(
     block(0, Elements { parameters, gradient, states: [first, second] })
 }
 
+/// m / (√v + ε) of [`Adam`], with its moments.
+#[inline(always)]
+fn direction<T: Real, S: Simd>(
+    simd: S,
+    adam: Adam,
+    by: [T; 2],
+    g: Vector<T, S>,
+    [m, v]: [Vector<T, S>; 2],
+) -> (Vector<T, S>, [Vector<T, S>; 2]) {
+    let number = |value: f64| splat::<T, S>(simd, T::of(value));
+    let m = number(adam.beta1) * m + number(1.0 - adam.beta1) * g;
+    let v = number(adam.beta2) * v + number(1.0 - adam.beta2) * g * g;
+    let root = (v / splat::<T, S>(simd, by[1])).sqrt();
+    ((m / splat::<T, S>(simd, by[0])) / (root + T::of(adam.epsilon)), [m, v])
+}
+
 /// Updates elements of one rate, all of them of tables or none.
 fn run<T: Real, S: Simd>(
     simd: S,
@@ -87,51 +103,54 @@ fn run<T: Real, S: Simd>(
     is_table: bool,
     elements: Elements<'_, T>,
 ) -> bool {
-    let number = |value: f64| -> Vector<T, S> { splat::<T, S>(simd, T::of(value)) };
-    let (rate, bys) = (number(optimizer.rate()), by.map(|by| splat::<T, S>(simd, by)));
-    // m / (√v + ε) of Adam, with its moments.
-    let direction = |adam: Adam, g: Vector<T, S>, [m, v]: [Vector<T, S>; 2]| {
-        let m: Vector<T, S> = number(adam.beta1) * m + number(1.0 - adam.beta1) * g;
-        let v: Vector<T, S> = number(adam.beta2) * v + number(1.0 - adam.beta2) * g * g;
-        ((m / bys[0]) / ((v / bys[1]).sqrt() + number(adam.epsilon)), [m, v])
-    };
-    let l2 = if is_table { 0.0 } else { optimizer.l2() };
-    let lazy = is_table && optimizer.is_lazy();
     simd.vectorize(
         #[inline(always)]
-        || match *optimizer {
-            Optimizer::Sgd(Sgd { .. }) => {
-                each::<T, S, 0>(simd, optimizer, by, l2, lazy, elements, |p, g, states| {
-                    (p - rate * g, states)
-                })
-            }
-            Optimizer::Momentum(Momentum { momentum, .. }) => {
-                each::<T, S, 1>(simd, optimizer, by, l2, lazy, elements, |p, g, [v, w]| {
-                    let v = number(momentum) * v + g;
-                    (p - rate * v, [v, w])
-                })
-            }
-            Optimizer::Nesterov(Nesterov { momentum, .. }) => {
-                each::<T, S, 1>(simd, optimizer, by, l2, lazy, elements, |p, g, [v, w]| {
-                    let v = number(momentum) * v + g;
-                    (p - rate * (g + number(momentum) * v), [v, w])
-                })
-            }
-            Optimizer::Adam(adam) => {
-                each::<T, S, 2>(simd, optimizer, by, l2, lazy, elements, |p, g, states| {
-                    let (direction, states) = direction(adam, g, states);
-                    (p - rate * direction, states)
-                })
-            }
-            Optimizer::AdamW(AdamW { beta1, beta2, epsilon, weight_decay, .. }) => {
-                let adam = Adam { beta1, beta2, epsilon, ..Adam::default() };
-                each::<T, S, 2>(simd, optimizer, by, l2, lazy, elements, |p, g, states| {
-                    let (direction, states) = direction(adam, g, states);
-                    (p - rate * (direction + number(weight_decay) * p), states)
-                })
+        || {
+            let rate = T::of(optimizer.rate());
+            let how = How {
+                optimizer,
+                by,
+                l2: T::of(if is_table { 0.0 } else { optimizer.l2() }),
+                lazy: is_table && optimizer.is_lazy(),
+            };
+            match *optimizer {
+                Optimizer::Sgd(Sgd { .. }) => {
+                    each::<T, S, 0>(simd, how, elements, |p, g, states| (p - g * rate, states))
+                }
+                Optimizer::Momentum(Momentum { momentum, .. }) => {
+                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                        let v = v * T::of(momentum) + g;
+                        (p - v * rate, [v, w])
+                    })
+                }
+                Optimizer::Nesterov(Nesterov { momentum, .. }) => {
+                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                        let v = v * T::of(momentum) + g;
+                        (p - (g + v * T::of(momentum)) * rate, [v, w])
+                    })
+                }
+                Optimizer::Adam(adam) => each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                    let (direction, states) = direction(simd, adam, by, g, states);
+                    (p - direction * rate, states)
+                }),
+                Optimizer::AdamW(AdamW { beta1, beta2, epsilon, weight_decay, .. }) => {
+                    let adam = Adam { beta1, beta2, epsilon, ..Adam::default() };
+                    each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                        let (direction, states) = direction(simd, adam, by, g, states);
+                        (p - (direction + p * T::of(weight_decay)) * rate, states)
+                    })
+                }
             }
         },
     )
+}
+
+/// What an update of some elements needs beside its formula.
+struct How<'a, T> {
+    optimizer: &'a Optimizer,
+    by: [T; 2],
+    l2: T,
+    lazy: bool,
 }
 
 /// Updates vector after vector by `f`, and the rest by the optimizer itself. What would not be finite
@@ -139,15 +158,12 @@ fn run<T: Real, S: Simd>(
 #[inline(always)]
 fn each<T: Real, S: Simd, const STATES: usize>(
     simd: S,
-    optimizer: &Optimizer,
-    by: [T; 2],
-    l2: f64,
-    lazy: bool,
+    How { optimizer, by, l2, lazy }: How<'_, T>,
     elements: Elements<'_, T>,
     f: impl Fn(Vector<T, S>, Vector<T, S>, [Vector<T, S>; 2]) -> (Vector<T, S>, [Vector<T, S>; 2]),
 ) -> bool {
     let Elements { parameters, gradient, states: [first, second] } = elements;
-    let (width, zero, l2) = (Vector::<T, S>::LEN, splat::<T, S>(simd, T::ZERO), T::of(l2));
+    let (width, zero) = (Vector::<T, S>::LEN, splat::<T, S>(simd, T::ZERO));
     let whole = parameters.len() / width * width;
     let mut finite = zero.simd_eq(zero);
     for at in (0..whole).step_by(width) {

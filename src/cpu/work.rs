@@ -140,7 +140,6 @@ impl<T: Real> Work<T> {
                 let range = of_chunks(chunk, 1, deltas.len());
                 let deltas = &mut deltas[range];
                 let gradient = if chunk == 0 { &mut *total } else { &mut partial[..total.len()] };
-                gradient.fill(T::ZERO);
                 loss += dispatch!(level, simd =>
                     network.chunk(simd, chunk, model(m), &source(m), scratch, gradient, deltas));
                 if chunk > 0 {
@@ -184,7 +183,6 @@ impl<T: Real> Work<T> {
                         let range = of_chunks(chunk, 1, deltas.len());
                         let deltas = &mut deltas[range];
                         let chunk = i * share + chunk;
-                        gradient.fill(T::ZERO);
                         *loss = dispatch!(level, simd => network.chunk(
                             simd, chunk, model(0), &source(0), scratch, gradient, deltas));
                     }

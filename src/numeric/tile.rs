@@ -7,9 +7,9 @@ use crate::numeric::Real;
 use crate::numeric::vector::{Vector, splat};
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
-/// c = start + a · b for `c` `[m, columns]` and `b` `[k, columns]`. `a` `[m, k]` has elements `a_row`
-/// apart in a column and `a_column` apart in a row; one of them is 1. The lines of `b` are whole
-/// vectors, also where `columns` is none.
+/// c = start + a · b for `a` `[m, k]`, `c` `[m, columns]` and `b` `[k, columns]`, whose lines are
+/// `a_row`, `c_row` and `b_row` elements apart. The lines of `b` are whole vectors, also where
+/// `columns` is none.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a, T> {
     pub m: usize,
@@ -17,7 +17,6 @@ pub(crate) struct Product<'a, T> {
     pub columns: usize,
     pub a: &'a [T],
     pub a_row: usize,
-    pub a_column: usize,
     pub b: &'a [T],
     pub b_row: usize,
     pub c_row: usize,
@@ -33,7 +32,8 @@ pub(crate) enum Start<'a, T> {
     Add,
 }
 
-/// Terms of a sum that are computed at a time: their part of `b` stays in the nearest cache.
+/// Terms of a sum that are computed at a time: their part of two vectors of `b` stays in the nearest
+/// cache, while `a` streams by.
 const TERMS: usize = 256;
 /// Lines of a block of the result. With two vectors each they fill 12 of 16 registers.
 const LINES: usize = 6;
@@ -41,19 +41,17 @@ const LINES: usize = 6;
 impl<T: Real> Product<'_, T> {
     /// Computes the product.
     pub fn run<S: Simd>(&self, simd: S, start: Start<'_, T>, c: &mut [T]) {
+        let width = Vector::<T, S>::LEN;
         simd.vectorize(
             #[inline(always)]
             || {
                 for term in (0..self.k).step_by(TERMS) {
                     let start = if term == 0 { start } else { Start::Add };
-                    for line in (0..self.m).step_by(LINES) {
-                        match self.m - line {
-                            1 => self.lines::<S, 1>(simd, [term, line], start, c),
-                            2 => self.lines::<S, 2>(simd, [term, line], start, c),
-                            3 => self.lines::<S, 3>(simd, [term, line], start, c),
-                            4 => self.lines::<S, 4>(simd, [term, line], start, c),
-                            5 => self.lines::<S, 5>(simd, [term, line], start, c),
-                            _ => self.lines::<S, LINES>(simd, [term, line], start, c),
+                    for column in (0..self.columns).step_by(2 * width) {
+                        if self.columns - column > width {
+                            self.column::<S, 2>(simd, [term, column], start, c);
+                        } else {
+                            self.column::<S, 1>(simd, [term, column], start, c);
                         }
                     }
                 }
@@ -61,82 +59,48 @@ impl<T: Real> Product<'_, T> {
         );
     }
 
-    /// Some terms of the lines from `line` on.
+    /// Some terms of N vectors of all lines.
     #[inline(always)]
-    fn lines<S: Simd, const M: usize>(
+    fn column<S: Simd, const N: usize>(
         &self,
         simd: S,
-        [term, line]: [usize; 2],
+        at: [usize; 2],
         start: Start<'_, T>,
         c: &mut [T],
     ) {
-        let terms = TERMS.min(self.k - term);
-        let mut column = 0;
-        while column < self.columns {
-            let b = &self.b[term * self.b_row + column..];
-            let c = &mut c[line * self.c_row + column..];
-            let start = match start {
-                Start::Bias(bias) => Start::Bias(&bias[line..]),
-                other => other,
-            };
-            let rest = self.columns - column;
-            if self.a_column == 1 {
-                let rows: [&[T]; M] = std::array::from_fn(|i| {
-                    let first = (line + i) * self.a_row + term;
-                    &self.a[first..first + terms]
-                });
-                let a = |k: usize| std::array::from_fn(|i| rows[i][k]);
-                column += self.block::<S, M>(simd, terms, a, b, start, c, rest);
-            } else {
-                let a = |k: usize| {
-                    let first = (term + k) * self.a_column + line;
-                    let all = &self.a[first..first + M];
-                    std::array::from_fn(|i| all[i])
-                };
-                column += self.block::<S, M>(simd, terms, a, b, start, c, rest);
+        for line in (0..self.m).step_by(LINES) {
+            match self.m - line {
+                1 => self.block::<S, 1, N>(simd, at, line, start, c),
+                2 => self.block::<S, 2, N>(simd, at, line, start, c),
+                3 => self.block::<S, 3, N>(simd, at, line, start, c),
+                4 => self.block::<S, 4, N>(simd, at, line, start, c),
+                5 => self.block::<S, 5, N>(simd, at, line, start, c),
+                _ => self.block::<S, LINES, N>(simd, at, line, start, c),
             }
         }
     }
 
-    /// One or two vectors of M lines. Returns the number of columns.
+    /// Some terms of N vectors of M lines.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn block<S: Simd, const M: usize>(
+    fn block<S: Simd, const M: usize, const N: usize>(
         &self,
         simd: S,
-        terms: usize,
-        a: impl Fn(usize) -> [T; M],
-        b: &[T],
+        [term, column]: [usize; 2],
+        line: usize,
         start: Start<'_, T>,
         c: &mut [T],
-        rest: usize,
-    ) -> usize {
-        let width = Vector::<T, S>::LEN;
-        if rest > width {
-            self.vectors::<S, M, 2>(simd, terms, a, b, start, c, rest.min(2 * width));
-            2 * width
-        } else {
-            self.vectors::<S, M, 1>(simd, terms, a, b, start, c, rest);
-            width
-        }
-    }
-
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn vectors<S: Simd, const M: usize, const N: usize>(
-        &self,
-        simd: S,
-        terms: usize,
-        a: impl Fn(usize) -> [T; M],
-        b: &[T],
-        start: Start<'_, T>,
-        c: &mut [T],
-        columns: usize,
     ) {
         let width = Vector::<T, S>::LEN;
+        let (terms, columns) = (TERMS.min(self.k - term), self.columns - column);
+        let b = &self.b[term * self.b_row + column..];
+        let a: [&[T]; M] = std::array::from_fn(|i| {
+            let first = (line + i) * self.a_row + term;
+            &self.a[first..first + terms]
+        });
+        let c = &mut c[line * self.c_row + column..];
         let mut sums = [[splat::<T, S>(simd, T::ZERO); N]; M];
         if let Start::Bias(bias) = start {
-            for (sums, bias) in sums.iter_mut().zip(bias) {
+            for (sums, bias) in sums.iter_mut().zip(&bias[line..]) {
                 *sums = [splat(simd, *bias); N];
             }
         }
@@ -145,9 +109,8 @@ impl<T: Real> Product<'_, T> {
             let b: [Vector<T, S>; N] = std::array::from_fn(|j| {
                 Vector::<T, S>::from_slice(simd, &line[j * width..(j + 1) * width])
             });
-            let a = a(k);
             for (sums, a) in sums.iter_mut().zip(a) {
-                let a = splat::<T, S>(simd, a);
+                let a = splat::<T, S>(simd, a[k]);
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum = a.mul_add(b, *sum);
                 }
@@ -155,7 +118,7 @@ impl<T: Real> Product<'_, T> {
         }
         let adds = matches!(start, Start::Add);
         for (i, sums) in sums.iter().enumerate() {
-            let line = &mut c[i * self.c_row..][..columns];
+            let line = &mut c[i * self.c_row..][..columns.min(N * width)];
             for (sum, part) in sums.iter().zip(line.chunks_mut(width)) {
                 if part.len() == width {
                     let sum =
