@@ -1,5 +1,5 @@
-//! Trains networks on the CPU, by the kernels' references: what the GPU is checked against and
-//! compared with.
+//! Trains networks on the CPU: what the GPU is checked against and compared with. The passes work on
+//! tiles in vectors; the kernels' references are their specification.
 
 mod functions;
 mod passes;
@@ -28,6 +28,11 @@ use passes::{forward, loss_gradient};
 use work::Work;
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
+///
+/// It computes in vectors of the processor's own width, which it chooses when the program runs. In wasm it
+/// uses 128 bits where the program is built with `-Ctarget-feature=+simd128`. Work of some microseconds
+/// stays on one thread. The bits do not depend on the number of threads; another width may give others.
+/// It is a CPU's good speed: [`Trainer`](crate::Trainer) is worth a GPU where it is faster than this.
 ///
 /// ```
 /// use wgrad::{Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Train, Training};

@@ -136,11 +136,11 @@ fn every_encoding_is_its_reference() {
 
 #[test]
 fn every_size_is_its_reference() {
-    for rows in [1, 2, 15, 16, 17, 63, 64, 65, 511, 512, 513, 2100] {
+    for rows in [1, 2, 15, 16, 17, 64, 65, 512, 513, 2100] {
         let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Sigmoid);
         both(&format!("{rows} rows"), &mlp, &sgd(Loss::BinaryCrossEntropy), rows);
     }
-    for units in [1, 2, 5, 6, 7, 8, 9, 13, 15, 16, 17, 31, 33, 300] {
+    for units in [1, 2, 5, 6, 7, 8, 9, 15, 16, 17, 33, 300] {
         let mlp = Mlp::new(units).layer(units + 1, Activation::Tanh).layer(units, Activation::Tanh);
         let batch = Batch::Sequential { size: 50 };
         let training = sgd(Loss::MeanSquaredError).batch(batch).models(2);

@@ -201,6 +201,7 @@ impl Network {
 
     /// Loss of a chunk, whose gradient replaces `gradient`. Where there is room for them, `deltas`
     /// become the gradients of the first layer's inputs, `[rows, width]`.
+    #[allow(clippy::too_many_arguments)]
     pub fn chunk<T: Real, S: Simd>(
         &self,
         simd: S,

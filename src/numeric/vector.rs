@@ -176,7 +176,7 @@ pub(crate) fn ln<T: Real, S: Simd>(simd: S, x: Vector<T, S>) -> Vector<T, S> {
     let n = Vector::<T, S>::from_bits(rounder.to_bits() + n) - rounder;
     let small = twice_artanh::<T, S>(simd, fraction - T::ONE, fraction + T::ONE);
     // A NaN stays one.
-    n.mul_add(T::of(std::f64::consts::LN_2), small + (x - x))
+    n.mul_add(T::of(std::f64::consts::LN_2), small + x * T::ZERO)
 }
 
 /// sin z, or cos z.
