@@ -1,7 +1,14 @@
-//! Trains networks on the CPU, by the kernels' references: what the GPU is checked against and
-//! compared with.
+//! Trains networks on the CPU: what the GPU is checked against and compared with. The passes work on
+//! tiles in vectors; the kernels' references are their specification.
 
+mod functions;
 mod passes;
+mod tile;
+mod update;
+mod work;
+
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, Result};
 use crate::kernels::measure::saturation::{Holds, Saturation};
@@ -17,9 +24,15 @@ use crate::training::{
     TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
     train_async,
 };
-use passes::{backward, forward, loss_gradient};
+use passes::{forward, loss_gradient};
+use work::Work;
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
+///
+/// It computes in vectors of the processor's own width, which it chooses when the program runs. In wasm it
+/// uses 128 bits where the program is built with `-Ctarget-feature=+simd128`. Work of some microseconds
+/// stays on one thread. The bits do not depend on the number of threads; another width may give others.
+/// It is a CPU's good speed: [`Trainer`](crate::Trainer) is worth a GPU where it is faster than this.
 ///
 /// ```
 /// use wgrad::{Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Train, Training};
@@ -45,6 +58,7 @@ pub struct CpuTrainer<T = f32> {
     cursor: Cursor,
     diverged: Vec<Option<u64>>,
     losses: Losses<T>,
+    work: Work<T>,
 }
 
 impl<T: Real> CpuTrainer<T> {
@@ -73,6 +87,7 @@ impl<T: Real> CpuTrainer<T> {
             cursor: Cursor::default(),
             diverged: Vec::new(),
             losses: Losses::new(training.models),
+            work: Work::new(mlp, training, data, batch),
         };
         trainer.restart(&sampled)?;
         Ok(trainer)
@@ -93,6 +108,7 @@ impl<T: Real> CpuTrainer<T> {
             }
         }
         self.data.clone_from(data);
+        self.work.set_data(data);
         self.cursor = Cursor::default();
         Ok(())
     }
@@ -151,21 +167,10 @@ impl<T: Real> CpuTrainer<T> {
 
     /// Loss and gradient on the batch of the next step, and where `inputs` is set the gradient of its
     /// inputs, `[models, batch, inputs]`.
-    pub(crate) fn back_propagate(&self, inputs: bool) -> Result<(Gradients<T>, Vec<T>)> {
-        let [x, t] = self.rows()?;
-        let results = self.each_model(|m| {
-            let [x, t] = self.set(m, [&x, &t]);
-            let pass = forward(&self.mlp, self.model(m), x, true);
-            backward(&self.mlp, &self.training, self.model(m), x, t, &pass, inputs)
-        });
-        let mut gradients = Gradients { losses: Vec::new(), values: Vec::new() };
-        let mut of_inputs = Vec::new();
-        for (loss, gradient, inputs) in results {
-            gradients.losses.push(loss);
-            gradients.values.extend(gradient);
-            of_inputs.extend(inputs);
-        }
-        Ok((gradients, of_inputs))
+    pub(crate) fn back_propagate(&mut self, inputs: bool) -> Result<(Gradients<T>, Vec<T>)> {
+        let of_inputs =
+            self.work.back_propagate(&self.parameters, &self.data, self.cursor, inputs)?;
+        Ok((self.work.gradients.clone(), of_inputs))
     }
 
     /// The loss of one model with `parameters` on the batch of the next step, and the last
@@ -182,7 +187,8 @@ impl<T: Real> CpuTrainer<T> {
     }
 
     fn one_step(&mut self) -> Result<()> {
-        let (mut gradients, _) = self.back_propagate(false)?;
+        self.work.back_propagate(&self.parameters, &self.data, self.cursor, false)?;
+        let gradients = &mut self.work.gradients;
         let (p, t) = (self.mlp.parameters(), self.step + 1);
         let rate = self.training.optimizer.rate() * self.training.schedule.factor(self.step);
         let update = Update {
@@ -205,7 +211,7 @@ impl<T: Real> CpuTrainer<T> {
         });
         for m in 0..self.training.models {
             let gradient = &mut gradients.values[m * p..(m + 1) * p];
-            let finite = gradients.losses[m].is_finite() && gradient.iter().all(|g| g.is_finite());
+            let finite = gradients.losses[m].is_finite() && all_finite(gradient);
             if !finite && self.diverged[m].is_none() {
                 self.diverged[m] = Some(self.step);
             }
@@ -215,7 +221,7 @@ impl<T: Real> CpuTrainer<T> {
                 }
                 let parameters = &mut self.parameters[m * p..(m + 1) * p];
                 let states = &mut self.states[m];
-                if !update.reference(t, gradient, parameters, states) {
+                if !update::update(&update, t, gradient, parameters, states) {
                     self.diverged[m] = Some(t);
                 }
             }
@@ -232,12 +238,15 @@ impl<T: Real> CpuTrainer<T> {
     }
 }
 
-/// Elements of the widest layer in a slice of a prediction: enough work for all cores, and megabytes.
-const SLICE: usize = 1 << 20;
-
-/// The number of rows of a slice of a prediction.
-fn slice_rows(mlp: &Mlp) -> usize {
-    (SLICE / mlp.widest().max(mlp.inputs).max(1)).max(64)
+/// Whether all are finite, without a branch for each.
+fn all_finite<T: Real>(values: &[T]) -> bool {
+    let finite = |part: &[T]| part.iter().fold(true, |all, value| all & value.is_finite());
+    #[cfg(feature = "threads")]
+    if values.len() > 1 << 16 {
+        use rayon::prelude::*;
+        return values.par_chunks(1 << 14).all(finite);
+    }
+    values.chunks(256).all(finite)
 }
 
 impl<T> Sealed for CpuTrainer<T> {}
@@ -300,9 +309,15 @@ impl<T: Real> TrainAsync for CpuTrainer<T> {
 
 impl<T: Real> Train for CpuTrainer<T> {
     fn train(&mut self, steps: u32) -> Result<()> {
-        for _ in 0..steps {
-            self.one_step()?;
+        let parallel = self.work.is_parallel();
+        let mut run = || (0..steps).try_for_each(|_| self.one_step());
+        #[cfg(feature = "threads")]
+        if parallel {
+            // Inside the pool a fork costs little.
+            rayon::scope(|_| run())?;
+            return all_diverged(&self.diverged);
         }
+        run()?;
         all_diverged(&self.diverged)
     }
 
@@ -337,21 +352,12 @@ impl<T: Real> Train for CpuTrainer<T> {
         if x.is_empty() {
             return Ok(Vec::new());
         }
-        let f = self.mlp.last_activation();
-        let mut outputs = self.each_model(|m| {
-            let mut y = Vec::new();
-            for x in x.chunks(slice_rows(&self.mlp) * self.mlp.inputs) {
-                let last = forward(&self.mlp, self.model(m), x, false).layers.pop();
-                y.extend(last.into_iter().flat_map(|l| l.y).map(|z| f.value(z)));
-            }
-            y
-        });
-        Ok(if outputs.len() == 1 { outputs.swap_remove(0) } else { outputs.concat() })
+        Ok(self.work.predict(&self.parameters, x))
     }
 
     fn health(&mut self) -> Result<Health> {
-        let [x, _] = self.rows()?;
         let (gradients, _) = self.back_propagate(false)?;
+        let [x, _] = self.rows()?;
         let p = self.mlp.parameters();
         let layers_of = self.each_model(|m| {
             let [x, _] = self.set(m, [&x, &x]);

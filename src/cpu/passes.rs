@@ -1,4 +1,5 @@
-//! The forward and the backward pass of one model.
+//! The forward pass of one model by the library's products and the activations' own formulas, and its
+//! reference of the backward pass.
 
 use crate::kernels::step::loss::LossGradient;
 use crate::network::{Activation, Mlp, Saved, encoding};
@@ -7,6 +8,7 @@ use crate::training::Training;
 
 /// What a forward pass leaves: the first layer's inputs, where an encoding makes them, and all layers.
 pub struct Pass<T> {
+    #[cfg(test)]
     encoded: Option<Vec<T>>,
     pub layers: Vec<Layer<T>>,
 }
@@ -45,10 +47,15 @@ pub fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Pas
         }
         layers.push(layer);
     }
-    Pass { encoded, layers }
+    Pass {
+        #[cfg(test)]
+        encoded,
+        layers,
+    }
 }
 
-/// Loss, gradient, and the gradient of the inputs where asked for.
+/// Loss, gradient, and the gradient of the inputs where asked for: what the tiles' are compared with.
+#[cfg(test)]
 pub fn backward<T: Real>(
     mlp: &Mlp,
     training: &Training,

@@ -6,6 +6,8 @@ mod check;
 mod product;
 mod random;
 mod real;
+pub(crate) mod tile;
+pub(crate) mod vector;
 
 pub(crate) use cast::*;
 pub(crate) use check::{check_finite, check_shape, with_room};

@@ -85,7 +85,7 @@ pub trait Real:
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: crate::numeric::vector::Lane {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

@@ -55,7 +55,7 @@ impl Pointwise for Frequency {
     }
 
     fn value<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T {
-        wave(p[0] * octave((k / 2) as u32), k % 2 == 1)
+        wave(p[0] * octave::<T>((k / 2) as u32), k % 2 == 1)
     }
 
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {

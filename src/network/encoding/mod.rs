@@ -316,12 +316,18 @@ fn each_row<T: Real>(
     parts.for_each(|(row, (x, y))| f(row, x, y));
 }
 
-/// The first layer's inputs `[rows, width]` from `x` `[rows, inputs]` and a model's parameters.
-pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
-    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
-    let mut encoded = vec![T::ZERO; x.len() / inputs * width];
-    each_row(x, inputs, &mut encoded, width, |_, x, y| {
-        for (place, levels) in &places {
+/// A network's encodings, row by row.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoder(Vec<(EncodingRange, Vec<Level>)>);
+
+impl Encoder {
+    pub fn new(mlp: &Mlp) -> Self {
+        Self(with_levels(mlp))
+    }
+
+    /// Adds the outputs of the row `x` to `y`.
+    pub fn row<T: Real>(&self, parameters: &[T], x: &[T], y: &mut [T]) {
+        for (place, levels) in &self.0 {
             let (x, y) = (&x[place.inputs.clone()], &mut y[place.outputs.clone()]);
             match &place.encoding {
                 Encoding::Grid(grid) => grid.value(levels, &parameters[place.tables.clone()], x, y),
@@ -336,7 +342,14 @@ pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
                 }
             }
         }
-    });
+    }
+}
+
+/// The first layer's inputs `[rows, width]` from `x` `[rows, inputs]` and a model's parameters.
+pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
+    let (inputs, width, encoder) = (mlp.inputs, mlp.layer_inputs(0), Encoder::new(mlp));
+    let mut encoded = vec![T::ZERO; x.len() / inputs * width];
+    each_row(x, inputs, &mut encoded, width, |_, x, y| encoder.row(parameters, x, y));
     encoded
 }
 

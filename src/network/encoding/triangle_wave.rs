@@ -23,7 +23,7 @@ impl Default for TriangleWave {
 
 /// v − ⌊v⌋.
 fn phase<T: Real>(x: T, i: usize) -> T {
-    let v = x * T::of(0.5) * octave(i as u32);
+    let v = x * T::of(0.5) * octave::<T>(i as u32);
     // Subtracting the whole part first keeps adding the shift exact.
     let shifted = v - v.floor() + T::of(0.25 * (i % 4) as f64);
     shifted - shifted.floor()
@@ -49,7 +49,7 @@ impl Pointwise for TriangleWave {
     }
 
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
-        let steep = T::of(2.0) * octave(k as u32);
+        let steep = T::of(2.0) * octave::<T>(k as u32);
         [if phase(p[0], k) < T::of(0.5) { -steep } else { steep }, T::ZERO, T::ZERO]
     }
 }

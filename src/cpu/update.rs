@@ -1,0 +1,210 @@
+//! The optimizers' updates over vectors: [`Update::reference`] with the same operations in the same
+//! order, so that all bits are equal.
+
+use crate::kernels::step::RateRange;
+use crate::kernels::step::update::Update;
+use crate::numeric::Real;
+use crate::numeric::vector::{Vector, choose, splat};
+use crate::training::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
+use fearless_simd::{Level, Simd, SimdBase, SimdFloat, SimdMask, dispatch};
+
+/// The number of elements of a part that a thread updates.
+const BLOCK: usize = 1 << 14;
+
+/// Some parameters, their gradient and their states.
+struct Elements<'a, T> {
+    parameters: &'a mut [T],
+    gradient: &'a [T],
+    states: [&'a mut [T]; 2],
+}
+
+impl<T: Real> Elements<'_, T> {
+    fn part(&mut self, range: std::ops::Range<usize>) -> Elements<'_, T> {
+        let [first, second] = &mut self.states;
+        Elements {
+            parameters: &mut self.parameters[range.clone()],
+            gradient: &self.gradient[range.clone()],
+            states: [&mut first[range.clone()], &mut second[range]],
+        }
+    }
+}
+
+/// [`Update::reference`], on all threads where there are many parameters.
+pub fn update<T: Real>(
+    of: &Update<'_>,
+    t: u64,
+    gradient: &[T],
+    parameters: &mut [T],
+    states: &mut [T],
+) -> bool {
+    let (first, second) = states.split_at_mut(parameters.len());
+    let by = of.optimizer.corrections(t).map(T::of);
+    let level = Level::new();
+    let block = |begin: usize, mut elements: Elements<'_, T>| {
+        let end = begin + elements.parameters.len();
+        let (mut finite, mut from) = (true, 0);
+        for range in of.rates.iter().chain(&[RateRange { end: usize::MAX, factor: 1.0 }]) {
+            // The last range reaches to the end of the model.
+            let last = of.rates.last().is_some_and(|last| last.end == range.end);
+            let to = if last { usize::MAX } else { range.end };
+            let optimizer = of.optimizer.at_rate(of.optimizer.rate() * range.factor);
+            for (is_table, limits) in [(true, [0, of.tables]), (false, [of.tables, usize::MAX])] {
+                let [low, high] = [from.max(limits[0]), to.min(limits[1])]
+                    .map(|index: usize| index.clamp(begin, end) - begin);
+                if range.factor != 0.0 && low < high {
+                    let part = elements.part(low..high);
+                    finite &= dispatch!(level, simd => run(simd, &optimizer, by, is_table, part));
+                }
+            }
+            from = to.max(from);
+            if last {
+                break;
+            }
+        }
+        finite
+    };
+    #[cfg(feature = "threads")]
+    if parameters.len() > 2 * BLOCK {
+        use rayon::prelude::*;
+        let states = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
+        let values = parameters.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+        return values
+            .zip(states)
+            .enumerate()
+            .map(|(i, ((parameters, gradient), (first, second)))| {
+                block(i * BLOCK, Elements { parameters, gradient, states: [first, second] })
+            })
+            .reduce(|| true, |a, b| a && b);
+    }
+    block(0, Elements { parameters, gradient, states: [first, second] })
+}
+
+/// m / (√v + ε) of [`Adam`], with its moments.
+#[inline(always)]
+fn direction<T: Real, S: Simd>(
+    simd: S,
+    adam: Adam,
+    by: [T; 2],
+    g: Vector<T, S>,
+    [m, v]: [Vector<T, S>; 2],
+) -> (Vector<T, S>, [Vector<T, S>; 2]) {
+    let number = |value: f64| splat::<T, S>(simd, T::of(value));
+    let m = number(adam.beta1) * m + number(1.0 - adam.beta1) * g;
+    let v = number(adam.beta2) * v + number(1.0 - adam.beta2) * g * g;
+    let root = (v / splat::<T, S>(simd, by[1])).sqrt();
+    ((m / splat::<T, S>(simd, by[0])) / (root + T::of(adam.epsilon)), [m, v])
+}
+
+/// Updates elements of one rate, all of them of tables or none.
+fn run<T: Real, S: Simd>(
+    simd: S,
+    optimizer: &Optimizer,
+    by: [T; 2],
+    is_table: bool,
+    elements: Elements<'_, T>,
+) -> bool {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let rate = T::of(optimizer.rate());
+            let how = How {
+                optimizer,
+                by,
+                l2: T::of(if is_table { 0.0 } else { optimizer.l2() }),
+                lazy: is_table && optimizer.is_lazy(),
+            };
+            match *optimizer {
+                Optimizer::Sgd(Sgd { .. }) => {
+                    each::<T, S, 0>(simd, how, elements, |p, g, states| (p - g * rate, states))
+                }
+                Optimizer::Momentum(Momentum { momentum, .. }) => {
+                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                        let v = v * T::of(momentum) + g;
+                        (p - v * rate, [v, w])
+                    })
+                }
+                Optimizer::Nesterov(Nesterov { momentum, .. }) => {
+                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                        let v = v * T::of(momentum) + g;
+                        (p - (g + v * T::of(momentum)) * rate, [v, w])
+                    })
+                }
+                Optimizer::Adam(adam) => each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                    let (direction, states) = direction(simd, adam, by, g, states);
+                    (p - direction * rate, states)
+                }),
+                Optimizer::AdamW(AdamW { beta1, beta2, epsilon, weight_decay, .. }) => {
+                    let adam = Adam { beta1, beta2, epsilon, ..Adam::default() };
+                    each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                        let (direction, states) = direction(simd, adam, by, g, states);
+                        (p - (direction + p * T::of(weight_decay)) * rate, states)
+                    })
+                }
+            }
+        },
+    )
+}
+
+/// What an update of some elements needs beside its formula.
+struct How<'a, T> {
+    optimizer: &'a Optimizer,
+    by: [T; 2],
+    l2: T,
+    lazy: bool,
+}
+
+/// Updates vector after vector by `f`, and the rest by the optimizer itself. What would not be finite
+/// stays as it was.
+#[inline(always)]
+fn each<T: Real, S: Simd, const STATES: usize>(
+    simd: S,
+    How { optimizer, by, l2, lazy }: How<'_, T>,
+    elements: Elements<'_, T>,
+    f: impl Fn(Vector<T, S>, Vector<T, S>, [Vector<T, S>; 2]) -> (Vector<T, S>, [Vector<T, S>; 2]),
+) -> bool {
+    let Elements { parameters, gradient, states: [first, second] } = elements;
+    let (width, zero) = (Vector::<T, S>::LEN, splat::<T, S>(simd, T::ZERO));
+    let whole = parameters.len() / width * width;
+    let mut finite = zero.simd_eq(zero);
+    for at in (0..whole).step_by(width) {
+        let [p, g] = [&*parameters, gradient]
+            .map(|of| Vector::<T, S>::from_slice(simd, &of[at..at + width]));
+        let mut states = [zero; 2];
+        for (state, of) in states.iter_mut().zip([&*first, &*second]).take(STATES) {
+            *state = Vector::<T, S>::from_slice(simd, &of[at..at + width]);
+        }
+        let (value, new) = f(p, g + p * l2, states);
+        let is_finite = |v: Vector<T, S>| v.abs().simd_le(T::MAX);
+        let mut ok = is_finite(value);
+        for state in new.iter().take(STATES) {
+            ok &= is_finite(*state);
+        }
+        // An element that a lazy rule leaves alone is neither updated nor checked.
+        let kept = g.simd_eq(T::ZERO);
+        let kept = if lazy { kept } else { zero.simd_ne(zero) };
+        finite &= ok | kept;
+        let takes = ok & !kept;
+        choose::<T, S>(takes, value, p).store_slice(&mut parameters[at..at + width]);
+        for ((new, old), of) in new.iter().zip(states).zip([&mut *first, &mut *second]).take(STATES)
+        {
+            choose::<T, S>(takes, *new, old).store_slice(&mut of[at..at + width]);
+        }
+    }
+    let mut all = finite.all_true();
+    for at in whole..parameters.len() {
+        let gradient = gradient[at];
+        if lazy && gradient == T::ZERO {
+            continue;
+        }
+        let mut state = [first[at], second[at]];
+        let gradient = gradient + l2 * parameters[at];
+        let value = optimizer.update_by(by, parameters[at], gradient, &mut state);
+        if value.is_finite() && state.iter().all(|s| s.is_finite()) {
+            parameters[at] = value;
+            [first[at], second[at]] = state;
+        } else {
+            all = false;
+        }
+    }
+    all
+}
