@@ -203,11 +203,10 @@ fn multiply(layer: Layer, is_forward: bool) {
         workgroupBarrier();
         store_block(values);
         workgroupBarrier();
-        // Eight terms at a time: a loop costs instructions, too. Terms beyond the last have weights of 0.
+        // Terms beyond the last have weights of 0.
         let quads = (min(inner - term, TILE_ROWS) + 3u) / 4u;
-        for (var quad = 0u; quad < quads; quad += 2u) {
+        for (var quad = 0u; quad < quads; quad++) {
             add_terms(term / 4u + quad, quad);
-            add_terms(term / 4u + quad + 1u, quad + 1u);
         }
     }
     // The caller overwrites the tile.

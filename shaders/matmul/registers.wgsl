@@ -71,7 +71,11 @@ fn matmul_registers(
     finish_rows(model, split, row, column, last + 1u, sums);
     // The column of ones is this tile's column `last + 1 - column`.
     if (params.ones_column == 1u && any(ones)) {
-        var by_column = transpose(sums);
-        finish_ones(model, split, row, by_column[last + 1u - column]);
+        // Without an index that is not a constant: it would take the sums out of the registers.
+        let by_column = transpose(sums);
+        let at = last + 1u - column;
+        let low = select(by_column[0], by_column[1], at == 1u);
+        let high = select(by_column[2], by_column[3], at == 3u);
+        finish_ones(model, split, row, select(low, high, at > 1u));
     }
 }

@@ -112,7 +112,7 @@ fn matmul_split(
             sum1 += a3.y * b3;
             sum2 += a3.z * b3;
             sum3 += a3.w * b3;
-            if (ONES) {
+            if (ONES && own_column == 0u) {
                 ones += (a0 + a1) + (a2 + a3);
             }
         }

@@ -104,6 +104,9 @@ fn matmul_tiled(
             sum5 += high0.y * b0;
             sum6 += high0.z * b0;
             sum7 += high0.w * b0;
+            if (ONES && own_column < 2u) {
+                ones += select(low0, high0, own_column == 1u);
+            }
             let low1 = left[i][1][at_row];
             let high1 = left[i][1][at_row ^ 8u];
             let b1 = right[i][1][at_column];
@@ -115,6 +118,9 @@ fn matmul_tiled(
             sum5 += high1.y * b1;
             sum6 += high1.z * b1;
             sum7 += high1.w * b1;
+            if (ONES && own_column < 2u) {
+                ones += select(low1, high1, own_column == 1u);
+            }
             let low2 = left[i][2][at_row];
             let high2 = left[i][2][at_row ^ 8u];
             let b2 = right[i][2][at_column];
@@ -126,6 +132,9 @@ fn matmul_tiled(
             sum5 += high2.y * b2;
             sum6 += high2.z * b2;
             sum7 += high2.w * b2;
+            if (ONES && own_column < 2u) {
+                ones += select(low2, high2, own_column == 1u);
+            }
             let low3 = left[i][3][at_row];
             let high3 = left[i][3][at_row ^ 8u];
             let b3 = right[i][3][at_column];
@@ -138,7 +147,7 @@ fn matmul_tiled(
             sum6 += high3.z * b3;
             sum7 += high3.w * b3;
             if (ONES && own_column < 2u) {
-                ones += select(low0 + low1 + (low2 + low3), high0 + high1 + (high2 + high3), own_column == 1u);
+                ones += select(low3, high3, own_column == 1u);
             }
         }
     }

@@ -319,7 +319,7 @@ impl LaunchConfig {
         let rows = self.tile_rows();
         let product = |inner: usize| {
             let blocks = inner.div_ceil(rows);
-            blocks + 1 + inner.div_ceil(8) + blocks
+            blocks + 1 + inner.div_ceil(4) + blocks
         };
         let of_loss = shape.loss.iterations_of_row(Widths::of(shape.mlp));
         let of_loss = of_loss.min(narrow(MAX_ITERATIONS));
