@@ -309,6 +309,7 @@ impl<T: Real> TrainAsync for CpuTrainer<T> {
 
 impl<T: Real> Train for CpuTrainer<T> {
     fn train(&mut self, steps: u32) -> Result<()> {
+        #[cfg(feature = "threads")]
         let parallel = self.work.is_parallel();
         let mut run = || (0..steps).try_for_each(|_| self.one_step());
         #[cfg(feature = "threads")]

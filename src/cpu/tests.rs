@@ -5,12 +5,12 @@ use super::passes::{backward, forward};
 use super::update::update;
 use crate::kernels::step::RateRange;
 use crate::kernels::step::update::Update;
-use crate::network::encoding::Encoding;
-use crate::network::{Activation, CustomActivation, Mlp};
+use crate::network::encoding::{Encoding, Grid};
+use crate::network::{Activation, CustomActivation, Mlp, Parameters};
 use crate::numeric::vector::{Vector, exp, ln, ln_1p, logistic, sin, splat, tanh};
 use crate::numeric::{Random, Real};
 use crate::training::{
-    Batch, CustomLoss, Data, Loss, Optimizer, Strategy, Train, TrainBase, Training,
+    Adam, Batch, CustomLoss, Data, Loss, Optimizer, Strategy, Train, TrainBase, Training,
 };
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
@@ -56,7 +56,7 @@ fn compare<T: Real>(what: &str, mlp: &Mlp, training: &Training, rows: usize, bou
     let mut parameters = trainer.parameters().unwrap();
     let noise = numbers::<T>(parameters.values().len(), 3);
     let noisy = parameters.values().iter().zip(&noise).map(|(p, n)| *p + T::of(0.1) * *n).collect();
-    parameters = crate::Parameters::new(mlp.clone(), training.models, noisy).unwrap();
+    parameters = Parameters::new(mlp.clone(), training.models, noisy).unwrap();
     trainer.set_parameters(&parameters).unwrap();
     let [x, t] = trainer.rows().unwrap().map(std::borrow::Cow::into_owned);
     let (found, of_inputs) = trainer.back_propagate(true).unwrap();
@@ -173,7 +173,7 @@ fn bits_do_not_depend_on_the_threads() {
         relu(32, 64).layer(3, Activation::Identity),
         relu(200, 300).layer(10, Activation::Identity),
         Mlp::new(2)
-            .encode(2, crate::encoding::Grid::default())
+            .encode(2, Grid::default())
             .layer(16, Activation::Relu)
             .layer(1, Activation::Identity),
     ];
@@ -194,7 +194,7 @@ fn updates_have_the_bits_of_their_reference() {
     for optimizer in Optimizer::all() {
         for l2 in [0.0, 1e-3] {
             let optimizer = match optimizer {
-                Optimizer::Adam(adam) => crate::Adam { l2, lazy: l2 > 0.0, ..adam }.into(),
+                Optimizer::Adam(adam) => Adam { l2, lazy: l2 > 0.0, ..adam }.into(),
                 other => other,
             };
             let rates =

@@ -9,6 +9,7 @@ use crate::training::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 use fearless_simd::{Level, Simd, SimdBase, SimdFloat, SimdMask, dispatch};
 
 /// The number of elements of a part that a thread updates.
+#[cfg(feature = "threads")]
 const BLOCK: usize = 1 << 14;
 
 /// Some parameters, their gradient and their states.

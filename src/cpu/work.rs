@@ -108,6 +108,8 @@ impl<T: Real> Work<T> {
     ) -> Result<Vec<T>> {
         let Self { network, tiles, order, rows, threads, chunks, chunk_losses, deltas, gradients } =
             self;
+        #[cfg(not(feature = "threads"))]
+        let _ = (chunks, chunk_losses);
         let network = &*network;
         let Network { mlp, training, batch, tables, .. } = network;
         let (p, tables, batch) = (mlp.parameters(), *tables, *batch);
