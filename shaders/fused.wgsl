@@ -174,6 +174,8 @@ fn store_tile(values: mat4x4<f32>) {
 
 // Loads a tile: the inputs, or the last pre-activations, which another dispatch has kept.
 fn load(row: u32, end: u32) {
+    // Waits until no invocation reads the previous tile.
+    workgroupBarrier();
     if (FORWARD) {
         store_tile(input_block(row, end));
     } else {

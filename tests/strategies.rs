@@ -244,3 +244,21 @@ fn many_rows_stay_fused() {
     };
     assert!(takes_fused(1 << 14) && !takes_fused(rows));
 }
+
+/// Several tiles of a workgroup, of all widths: none begins before all have done with the last.
+#[test]
+fn tiles_of_a_workgroup_do_not_mix() {
+    for (width, tile) in [(16, 64), (32, 64), (64, 32), (128, 16)] {
+        let mlp = mlp(width, &[width], width, Activation::Tanh, Activation::Identity);
+        let rows = 2 * 256 * tile + 1;
+        let data = data(&mlp, Loss::HalfSquaredError, rows, 1);
+        let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(0.1));
+        let training = training.strategy(Strategy::Fused);
+        let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+        let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+        let [found, expected] = [gpu.gradients().unwrap(), cpu.gradients().unwrap()];
+        let expected: Vec<f64> = expected.values.iter().map(|v| f64::from(*v)).collect();
+        let error = common::deviation(&found.values, &expected);
+        assert!(error <= 1e-5, "{width}: {error:e}");
+    }
+}
