@@ -88,10 +88,14 @@ fn fused(
     }
 }
 
+// The index in `saved` of the array at `begin`.
+fn array_at(begin: u32) -> u32 {
+    return begin * params.models * select(params.splits * TILE_ROWS, params.rows, SAVES_ALL);
+}
+
 // The index in `saved` of row `row` of the tile, in an array that is `width4` vectors wide.
 fn place(begin: u32, width4: u32, row: u32) -> u32 {
-    let rows = select(params.splits * TILE_ROWS, params.rows, SAVES_ALL);
-    return begin * params.models * rows + (saved_row + row) * width4;
+    return array_at(begin) + (saved_row + row) * width4;
 }
 
 // Four inputs of a row. Rows and columns beyond the edge are 0.
@@ -377,8 +381,7 @@ fn keep_sums(width: u32, row: u32, end: u32) {
     if (my_column >= width4 || first >= end) {
         return;
     }
-    let rows = select(params.splits * TILE_ROWS, params.rows, SAVES_ALL);
-    let at = DELTA * params.models * rows + (model * params.rows + first) * width4 + my_column;
+    let at = array_at(DELTA) + (model * params.rows + first) * width4 + my_column;
     let real = inside(width);
     saved[at] = select(vec4<f32>(), sum0, real);
     if (first + 1u < end) {
