@@ -1,6 +1,7 @@
 //! Trains networks on the CPU: what the GPU is checked against and compared with. The passes work on
 //! tiles in vectors; the kernels' references are their specification.
 
+mod compiled;
 mod functions;
 mod passes;
 mod tile;

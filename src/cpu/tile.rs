@@ -201,7 +201,6 @@ impl Network {
 
     /// Loss of a chunk, whose gradient replaces `gradient`. Where there is room for them, `deltas`
     /// become the gradients of the first layer's inputs, `[rows, width]`.
-    #[allow(clippy::too_many_arguments)]
     pub fn chunk<T: Real, S: Simd>(
         &self,
         simd: S,
@@ -209,8 +208,7 @@ impl Network {
         parameters: &[T],
         source: &Source<'_, T>,
         scratch: &mut Scratch<T>,
-        gradient: &mut [T],
-        deltas: &mut [T],
+        [gradient, deltas]: [&mut [T]; 2],
     ) -> T {
         let first = chunk * self.chunk;
         let width = self.mlp.layer_inputs(0);

@@ -1,26 +1,28 @@
 //! The optimizers' updates over vectors: [`Update::reference`] with the same operations in the same
 //! order, so that all bits are equal.
 
+use super::compiled::compiled;
 use crate::kernels::step::RateRange;
 use crate::kernels::step::update::Update;
 use crate::numeric::Real;
 use crate::numeric::vector::{Vector, choose, splat};
 use crate::training::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
-use fearless_simd::{Level, Simd, SimdBase, SimdFloat, SimdMask, dispatch};
+use fearless_simd::{Level, Simd, SimdBase, SimdFloat, SimdMask};
+use std::ops::Range;
 
 /// The number of elements of a part that a thread updates.
 #[cfg(feature = "threads")]
 const BLOCK: usize = 1 << 14;
 
 /// Some parameters, their gradient and their states.
-struct Elements<'a, T> {
+pub struct Elements<'a, T> {
     parameters: &'a mut [T],
     gradient: &'a [T],
     states: [&'a mut [T]; 2],
 }
 
 impl<T: Real> Elements<'_, T> {
-    fn part(&mut self, range: std::ops::Range<usize>) -> Elements<'_, T> {
+    fn part(&mut self, range: Range<usize>) -> Elements<'_, T> {
         let [first, second] = &mut self.states;
         Elements {
             parameters: &mut self.parameters[range.clone()],
@@ -28,6 +30,15 @@ impl<T: Real> Elements<'_, T> {
             states: [&mut first[range.clone()], &mut second[range]],
         }
     }
+}
+
+/// A part of a model that has one rate, all of it in tables or none, and how it is updated.
+pub struct Part<T> {
+    range: Range<usize>,
+    optimizer: Optimizer,
+    /// The corrections of Adam's moments.
+    by: [T; 2],
+    is_table: bool,
 }
 
 /// [`Update::reference`], on all threads where there are many parameters.
@@ -40,27 +51,22 @@ pub fn update<T: Real>(
 ) -> bool {
     let (first, second) = states.split_at_mut(parameters.len());
     let by = of.optimizer.corrections(t).map(T::of);
-    let level = Level::new();
+    let (level, run) = (Level::new(), compiled::<T>().update);
+    let parts = RateRange::parts(of.rates, parameters.len());
+    // What is frozen is left out.
+    let parts = parts.iter().filter(|(_, factor)| *factor != 0.0).flat_map(|(range, factor)| {
+        let optimizer = of.optimizer.at_rate(of.optimizer.rate() * factor);
+        let border = of.tables.clamp(range.start, range.end);
+        let part = |range, is_table| Part { range, optimizer, by, is_table };
+        [part(range.start..border, true), part(border..range.end, false)]
+    });
+    let parts: Vec<_> = parts.filter(|part| !part.range.is_empty()).collect();
     let block = |begin: usize, mut elements: Elements<'_, T>| {
-        let end = begin + elements.parameters.len();
-        let (mut finite, mut from) = (true, 0);
-        for range in of.rates.iter().chain(&[RateRange { end: usize::MAX, factor: 1.0 }]) {
-            // The last range reaches to the end of the model.
-            let last = of.rates.last().is_some_and(|last| last.end == range.end);
-            let to = if last { usize::MAX } else { range.end };
-            let optimizer = of.optimizer.at_rate(of.optimizer.rate() * range.factor);
-            for (is_table, limits) in [(true, [0, of.tables]), (false, [of.tables, usize::MAX])] {
-                let [low, high] = [from.max(limits[0]), to.min(limits[1])]
-                    .map(|index: usize| index.clamp(begin, end) - begin);
-                if range.factor != 0.0 && low < high {
-                    let part = elements.part(low..high);
-                    finite &= dispatch!(level, simd => run(simd, &optimizer, by, is_table, part));
-                }
-            }
-            from = to.max(from);
-            if last {
-                break;
-            }
+        let mut finite = true;
+        for part in &parts {
+            let within = |index: usize| index.saturating_sub(begin).min(elements.parameters.len());
+            let range = within(part.range.start)..within(part.range.end);
+            finite &= run(level, part, elements.part(range));
         }
         finite
     };
@@ -96,47 +102,36 @@ fn direction<T: Real, S: Simd>(
     ((m / splat::<T, S>(simd, by[0])) / (root + T::of(adam.epsilon)), [m, v])
 }
 
-/// Updates elements of one rate, all of them of tables or none.
-fn run<T: Real, S: Simd>(
-    simd: S,
-    optimizer: &Optimizer,
-    by: [T; 2],
-    is_table: bool,
-    elements: Elements<'_, T>,
-) -> bool {
+/// Updates elements of a part.
+pub fn run<T: Real, S: Simd>(simd: S, part: &Part<T>, elements: Elements<'_, T>) -> bool {
     simd.vectorize(
         #[inline(always)]
         || {
-            let rate = T::of(optimizer.rate());
-            let how = How {
-                optimizer,
-                by,
-                l2: T::of(if is_table { 0.0 } else { optimizer.l2() }),
-                lazy: is_table && optimizer.is_lazy(),
-            };
-            match *optimizer {
+            let by = part.by;
+            let rate = T::of(part.optimizer.rate());
+            match part.optimizer {
                 Optimizer::Sgd(Sgd { .. }) => {
-                    each::<T, S, 0>(simd, how, elements, |p, g, states| (p - g * rate, states))
+                    each::<T, S, 0>(simd, part, elements, |p, g, states| (p - g * rate, states))
                 }
                 Optimizer::Momentum(Momentum { momentum, .. }) => {
-                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                    each::<T, S, 1>(simd, part, elements, |p, g, [v, w]| {
                         let v = v * T::of(momentum) + g;
                         (p - v * rate, [v, w])
                     })
                 }
                 Optimizer::Nesterov(Nesterov { momentum, .. }) => {
-                    each::<T, S, 1>(simd, how, elements, |p, g, [v, w]| {
+                    each::<T, S, 1>(simd, part, elements, |p, g, [v, w]| {
                         let v = v * T::of(momentum) + g;
                         (p - (g + v * T::of(momentum)) * rate, [v, w])
                     })
                 }
-                Optimizer::Adam(adam) => each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                Optimizer::Adam(adam) => each::<T, S, 2>(simd, part, elements, |p, g, states| {
                     let (direction, states) = direction(simd, adam, by, g, states);
                     (p - direction * rate, states)
                 }),
                 Optimizer::AdamW(AdamW { beta1, beta2, epsilon, weight_decay, .. }) => {
                     let adam = Adam { beta1, beta2, epsilon, ..Adam::default() };
-                    each::<T, S, 2>(simd, how, elements, |p, g, states| {
+                    each::<T, S, 2>(simd, part, elements, |p, g, states| {
                         let (direction, states) = direction(simd, adam, by, g, states);
                         (p - (direction + p * T::of(weight_decay)) * rate, states)
                     })
@@ -146,25 +141,20 @@ fn run<T: Real, S: Simd>(
     )
 }
 
-/// What an update of some elements needs beside its formula.
-struct How<'a, T> {
-    optimizer: &'a Optimizer,
-    by: [T; 2],
-    l2: T,
-    lazy: bool,
-}
-
 /// Updates vector after vector by `f`, and the rest by the optimizer itself. What would not be finite
 /// stays as it was.
 #[inline(always)]
 fn each<T: Real, S: Simd, const STATES: usize>(
     simd: S,
-    How { optimizer, by, l2, lazy }: How<'_, T>,
+    part: &Part<T>,
     elements: Elements<'_, T>,
     f: impl Fn(Vector<T, S>, Vector<T, S>, [Vector<T, S>; 2]) -> (Vector<T, S>, [Vector<T, S>; 2]),
 ) -> bool {
     let Elements { parameters, gradient, states: [first, second] } = elements;
     let (width, zero) = (Vector::<T, S>::LEN, splat::<T, S>(simd, T::ZERO));
+    let Part { optimizer, by, is_table, .. } = part;
+    let l2 = T::of(if *is_table { 0.0 } else { optimizer.l2() });
+    let lazy = *is_table && optimizer.is_lazy();
     let whole = parameters.len() / width * width;
     let mut finite = zero.simd_eq(zero);
     for at in (0..whole).step_by(width) {
@@ -199,7 +189,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
         }
         let mut state = [first[at], second[at]];
         let gradient = gradient + l2 * parameters[at];
-        let value = optimizer.update_by(by, parameters[at], gradient, &mut state);
+        let value = optimizer.update_by(*by, parameters[at], gradient, &mut state);
         if value.is_finite() && state.iter().all(|s| s.is_finite()) {
             parameters[at] = value;
             [first[at], second[at]] = state;

@@ -1,12 +1,13 @@
 //! The memory of a training's passes, and how they are shared out among threads.
 
+use super::compiled::compiled;
 use super::tile::{Network, Scratch, Source};
 use crate::error::Result;
 use crate::network::{Mlp, encoding};
 use crate::numeric::vector::Aligned;
 use crate::numeric::{Real, to_u32, wide};
 use crate::training::{Batch, Cursor, Data, Gradients, Training};
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 /// Operations of a pass that are worth a second thread; a unit counts as [`ACTIVATION`] of them.
 const PARALLEL: usize = 1 << 20;
@@ -129,6 +130,10 @@ impl<T: Real> Work<T> {
             Source { x, t, order: (!full).then_some(order), tiles }
         };
         let model = |m: usize| &parameters[m * p..(m + 1) * p];
+        let of_chunk = compiled::<T>().chunk;
+        let compute = |chunk: usize, m: usize, scratch: &mut Scratch<T>, results: [&mut [T]; 2]| {
+            of_chunk(level, network, chunk, model(m), &source(m), scratch, results)
+        };
         // The deltas of some chunks, if there are any.
         let of_chunks = |first: usize, count: usize, deltas: usize| {
             let at = |chunk: usize| (chunk * network.chunk * width).min(deltas);
@@ -142,8 +147,7 @@ impl<T: Real> Work<T> {
                 let range = of_chunks(chunk, 1, deltas.len());
                 let deltas = &mut deltas[range];
                 let gradient = if chunk == 0 { &mut *total } else { &mut partial[..total.len()] };
-                loss += dispatch!(level, simd =>
-                    network.chunk(simd, chunk, model(m), &source(m), scratch, gradient, deltas));
+                loss += compute(chunk, m, scratch, [gradient, deltas]);
                 if chunk > 0 {
                     add(total, &partial);
                 }
@@ -185,8 +189,7 @@ impl<T: Real> Work<T> {
                         let range = of_chunks(chunk, 1, deltas.len());
                         let deltas = &mut deltas[range];
                         let chunk = i * share + chunk;
-                        *loss = dispatch!(level, simd => network.chunk(
-                            simd, chunk, model(0), &source(0), scratch, gradient, deltas));
+                        *loss = compute(chunk, 0, scratch, [gradient, deltas]);
                     }
                 });
                 losses[0] = chunk_losses.iter().fold(T::ZERO, |sum, loss| sum + *loss);
@@ -229,11 +232,10 @@ impl<T: Real> Work<T> {
         let size = rows * mlp.outputs();
         let mut outputs = vec![T::ZERO; training.models * size];
         let (source, level) = (Source { x, t: &[], order: None, tiles: None }, Level::new());
-        let share = network.chunk * mlp.outputs();
+        let (share, predict) = (network.chunk * mlp.outputs(), compiled::<T>().predict);
         let one = |scratch: &mut Scratch<T>, m: usize, chunk: usize, outputs: &mut [T]| {
             let parameters = &parameters[m * p..(m + 1) * p];
-            dispatch!(level, simd =>
-                network.predict(simd, chunk, parameters, &source, scratch, outputs));
+            predict(level, &network, chunk, parameters, &source, scratch, outputs);
         };
         for (m, outputs) in outputs.chunks_mut(size).enumerate() {
             #[cfg(feature = "threads")]

@@ -251,8 +251,9 @@ impl LaunchConfig {
         let room = narrow(room).clamp(1, MAX_SPLITS);
         let wanted = GROUPS.div_ceil(models).min(room);
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
+        let rows = |tiles: usize| tiles.saturating_mul(tile);
         let is_long = |tiles: usize| {
-            let work = multiply_adds(tiles * tile, shape.of_layers());
+            let work = multiply_adds(rows(tiles), shape.of_layers());
             launch.iterations(shape, tiles) > MAX_ITERATIONS || work > MAX_WORK
         };
         while tiles > 1 && is_long(tiles) {
@@ -268,12 +269,12 @@ impl LaunchConfig {
                 ),
                 (
                     "the multiply-adds for a tile of rows",
-                    multiply_adds(tiles * tile, shape.of_layers()),
+                    multiply_adds(rows(tiles), shape.of_layers()),
                     MAX_WORK,
                 ),
             ],
         )?;
-        launch.chunk = tiles * tile;
+        launch.chunk = rows(tiles);
         launch.splits = batch.div_ceil(launch.chunk);
         if launch.splits > room {
             let what = "the partial gradients under the fused strategy";

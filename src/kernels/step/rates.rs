@@ -58,7 +58,7 @@ impl RateRange {
     }
 
     /// The parameters of each range in a model of `parameters`, and their factor.
-    pub(super) fn parts(ranges: &[Self], parameters: usize) -> Vec<(Range<usize>, f64)> {
+    pub(crate) fn parts(ranges: &[Self], parameters: usize) -> Vec<(Range<usize>, f64)> {
         let mut begin = 0;
         let mut all: Vec<_> = ranges
             .iter()
