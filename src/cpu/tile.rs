@@ -319,7 +319,8 @@ impl Network {
                 b_row: stride,
                 c_row: stride,
             };
-            product.run(simd, Start::Bias(&parameters[range.bias.clone()]), y);
+            let bias = &parameters[range.bias.clone()];
+            product.run(simd, if bias.is_empty() { Start::Zero } else { Start::Bias(bias) }, y);
             if index + 1 == self.ranges.len() {
                 continue;
             }

@@ -14,6 +14,8 @@ pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
 
 /// How the corners of a cell are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Interpolation {
     /// By the distance f from the opposite side.
@@ -46,6 +48,8 @@ pub enum Interpolation {
 /// from ±10⁻⁴. Their order is level after level, entry after entry; the entries of a level are
 /// rounded up to a multiple of eight.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Grid {
     /// The number of levels, 1 to 32.
     pub levels: u32,
@@ -121,13 +125,14 @@ impl Level {
     /// alike; adding the half and the floor happen in integers. An index therefore has the same
     /// bits on every device.
     /// `x` is a point of the unit cube, or beyond it.
+    #[inline(always)]
     fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
         let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         let scale = T::of(f64::from(self.scale));
         for (d, x) in x.iter().enumerate() {
             let held = x.max(T::ZERO).min(T::ONE);
-            let doubled = ((scale * T::of(2.0)) * held).floor().to_f64();
-            place.cell[d] = (crate::numeric::whole(doubled) + 1) >> 1;
+            let doubled = (scale * T::of(2.0)) * held;
+            place.cell[d] = (crate::numeric::whole(doubled.to_f64()) + 1) >> 1;
             place.at[d] = scale * held + T::of(0.5) - T::of(f64::from(place.cell[d]));
             place.inside[d] = if held == *x { T::ONE } else { T::ZERO };
         }
@@ -135,6 +140,7 @@ impl Level {
     }
 
     /// The index of a corner's entry within the level.
+    #[inline(always)]
     fn entry(&self, corner: [u32; D]) -> u32 {
         let last = self.resolution - 1;
         let [x, y, z] = corner.map(|c| c.min(last));
@@ -244,6 +250,7 @@ impl Grid {
     }
 
     /// The weight of the upper corner at a coordinate `f` in 0 to 1, and its derivative.
+    #[inline(always)]
     fn weight<T: Real>(&self, f: T) -> (T, T) {
         match self.interpolation {
             Interpolation::Linear => (f, T::ONE),
@@ -270,25 +277,41 @@ impl Grid {
 
     /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
     /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
+    #[inline(always)]
     fn corners<T: Real, const DERIVATIVES: bool>(
         &self,
         level: &Level,
         x: &[T],
+        f: impl FnMut(usize, T, [T; D]),
+    ) {
+        // The loops over coordinates have constant bounds, and are written out.
+        match *x {
+            [x, y] => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
+            [x, y, z] => self.corners_of::<T, 3, DERIVATIVES>(level, [x, y, z], f),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn corners_of<T: Real, const N: usize, const DERIVATIVES: bool>(
+        &self,
+        level: &Level,
+        x: [T; N],
         mut f: impl FnMut(usize, T, [T; D]),
     ) {
         let slopes: [T; D] = std::array::from_fn(|d| T::of(f64::from(self.slope(d))));
-        let mut unit = [T::ZERO; D];
+        let mut unit = [T::ZERO; N];
         for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
             // As the shader does: the difference, then a product.
-            *unit = (*x - T::of(f64::from(self.lower[d]))) * slopes[d];
+            *unit = (x - T::of(f64::from(self.lower[d]))) * slopes[d];
         }
-        let place = level.place(&unit[..x.len()]);
+        let place = level.place(&unit);
         let scale = T::of(f64::from(level.scale));
         let both = place.at.map(|at| self.weight(at));
-        for corner in 0..1_u32 << x.len() {
+        for corner in 0..1_u32 << N {
             let mut cell = place.cell;
             let (mut weight, mut derivatives) = (T::ONE, [T::ONE; D]);
-            for d in 0..x.len() {
+            for d in 0..N {
                 let up = corner >> d & 1;
                 cell[d] += up;
                 let (share, derivative) = both[d];

@@ -53,6 +53,8 @@ macro_rules! encodings {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// Maps a network's inputs to the first layer's inputs.
         #[derive(Debug, Clone, Copy, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         pub enum Encoding {
             $($(#[$doc])* $variant($variant),)*
@@ -239,6 +241,8 @@ impl Encoding {
 
 /// One encoding of a network, and the number of inputs that it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EncodingPart {
     /// The number of inputs. They follow the inputs of the encoding before.
     pub inputs: usize,
