@@ -332,16 +332,42 @@ impl Grid {
         }
     }
 
-    /// Computes the outputs `y` of one row.
-    pub(super) fn value<T: Real>(&self, levels: &[Level], tables: &[T], x: &[T], y: &mut [T]) {
-        let features = self.features_per_level as usize;
-        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
-            let first = level.first as usize * features;
-            self.corners::<T, false>(level, x, |entry, weight, _| {
-                for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
-                    *y += weight * *value;
+    /// Adds the outputs of rows: `x` gives a row's point, and a line of `y`, which has `line`
+    /// elements, takes them from `first` on. Level after level, whose entries then stay in the cache.
+    pub(super) fn values<'a, T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        x: impl Fn(usize) -> &'a [T],
+        (y, line, first): (&mut [T], usize, usize),
+    ) {
+        for (l, level) in levels.iter().enumerate() {
+            let features = self.features_per_level as usize;
+            let (table, at) = (&tables[level.first as usize * features..], first + l * features);
+            for (row, y) in y.chunks_exact_mut(line).enumerate() {
+                let (x, y) = (x(row), &mut y[at..at + features]);
+                match features {
+                    1 => self.value::<T, 1>(level, table, x, y),
+                    2 => self.value::<T, 2>(level, table, x, y),
+                    4 => self.value::<T, 4>(level, table, x, y),
+                    _ => self.value::<T, 8>(level, table, x, y),
                 }
-            });
+            }
+        }
+    }
+
+    /// Adds the F features of one level at a point.
+    #[inline(always)]
+    fn value<T: Real, const F: usize>(&self, level: &Level, table: &[T], x: &[T], y: &mut [T]) {
+        let mut sums = [T::ZERO; F];
+        self.corners::<T, false>(level, x, |entry, weight, _| {
+            let values = &table[entry * F..][..F];
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += weight * *value;
+            }
+        });
+        for (y, sum) in y.iter_mut().zip(sums) {
+            *y += sum;
         }
     }
 
@@ -390,12 +416,13 @@ impl Grid {
         let one = |(l, level, part): (usize, &Level, &mut [T])| {
             let first = outputs.start + l * features;
             for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
-                let delta = &delta[first..first + features];
-                self.corners::<T, false>(level, &x[inputs.clone()], |entry, weight, _| {
-                    for (g, d) in part[entry * features..].iter_mut().zip(delta) {
-                        *g += weight * *d;
-                    }
-                });
+                let (x, delta) = (&x[inputs.clone()], &delta[first..first + features]);
+                match features {
+                    1 => self.add::<T, 1>(level, part, x, delta),
+                    2 => self.add::<T, 2>(level, part, x, delta),
+                    4 => self.add::<T, 4>(level, part, x, delta),
+                    _ => self.add::<T, 8>(level, part, x, delta),
+                }
             }
         };
         // One core sums a level, so the order of its additions is fixed.
@@ -406,6 +433,17 @@ impl Grid {
         }
         #[cfg(not(feature = "threads"))]
         parts.into_iter().for_each(one);
+    }
+
+    /// Adds a row's share to the gradient of one level's entries.
+    #[inline(always)]
+    fn add<T: Real, const F: usize>(&self, level: &Level, table: &mut [T], x: &[T], delta: &[T]) {
+        let delta: [T; F] = std::array::from_fn(|i| delta[i]);
+        self.corners::<T, false>(level, x, |entry, weight, _| {
+            for (g, d) in table[entry * F..][..F].iter_mut().zip(delta) {
+                *g += weight * d;
+            }
+        });
     }
 
     /// The entries of a cell's corners at a point of 2 or 3 coordinates, level after level, as
@@ -549,7 +587,7 @@ mod tests {
         let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
         // Four cells per side, and the first corner half a cell outside: corners at (i − ½) / 4.
         let mut y = [0.0; 2];
-        grid.value(&grid.levels(2), &tables, &[0.375, 0.625], &mut y);
+        grid.values(&grid.levels(2), &tables, |_| &[0.375, 0.625], (&mut y, 2, 0));
         assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);
     }
 
