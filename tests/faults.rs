@@ -597,3 +597,15 @@ fn a_wide_input_layer_is_summed_to_the_end() {
         assert!(error <= 1e-5, "{what}: {error:e}");
     }
 }
+
+/// The health of a network of more outputs than inputs was a panic on the CPU.
+#[test]
+fn networks_of_more_outputs_than_inputs_have_a_health() {
+    let mlp = Mlp::new(1).layer(2, Activation::Tanh).layer(5, Activation::Identity);
+    let t = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0].to_vec();
+    let data = Data::new(1, 5, vec![0.5, -0.5], t).unwrap();
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.1));
+    let health = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap().health().unwrap();
+    assert_eq!(health.layers.len(), 2);
+    assert!(health.layers.iter().all(|layer| layer.gradient_norm > 0.0));
+}
