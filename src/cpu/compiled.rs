@@ -1,5 +1,5 @@
 //! The vectors' code, compiled in this crate. Generic functions are compiled again in every crate that
-//! calls them, and these stand there for each width of vectors: a test crate took half a minute more.
+//! calls them, and these stand there once for each width of vectors.
 
 use super::tile::{Network, Scratch, Source};
 use super::update::{Elements, Part, run};

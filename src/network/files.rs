@@ -65,8 +65,7 @@ pub(crate) fn read_metadata(bytes: &[u8]) -> Result<HashMap<String, String>> {
 
 /// What the metadata say of a network: the format's version, the network, and the box of each grid.
 pub(crate) fn metadata(mlp: &Mlp) -> Result<HashMap<String, String>> {
-    let network = serde_json::to_string(mlp)
-        .map_err(|error| Error::file_because("network", error.to_string(), error))?;
+    let network = serde_json::to_string(mlp).map_err(of_part("network"))?;
     let own = [("wgrad".into(), VERSION.to_string()), ("network".into(), network)];
     Ok(boxes_of(mlp).into_iter().chain(own).collect())
 }
@@ -77,10 +76,14 @@ pub(crate) fn network_of(metadata: &HashMap<String, String>) -> Result<Mlp> {
         let problem = "does not describe its network; load it into a network of your own";
         return Err(Error::file("file", problem));
     };
-    let mlp: Mlp = serde_json::from_str(network)
-        .map_err(|error| Error::file_because("network", error.to_string(), error))?;
+    let mlp: Mlp = serde_json::from_str(network).map_err(of_part("network"))?;
     mlp.check()?;
     Ok(mlp)
+}
+
+/// An error of serde's about the JSON of a part of the metadata.
+pub(crate) fn of_part(part: &str) -> impl Fn(serde_json::Error) -> Error {
+    move |error| Error::file_because(part, error.to_string(), error)
 }
 
 /// An error that names the path.
@@ -111,7 +114,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The safetensors type of `T`.
-const fn dtype<T: Real>() -> Dtype {
+pub(crate) const fn dtype<T: Real>() -> Dtype {
     if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 }
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::network::files::{self, Tensor};
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, check_finite, to_u32, wide};
-use crate::training::{Cursor, Losses, Training};
+use crate::training::{Cursor, Losses, Optimizer, Training};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::path::Path;
@@ -63,14 +63,8 @@ const FREE: [&str; 5] = ["init", "seed", "history", "strategy", "optimizer"];
 /// The tensors that are not the network's own begin with it.
 const PREFIX: &str = files::PREFIX;
 
-/// The type of a training's numbers in a file.
-const fn dtype<T: Real>() -> Dtype {
-    if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 }
-}
-
 fn describe(training: &Training) -> Result<Value> {
-    serde_json::to_value(training)
-        .map_err(|error| Error::file_because("training", error.to_string(), error))
+    serde_json::to_value(training).map_err(files::of_part("training"))
 }
 
 /// The name of a description's optimizer.
@@ -107,8 +101,7 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// Its loss is of an application's own: the application describes the training itself.
     pub fn training(&self) -> Result<Training> {
-        serde_json::from_value(self.description.clone())
-            .map_err(|error| Error::file_because("training", error.to_string(), error))
+        serde_json::from_value(self.description.clone()).map_err(files::of_part("training"))
     }
 
     /// The parameters.
@@ -166,9 +159,7 @@ impl<T: Real> Checkpoint<T> {
             let what = "the checkpoint's mini-batches";
             return Err(Error::argument(what, found, format!("below the data's {rows} rows")));
         }
-        let optimizer = serde_json::from_value(self.description["optimizer"].clone())
-            .map_err(|error| Error::file_because("training", error.to_string(), error))?;
-        Ok(Training { optimizer, ..training.clone() })
+        Ok(Training { optimizer: self.optimizer()?, ..training.clone() })
     }
 
     /// The bytes of the file: the tensors of [`Parameters::to_safetensors`], and others whose names
@@ -188,11 +179,11 @@ impl<T: Real> Checkpoint<T> {
             });
         };
         for (name, values) in self.arrays() {
-            add(&name, dtype::<T>(), vec![models, p], bytemuck::cast_slice(values));
+            add(&name, files::dtype::<T>(), vec![models, p], bytemuck::cast_slice(values));
         }
         let Losses { first_step, values, .. } = &self.losses;
         let shape = vec![values.len() / models, models];
-        add("losses", dtype::<T>(), shape, bytemuck::cast_slice(values));
+        add("losses", files::dtype::<T>(), shape, bytemuck::cast_slice(values));
         let Progress { step, updates, cursor, diverged } = &self.progress;
         let counters = [*step, *updates, cursor.epoch.into(), cursor.position.into(), *first_step];
         add("counters", Dtype::U64, vec![5], bytemuck::cast_slice(&counters));
@@ -224,19 +215,22 @@ impl<T: Real> Checkpoint<T> {
         let Some(description) = metadata.get("training") else {
             return Err(Error::file("file", "holds no training: it is no checkpoint"));
         };
-        let description: Value = serde_json::from_str(description)
-            .map_err(|error| Error::file_because("training", error.to_string(), error))?;
+        let description: Value =
+            serde_json::from_str(description).map_err(files::of_part("training"))?;
         let models = description["models"].as_u64().and_then(|models| models.try_into().ok());
         let Some(models) = models else {
             return Err(Error::file("training", "does not say the number of models"));
         };
         let mlp = files::network_of(&metadata)?;
-        let array = |name: &str, shape: &[usize]| numbers::<T>(&file, name, dtype::<T>(), shape);
+        let array =
+            |name: &str, shape: &[usize]| numbers::<T>(&file, name, files::dtype::<T>(), shape);
         let parameters = Parameters::<T>::from_safetensors(bytes, &mlp, models)?;
         // Of the same type too, so that no bit is lost.
         let first = file.tensors().into_iter().find(|(name, _)| !name.starts_with(PREFIX));
-        if let Some((name, tensor)) = first.filter(|(_, tensor)| tensor.dtype() != dtype::<T>()) {
-            let problem = format!("is of type {:?}, not {:?}", tensor.dtype(), dtype::<T>());
+        if let Some((name, tensor)) =
+            first.filter(|(_, tensor)| tensor.dtype() != files::dtype::<T>())
+        {
+            let problem = format!("is of type {:?}, not {:?}", tensor.dtype(), files::dtype::<T>());
             return Err(Error::file(name, problem));
         }
         let shape = [models, mlp.parameters()];
@@ -270,11 +264,14 @@ impl<T: Real> Checkpoint<T> {
         Ok(checkpoint)
     }
 
+    fn optimizer(&self) -> Result<Optimizer> {
+        let described = self.description["optimizer"].clone();
+        serde_json::from_value(described).map_err(files::of_part("training"))
+    }
+
     /// Checks that the file has what its description says.
     fn check_parts(&self) -> Result<()> {
-        let optimizer = &self.description["optimizer"];
-        let optimizer: crate::training::Optimizer = serde_json::from_value(optimizer.clone())
-            .map_err(|error| Error::file_because("training", error.to_string(), error))?;
+        let optimizer = self.optimizer()?;
         optimizer.check()?;
         if self.states.len() != optimizer.states() {
             let problem = format!("are {}, not {}", self.states.len(), optimizer.states());
