@@ -22,6 +22,17 @@ pub(crate) struct Piece {
     pub kind: PieceKind,
 }
 
+impl Piece {
+    /// Whether its code, or that of a piece that it needs, branches or loops.
+    pub fn branches(&self) -> bool {
+        let code = self.text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let mut words =
+            code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        words.any(|word| matches!(word, "if" | "switch" | "for" | "loop" | "while"))
+            || self.needs.iter().any(|piece| piece.branches())
+    }
+}
+
 /// Whose functions a [`Piece`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PieceKind {

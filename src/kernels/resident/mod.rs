@@ -25,7 +25,7 @@ use crate::kernels::step::update::Update;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
 };
-use crate::network::Mlp;
+use crate::network::{Layer, Mlp};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Batch, Loss, Optimizer, Widths, half_bits};
 use crate::wgsl::shader_struct;
@@ -152,9 +152,13 @@ fn operations(mlp: &Mlp, batch: usize) -> u64 {
 pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
     let Ok(launch) = LaunchConfig::new(shape, capabilities) else { return false };
     // SwiftShader's compiler takes 0.6 s for 113 parameters with SGD, 1.0 s with Adam, mini-batches and
-    // rates; for 193 and 337 with SGD 1.0 and 3.1 s.
+    // rates; for 193 and 337 with SGD 1.0 and 3.1 s. Where each unit's activation branches, 74
+    // parameters take more than 12 GB.
     let narrow = capabilities.software && capabilities.subgroup.is_none_or(|size| size < 8);
-    if narrow && shape.mlp.parameters() > NARROW_PARAMETERS {
+    let branches = |layer: &Layer| layer.activation.wgsl().branches();
+    if narrow
+        && (shape.mlp.parameters() > NARROW_PARAMETERS || shape.mlp.layers.iter().any(branches))
+    {
         return false;
     }
     let cost = operations(shape.mlp, launch.batch);
@@ -303,10 +307,12 @@ mod tests {
             hidden.layer(1, Activation::Tanh)
         };
         let (small, larger) = (two(8), two(12));
+        let branches = Mlp::new(3).layer(12, Activation::Sine).layer(2, Activation::Tanh);
         for (subgroup, larger_too) in [(None, false), (Some(4), false), (Some(8), true)] {
             let capabilities = Capabilities { software: true, subgroup, ..Capabilities::default() };
             assert!(pays(shape(&small), &capabilities), "{subgroup:?}");
             assert_eq!(pays(shape(&larger), &capabilities), larger_too, "{subgroup:?}");
+            assert_eq!(pays(shape(&branches), &capabilities), larger_too, "{subgroup:?}");
         }
         assert!(pays(shape(&larger), &Capabilities::default()));
     }
