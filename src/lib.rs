@@ -62,6 +62,7 @@
 //! | save and load | [`Parameters`] (safetensors) |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
+//! | see the loss and the accuracy on held-out data | [`Train::evaluate`], [`Trainer::evaluation`] |
 //! | check a GPU | [`self_check`] |
 //! | use a kernel by itself | [`kernels`] |
 //!
@@ -135,15 +136,15 @@ pub use network::{
 pub use numeric::Real;
 pub use plan::Plan;
 pub use run::{
-    DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
-    Snapshot, Trainer, WarmUp,
+    DataBuffers, Evaluation, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers,
+    Passes, Rows, Snapshot, Trainer, WarmUp,
 };
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
-    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer,
-    Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
+    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Metrics, Momentum, Nesterov,
+    Optimizer, Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]

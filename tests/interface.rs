@@ -152,6 +152,7 @@ fn parameters_have_four_bytes_a_field() {
         matmul::subgroup,
         matmul::tiled,
         measure::domain,
+        measure::evaluate,
         measure::norm,
         measure::perturb,
         measure::saturation,

@@ -12,6 +12,7 @@ mod common;
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
 use wgrad::encoding::{Grid, Identity, OneBlob};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain, NONE as NONE_FOUND};
+use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -794,6 +795,97 @@ fn losses_behind_all_activations() {
         }
     }
     check_losses(&cases);
+}
+
+/// Slices of an evaluation: targets behind those of other slices, sums between those of other
+/// slices, and whether each row's class is right.
+#[test]
+fn evaluations_of_slices() {
+    let own = common::gpu().capabilities();
+    let mut cases = Vec::new();
+    for (loss, activation) in common::losses() {
+        for (batch, outputs) in [(1, 1), (5, 3), (64, 1), (65, 1), (127, 5), (1100, 2)] {
+            let models = 1 + draw(cases.len(), 3);
+            let own_targets = draw(cases.len() + 5000, 2) == 1;
+            let kernel =
+                LossGradient { loss, activation, models, own_targets, batch, outputs, inputs: 2 };
+            cases.push(LossCase::new(kernel, cases.len() as u64));
+        }
+    }
+    let of = |case: &LossCase, i: usize, target: &Capabilities| {
+        let loss = case.kernel;
+        let first_group = draw(i, 9);
+        let classes = match loss.loss {
+            Loss::SoftmaxCrossEntropy => Classes::Largest,
+            _ if loss.outputs == 1 && i % 4 > 0 => {
+                Classes::Threshold { logit: 0.25, target: if i % 4 == 1 { 0.5 } else { 5.5 } }
+            }
+            _ => Classes::None,
+        };
+        let (first, all) = (draw(i + 100, 70), 3000);
+        let line = first_group + loss.groups(target) + draw(i, 5);
+        Evaluate { loss, classes, first, all, first_group, line }
+    };
+    let (mut right, mut wrong) = (0.0, 0.0);
+    for software in [false, true] {
+        let target = Capabilities { software, ..own.clone() };
+        let job = |(i, case): (usize, &LossCase)| {
+            let evaluate = of(case, i, &target);
+            let LossGradient { models, own_targets, outputs, .. } = case.kernel;
+            let sets = if own_targets { models } else { 1 };
+            let mut targets = vec![f32::NAN; evaluate.first * sets * outputs];
+            targets.extend(&case.targets);
+            let lines = if evaluate.classes == Classes::None { models } else { 2 * models };
+            let slots = vec![
+                floats(&case.z),
+                floats(&targets),
+                Content::Unset(lines * evaluate.line),
+                floats(&[0.0]),
+            ];
+            Job::new(format!("{evaluate:?}"), evaluate.dispatch(&target).unwrap(), slots)
+        };
+        let jobs: Vec<_> = cases.iter().enumerate().map(job).collect();
+        for (i, ((case, job), slots)) in cases.iter().zip(&jobs).zip(run(&jobs)).enumerate() {
+            let evaluate = of(case, i, &target);
+            let Evaluate { loss, classes, first_group, all, line, .. } = evaluate;
+            let LossGradient { models, own_targets, batch, outputs, .. } = loss;
+            let groups = loss.groups(&target);
+            let scale = loss.loss.scale(all, outputs) / loss.loss.scale(batch, outputs);
+            let (_, partial) = case.expected(&target);
+            let partial: Vec<_> = partial.iter().map(|sum| sum * scale).collect();
+            let (mut losses, mut counts) = (Vec::new(), Vec::new());
+            for (number, values) in slots[2].chunks(line).enumerate() {
+                for (at, value) in values.iter().enumerate() {
+                    if !(first_group..first_group + groups).contains(&at) {
+                        assert_eq!(*value, UNSET, "{}: {number} {at}", job.name);
+                    }
+                }
+                let found = as_floats(&values[first_group..first_group + groups]);
+                let sums = if number < models { &mut losses } else { &mut counts };
+                sums.extend(found);
+            }
+            let cancels = loss.loss == Loss::OutputGradient;
+            check(&job.name, &losses, &partial, if cancels { 4e-5 } else { 4e-6 });
+            if classes == Classes::None {
+                assert!(counts.is_empty());
+                continue;
+            }
+            let rows = if software { batch.div_ceil(1024) } else { 64 };
+            let (z, t) = (wide(&case.z), wide(&case.targets));
+            let mut expected = Vec::new();
+            for (m, z) in z.chunks(batch * outputs).enumerate() {
+                let t = if own_targets { &t[m * batch * outputs..] } else { &t };
+                for (z, t) in z.chunks(rows * outputs).zip(t.chunks(rows * outputs)) {
+                    let t = &t[..z.len()];
+                    expected.push(evaluate.reference(z, [&[], t])[1] as f32);
+                }
+            }
+            assert_eq!(counts, expected, "{}", job.name);
+            right += counts.iter().sum::<f32>();
+            wrong += (models * batch) as f32 - counts.iter().sum::<f32>();
+        }
+    }
+    assert!(right > 1000.0 && wrong > 1000.0, "{right} {wrong}");
 }
 
 /// Differences that are exact, on both sides of Huber's bend and at y = t, where |y − t| has no

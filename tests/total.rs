@@ -263,6 +263,16 @@ fn trainers_and_parameters_are_total() {
         }
     }
     let data = Data::new(3, 1, vec![1.0; 3], vec![1.0]).unwrap();
+    for bad in [
+        Data::new(3, 1, vec![1.0; 3], vec![1.0]),
+        Data::new(2, 2, vec![1.0; 2], vec![1.0; 2]),
+        Data::new(2, 1, vec![1e38; 2], vec![-1e38]),
+        Data::for_each_model(2, 2, 1, vec![0.0; 4], vec![0.0; 2]),
+        Data::for_each_model(5, 2, 1, vec![0.0; 10], vec![0.0; 5]),
+    ] {
+        let bad = bad.unwrap();
+        tried.call(|| format!("evaluate {bad:?}"), || cpu.evaluate(&bad).is_ok());
+    }
     tried.call(|| "set_data".into(), || cpu.set_data(&data).is_ok());
     tried.call(|| "ema".into(), || cpu.ema_parameters().is_ok());
     tried.call(|| "numerical".into(), || cpu.numerical_gradient(FiniteDifference::Central).is_ok());

@@ -2,6 +2,7 @@
 //! tiles in vectors; the kernels' references are their specification.
 
 mod compiled;
+mod evaluation;
 mod functions;
 mod passes;
 mod tile;
@@ -21,7 +22,7 @@ use crate::kernels::step::update::Update;
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
 use crate::training::{
-    Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
+    Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Metrics, Optimizer, Sealed, Train,
     TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
     train_async,
 };
@@ -304,6 +305,7 @@ impl<T: Real> TrainAsync for CpuTrainer<T> {
         gradients_async() -> Result<Gradients<T>> = gradients;
         input_gradient_async() -> Result<Vec<T>> = input_gradient;
         predict_async(x: &[T]) -> Result<Vec<T>> = predict;
+        evaluate_async(data: &Data<T>) -> Result<Metrics<T>> = evaluate;
         health_async() -> Result<Health> = health;
     }
 }
@@ -355,6 +357,10 @@ impl<T: Real> Train for CpuTrainer<T> {
             return Ok(Vec::new());
         }
         Ok(self.work.predict(&self.parameters, x))
+    }
+
+    fn evaluate(&mut self, data: &Data<T>) -> Result<Metrics<T>> {
+        self.metrics_on(data)
     }
 
     fn health(&mut self) -> Result<Health> {

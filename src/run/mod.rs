@@ -4,6 +4,7 @@
 mod blocking;
 mod budget;
 pub(crate) mod clock;
+mod evaluation;
 mod health;
 mod inference;
 mod log;
@@ -18,6 +19,7 @@ mod trainer;
 mod waiting;
 
 pub use budget::{FrameBudget, FrameReport};
+pub use evaluation::Evaluation;
 pub use inference::{Inference, Output};
 pub use model::Model;
 pub use passes::{PassBuffers, Passes};

@@ -12,7 +12,7 @@ use crate::numeric::wide;
 use crate::plan::{Buffer, Plan, Stages};
 use crate::run::log::Log;
 use crate::run::predictor::Predictor;
-use crate::run::{Inference, Output, Rows, Snapshot};
+use crate::run::{Evaluation, Inference, Output, Rows, Snapshot};
 use crate::training::{
     Batch, Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
     check_sets,
@@ -50,6 +50,8 @@ pub struct Trainer {
     pub(super) layered: Option<Vec<Prepared>>,
     pub(super) input_gradient: Option<Vec<Prepared>>,
     pub(super) predictor: Option<Predictor>,
+    /// The evaluations that were used last, the latest first.
+    pub(super) evaluations: Vec<Evaluation>,
     /// Marks of models that have not diverged, to be copied from.
     not_diverged: Option<wgpu::Buffer>,
     /// The last buffer that parameters were copied from.
@@ -185,6 +187,7 @@ impl Trainer {
             layered: None,
             input_gradient: None,
             predictor: None,
+            evaluations: Vec::new(),
             not_diverged: None,
             source: None,
             log: Arc::new(Mutex::new(Log::new(training.models))),

@@ -11,6 +11,7 @@ use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain};
+use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -498,6 +499,27 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             inputs: 2,
         };
         all.push(loss.dispatch(&software).unwrap());
+        all.extend([Capabilities::default(), software.clone()].map(|capabilities| {
+            let classes = match loss.loss {
+                Loss::SoftmaxCrossEntropy => Classes::Largest,
+                _ => Classes::None,
+            };
+            evaluate(loss, classes).dispatch(&capabilities).unwrap()
+        }));
+    }
+    for software in [false, true] {
+        let capabilities = Capabilities { software, ..Capabilities::default() };
+        let loss = LossGradient {
+            loss: Loss::BinaryCrossEntropy,
+            activation: Activation::Sigmoid,
+            models: 2,
+            own_targets: true,
+            batch: 70,
+            outputs: 1,
+            inputs: 2,
+        };
+        let classes = Classes::Threshold { logit: 0.0, target: 0.5 };
+        all.push(evaluate(loss, classes).dispatch(&capabilities).unwrap());
     }
     let gather = Gather { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
     for target in [&Capabilities::default(), &software] {
@@ -575,6 +597,12 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         all.extend(every_product(*form));
     }
     all
+}
+
+/// The evaluation of one slice.
+pub fn evaluate(loss: LossGradient, classes: Classes) -> Evaluate {
+    let line = loss.groups(&Capabilities::default()).max(loss.batch * loss.outputs);
+    Evaluate { loss, classes, first: 0, all: loss.batch, first_group: 0, line }
 }
 
 /// The kernels of every encoding, and of grids of all numbers of features.
