@@ -19,6 +19,8 @@ blocking! { impl Train for Trainer {
     fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
     fn evaluate(&mut self, data: &Data) -> Result<Metrics> = evaluate_async;
     fn health(&mut self) -> Result<Health> = health_async;
+    #[cfg(feature = "safetensors")]
+    fn checkpoint(&mut self) -> Result<crate::training::Checkpoint> = checkpoint_async;
 } }
 
 blocking! { impl Trainer {

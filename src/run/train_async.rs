@@ -17,5 +17,7 @@ impl TrainAsync for Trainer {
         predict_async(x: &[f32]) -> Result<Vec<f32>> = predict_async.await;
         evaluate_async(data: &Data) -> Result<Metrics> = evaluate_async.await;
         health_async() -> Result<Health> = health_async.await;
+        #[cfg(feature = "safetensors")]
+        checkpoint_async() -> Result<crate::training::Checkpoint> = checkpoint_async.await;
     }
 }
