@@ -25,7 +25,8 @@ const ROWS: [usize; 10] = [1, 2, 3, 63, 64, 65, 129, 1001, 16_384, 33_001];
 /// The network's metrics on `data` by the CPU in f64, from parameters of any precision.
 fn expected(mlp: &Mlp, training: &Training, parameters: &Parameters, data: &Data) -> Metrics<f64> {
     let data = data.cast().unwrap();
-    let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data).unwrap();
+    let full = training.clone().batch(Batch::Full);
+    let mut cpu = CpuTrainer::<f64>::new(mlp, &full, &data).unwrap();
     cpu.set_parameters(&parameters.cast().unwrap()).unwrap();
     cpu.evaluate(&data).unwrap()
 }
@@ -33,7 +34,8 @@ fn expected(mlp: &Mlp, training: &Training, parameters: &Parameters, data: &Data
 /// The rows of each model whose class f32 cannot tell: its two largest outputs, or its one output and
 /// the middle, are nearly the same.
 fn undecided(mlp: &Mlp, training: &Training, parameters: &Parameters, data: &Data) -> Vec<usize> {
-    let mut cpu = CpuTrainer::<f64>::new(mlp, training, &data.cast().unwrap()).unwrap();
+    let full = training.clone().batch(Batch::Full);
+    let mut cpu = CpuTrainer::<f64>::new(mlp, &full, &data.cast().unwrap()).unwrap();
     cpu.set_parameters(&parameters.cast().unwrap()).unwrap();
     let (rows, outputs) = (data.rows(), data.outputs());
     let near = |y: &[f64]| {
@@ -318,6 +320,22 @@ fn accuracies_are_the_share_of_right_rows() {
     trainer.restart(&parameters).unwrap();
     // Of equal outputs the first counts.
     assert_eq!(trainer.evaluate(&data).unwrap().accuracies, Some(vec![0.8]));
+}
+
+/// A network of more outputs than inputs: the health of its layers was a panic on the CPU.
+#[test]
+fn health_of_more_outputs_than_inputs() {
+    let mlp = Mlp::new(1).layer(2, Activation::Tanh).layer(5, Activation::Identity);
+    let t = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0].to_vec();
+    let data = Data::new(1, 5, vec![0.5, -0.5], t).unwrap();
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.1));
+    let mut cpu = CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap();
+    let mut gpu = Trainer::new(common::gpu(), &mlp, &training, &data).unwrap();
+    let (cpu, gpu) = (cpu.health().unwrap(), gpu.health().unwrap());
+    for (a, b) in cpu.layers.iter().zip(&gpu.layers) {
+        let error = (a.gradient_norm - b.gradient_norm).abs() / a.gradient_norm;
+        assert!(error <= 1e-5, "{} and {}", a.gradient_norm, b.gradient_norm);
+    }
 }
 
 /// The average, a snapshot, and any other parameters.

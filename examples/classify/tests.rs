@@ -6,7 +6,7 @@ use crate::common::Stop;
 use crate::points::{Points, Scaling, confusion, probabilities};
 use crate::report;
 use crate::table::{self, Table};
-use wgrad::{Activation, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Train, Training};
+use wgrad::{Activation, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Train, TrainBase, Training};
 
 fn parse(text: &str) -> Table {
     table::parse(text.as_bytes(), None).unwrap_or_else(|stop| panic!("{stop:?} of {text:?}"))

@@ -381,10 +381,10 @@ impl<T: Real> Train for CpuTrainer<T> {
 
     fn health(&mut self) -> Result<Health> {
         let (gradients, _) = self.back_propagate(false)?;
-        let [x, _] = self.rows()?;
+        let [x, t] = self.rows()?;
         let p = self.mlp.parameters();
         let layers_of = self.each_model(|m| {
-            let [x, _] = self.set(m, [&x, &x]);
+            let [x, _] = self.set(m, [&x, &t]);
             forward(&self.mlp, self.model(m), x, true).layers
         });
         let mut layers = Vec::new();
