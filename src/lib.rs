@@ -138,13 +138,13 @@ pub use run::{
     DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
     Snapshot, Trainer, WarmUp,
 };
-#[cfg(feature = "json")]
-pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
     Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer,
     Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
+#[cfg(feature = "json")]
+pub use training::{Config, ConfigReader};
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]
 pub use verify::{Check, Comparison, FiniteDifference, HeldTo, SelfCheck, SingleUnit, Way};

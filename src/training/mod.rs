@@ -18,7 +18,7 @@ mod train;
 pub use batch::Batch;
 pub(crate) use batch::{Cursor, half_bits};
 #[cfg(feature = "json")]
-pub use config::Config;
+pub use config::{Config, ConfigReader};
 pub(crate) use custom::Widths;
 pub use custom::{CustomLoss, CustomRow};
 pub(crate) use data::check_sets;
