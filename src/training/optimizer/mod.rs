@@ -253,9 +253,9 @@ impl Optimizer {
         w.line(format_args!("const STATES: u32 = {}u;", self.states()));
         // Clipped without the builtin functions, which drop a NaN.
         w.function("regularized(g: f32, l2: f32, p: f32) -> f32", |w| {
-            w.line("let all = g + l2 * p;");
-            w.line("let clips = (hyper.clip > 0.0) & (abs(all) > hyper.clip);");
-            w.line("return select(all, select(-hyper.clip, hyper.clip, all > 0.0), clips);");
+            w.line("let total = g + l2 * p;");
+            w.line("let clips = (hyper.clip > 0.0) & (abs(total) > hyper.clip);");
+            w.line("return select(total, select(-hyper.clip, hyper.clip, total > 0.0), clips);");
         });
         let arguments = "p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32";
         w.function(format_args!("optimize({arguments}) -> f32"), |w| {
