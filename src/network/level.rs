@@ -76,21 +76,23 @@ impl Level {
     /// alike; adding the half and the floor happen in integers. An index therefore has the same
     /// bits on every device.
     /// `x` is a point of the unit cube, or beyond it.
+    #[inline(always)]
     pub fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
         let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         for (d, x) in x.iter().enumerate() {
             let scale = T::of(f64::from(self.scale[d]));
             let held = x.max(T::ZERO).min(T::ONE);
-            let doubled = ((scale * T::of(2.0)) * held).floor().to_f64();
-            place.cell[d] = (whole(doubled) + 1) >> 1;
+            let doubled = (scale * T::of(2.0)) * held;
+            place.cell[d] = (whole(doubled.to_f64()) + 1) >> 1;
             place.at[d] = scale * held + T::of(0.5) - T::of(f64::from(place.cell[d]));
             place.inside[d] = if held == *x { T::ONE } else { T::ZERO };
         }
         place
     }
 
-    /// The index of a corner's entry within the level.
-    pub fn entry(&self, mut corner: [u32; D]) -> u32 {
+    /// The index of a corner's entry within the level. Missing coordinates are 0.
+    #[inline(always)]
+    pub fn entry<const N: usize>(&self, mut corner: [u32; N]) -> u32 {
         if self.clamps {
             for (c, resolution) in corner.iter_mut().zip(self.resolution) {
                 *c = (*c).min(resolution - 1);
@@ -100,8 +102,10 @@ impl Level {
             let mixed = corner.iter().zip(PRIMES).fold(0, |all, (c, p)| all ^ c.wrapping_mul(p));
             return mixed & (self.size - 1);
         }
-        let axes = corner.iter().zip(self.resolution).rev();
-        let index = axes.fold(0_u32, |index, (c, side)| index.wrapping_mul(side).wrapping_add(*c));
+        let mut index = 0_u32;
+        for d in (0..N).rev() {
+            index = index.wrapping_mul(self.resolution[d]).wrapping_add(corner[d]);
+        }
         if self.wraps { index % self.size } else { index }
     }
 

@@ -109,6 +109,7 @@ enum Words {
 pub struct ConfigReader {
     words: Words,
     edge: Edge,
+    biases: bool,
     ignored: Vec<String>,
 }
 
@@ -122,7 +123,7 @@ impl ConfigReader {
     /// A reader with the defaults of tiny-cuda-nn's code: `RelativeL2`, Adam, `OneBlob`, five hidden
     /// layers of 128 units.
     pub const fn new() -> Self {
-        Self { words: Words::TinyCudaNn, edge: Edge::Clamp, ignored: Vec::new() }
+        Self { words: Words::TinyCudaNn, edge: Edge::Clamp, biases: true, ignored: Vec::new() }
     }
 
     /// A reader with instant-ngp's defaults. Objects that are missing at the root are those that it
@@ -130,9 +131,9 @@ impl ConfigReader {
     /// to `finest_resolution` on its last level, and one without `base_resolution` begins with the
     /// resolution whose corners fill a table. instant-ngp takes half of a picture's longer side, and
     /// 2048 for radiance fields and distances.
-    pub const fn instant_ngp(finest_resolution: f64) -> Self {
+    pub fn instant_ngp(finest_resolution: f64) -> Self {
         let words = Words::InstantNgp { finest_resolution };
-        Self { words, edge: Edge::Clamp, ignored: Vec::new() }
+        Self { words, ..Self::new() }
     }
 
     /// Sets which corners the last cells of grids have where the file does not say it (`edge`,
@@ -140,6 +141,13 @@ impl ConfigReader {
     #[must_use]
     pub const fn edge(mut self, edge: Edge) -> Self {
         self.edge = edge;
+        self
+    }
+
+    /// Reads networks without biases, as both projects' are.
+    #[must_use]
+    pub const fn without_biases(mut self) -> Self {
+        self.biases = false;
         self
     }
 
@@ -200,33 +208,38 @@ impl ConfigReader {
         keys.end(&root)?;
         let mut mlp = Mlp::new(inputs);
         mlp.encoding = self.encoding("encoding", encoding, [0, inputs], &mut keys)?;
-        let mlp = self::network(mlp, network, outputs, &mut keys)?;
+        let mlp = self.network(mlp, network, outputs, &mut keys)?;
         let loss = self::loss(loss, outputs, &mut keys)?;
         let training = Training::new(loss, Optimizer::sgd(0.0)).init(Init::GlorotUniform).seed(0);
         let training = optimizer::optimizer("optimizer", optimizer, training, &mlp, &mut keys)?;
         training.check(&mlp)?;
         Ok(Config { mlp, training, ignored: keys.ignored })
     }
-}
 
-/// `mlp` with the layers.
-fn network(mut mlp: Mlp, value: &Value, outputs: usize, keys: &mut Keys) -> Result<Mlp> {
-    let mut of = Object::new("network", value)?;
-    let names = ["MLP", "FullyFusedMLP", "CutlassMLP", "MegakernelMLP"];
-    let name = of.one_of("otype", "MLP", &names)?;
-    let hidden = of.activation("activation", "ReLU")?;
-    let last = of.activation("output_activation", "None")?;
-    let (units, layers) = (of.count("n_neurons", 128)?, of.count("n_hidden_layers", 5)?);
-    if name != "CutlassMLP" {
-        of.neutral("feedback_alignment", &Value::Bool(false))?;
+    /// `mlp` with the layers.
+    fn network(&self, mlp: Mlp, value: &Value, outputs: usize, keys: &mut Keys) -> Result<Mlp> {
+        let mut of = Object::new("network", value)?;
+        let names = ["MLP", "FullyFusedMLP", "CutlassMLP", "MegakernelMLP"];
+        let name = of.one_of("otype", "MLP", &names)?;
+        let hidden = of.activation("activation", "ReLU")?;
+        let last = of.activation("output_activation", "None")?;
+        let (units, layers) = (of.count("n_neurons", 128)?, of.count("n_hidden_layers", 5)?);
+        if name != "CutlassMLP" {
+            of.neutral("feedback_alignment", &Value::Bool(false))?;
+        }
+        keys.end(&of)?;
+        let layer = |mlp: Mlp, units, activation| {
+            if self.biases {
+                mlp.layer(units, activation)
+            } else {
+                mlp.layer_without_bias(units, activation)
+            }
+        };
+        let mlp = (0..layers).fold(mlp, |mlp, _| layer(mlp, units, hidden));
+        let mlp = layer(mlp, outputs, last);
+        mlp.check()?;
+        Ok(mlp)
     }
-    keys.end(&of)?;
-    for _ in 0..layers {
-        mlp = mlp.layer(units, hidden);
-    }
-    let mlp = mlp.layer(outputs, last);
-    mlp.check()?;
-    Ok(mlp)
 }
 
 fn loss(value: &Value, outputs: usize, keys: &mut Keys) -> Result<Loss> {

@@ -35,6 +35,9 @@ fn defaults_are_those_of_the_code() {
     let adam = Adam { l2: 1e-8, lazy: true, ..Adam::default() };
     assert_eq!(config.training.optimizer, adam.into());
     assert!(config.ignored.is_empty());
+    assert!(config.mlp.layers.iter().all(|layer| layer.bias));
+    let without = ConfigReader::new().without_biases().read("{}", 2, 3).unwrap().mlp;
+    assert!(without.layers.iter().all(|layer| !layer.bias));
     let blob = Config::from_json(r#"{"encoding": {}}"#, 3, 1).unwrap().mlp.encoding;
     let bins = OneBlob { bins: 16 };
     assert_eq!(blob, [EncodingPart { first: 0, inputs: 3, encoding: bins.into() }]);
