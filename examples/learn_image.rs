@@ -87,11 +87,8 @@ impl Arguments {
     /// The network and its training, without batch and seed.
     fn recipe(&self) -> Outcome<(Mlp, Training)> {
         if let Some(path) = &self.config {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Stop::Failed(format!("{}: {error}", path.display())))?;
-            let Config { mlp, training } = Config::from_json(&text, 2, 3)
-                .map_err(|error| Stop::Failed(format!("{}: {error}", path.display())))?;
-            return Ok((mlp, training));
+            let config = Config::load(path, 2, 3)?;
+            return Ok((config.mlp, config.training));
         }
         Ok(preset(&self.preset))
     }
@@ -183,7 +180,7 @@ fn learn(asked: &Arguments) -> Outcome {
     ];
     options.save(&wgrad_plot::side_by_side(&pair)?, folder("crop.png"))?;
     let file = options.out.join(folder("parameters.safetensors"));
-    learner.trainer().parameters()?.save(&file)?;
+    learner.trainer().inference_parameters()?.save(&file)?;
     say!(options, "wrote {}", file.display());
     Ok(())
 }
@@ -610,7 +607,11 @@ impl OnGpu {
             layout: &pipeline.get_bind_group_layout(0),
             entries: &[wgpu::BindGroupEntry {
                 binding: 0,
-                resource: self.trainer.parameter_buffer().as_entire_binding(),
+                resource: self
+                    .trainer
+                    .ema_parameter_buffer()
+                    .unwrap_or_else(|| self.trainer.parameter_buffer())
+                    .as_entire_binding(),
             }],
         });
         let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };

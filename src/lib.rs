@@ -142,13 +142,13 @@ pub use run::{
 };
 #[cfg(feature = "safetensors")]
 pub use training::Checkpoint;
-#[cfg(feature = "json")]
-pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
     Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Metrics, Momentum, Nesterov,
     Optimizer, Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
+#[cfg(feature = "json")]
+pub use training::{Config, ConfigReader};
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]
 pub use verify::{Check, Comparison, FiniteDifference, HeldTo, SelfCheck, SingleUnit, Way};

@@ -114,7 +114,7 @@ fn bad_descriptions_are_refused() {
 #[test]
 fn data_that_a_training_does_not_know_are_refused() {
     let gpu = common::gpu();
-    let grid = Grid { levels: 2, lower: [-1.0; 3], upper: [1.0; 3], ..Grid::default() };
+    let grid = Grid { levels: 2, ..Grid::default().in_box([-1.0; 3], [1.0; 3]) };
     let plain = Mlp::new(2).layer(2, Activation::Sigmoid);
     let logits = Mlp::new(2).layer(2, Activation::Identity);
     let boxed = Mlp::new(2).encode(2, grid).layer(2, Activation::Identity);

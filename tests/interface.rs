@@ -277,6 +277,7 @@ fn an_optimizers_numbers_have_four_bytes_each() {
         "epsilon",
         "weight_decay",
         "l2",
+        "clip",
         "lazy",
         "ln_base",
         "decay_start",

@@ -473,7 +473,7 @@ fn products_of_a_training_step() {
             .layer(first, hidden)
             .layer(second, hidden)
             .layer(outputs, Activation::Identity);
-        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+        let training = Training::new(Loss::MeanSquaredError, Sgd::default())
             .models(models)
             .strategy(Strategy::Layered);
         let plan = Plan::new(&mlp, &training, DataShape { sets, rows }, &target).unwrap();
@@ -765,7 +765,7 @@ fn losses_of_all_sizes() {
             }
         }
     }
-    assert_eq!(cases.len(), 10 * 121);
+    assert_eq!(cases.len(), Loss::ALL.len() * 121);
     check_losses(&cases);
 }
 
@@ -1229,9 +1229,9 @@ fn marks_of_sums(target: &Capabilities, parameters: usize, splits: usize, padded
 fn hyper(optimizer: &Optimizer) -> Vec<u32> {
     let mut h = [0.0_f64; 10];
     match *optimizer {
-        Optimizer::Sgd(Sgd { rate }) => h[0] = rate,
-        Optimizer::Momentum(Momentum { rate, momentum })
-        | Optimizer::Nesterov(Nesterov { rate, momentum }) => (h[0], h[1]) = (rate, momentum),
+        Optimizer::Sgd(Sgd { rate, .. }) => h[0] = rate,
+        Optimizer::Momentum(Momentum { rate, momentum, .. })
+        | Optimizer::Nesterov(Nesterov { rate, momentum, .. }) => (h[0], h[1]) = (rate, momentum),
         Optimizer::Adam(Adam { rate, beta1, beta2, epsilon, .. })
         | Optimizer::AdamW(AdamW { rate, beta1, beta2, epsilon, .. }) => {
             let ln = |beta: f64| beta.ln().max(-200.0);
@@ -1255,6 +1255,7 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
     }
     let mut words = h.map(|v| (v as f32).to_bits()).to_vec();
     words.push((optimizer.l2() as f32).to_bits());
+    words.push((optimizer.clip() as f32).to_bits());
     words.push(u32::from(optimizer.is_lazy()));
     // No schedule: base, start, interval, end.
     words.extend([0; 4]);
@@ -1265,12 +1266,14 @@ fn optimizers() -> Vec<Optimizer> {
     let mut all = Optimizer::all();
     all.extend([
         Optimizer::sgd(0.0),
-        Momentum { rate: 0.5, momentum: 0.0 }.into(),
-        Nesterov { rate: 0.5, momentum: 0.99 }.into(),
+        Sgd { rate: 0.5, l2: 0.25 }.into(),
+        Momentum { rate: 0.5, momentum: 0.0, l2: 0.125 }.into(),
+        Nesterov { rate: 0.5, momentum: 0.99, l2: 0.5 }.into(),
         Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }
             .into(),
+        Adam { rate: 0.3, clip: 0.125, l2: 0.5, ..Adam::default() }.into(),
         Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, ..Adam::default() }.into(),
-        AdamW { rate: 0.1, weight_decay: 0.3, ..AdamW::default() }.into(),
+        AdamW { rate: 0.1, weight_decay: 0.3, l2: 0.25, ..AdamW::default() }.into(),
     ]);
     all
 }
@@ -1935,7 +1938,7 @@ fn counts_of_flat_units() {
 
 #[test]
 fn faults_of_all_kinds_and_places() {
-    let grid = Grid { lower: [-2.0, 0.5, 0.0], upper: [2.0, 1.5, 1.0], ..Grid::default() };
+    let grid = Grid::default().in_box([-2.0, 0.5], [2.0, 1.5]);
     let mlp = Mlp::new(6)
         .encode(1, Identity::default())
         .encode(2, grid)
@@ -2023,7 +2026,7 @@ fn many_copied_parameters() {
 fn many_updated_parameters() {
     // As scalars, and as vec4.
     for (parameters, models) in [(MANY, 1), (4 * MANY, 1), (65, MANY / 65 + 2)] {
-        let momentum = Momentum { rate: 0.25, momentum: 0.5 };
+        let momentum = Momentum { rate: 0.25, momentum: 0.5, ..Momentum::default() };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
         let (mut values, mut states) = (wide(&population.values), population.two_states());
         let job = population.job_on(&Capabilities::default());

@@ -278,6 +278,7 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
     fn set_parameters(&mut self, parameters: &Parameters<T>) -> Result<()> {
         check_same(&self.mlp, self.training.models, parameters)?;
         self.parameters = parameters.values().to_vec();
+        self.ema.clone_from(&self.parameters);
         self.diverged = vec![None; self.training.models];
         Ok(())
     }
@@ -367,7 +368,8 @@ impl<T: Real> Train for CpuTrainer<T> {
         if x.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.work.predict(&self.parameters, x))
+        let averaged = self.training.ema.is_some();
+        Ok(self.work.predict(if averaged { &self.ema } else { &self.parameters }, x))
     }
 
     fn evaluate(&mut self, data: &Data<T>) -> Result<Metrics<T>> {

@@ -360,7 +360,7 @@ mod tests {
             let error = Parameters::<f32>::from_safetensors(&bytes, &other, models).unwrap_err();
             assert!(error.to_string().starts_with("encoding.1.tables: has the shape"), "{error}");
             // The same tables over another box are another network.
-            let boxed = Grid { upper: [1.0, 2.0, 9.0], ..grid };
+            let boxed = grid.in_box([0.0; 3], [1.0, 2.0, 9.0]);
             let boxed = Mlp::new(3)
                 .encode(1, Identity::default())
                 .encode(2, boxed)

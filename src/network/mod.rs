@@ -7,6 +7,7 @@ pub mod encoding;
 #[cfg(feature = "safetensors")]
 pub(crate) mod files;
 mod init;
+pub(crate) mod level;
 mod mlp;
 mod parameters;
 

@@ -25,7 +25,7 @@ pub use checkpoint::Checkpoint;
 #[cfg(feature = "safetensors")]
 pub(crate) use checkpoint::Progress;
 #[cfg(feature = "json")]
-pub use config::Config;
+pub use config::{Config, ConfigReader};
 pub(crate) use custom::Widths;
 pub use custom::{CustomLoss, CustomRow};
 pub(crate) use data::check_sets;

@@ -79,7 +79,7 @@ pub trait TrainBase: Sealed {
     /// The description of the training.
     fn training(&self) -> &Training;
 
-    /// Replaces the parameters. The step counter and the optimizer state stay. Models that had
+    /// Replaces the parameters, and their average. The step counter and the optimizer state stay. Models that had
     /// diverged are trained again. On a GPU this comes before recorded steps that were not submitted
     /// yet; [`Trainer::record_parameters`](crate::Trainer::record_parameters) keeps the order.
     ///
@@ -142,7 +142,7 @@ pub trait Train: TrainBase {
     /// A lost device.
     fn losses(&mut self) -> Result<Losses<Self::Scalar>>;
 
-    /// The parameters.
+    /// The parameters as the last step left them.
     ///
     /// # Errors
     /// A lost device.
@@ -154,6 +154,15 @@ pub trait Train: TrainBase {
     /// # Errors
     /// The training keeps no average, or the device is lost.
     fn ema_parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// The parameters that [`Train::predict`] uses, to be kept in a file: the average where the
+    /// training has one, otherwise the last.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn inference_parameters(&mut self) -> Result<Parameters<Self::Scalar>> {
+        if self.training().ema.is_some() { self.ema_parameters() } else { self.parameters() }
+    }
 
     /// The loss and the gradient on the batch of the next step. The step is not taken.
     ///
@@ -167,7 +176,8 @@ pub trait Train: TrainBase {
     /// A lost device; [`Error::TooLarge`].
     fn input_gradient(&mut self) -> Result<Vec<Self::Scalar>>;
 
-    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`.
+    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, by the average of the
+    /// parameters where the training keeps one ([`Training::ema`]).
     ///
     /// # Errors
     /// A length that is not a multiple of the inputs, an element that is not finite, a lost device.

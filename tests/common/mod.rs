@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::sync::OnceLock;
-use wgrad::encoding::{Encoding, Grid, Interpolation};
+use wgrad::encoding::{Axis, Edge, Encoding, Grid, GridKind, Interpolation};
 use wgrad::kernels::encoding::dequantize::Dequantize;
 use wgrad::kernels::encoding::encode_grid::EncodeGrid;
 use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
@@ -412,7 +412,7 @@ pub fn every_pass() -> Vec<Dispatch> {
             let grid = Grid { levels: 2, log2_hashmap_size: 6, ..Grid::default() };
             let encoded = Mlp::new(2).encode(2, grid).layer(4, Activation::Relu);
             for mlp in [plain, encoded].map(|mlp| mlp.layer(2, *last)) {
-                let training = Training::new(Loss::OutputGradient, Sgd { rate: 0.1 })
+                let training = Training::new(Loss::OutputGradient, Sgd::default())
                     .models(2)
                     .strategy(strategy);
                 let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
@@ -585,7 +585,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     }
     let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(2, Activation::Identity);
     for strategy in Strategy::ALL {
-        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+        let training = Training::new(Loss::MeanSquaredError, Sgd::default())
             .rate_of(Part::Layer(0), 0.25)
             .strategy(*strategy);
         let target = Capabilities::default();
@@ -624,7 +624,17 @@ fn every_encoding() -> Vec<Dispatch> {
                 interpolation,
                 ..Grid::default()
             };
-            for inputs in [2, 3] {
+            let axes = [None, Some(Axis { base_resolution: 5, per_level_scale: 1.5 }), None, None];
+            let forms = [
+                (grid, 1),
+                (grid, 2),
+                (grid, 3),
+                (grid, 4),
+                (Grid { kind: GridKind::Dense, edge: Edge::Wrap, ..grid }, 2),
+                (Grid { kind: GridKind::Tiled, axes, ..grid }, 3),
+                (Grid { edge: Edge::Wrap, axes, ..grid }, 4),
+            ];
+            for (grid, inputs) in forms {
                 let forward = EncodeGrid::new(grid, inputs, 2, 5).unwrap();
                 let back = EncodeGridGradient::new(grid, inputs, 2, 5).unwrap();
                 // Enough rows that hardware sums the coarse levels in workgroup memory.
@@ -664,8 +674,8 @@ fn every_product(form: Tiling) -> Vec<Dispatch> {
             let product = product.transposed_b().epilogue(*activation);
             all.extend(product.dispatches(&target).unwrap());
             let mlp = Mlp::new(size).layer(size, *activation).layer(size, Activation::Identity);
-            let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
-                .strategy(Strategy::Layered);
+            let training =
+                Training::new(Loss::MeanSquaredError, Sgd::default()).strategy(Strategy::Layered);
             let plan = Plan::new(&mlp, &training, DataShape::shared(100), &target).unwrap();
             let products = plan.step().into_iter().map(|node| node.dispatch.clone());
             all.extend(products.filter(|d| d.kernel().name == form.kernel().name));
