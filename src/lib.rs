@@ -106,6 +106,11 @@ pub mod encoding {
     pub use crate::network::encoding::*;
 }
 
+pub mod weights {
+    //! The tensors of a file, whoever has written it, and which of them are which layer's.
+    pub use crate::network::files::{LayerMap, ReadOptions, Tensor, WeightMap, Weights};
+}
+
 mod cpu;
 mod error;
 mod export;
