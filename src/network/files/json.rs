@@ -27,11 +27,7 @@ impl<T: Real> Parameters<T> {
             let found = mlp.encoding.len();
             return Err(Error::argument("the number of encodings", found, "0 as JSON"));
         }
-        // An f32's own digits: as f64 it would have some that mean nothing.
-        let number = |value: &T| match size_of::<T>() {
-            4 => json!(crate::numeric::to_f32(value.to_f64())),
-            _ => json!(value.to_f64()),
-        };
+        let number = |value: &T| json!(digits(*value));
         let row = |values: &[T]| Value::Array(values.iter().map(number).collect());
         let layers = mlp.layers.iter().zip(mlp.ranges()).map(|(layer, range)| {
             let rows = self.values()[range.weight].chunks(range.shape[1]).map(row);
@@ -96,6 +92,16 @@ impl<T: Real> Parameters<T> {
         }
         Self::new(mlp, 1, values)
     }
+}
+
+/// The number in as few digits as its own precision needs: an f32 as f64 has some that mean nothing.
+fn digits<T: Real>(value: T) -> f64 {
+    let exact = value.to_f64();
+    if size_of::<T>() == 8 {
+        return exact;
+    }
+    let short = crate::numeric::to_f32(exact).to_string().parse().unwrap_or(exact);
+    if T::of(short) == value { short } else { exact }
 }
 
 fn object<'v>(value: &'v Value, name: &str, keys: &[&str]) -> Result<&'v Map<String, Value>> {
@@ -171,7 +177,7 @@ mod tests {
             ("tanh", "tan", "layers.0.activation: is \"tan\"; allowed: identity"),
             ("[[0.1]]", "[[0.1,1]]", "layers.0.weight[0]: has 2 elements, not 1"),
             ("[[0.1]]", "0.1", "layers.0.weight: missing, or not an array"),
-            ("[[0.1]]", "[[1e39]]", "layers.0.weight[0]: holds 1e39 at element 0"),
+            ("[[0.1]]", "[[1e39]]", "layers.0.weight[0]: holds 1e+39 at element 0"),
             ("[[0.1]]", "[[null]]", "layers.0.weight[0]: holds null at element 0"),
             ("\"units\":1", "\"units\":2", "layers.0.weight: has 1 elements, not 2"),
         ] {

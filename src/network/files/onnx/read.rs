@@ -25,6 +25,9 @@ pub fn model<T: Real>(origin: &str, bytes: &[u8]) -> Result<Parameters<T>> {
         _ if origin == "file" => Error::file(place, problem),
         _ => Error::file(format!("{origin}: {place}"), problem),
     };
+    if model.opset_import.is_empty() {
+        return Err(Error::file(origin, "not a whole ONNX file: it says no set of operators"));
+    }
     let graph = model.graph.unwrap_or_default();
     let layers = Reader::new(&graph).and_then(Reader::layers).map_err(refused)?;
     let Some(inputs) = layers.first().map(|layer| layer.weight.shape[1]) else {

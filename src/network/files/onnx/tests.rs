@@ -1,6 +1,8 @@
 //! Files that come back as they were, and files that are no perceptron.
 
-use super::proto::{Graph, Length, Model, Node, Shape, Side, Tensor, TensorType, Type, ValueInfo};
+use super::proto::{
+    Graph, Length, Model, Node, OperatorSet, Shape, Side, Tensor, TensorType, Type, ValueInfo,
+};
 use super::graph::{float, integer};
 use crate::error::Error;
 use crate::network::encoding::{Frequency, Grid, Identity};
@@ -48,7 +50,8 @@ fn file(nodes: &[(&str, &[&str], &str)], change: impl Fn(&mut Graph)) -> Vec<u8>
         output: vec![value("y")],
     };
     change(&mut graph);
-    Model { graph: Some(graph), ..Model::default() }.encode_to_vec()
+    let opset_import = vec![OperatorSet { version: 13, ..OperatorSet::default() }];
+    Model { graph: Some(graph), opset_import, ..Model::default() }.encode_to_vec()
 }
 
 #[test]
