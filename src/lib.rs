@@ -59,7 +59,9 @@
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |
-//! | save and load | [`Parameters`] (safetensors) |
+//! | save and load | [`Parameters`], [`Model::load`] (safetensors) |
+//! | bring weights from PyTorch, flax, Keras, NumPy; exchange ONNX files | [`weights`], `Parameters::load_onnx` and `save_onnx` (feature `onnx`) |
+//! | stop a training and go on another day, bit for bit | [`Checkpoint`], [`Train::checkpoint`], [`TrainBase::resume`] |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
 //! | check a GPU | [`self_check`] |
@@ -96,7 +98,7 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files. `json` (default): tiny-cuda-nn's configurations. `web`: WebGPU in a browser, where
+//! files, checkpoints. `npz`: NumPy's files. `onnx`: ONNX files. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
 //! everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
@@ -143,6 +145,8 @@ pub use run::{
     DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
     Snapshot, Trainer, WarmUp,
 };
+#[cfg(feature = "safetensors")]
+pub use training::Checkpoint;
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{
@@ -160,6 +164,11 @@ pub use verify::{compare_gradients, self_check};
 #[cfg(all(doctest, not(target_family = "wasm")))]
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
+
+/// The page about weights compiles.
+#[cfg(all(doctest, feature = "safetensors"))]
+#[doc = include_str!("../docs/weights.md")]
+struct WeightsPage;
 
 /// The README's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

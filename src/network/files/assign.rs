@@ -66,8 +66,7 @@ impl<'w> Search<'w> {
             let [units, inputs] = range.shape;
             let name = &candidate.tensor.name;
             let transposed = if units == 1 || inputs == 1 {
-                candidate.tensor.shape != range.shape
-                    && candidate.tensor.shape == [inputs, units]
+                candidate.tensor.shape != range.shape && candidate.tensor.shape == [inputs, units]
             } else {
                 order.transposed(candidate)
             };
@@ -147,7 +146,9 @@ impl<'w> Search<'w> {
     fn choose(&self, rows: &[Row<'w>]) -> Result<(Order, Choice)> {
         let (found, layers) = (rows.iter().map(Vec::len).sum::<usize>(), self.ranges.len());
         if found < layers {
-            let why = format!("the file has {found} weights by name and shape, the network {layers} layers");
+            let why = format!(
+                "the file has {found} weights by name and shape, the network {layers} layers"
+            );
             return Err(self.doubt(&why));
         }
         let unsaid = rows.iter().flatten().any(|candidate| candidate.transposed.is_none());
@@ -178,10 +179,9 @@ impl<'w> Search<'w> {
             self.ranges.iter().take(60).map(|range| format!("{:?}", range.shape)).collect();
         let why = match found == layers {
             true => format!("the network's weights are {}", shapes.join(", ")),
-            false => format!(
-                "the file has {found} weights, the network {layers}: {}",
-                shapes.join(", ")
-            ),
+            false => {
+                format!("the file has {found} weights, the network {layers}: {}", shapes.join(", "))
+            }
         };
         Err(self.doubt(&why))
     }

@@ -84,10 +84,7 @@ impl<T: Real> Parameters<T> {
                     numbers(list(Some(bias), &name, units)?, &name, &mut values)?;
                     mlp.layer(units, activation)
                 }
-                None => {
-                    let problem = "missing: a layer without a bias is not supported";
-                    return Err(Error::file(format!("{name}.bias"), problem));
-                }
+                None => mlp.layer_without_bias(units, activation),
             };
         }
         Self::new(mlp, 1, values)
@@ -134,7 +131,8 @@ fn numbers<T: Real>(list: &[Value], name: &str, to: &mut Vec<T>) -> Result<()> {
     for (index, value) in list.iter().enumerate() {
         let number = value.as_f64().map(T::of).filter(|number| number.is_finite());
         let problem = || {
-            let problem = format!("holds {value} at element {index}; only finite numbers are allowed");
+            let problem =
+                format!("holds {value} at element {index}; only finite numbers are allowed");
             Error::file(name, problem)
         };
         to.push(number.ok_or_else(problem)?);

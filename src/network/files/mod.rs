@@ -4,6 +4,8 @@
 //! `names` and shapes), `mapping` is what it found, and `read` takes the values.
 
 mod assign;
+#[cfg(feature = "safetensors")]
+mod format;
 mod identify;
 #[cfg(feature = "json")]
 mod json;
@@ -21,12 +23,18 @@ mod tests;
 mod tiny_cuda_nn;
 mod weights;
 
+#[cfg(feature = "safetensors")]
+pub(crate) use format::{StoredTensor, metadata, network_of, parse, read_metadata, serialize};
 pub use mapping::{LayerMap, ReadOptions, WeightMap};
 pub use weights::{Tensor, Weights};
 
 use crate::error::{Error, Result};
 use crate::network::{Mlp, Parameters, check_models};
 use crate::numeric::Real;
+#[cfg(any(feature = "safetensors", feature = "onnx"))]
+use std::fs::File;
+#[cfg(any(feature = "safetensors", feature = "onnx"))]
+use std::io::Write as _;
 use std::path::Path;
 
 impl<T: Real> Parameters<T> {
@@ -50,9 +58,33 @@ impl<T: Real> Parameters<T> {
     }
 }
 
-/// Writes a whole file.
+/// What the names of tensors begin with that are a training's, not a network's.
+pub(crate) const PREFIX: &str = "training.";
+
+/// An error that names the path.
+fn of_path(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::file_because(path.display().to_string(), error.to_string(), error)
+}
+
+/// Writes a file as a whole: beside its place, then into it. Where that fails, what was there stays.
 #[cfg(any(feature = "safetensors", feature = "onnx"))]
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes)
-        .map_err(|error| Error::file_because(path.display().to_string(), error.to_string(), error))
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        // On the disk before the name points to it.
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    });
+    written.map_err(|error| {
+        drop(std::fs::remove_file(&beside));
+        of_path(path)(error)
+    })
+}
+
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(of_path(path))
 }

@@ -110,7 +110,8 @@ mod tests {
             ("fc_2_b", Role::Bias, "fc", vec![2]),
             ("größe.7.weight", weight(in_order), "größe", vec![7]),
         ] {
-            let place = Place { words: words.split_whitespace().map(Into::into).collect(), numbers };
+            let place =
+                Place { words: words.split_whitespace().map(Into::into).collect(), numbers };
             assert_eq!(parse(name), Some((role, place)), "{name}");
         }
         for name in ["", "epoch", "0.weight_g", "0.running_mean", "arr_0", "....", "12"] {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::network::files::weights::{ElementType, Tensor, Weights};
 use crate::numeric::{wide, with_room};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 /// Reads the arrays of a zip file. Their names are those of its entries without `.npy`.
@@ -26,23 +26,32 @@ pub(super) fn read(origin: &str, bytes: &[u8]) -> Result<Weights<'static>> {
         // Deflate makes at most 1032 bytes of one: what is allocated belongs to the file.
         let (size, packed) = (entry.size(), entry.compressed_size());
         if packed > wide(bytes.len()) || size > packed.saturating_mul(1032).saturating_add(64) {
-            return Err(Error::file(place, format!("claims to have {size} bytes, packed in {packed}")));
+            return Err(Error::file(
+                place,
+                format!("claims to have {size} bytes, packed in {packed}"),
+            ));
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let mut data = with_room("an array", size)?;
         let read = entry.by_ref().take(wide(size)).read_to_end(&mut data);
-        read.map_err(|error| Error::file_because(&place, format!("cannot be unpacked: {error}"), error))?;
+        read.map_err(|error| {
+            Error::file_because(&place, format!("cannot be unpacked: {error}"), error)
+        })?;
         let (tensor, data) =
             array_of(array, &data, all.len()).map_err(|problem| Error::file(&place, problem))?;
         all.extend_from_slice(&data);
         tensors.push(tensor);
     }
-    Weights::new(origin, Cow::Owned(all), tensors, BTreeMap::new())
+    Weights::new(origin, Cow::Owned(all), tensors, HashMap::new())
 }
 
 /// One array, and its elements in row-major order and little-endian. `first` is where its bytes will
 /// lie.
-fn array_of<'d>(name: &str, data: &'d [u8], first: usize) -> Result<(Tensor, Cow<'d, [u8]>), String> {
+fn array_of<'d>(
+    name: &str,
+    data: &'d [u8],
+    first: usize,
+) -> Result<(Tensor, Cow<'d, [u8]>), String> {
     let (header, data) = split(data).ok_or("is no whole NumPy array")?;
     let value = |key| value_of(header, key).ok_or_else(|| format!("has no {key} in its header"));
     let descr = value("descr")?;
@@ -140,7 +149,8 @@ mod tests {
     use super::*;
 
     fn array(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+        let header =
+            format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
         let length = u16::try_from(header.len()).unwrap().to_le_bytes();
         [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::encoding::encoding_ranges;
+use crate::network::files::PREFIX;
 use crate::network::files::mapping::{ReadOptions, WeightMap};
 use crate::network::files::weights::{Tensor, Weights};
 use crate::network::{Encoding, Mlp, Parameters, check_models};
@@ -79,7 +80,11 @@ pub(super) fn own_map(
         if has && weights.tensor(&bias).is_none() && !options.zero_biases {
             return Some(Err(no_bias(weights, &bias)));
         }
-        let bias = weights.tensor(&bias).filter(|_| has).map(Tensor::name);
+        if !has && weights.tensor(&bias).is_some() {
+            let problem = format!("is a bias, but layer {index} of the network has none");
+            return Some(Err(weights.error(&bias, problem)));
+        }
+        let bias = weights.tensor(&bias).map(Tensor::name);
         map = map.layer(&format!("layers.{index}.weight"), bias);
         if let (Some(layer), Some(tensor)) = (map.layers.last_mut(), weight(index)) {
             layer.shape = tensor.shape.clone();
@@ -100,7 +105,12 @@ pub(super) fn extras<'w>(
     map: &WeightMap,
 ) -> impl Iterator<Item = &'w Tensor> + use<'w> {
     let named: HashSet<String> = map.names().map(str::to_owned).collect();
-    weights.tensors().filter(move |tensor| !named.contains(&tensor.name))
+    // A checkpoint holds a training beside its network.
+    let prefix = weights.metadata("wgrad").map(|_| PREFIX);
+    weights.tensors().filter(move |tensor| {
+        let of_training = prefix.is_some_and(|prefix| tensor.name.starts_with(prefix));
+        !named.contains(&tensor.name) && !of_training
+    })
 }
 
 /// Checks that the file holds no tensors but those of the map, or that its options allow them.
@@ -159,12 +169,20 @@ pub(super) fn read<T: Real>(
     }
     if map.layers.len() != mlp.layers.len() {
         let found = map.layers.len();
-        return Err(Error::argument("the number of layers of the map", found, mlp.layers.len().to_string()));
+        return Err(Error::argument(
+            "the number of layers of the map",
+            found,
+            mlp.layers.len().to_string(),
+        ));
     }
     let tables = tables_of(mlp);
     if map.tables.len() != tables.len() {
         let found = map.tables.len();
-        return Err(Error::argument("the number of grids of the map", found, tables.len().to_string()));
+        return Err(Error::argument(
+            "the number of grids of the map",
+            found,
+            tables.len().to_string(),
+        ));
     }
     // All shapes first: what is allocated then has the size of the file's own data.
     let of_models = |shape: &[usize]| match models {
@@ -201,9 +219,8 @@ pub(super) fn read<T: Real>(
         let length = range.len();
         // The place in the file of a model's element, row by row of the network's own order.
         let source = |model: usize, element: usize| {
-            let place = transposed.map_or(element, |[units, inputs]| {
-                (element % inputs) * units + element / inputs
-            });
+            let place = transposed
+                .map_or(element, |[units, inputs]| (element % inputs) * units + element / inputs);
             model * length + place
         };
         let places = values.chunks_mut(p).enumerate().flat_map(|(model, values)| {

@@ -1,11 +1,12 @@
 //! safetensors files: reading any, writing the crate's own names and PyTorch's.
 
 use crate::error::{Error, Result};
-use crate::network::files::read::{Named, boxes_of, tensors_of};
+use crate::network::files::format::{StoredTensor, check_version, metadata, network_of, serialize};
+use crate::network::files::read::{Named, tensors_of};
 use crate::network::files::weights::{ElementType, Tensor, Weights};
 use crate::network::{Mlp, Parameters};
 use crate::numeric::Real;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,21 +35,23 @@ pub(super) fn read<'a>(origin: &str, bytes: Cow<'a, [u8]>) -> Result<Weights<'a>
         }
     });
     let tensors = tensors.collect();
-    let remarks = metadata.metadata().clone().unwrap_or_default();
-    Weights::new(origin, bytes, tensors, remarks.into_iter().collect())
+    let remarks = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+    let weights = Weights::new(origin, bytes, tensors, remarks)?;
+    check_version(&weights.metadata).map_err(|error| weights.of_file(error))?;
+    Ok(weights)
 }
 
 impl<T: Real> Parameters<T> {
     /// The bytes of a safetensors file. Its tensors are `layers.0.weight`, `layers.0.bias`, …, and
     /// `encoding.0.tables` `[entries, features]` for a grid among the encodings. A layer without a
     /// bias has no such tensor. A population of more than one model has the models as leading axis.
-    /// The metadata hold each grid's box, as `encoding.0.box`.
+    /// The metadata hold the network's description as JSON, `network`, and each grid's box,
+    /// `encoding.0.box`.
     ///
     /// # Errors
     /// [`Error::File`] where the safetensors library refuses the tensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let boxes = boxes_of(self.mlp());
-        self.serialize(&tensors_of(self.mlp()), boxes.into_iter().collect())
+        serialize(&self.to_tensors(), metadata(self.mlp())?)
     }
 
     /// The bytes of a safetensors file in PyTorch's names: the `state_dict` of a
@@ -71,7 +74,11 @@ impl<T: Real> Parameters<T> {
     pub fn to_pytorch(&self) -> Result<Vec<u8>> {
         let mlp = self.mlp();
         if self.models() != 1 {
-            return Err(Error::argument("the number of models", self.models(), "1 in PyTorch's names"));
+            return Err(Error::argument(
+                "the number of models",
+                self.models(),
+                "1 in PyTorch's names",
+            ));
         }
         if mlp.encoding_parameters() > 0 {
             let found = mlp.encoding_parameters();
@@ -97,31 +104,25 @@ impl<T: Real> Parameters<T> {
             let parts = mlp.encoding.iter().map(|part| format!("{:?}", part.encoding));
             metadata.insert("encoding".into(), parts.collect::<Vec<_>>().join(", "));
         }
-        self.serialize(&tensors, metadata)
+        serialize(&self.stored(tensors), metadata)
     }
 
-    fn serialize(&self, tensors: &[Named], metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+    /// The tensors of the crate's own file.
+    pub(crate) fn to_tensors(&self) -> Vec<StoredTensor> {
+        self.stored(tensors_of(self.mlp()))
+    }
+
+    fn stored(&self, tensors: Vec<Named>) -> Vec<StoredTensor> {
         let p = self.mlp().parameters();
         let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
-        let mut data = Vec::new();
-        for Named { name, range, shape } in tensors {
-            let bytes: Vec<u8> = (0..self.models())
-                .flat_map(|m| &self.values()[m * p + range.start..m * p + range.end])
-                .flat_map(|v| bytemuck::bytes_of(v).iter().copied())
-                .collect();
-            let models = (self.models() > 1).then_some(self.models());
-            data.push((name, models.into_iter().chain(shape.iter().copied()).collect(), bytes));
-        }
-        let refused = |name: &str, error: safetensors::SafeTensorError| {
-            Error::file_because(name, error.to_string(), error)
+        let models = (self.models() > 1).then_some(self.models());
+        let tensor = |Named { name, range, shape }: Named| {
+            let of_models = (0..self.models())
+                .flat_map(|m| &self.values()[m * p + range.start..m * p + range.end]);
+            let bytes = of_models.flat_map(|v| bytemuck::bytes_of(v).iter().copied()).collect();
+            StoredTensor { name, dtype, shape: models.into_iter().chain(shape).collect(), bytes }
         };
-        let views = data.iter().map(|(name, shape, bytes): &(&String, Vec<usize>, Vec<u8>)| {
-            let view = TensorView::new(dtype, shape.clone(), bytes);
-            Ok((name.as_str(), view.map_err(|error| refused(name, error))?))
-        });
-        let views = views.collect::<Result<Vec<_>>>()?;
-        let metadata = (!metadata.is_empty()).then(|| metadata.into_iter().collect());
-        safetensors::serialize(views, metadata).map_err(|error| refused("file", error))
+        tensors.into_iter().map(tensor).collect()
     }
 
     /// Reads the bytes of a safetensors file as the parameters of `models` models of `mlp`: the crate's
@@ -136,12 +137,30 @@ impl<T: Real> Parameters<T> {
         Self::of_weights(&Weights::from_bytes(bytes)?, mlp, models)
     }
 
-    /// Writes the file that [`Parameters::to_safetensors`] describes.
+    /// Writes the file that [`Parameters::to_safetensors`] describes. Where it cannot be written, a
+    /// file of that name stays as it was.
     ///
     /// # Errors
     /// [`Error::File`] with the path where it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         super::write(path.as_ref(), &self.to_safetensors()?)
+    }
+
+    /// Reads a file that describes its network, as [`Parameters::save`] and
+    /// [`Checkpoint::save`](crate::Checkpoint::save) write it.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::load`]; the file does not describe its network, or the network has an
+    /// activation of an application's own that has not been defined.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let weights = Weights::load(path)?;
+        let mlp = network_of(&weights.metadata).map_err(|error| weights.of_file(error))?;
+        // A population of more than one model has the models as leading axis.
+        let models = match weights.tensor("layers.0.weight").map(Tensor::shape) {
+            Some([models, _, _]) => *models,
+            _ => 1,
+        };
+        Self::of_weights(&weights, &mlp, models)
     }
 
     /// Writes the file that [`Parameters::to_pytorch`] describes.

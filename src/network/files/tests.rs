@@ -14,10 +14,7 @@ fn files_give_back_the_same_bits() {
     for models in [1, 3] {
         let parameters = Init::Auto.sample(&mlp(), models, 1).unwrap();
         let bytes = parameters.to_safetensors().unwrap();
-        assert_eq!(
-            Parameters::from_safetensors(&bytes, &mlp(), models),
-            Ok(parameters.clone())
-        );
+        assert_eq!(Parameters::from_safetensors(&bytes, &mlp(), models), Ok(parameters.clone()));
         let wide = parameters.cast::<f64>().unwrap();
         let bytes = wide.to_safetensors().unwrap();
         assert_eq!(Parameters::from_safetensors(&bytes, &mlp(), models), Ok(parameters));
@@ -31,12 +28,9 @@ fn files_give_back_the_same_bits() {
 
 #[test]
 fn tables_are_a_tensor_of_their_own() {
-    let grid =
-        Grid { levels: 2, log2_hashmap_size: 5, features_per_level: 4, ..Grid::default() };
-    let mlp = Mlp::new(3)
-        .encode(1, Identity::default())
-        .encode(2, grid)
-        .layer(2, Activation::Identity);
+    let grid = Grid { levels: 2, log2_hashmap_size: 5, features_per_level: 4, ..Grid::default() };
+    let mlp =
+        Mlp::new(3).encode(1, Identity::default()).encode(2, grid).layer(2, Activation::Identity);
     for models in [1, 2] {
         let parameters = Init::Auto.sample(&mlp, models, 1).unwrap();
         let bytes = parameters.to_safetensors().unwrap();
@@ -46,8 +40,7 @@ fn tables_are_a_tensor_of_their_own() {
         let tables = file.tensor("encoding.1.tables").unwrap();
         let shape = [models, 64, 4];
         assert_eq!(tables.shape(), if models == 1 { &shape[1..] } else { &shape });
-        let first: Vec<f32> =
-            tables.data().chunks(4).map(bytemuck::pod_read_unaligned).collect();
+        let first: Vec<f32> = tables.data().chunks(4).map(bytemuck::pod_read_unaligned).collect();
         assert_eq!(first[..256], parameters.values()[..256]);
         assert!(first.iter().all(|v| v.abs() <= 1e-4));
         // Another grid with as many entries has another shape.
@@ -126,9 +119,7 @@ fn wrong_files_are_refused_by_the_tensors_name() {
         message(file(&|t| t[3].3.clone_from(&nan)))
             .starts_with("layers.1.bias: holds NaN at element 1")
     );
-    assert!(
-        message(file(&|t| t[1].1 = Dtype::I32)).starts_with("layers.0.bias: is of type I32")
-    );
+    assert!(message(file(&|t| t[1].1 = Dtype::I32)).starts_with("layers.0.bias: is of type I32"));
     assert!(
         message(file(&|t| t.push(("layers.2.weight", Dtype::F32, vec![1], f32s(1)))))
             .starts_with("layers.2.weight: not a tensor of")

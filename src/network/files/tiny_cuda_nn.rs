@@ -51,7 +51,8 @@ impl<T: Real> Parameters<T> {
         let last = mlp.layers.len() - 1;
         let hidden = &mlp.layers[..last];
         if let Some(pair) = hidden.windows(2).find(|pair| pair[0].units != pair[1].units) {
-            let allowed = format!("{} as in the layer before: tiny-cuda-nn has one width", pair[0].units);
+            let allowed =
+                format!("{} as in the layer before: tiny-cuda-nn has one width", pair[0].units);
             return Err(Error::argument("a hidden layer's units", pair[1].units, allowed));
         }
         let side = |index: usize, units: usize| match index == last {
@@ -68,7 +69,11 @@ impl<T: Real> Parameters<T> {
         let tables = mlp.encoding_parameters();
         if layers.checked_add(tables) != Some(params.len()) {
             let allowed = format!("{layers} of the layers and {tables} of the grids");
-            return Err(Error::argument("the number of tiny-cuda-nn's parameters", params.len(), allowed));
+            return Err(Error::argument(
+                "the number of tiny-cuda-nn's parameters",
+                params.len(),
+                allowed,
+            ));
         }
         let mut values = with_room("the parameters", mlp.parameters())?;
         values.extend_from_slice(&params[layers..]);
@@ -126,7 +131,9 @@ fn columns(mlp: &Mlp) -> Result<Vec<Column>> {
             Encoding::SphericalHarmonics(_) if padded > columns.len() => {
                 let outputs = part.encoding.outputs(part.inputs);
                 let what = "the outputs of the encoding spherical_harmonics";
-                let allowed = format!("a multiple of {multiple} after what stands before, in tiny-cuda-nn's parameters");
+                let allowed = format!(
+                    "a multiple of {multiple} after what stands before, in tiny-cuda-nn's parameters"
+                );
                 return Err(Error::argument(what, outputs, allowed));
             }
             _ => Column::One,
@@ -142,6 +149,11 @@ mod tests {
     use crate::network::Activation;
     use crate::network::encoding::{Grid, Identity, OneBlob, SphericalHarmonics, encode};
 
+    /// The first layer's inputs.
+    fn encoded(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> Vec<f64> {
+        if mlp.encoding.is_empty() { x.to_vec() } else { encode(mlp, parameters, x) }
+    }
+
     /// The outputs as tiny-cuda-nn computes them: padded matrices, no biases.
     fn padded(mlp: &Mlp, params: &[f64], x: &[f64], padding: &[(usize, usize, f64)]) -> Vec<f64> {
         let widths: Vec<usize> = mlp.layers.iter().map(|layer| layer.units).collect();
@@ -150,7 +162,7 @@ mod tests {
         sides.extend(&widths[..widths.len() - 1]);
         sides.push(widths[widths.len() - 1].next_multiple_of(16));
         let layers: usize = sides.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        let mut values = encode(mlp, &params[layers..], x);
+        let mut values = encoded(mlp, &params[layers..], x);
         for (at, count, value) in padding {
             values.splice(at..at, vec![*value; *count]);
         }
@@ -167,7 +179,7 @@ mod tests {
 
     fn own(parameters: &Parameters<f64>, x: &[f64]) -> Vec<f64> {
         let mlp = parameters.mlp();
-        let mut values = encode(mlp, parameters.values(), x);
+        let mut values = encoded(mlp, parameters.values(), x);
         for (layer, range) in mlp.layers.iter().zip(mlp.ranges()) {
             let rows = parameters.values()[range.weight].chunks(range.shape[1]);
             let bias = &parameters.values()[range.bias];
@@ -205,17 +217,15 @@ mod tests {
         for (mlp, padding) in cases {
             let inputs = mlp.layer_inputs(0) + padding.iter().map(|p| p.1).sum::<usize>();
             assert_eq!(columns(&mlp).unwrap().len(), inputs, "{mlp}");
-            let hidden: usize = if mlp.layers.len() == 1 {
-                inputs * 16
-            } else {
-                inputs * 16 + 16 * 16 + 16 * 16
-            };
+            let hidden: usize =
+                if mlp.layers.len() == 1 { inputs * 16 } else { inputs * 16 + 16 * 16 + 16 * 16 };
             let count = hidden + mlp.encoding_parameters();
             let mut random = crate::numeric::Random::new(5);
             let params: Vec<f64> = (0..count).map(|_| random.uniform(-0.5, 0.5)).collect();
             let parameters = Parameters::from_tiny_cuda_nn(&mlp, &params).unwrap();
             for row in 0..20 {
-                let x: Vec<f64> = (0..mlp.inputs).map(|i| f64::from(row) / 21.0 + 0.01 * i as f64).collect();
+                let x: Vec<f64> =
+                    (0..mlp.inputs).map(|i| f64::from(row) / 21.0 + 0.01 * i as f64).collect();
                 let (found, expected) = (own(&parameters, &x), padded(&mlp, &params, &x, &padding));
                 for (found, expected) in found.iter().zip(&expected) {
                     assert!((found - expected).abs() <= 1e-12, "{mlp}: {found} for {expected}");
@@ -223,7 +233,9 @@ mod tests {
             }
             for wrong in [0, count - 1, count + 1] {
                 let error = Parameters::from_tiny_cuda_nn(&mlp, &vec![0.0; wrong]).unwrap_err();
-                assert!(error.to_string().starts_with("the number of tiny-cuda-nn's parameters is"));
+                assert!(
+                    error.to_string().starts_with("the number of tiny-cuda-nn's parameters is")
+                );
             }
         }
     }
@@ -232,15 +244,20 @@ mod tests {
     fn what_tiny_cuda_nn_cannot_have_is_refused() {
         let uneven = Mlp::new(16).layer(16, Activation::Relu).layer(32, Activation::Relu);
         let uneven = uneven.layer(1, Activation::Identity);
-        let padded = Mlp::new(3).encode(3, SphericalHarmonics { degree: 3 }).layer(16, Activation::Relu);
+        let padded =
+            Mlp::new(3).encode(3, SphericalHarmonics { degree: 3 }).layer(16, Activation::Relu);
         for (mlp, words) in [
             (uneven, "a hidden layer's units is 32; allowed: 16"),
-            (padded, "the outputs of the encoding spherical_harmonics is 9; allowed: a multiple of 16"),
+            (
+                padded,
+                "the outputs of the encoding spherical_harmonics is 9; allowed: a multiple of 16",
+            ),
         ] {
             let error = Parameters::from_tiny_cuda_nn(&mlp, &[0.0_f32; 256]).unwrap_err();
             assert!(error.to_string().starts_with(words), "{error}");
         }
-        let whole = Mlp::new(3).encode(3, SphericalHarmonics { degree: 4 }).layer(16, Activation::Relu);
+        let whole =
+            Mlp::new(3).encode(3, SphericalHarmonics { degree: 4 }).layer(16, Activation::Relu);
         assert!(Parameters::from_tiny_cuda_nn(&whole, &[0.5_f32; 256]).is_ok());
     }
 }

@@ -7,7 +7,7 @@ use crate::network::files::mapping::{ReadOptions, WeightMap};
 use crate::network::files::names::natural;
 use crate::numeric::Real;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -95,20 +95,18 @@ impl std::fmt::Display for Tensor {
 ///
 /// ```
 /// use wgrad::weights::{ReadOptions, Weights};
-/// use wgrad::{Activation, Mlp, Parameters};
-/// # fn main() -> wgrad::Result<()> {
-/// // What `safetensors.torch.save_file(torch.nn.Sequential(…).state_dict(), path)` writes.
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/sequential.safetensors");
+/// use wgrad::{Activation, Init, Mlp, Parameters};
 /// let mlp = Mlp::new(2).layer(16, Activation::Tanh).layer(1, Activation::Identity);
-/// let weights = Weights::load(path)?;
+/// // What `safetensors.torch.save_file(torch.nn.Sequential(…).state_dict(), path)` writes.
+/// let bytes = Init::Auto.sample(&mlp, 1, 0)?.to_pytorch()?;
+/// let weights = Weights::from_bytes(&bytes)?; // or `Weights::load(path)`
 /// let map = weights.map(&mlp, &ReadOptions::default())?;
 /// assert_eq!(map.to_string(), "\
 /// layer 0: 0.weight [16, 2], 0.bias
 /// layer 1: 2.weight [1, 16], 2.bias");
 /// let parameters: Parameters = weights.read(&mlp, 1, &map)?;
 /// # assert_eq!(parameters.values().len(), 65);
-/// # Ok(())
-/// # }
+/// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Weights<'a> {
@@ -117,7 +115,7 @@ pub struct Weights<'a> {
     pub(crate) bytes: Cow<'a, [u8]>,
     /// Sorted by name.
     tensors: Vec<Tensor>,
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) metadata: HashMap<String, String>,
 }
 
 impl<'a> Weights<'a> {
@@ -126,7 +124,7 @@ impl<'a> Weights<'a> {
         origin: &str,
         bytes: Cow<'a, [u8]>,
         mut tensors: Vec<Tensor>,
-        metadata: BTreeMap<String, String>,
+        metadata: HashMap<String, String>,
     ) -> Result<Self> {
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
@@ -167,7 +165,7 @@ impl<'a> Weights<'a> {
                 bytes: start..bytes.len(),
             });
         }
-        Weights::new("tensors", Cow::Owned(bytes), all, BTreeMap::new())
+        Weights::new("tensors", Cow::Owned(bytes), all, HashMap::new())
     }
 
     /// Reads a file: safetensors, or NumPy's `.npz`. Which of them it is, its content says.
@@ -285,6 +283,18 @@ impl<'a> Weights<'a> {
         Error::file(place, problem)
     }
 
+    /// An error about the file, with its path.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn of_file(&self, error: Error) -> Error {
+        match error {
+            Error::File { tensor, problem, source } if self.origin != "file" => {
+                let place = if tensor == "file" { String::new() } else { format!(": {tensor}") };
+                Error::File { tensor: self.origin.clone() + &place, problem, source }
+            }
+            other => other,
+        }
+    }
+
     /// The number of elements of a tensor that must be floating-point numbers.
     pub(crate) fn floats(&self, tensor: &Tensor) -> Result<usize> {
         match tensor.elements() {
@@ -312,8 +322,12 @@ impl<'a> Weights<'a> {
             };
             // Elements of a file may be unaligned.
             *to = T::of(match tensor.element_type {
-                ElementType::F16 => half::f16::from_bits(bytemuck::pod_read_unaligned(bytes)).to_f64(),
-                ElementType::Bf16 => half::bf16::from_bits(bytemuck::pod_read_unaligned(bytes)).to_f64(),
+                ElementType::F16 => {
+                    half::f16::from_bits(bytemuck::pod_read_unaligned(bytes)).to_f64()
+                }
+                ElementType::Bf16 => {
+                    half::bf16::from_bits(bytemuck::pod_read_unaligned(bytes)).to_f64()
+                }
                 ElementType::F32 => f64::from(bytemuck::pod_read_unaligned::<f32>(bytes)),
                 ElementType::F64 => bytemuck::pod_read_unaligned(bytes),
                 ElementType::Other(_) => return self.floats(tensor).map(|_| ()),

@@ -41,14 +41,19 @@ impl Array {
             data_type::INT64 => raw_values(raw, |bytes| i64::from_le_bytes(bytes) as f64)?,
             data_type::FLOAT16 => raw_values(raw, |b| half::f16::from_le_bytes(b).to_f64())?,
             data_type::BFLOAT16 => raw_values(raw, |b| half::bf16::from_le_bytes(b).to_f64())?,
-            other => return Err(format!("is of ONNX's type {other}; floating-point numbers are read")),
+            other => {
+                return Err(format!("is of ONNX's type {other}; floating-point numbers are read"));
+            }
         };
         let needed = shape.iter().try_fold(1_usize, |all, side| all.checked_mul(*side));
         if needed != Some(values.len()) {
             return Err(format!("has {} elements, which is not the shape {shape:?}", values.len()));
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("holds {} at element {at}; only finite numbers are allowed", values[at]));
+            return Err(format!(
+                "holds {} at element {at}; only finite numbers are allowed",
+                values[at]
+            ));
         }
         Ok(Self { shape, values })
     }
@@ -66,7 +71,10 @@ impl Array {
     }
 }
 
-fn raw_values<const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> f64) -> Result<Vec<f64>, String> {
+fn raw_values<const N: usize>(
+    raw: &[u8],
+    value: impl Fn([u8; N]) -> f64,
+) -> Result<Vec<f64>, String> {
     let (whole, rest) = raw.as_chunks::<N>();
     if rest.is_empty() {
         return Ok(whole.iter().map(|bytes| value(*bytes)).collect());

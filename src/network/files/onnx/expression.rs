@@ -22,6 +22,11 @@ pub enum Operator {
     Pow,
     Max,
     Min,
+    /// 1 where a > b, otherwise 0.
+    Greater,
+    Less,
+    /// b where a is not 0, otherwise c.
+    Where,
     Neg,
     Abs,
     Exp,
@@ -49,6 +54,10 @@ impl Operator {
             "Pow" => Self::Pow,
             "Max" => Self::Max,
             "Min" => Self::Min,
+            // They differ at one number alone.
+            "Greater" | "GreaterOrEqual" => Self::Greater,
+            "Less" | "LessOrEqual" => Self::Less,
+            "Where" => Self::Where,
             "Neg" => Self::Neg,
             "Abs" => Self::Abs,
             "Exp" => Self::Exp,
@@ -68,13 +77,15 @@ impl Operator {
     pub const fn arguments(self) -> [usize; 2] {
         match self {
             Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Pow => [2, 2],
+            Self::Greater | Self::Less => [2, 2],
+            Self::Where => [3, 3],
             Self::Max | Self::Min => [1, usize::MAX],
             _ => [1, 1],
         }
     }
 
     fn apply(self, x: &[f64]) -> f64 {
-        let [a, b] = [0, 1].map(|i| x.get(i).copied().unwrap_or(f64::NAN));
+        let [a, b, c] = [0, 1, 2].map(|i| x.get(i).copied().unwrap_or(f64::NAN));
         match self {
             Self::Add => a + b,
             Self::Sub => a - b,
@@ -83,6 +94,15 @@ impl Operator {
             Self::Pow => a.powf(b),
             Self::Max => x.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             Self::Min => x.iter().copied().fold(f64::INFINITY, f64::min),
+            Self::Greater => f64::from(u8::from(a > b)),
+            Self::Less => f64::from(u8::from(a < b)),
+            Self::Where => {
+                if a == 0.0 {
+                    c
+                } else {
+                    b
+                }
+            }
             Self::Neg => -a,
             Self::Abs => a.abs(),
             Self::Exp => a.exp(),
@@ -117,10 +137,10 @@ fn value(expressions: &[Expression], z: f64) -> f64 {
     values.last().copied().unwrap_or(f64::NAN)
 }
 
-/// The activation whose values the last expression has, at 601 points from −15 to 15. Constants of a file are
-/// f32.
+/// The activation whose values the last expression has at 1,201 points from −30 to 30. Constants of
+/// a file are f32.
 pub fn activation(expressions: &[Expression]) -> Option<Activation> {
-    let points = || (-300..=300).map(|i| f64::from(i) * 0.05 + 0.0031);
+    let points = || (-600..=600).map(|i| f64::from(i) * 0.05 + 0.0031);
     let values: Vec<f64> = points().map(|z| value(expressions, z)).collect();
     let equals = |activation: &&Activation| {
         points().zip(&values).all(|(z, found)| {

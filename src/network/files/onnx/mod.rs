@@ -22,8 +22,8 @@ impl<T: Real> Parameters<T> {
     ///
     /// Each layer is a `Gemm` with the weight `layers.0.weight` `[units, inputs]` (`transB`) and an
     /// activation; GELU and SiLU are composed of simpler operators. The encodings identity,
-    /// frequency, triangle wave and one blob are written out, too. ONNX Runtime, Unity Sentis and
-    /// Unreal's NNE take such files.
+    /// frequency, triangle wave and one blob are written out, too. ONNX Runtime is tested; Unity
+    /// Sentis documents the sets 7 to 15.
     ///
     /// # Errors
     /// [`Error::Argument`]: there are several models (take one by [`Parameters::model`]), an

@@ -35,15 +35,17 @@ pub fn model<T: Real>(origin: &str, bytes: &[u8]) -> Result<Parameters<T>> {
     };
     let (mut mlp, mut count) = (Mlp::new(inputs), 0_usize);
     for layer in &layers {
-        mlp = mlp.layer(layer.weight.shape[0], layer.activation);
+        mlp = match layer.bias {
+            Some(_) => mlp.layer(layer.weight.shape[0], layer.activation),
+            None => mlp.layer_without_bias(layer.weight.shape[0], layer.activation),
+        };
         count = count.saturating_add(layer.weight.values.len() + layer.weight.shape[0]);
     }
     mlp.check()?;
     let mut values: Vec<T> = with_room("the parameters", count)?;
     for layer in layers {
         values.extend(layer.weight.values.iter().copied().map(T::of));
-        let zeros = || vec![0.0; layer.weight.shape[0]];
-        values.extend(layer.bias.unwrap_or_else(zeros).into_iter().map(T::of));
+        values.extend(layer.bias.into_iter().flatten().map(T::of));
     }
     Parameters::new(mlp, 1, values)
 }
@@ -93,7 +95,8 @@ impl<'g> Reader<'g> {
             graph.input.iter().filter(|input| !values.contains_key(input.name.as_str())).collect();
         let [input] = inputs[..] else {
             let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-            let problem = format!("has {} inputs [{}]; a perceptron has 1", names.len(), names.join(", "));
+            let problem =
+                format!("has {} inputs [{}]; a perceptron has 1", names.len(), names.join(", "));
             return Err((String::new(), problem));
         };
         values.insert(&input.name, Value::Expression(0, 0));
@@ -129,11 +132,14 @@ impl<'g> Reader<'g> {
     /// Checks that the file's input is as wide as its first layer.
     fn check_width(&self) -> Result<(), Refused> {
         let shape = self.graph.input.iter().find_map(|input| {
-            let is_value = matches!(self.values.get(input.name.as_str()), Some(Value::Expression(..)));
+            let is_value =
+                matches!(self.values.get(input.name.as_str()), Some(Value::Expression(..)));
             let tensor = input.r#type.as_ref()?.tensor.as_ref()?;
             tensor.shape.as_ref().filter(|_| is_value).map(|shape| (input, shape))
         });
-        let (Some((input, shape)), Some(first)) = (shape, self.layers.first()) else { return Ok(()) };
+        let (Some((input, shape)), Some(first)) = (shape, self.layers.first()) else {
+            return Ok(());
+        };
         let width = shape.side.last().and_then(|side| side.length.as_ref());
         let inputs = first.weight.shape[1];
         let problem = match width {
@@ -190,7 +196,9 @@ impl<'g> Reader<'g> {
                 Some(form) if form.s == b"tanh" => self.apply(node, Operator::GeluTanh)?,
                 _ => return Err("is GELU by erf; the crate's gelu is the form by tanh".into()),
             },
-            "Erf" => return Err("is part of GELU by erf; the crate's gelu is the form by tanh".into()),
+            "Erf" => {
+                return Err("is part of GELU by erf; the crate's gelu is the form by tanh".into());
+            }
             "Softmax" | "LogSoftmax" => {
                 return Err("is no activation here: let the file end with the logits".into());
             }
@@ -234,7 +242,9 @@ impl<'g> Reader<'g> {
             let beta = number(node, "beta", 1.0);
             let of = |values: &[f64]| values.iter().map(|value| value * beta).collect::<Vec<_>>();
             bias = Some(match (&found.shape[..], found.number()) {
-                ([.., last], _) if *last == units && found.values.len() == units => of(&found.values),
+                ([.., last], _) if *last == units && found.values.len() == units => {
+                    of(&found.values)
+                }
                 (_, Some(number)) => of(&vec![number; units]),
                 _ => {
                     let shape = &found.shape;
@@ -249,8 +259,8 @@ impl<'g> Reader<'g> {
     /// The bias that an `Add` after a `MatMul` gives, if it is one.
     fn bias(&mut self, node: &Node) -> Result<Option<Value>, String> {
         let (a, b) = (self.input(node, 0)?, self.input(node, 1)?);
-        let ((Value::Expression(0, _), Value::Constant(bias)) | (Value::Constant(bias), Value::Expression(0, _))) =
-            (a, b)
+        let ((Value::Expression(0, _), Value::Constant(bias))
+        | (Value::Constant(bias), Value::Expression(0, _))) = (a, b)
         else {
             return Ok(None);
         };
@@ -288,7 +298,9 @@ impl<'g> Reader<'g> {
             }
             Some(before) if before.weight.shape[0] != weight.shape[1] => {
                 let (units, inputs) = (before.weight.shape[0], weight.shape[1]);
-                return Err(format!("takes {inputs} inputs, but the layer before has {units} units"));
+                return Err(format!(
+                    "takes {inputs} inputs, but the layer before has {units} units"
+                ));
             }
             _ => {}
         }
@@ -323,7 +335,10 @@ impl<'g> Reader<'g> {
                 Value::Expression(expression, _) => expression,
                 Value::Constant(array) => {
                     let number = array.number().ok_or_else(|| {
-                        format!("takes constants of the shape {:?}: one number is read", array.shape)
+                        format!(
+                            "takes constants of the shape {:?}: one number is read",
+                            array.shape
+                        )
                     })?;
                     self.expressions.push(Expression::Constant(number));
                     self.expressions.len() - 1

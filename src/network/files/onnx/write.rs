@@ -8,14 +8,18 @@ use super::proto::{
 use crate::error::{Error, Result};
 use crate::network::{Activation, Parameters};
 
-/// What Unity Sentis, Unreal's NNE and old runtimes read: operator set 15 came with version 8.
+/// Unity Sentis documents the operator sets 7 to 15. The last one came with version 8.
 const OPERATORS: i64 = 15;
 const VERSION: i64 = 8;
 
 pub fn model(parameters: &Parameters) -> Result<Model> {
     let mlp = parameters.mlp();
     if parameters.models() != 1 {
-        return Err(Error::argument("the number of models", parameters.models(), "1 in an ONNX file"));
+        return Err(Error::argument(
+            "the number of models",
+            parameters.models(),
+            "1 in an ONNX file",
+        ));
     }
     let mut builder = Builder::default();
     let mut value = encode(&mut builder, mlp, "x")?;
