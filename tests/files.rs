@@ -202,7 +202,10 @@ fn the_projects_own_files_compute_what_they_computed_there() {
     }
     for (file, words) in [
         ("torch_heads_alike.safetensors", "policy.weight fit, and so do"),
-        ("torch_batch_norm.safetensors", "the file has 3 weights, the network 3"),
+        (
+            "torch_batch_norm.safetensors",
+            "1.bias: not a tensor of the network 2-6-6-1, tanh, tanh, identity, but its name stands",
+        ),
         ("torch_save.pt", "is a PyTorch file (a zip with a pickle), which may run code"),
         ("pickle.pkl", "is a Python pickle, which may run code"),
         ("numpy_single.npy", "is a single NumPy array"),
@@ -210,6 +213,13 @@ fn the_projects_own_files_compute_what_they_computed_there() {
         let error = message(Parameters::<f64>::load(path(file), &mlp, 1));
         assert!(error.starts_with(&path(file).display().to_string()), "{error}");
         assert!(error.contains(words), "{error}");
+    }
+    // A normalisation is not left out, whatever the options: the outputs would be others.
+    let free = ReadOptions { extra_tensors: true, zero_biases: true, ..strict };
+    for file in ["torch_batch_norm.safetensors", "layers_extra.safetensors"] {
+        let mlp = if file.starts_with("torch") { mlp.clone() } else { network(&[2, 16]) };
+        let error = message(Weights::load(path(file)).unwrap().map(&mlp, &free));
+        assert!(error.contains("the file's network has another layer"), "{error}");
     }
 }
 

@@ -49,7 +49,7 @@ fn networks() -> Vec<(String, Mlp)> {
     all
 }
 
-/// `NAME.onnx`, and beside it `NAME.safetensors` with `x` and `y` in f64.
+/// `NAME.onnx`, and beside it `NAME.safetensors` with `x` and `y` in f64, and `NAME.pytorch`.
 #[test]
 #[ignore = "tests/onnx/run.sh reads what it writes"]
 fn writes_files_for_a_runtime() {
@@ -57,6 +57,9 @@ fn writes_files_for_a_runtime() {
     for (name, mlp) in networks() {
         let parameters = Init::Auto.sample(&mlp, 1, 5).unwrap();
         parameters.save_onnx(folder.join(format!("{name}.onnx"))).unwrap();
+        if mlp.encoding.is_empty() {
+            parameters.save_pytorch(folder.join(format!("{name}.pytorch"))).unwrap();
+        }
         // Inputs that f32 has; those of encodings in [0, 1].
         let (low, high) = if mlp.encoding.is_empty() { (-3.0, 3.0) } else { (0.0, 1.0) };
         let rows = 101;

@@ -1,9 +1,11 @@
 """Runs each NAME.onnx of a folder in ONNX Runtime on `x` of NAME.safetensors, and compares with `y`.
 
+Where PyTorch is installed, NAME.pytorch is loaded there, too.
+
 Then each file is rewritten by onnx's own helpers (MatMul and Add in the place of Gemm, data as lists of
 floats, another operator set), for the crate to read.
 """
-import pathlib, sys
+import importlib.util, pathlib, sys
 import numpy as np, onnx, onnxruntime
 from onnx import helper, numpy_helper, version_converter
 from safetensors.numpy import load_file
@@ -39,6 +41,28 @@ def rewrite(model):
     return helper.make_model(new, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
 
 
+def check_pytorch(path, data):
+    """load_state_dict takes NAME.pytorch into the Sequential that its metadata say."""
+    import torch
+    from safetensors import safe_open
+
+    class Sine(torch.nn.Module):
+        def forward(self, z):
+            return torch.sin(z)
+
+    with safe_open(path, "pt") as file:
+        modules = file.metadata()["sequential"].replace("<sine>", "Sine()")
+        state = {name: file.get_tensor(name) for name in file.keys()}
+    net = eval(f"torch.nn.Sequential({modules})", {**vars(torch.nn), "torch": torch, "Sine": Sine})
+    net.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        y = net(torch.from_numpy(data["x"]).float()).numpy()
+    error = (np.abs(y - data["y"]) / np.maximum(1, np.abs(data["y"]))).max()
+    print(f"{path.stem:16} in PyTorch, error {error:.1e}: {modules}")
+    assert error <= 1e-6, path.name
+
+
+has_torch = importlib.util.find_spec("torch") is not None
 worst = 0.0
 folder = pathlib.Path(sys.argv[1])
 paths = sorted(folder.glob("*.onnx"))
@@ -52,6 +76,8 @@ for path in paths:
     error = np.abs(y - data["y"]) / np.maximum(1, np.abs(data["y"]))
     print(f"{path.stem:16} {len(model.graph.node):3} nodes, error {error.max():.1e}")
     assert error.max() <= 1e-6, path.name
+    if has_torch and path.with_suffix(".pytorch").exists():
+        check_pytorch(path.with_suffix(".pytorch"), data)
     # One row, and none that is special.
     assert np.allclose(run(path.read_bytes(), data["x"][:1]), y[:1], rtol=0, atol=1e-6), path.name
     worst = max(worst, float(error.max()))

@@ -6,7 +6,7 @@ use crate::network::files::names::{Place, Role, natural, parse};
 use crate::network::files::read::{check_extras, extras, no_bias, own_map, tables_of};
 use crate::network::files::weights::{Tensor, Weights};
 use crate::network::{LayerRange, Mlp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A tensor that may be a layer's weight.
 struct Candidate<'w> {
@@ -40,9 +40,26 @@ impl Order {
 /// See [`Weights::map`].
 pub(super) fn find(weights: &Weights<'_>, mlp: &Mlp, options: &ReadOptions) -> Result<WeightMap> {
     if let Some(own) = own_map(weights, mlp, options) {
-        return own.and_then(|map| check_extras(weights, mlp, &map).map(|()| map));
+        let map = own?;
+        check_rows(weights, mlp, &map)?;
+        check_extras(weights, mlp, &map)?;
+        return Ok(map);
     }
     Search { weights, mlp, options: *options, ranges: mlp.ranges() }.map()
+}
+
+/// Checks that no layer is left out of a row of which others are taken: a normalisation between
+/// them, or one more at the end. No option allows that, since the outputs would be others.
+fn check_rows(weights: &Weights<'_>, mlp: &Mlp, map: &WeightMap) -> Result<()> {
+    let words = |name: &str| parse(name).map(|(_, place)| place.words);
+    let rows: HashSet<_> = map.layers.iter().filter_map(|layer| words(&layer.weight)).collect();
+    let of_row = |tensor: &&Tensor| words(&tensor.name).is_some_and(|row| rows.contains(&row));
+    let Some(tensor) = extras(weights, map).find(of_row) else { return Ok(()) };
+    let problem = format!(
+        "not a tensor of the network {mlp}, but its name stands among those of the layers: the \
+         file's network has another layer. A `weights::WeightMap` can leave it out"
+    );
+    Err(weights.error(&tensor.name, problem))
 }
 
 struct Search<'w> {
@@ -93,6 +110,7 @@ impl<'w> Search<'w> {
             let shape = candidate.tensor.shape.clone();
             map.layers.push(LayerMap { weight: name.clone(), bias, transposed, shape });
         }
+        check_rows(self.weights, self.mlp, &map)?;
         check_extras(self.weights, self.mlp, &map)?;
         map.left_out = extras(self.weights, &map).map(|tensor| tensor.name.clone()).collect();
         Ok(map)
