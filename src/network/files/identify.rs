@@ -2,8 +2,8 @@
 
 /// Says what `bytes` are if they are surely neither safetensors nor `.npz`.
 pub(super) fn foreign(bytes: &[u8]) -> Option<String> {
-    // A safetensors file begins with the length of its header, 8 bytes, and `{`.
-    if bytes.get(8) == Some(&b'{') && !bytes.starts_with(b"version ") {
+    // A safetensors file begins with the length of its header, 8 bytes of which the last is 0, and `{`.
+    if bytes.get(7..9) == Some(b"\0{") {
         return None;
     }
     let begins = |with: &[u8]| bytes.starts_with(with);
@@ -62,7 +62,7 @@ mod tests {
         let mut tar = vec![b'a'; 512];
         tar[100..140].fill(0);
         tar[257..262].copy_from_slice(b"ustar");
-        let cases: [(&[u8], &str); 16] = [
+        let cases: [(&[u8], &str); 17] = [
             (b"", "is empty"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "is a Git LFS"),
             (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}", "is a Python pickle"),
@@ -75,6 +75,7 @@ mod tests {
             (b"\x08\x08\x12\x05wgrad", "looks like an ONNX"),
             (b"\x81\xa6params\x82", "looks like MessagePack"),
             (b"  {\"layers\": []}", "looks like JSON"),
+            (b"{\"abc\": {\"x\": 1}}", "looks like JSON"),
             (b"[1, 2]", "looks like JSON"),
             (b"<!DOCTYPE html>", "looks like HTML"),
             (b"0.1, 0.2\n", "is text"),
