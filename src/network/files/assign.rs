@@ -138,7 +138,7 @@ impl<'w> Search<'w> {
         if weights.is_empty() && biases.is_empty() {
             // Names that say nothing: a weight, then its bias, in the order of the names.
             let mut tensors: Vec<&Tensor> = self.weights.tensors().filter(known).collect();
-            tensors.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+            tensors.sort_by_cached_key(|tensor| natural(&tensor.name));
             for tensor in tensors {
                 let row = rows.entry(Place::of(natural(&tensor.name)).words).or_default();
                 match (tensor.shape.len(), row.last_mut()) {

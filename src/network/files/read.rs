@@ -20,6 +20,7 @@ pub(super) struct Named {
 }
 
 /// The tensors of one model under the crate's own names. An empty bias has none.
+#[cfg(feature = "safetensors")]
 pub(super) fn tensors_of(mlp: &Mlp) -> Vec<Named> {
     let mut tensors = tables_of(mlp);
     for (index, range) in mlp.ranges().into_iter().enumerate() {
@@ -153,6 +154,9 @@ fn find<'w>(
     Ok(tensor)
 }
 
+/// A tensor, its elements among a model's parameters, and a transposed weight's shape.
+type Part<'w> = (&'w Tensor, Range<usize>, Option<[usize; 2]>);
+
 /// See [`Weights::read`].
 pub(super) fn read<T: Real>(
     weights: &Weights<'_>,
@@ -189,7 +193,7 @@ pub(super) fn read<T: Real>(
         1 => shape.to_vec(),
         _ => [&[models], shape].concat(),
     };
-    let mut parts: Vec<(&Tensor, Range<usize>, Option<[usize; 2]>)> = Vec::new();
+    let mut parts: Vec<Part<'_>> = Vec::new();
     for (name, table) in map.tables.iter().zip(tables) {
         let tensor = find(weights, name, &of_models(&table.shape), map.options)?;
         parts.push((tensor, table.range, None));

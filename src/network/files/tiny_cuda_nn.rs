@@ -199,7 +199,8 @@ mod tests {
             let mlp = mlp.layer(16, Activation::Relu).layer(16, Activation::Tanh);
             mlp.layer(3, Activation::Sigmoid)
         };
-        let cases: [(Mlp, Vec<(usize, usize, f64)>); 6] = [
+        type Padding = Vec<(usize, usize, f64)>;
+        let cases: [(Mlp, Padding); 6] = [
             (layers(Mlp::new(3)), vec![(3, 13, 1.0)]),
             (layers(Mlp::new(16)), vec![]),
             (Mlp::new(3).layer(5, Activation::Tanh), vec![(3, 13, 1.0)]),

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// How the elements of a tensor are stored. All are little-endian.
+#[cfg_attr(not(feature = "safetensors"), allow(dead_code))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ElementType {
     F16,
@@ -176,8 +177,7 @@ impl<'a> Weights<'a> {
     pub fn load(path: impl AsRef<Path>) -> Result<Weights<'static>> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file_because(&name, error.to_string(), error))?;
+        let bytes = super::read(path)?;
         Weights::parse(&name, Cow::Owned(bytes))
     }
 
@@ -346,7 +346,7 @@ impl<'a> Weights<'a> {
     pub(crate) fn list(&self) -> String {
         const SHOWN: usize = 60;
         let mut tensors: Vec<&Tensor> = self.tensors.iter().collect();
-        tensors.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        tensors.sort_by_cached_key(|tensor| natural(&tensor.name));
         let mut lines: Vec<String> =
             tensors.iter().take(SHOWN).map(|tensor| format!("  {tensor}")).collect();
         if tensors.len() > SHOWN {

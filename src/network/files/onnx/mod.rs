@@ -10,7 +10,7 @@ mod read;
 mod tests;
 mod write;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::network::Parameters;
 use crate::numeric::Real;
 use prost::Message;
@@ -26,9 +26,9 @@ impl<T: Real> Parameters<T> {
     /// Sentis documents the sets 7 to 15.
     ///
     /// # Errors
-    /// [`Error::Argument`]: there are several models (take one by [`Parameters::model`]), an
+    /// [`Error::Argument`](crate::Error::Argument): there are several models (take one by [`Parameters::model`]), an
     /// activation of the application's own, or an encoding that ONNX's operators do not say, as a
-    /// hash grid. [`Error::NotFinite`] where a value is too large for f32.
+    /// hash grid. [`Error::NotFinite`](crate::Error::NotFinite) where a value is too large for f32.
     pub fn to_onnx(&self) -> Result<Vec<u8>> {
         Ok(write::model(&self.cast::<f32>()?)?.encode_to_vec())
     }
@@ -42,7 +42,7 @@ impl<T: Real> Parameters<T> {
     /// FLOAT, FLOAT16, BFLOAT16 or DOUBLE.
     ///
     /// # Errors
-    /// [`Error::File`] names the node that is no part of a perceptron, or the constant that cannot
+    /// [`Error::File`](crate::Error::File) names the node that is no part of a perceptron, or the constant that cannot
     /// be read.
     pub fn from_onnx(bytes: &[u8]) -> Result<Self> {
         read::model("file", bytes)
@@ -51,7 +51,7 @@ impl<T: Real> Parameters<T> {
     /// Writes the file that [`Parameters::to_onnx`] describes.
     ///
     /// # Errors
-    /// The errors of [`Parameters::to_onnx`], and [`Error::File`] with the path where it cannot be
+    /// The errors of [`Parameters::to_onnx`], and [`Error::File`](crate::Error::File) with the path where it cannot be
     /// written.
     pub fn save_onnx(&self, path: impl AsRef<Path>) -> Result<()> {
         super::write(path.as_ref(), &self.to_onnx()?)
@@ -60,11 +60,10 @@ impl<T: Real> Parameters<T> {
     /// Reads a file as [`Parameters::from_onnx`] does.
     ///
     /// # Errors
-    /// [`Error::File`] with the path: it cannot be read, or the errors of [`Parameters::from_onnx`].
+    /// [`Error::File`](crate::Error::File) with the path: it cannot be read, or the errors of [`Parameters::from_onnx`].
     pub fn load_onnx(path: impl AsRef<Path>) -> Result<Self> {
         let name = path.as_ref().display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::file_because(&name, error.to_string(), error))?;
+        let bytes = super::read(path.as_ref())?;
         read::model(&name, &bytes)
     }
 }
