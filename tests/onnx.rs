@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use wgrad::encoding::{Frequency, Identity, OneBlob, TriangleWave};
 use wgrad::weights::Weights;
 use wgrad::{
-    Activation, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Parameters, Train, TrainBase,
-    Training,
+    Activation, CpuTrainer, Data, Loss, Mlp, Optimizer, Parameters, Train, TrainBase, Training,
 };
 
 /// The network's outputs, by the CPU in f64.
@@ -21,6 +20,12 @@ fn predict(parameters: &Parameters<f64>, x: &[f64]) -> Vec<f64> {
     let mut trainer = CpuTrainer::new(mlp, &training, &data.unwrap()).unwrap();
     trainer.set_parameters(parameters).unwrap();
     trainer.predict(x).unwrap()
+}
+
+/// Values between −½ and ½ that are the same bits everywhere.
+fn parameters(mlp: &Mlp) -> Parameters {
+    let values = (0..mlp.parameters()).map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5).collect();
+    Parameters::new(mlp.clone(), 1, values).unwrap()
 }
 
 /// Every activation, widths that are no powers of two, every encoding that ONNX can say.
@@ -55,7 +60,7 @@ fn networks() -> Vec<(String, Mlp)> {
 fn writes_files_for_a_runtime() {
     let folder = PathBuf::from(std::env::var("WGRAD_ONNX").expect("WGRAD_ONNX names a folder"));
     for (name, mlp) in networks() {
-        let parameters = Init::Auto.sample(&mlp, 1, 5).unwrap();
+        let parameters = parameters(&mlp);
         parameters.save_onnx(folder.join(format!("{name}.onnx"))).unwrap();
         if mlp.encoding.is_empty() {
             parameters.save_pytorch(folder.join(format!("{name}.pytorch"))).unwrap();
@@ -104,6 +109,20 @@ fn files_of_other_writers_are_read() {
     for name in names {
         check(&folder, &name);
     }
+}
+
+/// The same bytes as ONNX Runtime has computed with, by `tests/onnx/run.sh`.
+#[test]
+fn what_is_written_is_what_a_runtime_has_checked() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/onnx/written");
+    let mut compared = 0;
+    for (name, mlp) in networks() {
+        let Ok(checked) = std::fs::read(folder.join(format!("{name}.onnx"))) else { continue };
+        let bytes = parameters(&mlp).to_onnx().unwrap();
+        assert!(bytes == checked, "{name}: other bytes; run tests/onnx/run.sh");
+        compared += 1;
+    }
+    assert_eq!(compared, 7);
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub fn model(parameters: &Parameters) -> Result<Model> {
     Ok(Model {
         ir_version: VERSION,
         producer_name: "wgrad".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
+        // No version of the crate: the same network is the same bytes.
+        producer_version: String::new(),
         graph: Some(graph),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPERATORS }],
     })
