@@ -15,9 +15,9 @@ use wgrad::{
 fn predict(parameters: &Parameters<f64>, x: &[f64]) -> Vec<f64> {
     let mlp = parameters.mlp();
     let data =
-        Data::new(mlp.inputs, mlp.outputs(), vec![0.5; mlp.inputs], vec![0.5; mlp.outputs()]);
+        Data::new_f64(mlp.inputs, mlp.outputs(), vec![0.5; mlp.inputs], vec![0.5; mlp.outputs()]);
     let training = Training::new(Loss::MeanSquaredError, Optimizer::sgd(0.1));
-    let mut trainer = CpuTrainer::new(mlp, &training, &data.unwrap()).unwrap();
+    let mut trainer = CpuTrainer::<f64>::new(mlp, &training, &data.unwrap()).unwrap();
     trainer.set_parameters(parameters).unwrap();
     trainer.predict(x).unwrap()
 }
