@@ -60,6 +60,7 @@
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |
 //! | save and load | [`Parameters`], [`Model::load`] (safetensors) |
+//! | bring weights from PyTorch, flax, Keras, NumPy; exchange ONNX files | [`weights`], `Parameters::load_onnx` and `save_onnx` (feature `onnx`) |
 //! | stop a training and go on another day, bit for bit | [`Checkpoint`], [`Train::checkpoint`], [`TrainBase::resume`] |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
@@ -98,7 +99,7 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files, checkpoints. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
+//! files, checkpoints. `npz`: NumPy's files. `onnx`: ONNX files. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
 //! everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
@@ -106,6 +107,11 @@
 pub mod encoding {
     //! Input encodings: what stands between the inputs and the first layer.
     pub use crate::network::encoding::*;
+}
+
+pub mod weights {
+    //! The tensors of a file, whoever has written it, and which of them are which layer's.
+    pub use crate::network::files::{LayerMap, ReadOptions, Tensor, WeightMap, Weights};
 }
 
 mod cpu;
@@ -159,6 +165,11 @@ pub use verify::{compare_gradients, self_check};
 #[cfg(all(doctest, not(target_family = "wasm")))]
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
+
+/// The page about weights compiles.
+#[cfg(all(doctest, feature = "safetensors"))]
+#[doc = include_str!("../docs/weights.md")]
+struct WeightsPage;
 
 /// The README's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

@@ -4,7 +4,6 @@
 pub(crate) mod activation;
 mod custom;
 pub mod encoding;
-#[cfg(feature = "safetensors")]
 pub(crate) mod files;
 mod init;
 pub(crate) mod level;
