@@ -5,6 +5,7 @@
 mod common;
 
 use common::deviation;
+use wgrad::encoding::{Encoding, Grid};
 use wgrad::{Batch, Config, CpuTrainer, Data, Strategy, Train, TrainBase, Trainer, Training};
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -14,15 +15,21 @@ fn file(name: &str) -> std::path::PathBuf {
 /// Rows of numbers in 0 to 1 that no f32 rounds, and targets.
 fn data(inputs: usize, outputs: usize, rows: usize) -> Data<f64> {
     let numbers = |count: usize, seed: u64| common::numbers_f32(count, seed).into_iter();
-    let x = numbers(rows * inputs, 1).map(|v| f64::from(0.5 + 0.5 * v)).collect();
-    Data::new(inputs, outputs, x, numbers(rows * outputs, 2).map(f64::from).collect()).unwrap()
+    let x = numbers(rows * inputs, 1).map(|v| 0.5 + 0.5 * v).collect();
+    Data::new(inputs, outputs, x, numbers(rows * outputs, 2).collect()).unwrap().cast().unwrap()
 }
 
 /// Two grids over inputs 0 to 2 and 1 to 3: both add to the gradient of input 1, on the GPU as on the
-/// CPU, and the CPU's is that of differences.
+/// CPU.
 #[test]
 fn encodings_that_share_inputs_share_their_gradient() {
-    let Config { mlp, training, .. } = Config::load(file("overlap.json"), 3, 2).unwrap();
+    let Config { mut mlp, training, .. } = Config::load(file("overlap.json"), 3, 2).unwrap();
+    for part in &mut mlp.encoding {
+        // Small enough for every device, and smooth enough for f32.
+        let Encoding::Grid(grid) = part.encoding else { panic!("{}", part.encoding.name()) };
+        let small = Grid { levels: 4, log2_hashmap_size: 8, base_resolution: 3, ..grid };
+        part.encoding = small.into();
+    }
     let data = data(3, 2, 40);
     for strategy in [Strategy::Layered, Strategy::Fused] {
         let training = Training { strategy, ..training.clone() };
@@ -30,10 +37,10 @@ fn encodings_that_share_inputs_share_their_gradient() {
         let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();
         let tables = mlp.encoding_parameters();
         // Larger features than the initial ones, so that the inputs' gradient is one of them.
-        let mut start = gpu.parameters().unwrap();
+        let start = gpu.parameters().unwrap();
         let values = start.values().iter().enumerate();
         let values = values.map(|(i, v)| if i < tables { 1e4 * v } else { *v }).collect();
-        start = wgrad::Parameters::new(mlp.clone(), 1, values).unwrap();
+        let start = wgrad::Parameters::new(mlp.clone(), 1, values).unwrap();
         gpu.restart(&start).unwrap();
         cpu.restart(&start.cast().unwrap()).unwrap();
         let expected = cpu.input_gradient().unwrap();
@@ -42,8 +49,8 @@ fn encodings_that_share_inputs_share_their_gradient() {
             let error = deviation(&gpu.input_gradient().unwrap(), &expected);
             assert!(error <= 1e-4, "{}: {error:e}", strategy.name());
         }
-        let gradients = [gpu.gradients().unwrap().values, start.values().to_vec()];
-        let error = deviation(&gradients[0], &cpu.gradients().unwrap().values);
+        let gradient = gpu.gradients().unwrap().values;
+        let error = deviation(&gradient, &cpu.gradients().unwrap().values);
         assert!(error <= 1e-4, "{}: {error:e}", strategy.name());
     }
 }
@@ -77,10 +84,11 @@ fn the_average_predicts_and_is_saved() {
     assert_eq!(averaged.predict(&single).unwrap(), found);
     // The CPU's, too.
     let config = Config::load(file("ema.json"), 2, 3).unwrap();
-    let mut cpu = CpuTrainer::<f64>::new(&config.mlp, &config.training.batch(batch), &data).unwrap();
+    let mut cpu =
+        CpuTrainer::<f64>::new(&config.mlp, &config.training.batch(batch), &data).unwrap();
     cpu.train(30).unwrap();
     let error = deviation(&found, &cpu.predict(&x).unwrap());
-    assert!(error <= 1e-3, "{error:e}");
+    assert!(error <= 5e-3, "{error:e}");
     let average = cpu.inference_parameters().unwrap();
     assert_eq!(average, cpu.ema_parameters().unwrap());
     assert_ne!(average, cpu.parameters().unwrap());

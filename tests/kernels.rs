@@ -365,7 +365,12 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         let mut wrong = Vec::new();
         for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
             let error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
-            if !(error <= 1e-6) {
+            // WGSL's own bound of its exp() grows with the argument.
+            let bound = match activation {
+                Activation::Exponential => 6e-8 * (3.0 + 2.0 * f64::from(z[i].abs().min(88.0))),
+                _ => 1e-6,
+            };
+            if !(error <= bound) {
                 wrong.push(z[i].abs());
             }
             if !(error <= worst.0) {
@@ -374,7 +379,7 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         }
         let (error, i) = worst;
         let text = format!(
-            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above 1e-6, least |z| {:e}",
+            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above the bound, least |z| {:e}",
             activation.name(),
             z[i],
             found[i],

@@ -21,10 +21,10 @@ impl Default for SphericalHarmonics {
     }
 }
 
-/// The factors of 1, z², z⁴ and z⁶ for each band l and order m from 0 to l, in rows of l (l + 1) / 2
-/// + m: those of (−1)ᵐ K dᵐ Pₗ(z) / dzᵐ, divided by z where l − m is odd. K is the norm √((2 l + 1) (l −
-/// m)! / (4π (l + m)!)), times √2 where m > 0, and Pₗ the Legendre polynomial. The shader has the
-/// same numbers; the tests compute them by a recurrence.
+/// The factors of 1, z², z⁴ and z⁶ for each band l and order m from 0 to l, in the row number
+/// ½ l (l + 1) + m. They are those of (−1)ᵐ K dᵐ Pₗ(z) / dzᵐ, divided by z where l − m is odd, with
+/// Legendre's polynomial Pₗ and the norm K = √((2 l + 1) (l − m)! / (4π (l + m)!)), times √2 where
+/// m > 0. The shader has the same numbers; the tests compute them by a recurrence.
 #[rustfmt::skip]
 const COEFFICIENTS: [[f64; 4]; 36] = [
     [0.282_094_791_773_878_14, 0.0, 0.0, 0.0],
