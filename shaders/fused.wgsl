@@ -7,7 +7,10 @@
 // them. `saved` then has a place for every row.
 //
 // A layer. `below`, `value` and `kept` are offsets in `saved`, in vectors of four elements of each
-// row: of its inputs, its outputs, and the values for its activation's derivative.
+// row: of its inputs, its outputs, and the values for its activation's derivative. `bias` is NO_BIAS
+// where there is none.
+const NO_BIAS: u32 = 0xffffffffu;
+
 struct Layer {
     inputs: u32,
     units: u32,
@@ -258,7 +261,7 @@ fn forward(l: u32, row: u32, end: u32) {
     let width4 = (layer.units + 3u) / 4u;
     let real = inside(layer.units);
     var bias = vec4<f32>();
-    if (my_column < width4) {
+    if (my_column < width4 && layer.bias != NO_BIAS) {
         let first = 4u * my_column;
         bias = four_parameters(model * PARAMETERS + layer.bias + first, layer.units - first);
     }
@@ -409,7 +412,7 @@ fn weight_gradient(l: u32, layer: Layer, row: u32, end: u32, gradient: u32, begi
     store_block(below);
     workgroupBarrier();
     let units4 = (layer.units + 3u) / 4u;
-    if (my_quad == 0u && my_column < units4) {
+    if (my_quad == 0u && my_column < units4 && layer.bias != NO_BIAS) {
         var sum = vec4<f32>();
         for (var quad = 0u; quad < QUADS; quad++) {
             sum += tile[quad][0][my_column] + tile[quad][1][my_column]

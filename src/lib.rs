@@ -59,7 +59,8 @@
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |
-//! | save and load | [`Parameters`] (safetensors) |
+//! | save and load | [`Parameters`], [`Model::load`] (safetensors) |
+//! | stop a training and go on another day, bit for bit | [`Checkpoint`], [`Train::checkpoint`], [`TrainBase::resume`] |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
 //! | check a GPU | [`self_check`] |
@@ -96,7 +97,7 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files. `json` (default): tiny-cuda-nn's configurations. `web`: WebGPU in a browser, where
+//! files, checkpoints. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
 //! everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
@@ -138,6 +139,8 @@ pub use run::{
     DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
     Snapshot, Trainer, WarmUp,
 };
+#[cfg(feature = "safetensors")]
+pub use training::Checkpoint;
 #[cfg(feature = "json")]
 pub use training::Config;
 pub use training::{

@@ -68,7 +68,12 @@ fn random_mlp(random: &mut Random, last: Activation) -> Mlp {
     }
     let bits = random.of(&[2, 4, 7, 10]);
     for _ in 0..random.of(&[0, 1, 1, 2, 3, 30, 300]) {
-        mlp = mlp.layer(random.size(bits), random.of(Activation::ALL));
+        let (units, activation) = (random.size(bits), random.of(Activation::ALL));
+        mlp = if random.below(4) == 0 {
+            mlp.layer_without_bias(units, activation)
+        } else {
+            mlp.layer(units, activation)
+        };
     }
     let outputs = random.of(&[3, 3, 5, 15]);
     mlp.layer(random.size(outputs), last)

@@ -542,7 +542,12 @@ fn random_network(seed: u64) -> Mlp {
     let depth = pick(1, 4);
     for layer in 0..depth {
         let activation = Activation::ALL[pick(2 + 2 * layer, Activation::ALL.len())];
-        mlp = mlp.layer(widths[pick(3 + 2 * layer, widths.len())], activation);
+        let units = widths[pick(3 + 2 * layer, widths.len())];
+        mlp = if pick(22 + layer, 4) == 0 {
+            mlp.layer_without_bias(units, activation)
+        } else {
+            mlp.layer(units, activation)
+        };
     }
     mlp.layer(1 + pick(20, 5), Activation::ALL[pick(21, Activation::ALL.len())])
 }

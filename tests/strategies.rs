@@ -54,6 +54,24 @@ fn every_strategy_is_the_cpus_training() {
     for (mlp, loss, optimizer, rows, models, sets, batch) in [
         (article.clone(), Loss::BinaryCrossEntropy, Optimizer::sgd(1.0), 1000, 1, 1, Batch::Full),
         (article.clone(), Loss::BinaryCrossEntropy, adam, 37, 5, 5, Batch::Full),
+        (
+            Mlp::new(2).layer_without_bias(8, Tanh).layer_without_bias(1, Sigmoid),
+            Loss::BinaryCrossEntropy,
+            adam,
+            100,
+            3,
+            3,
+            Batch::Full,
+        ),
+        (
+            Mlp::new(5).layer_without_bias(11, Relu).layer(9, Gelu).layer_without_bias(3, Identity),
+            Loss::MeanSquaredError,
+            adam,
+            300,
+            2,
+            1,
+            Batch::Full,
+        ),
         (article, Loss::HalfSquaredError, adam, 100, 3, 1, Batch::Shuffled { size: 7, seed: 3 }),
         (
             mlp(2, &[8, 8], 1, Tanh, Sigmoid),
@@ -131,7 +149,7 @@ fn every_strategy_is_the_cpus_training() {
         }
     }
     assert!(checked >= 60, "{checked}");
-    assert_eq!(checked + skipped, 64);
+    assert_eq!(checked + skipped, 80);
 }
 
 /// Wider and deeper than one workgroup could hold, and rows that no tile divides.

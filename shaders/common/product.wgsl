@@ -5,6 +5,8 @@
 override EPILOGUE: u32 = 0u;
 // Whether epilogue 1 stores the pre-activation as well.
 override SAVE: bool = false;
+// Whether epilogue 1 has a bias.
+override BIAS: bool = true;
 
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
@@ -55,7 +57,7 @@ fn finish_rows(model: u32, split: u32, row: u32, column: u32, width: u32, sums: 
     let count = min(width - min(column, width - 1u), 4u);
     // All rows share the bias.
     var bias = vec4<f32>();
-    if (EPILOGUE == 1u) {
+    if (EPILOGUE == 1u && BIAS) {
         bias = load4_epilogue(model, 0u, min(column, width - 1u), count);
     }
     for (var i = row; i < last; i++) {

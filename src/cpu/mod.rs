@@ -1,6 +1,8 @@
 //! Trains networks on the CPU: what the GPU is checked against and compared with. The passes work on
 //! tiles in vectors; the kernels' references are their specification.
 
+#[cfg(feature = "safetensors")]
+mod checkpoint;
 mod compiled;
 mod functions;
 mod passes;
@@ -20,6 +22,8 @@ use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
+#[cfg(feature = "safetensors")]
+use crate::training::Checkpoint;
 use crate::training::{
     Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
     TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
@@ -283,6 +287,11 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
         Ok(())
     }
 
+    #[cfg(feature = "safetensors")]
+    fn resume(&mut self, checkpoint: &Checkpoint<T>) -> Result<()> {
+        self.go_on(checkpoint)
+    }
+
     fn restart(&mut self, parameters: &Parameters<T>) -> Result<()> {
         self.set_parameters(parameters)?;
         self.states = vec![vec![T::ZERO; 2 * self.mlp.parameters()]; self.training.models];
@@ -305,6 +314,8 @@ impl<T: Real> TrainAsync for CpuTrainer<T> {
         input_gradient_async() -> Result<Vec<T>> = input_gradient;
         predict_async(x: &[T]) -> Result<Vec<T>> = predict;
         health_async() -> Result<Health> = health;
+        #[cfg(feature = "safetensors")]
+        checkpoint_async() -> Result<Checkpoint<T>> = to_checkpoint;
     }
 }
 
@@ -355,6 +366,11 @@ impl<T: Real> Train for CpuTrainer<T> {
             return Ok(Vec::new());
         }
         Ok(self.work.predict(&self.parameters, x))
+    }
+
+    #[cfg(feature = "safetensors")]
+    fn checkpoint(&mut self) -> Result<Checkpoint<T>> {
+        self.to_checkpoint()
     }
 
     fn health(&mut self) -> Result<Health> {

@@ -31,7 +31,10 @@ pub fn forward<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], keep: bool) -> Pas
         let [units, inputs] = range.shape;
         let input = layers.last().map_or(x, |layer| &layer.y);
         let bias = &parameters[range.bias];
-        let mut z: Vec<T> = bias.iter().copied().cycle().take(rows * units).collect();
+        let mut z = vec![T::ZERO; rows * units];
+        if !bias.is_empty() {
+            z.chunks_mut(units).for_each(|row| row.copy_from_slice(bias));
+        }
         let x = Matrix::new(input, rows, inputs);
         product(x, Matrix::transposed(&parameters[range.weight], units, inputs), true, &mut z);
         let f = mlp.layers[index].activation;

@@ -91,7 +91,7 @@ fn every_activation_is_its_reference() {
     let cube = CustomActivation::new("cube", "return z * z * z;", "return 3.0 * z * z;").unwrap();
     let cube = cube.with_reference(|z| z * z * z, |z| 3.0 * z * z);
     for f in Activation::ALL.iter().copied().chain([cube.into()]) {
-        let mlp = Mlp::new(3).layer(17, f).layer(5, f).layer(2, f);
+        let mlp = Mlp::new(3).layer(17, f).layer_without_bias(5, f).layer(2, f);
         both(f.name(), &mlp, &sgd(Loss::HalfSquaredError), 70);
     }
 }

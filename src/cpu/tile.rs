@@ -272,13 +272,16 @@ impl Network {
         let line = padded::<T>(width);
         let tiled = source.tiles.is_some() && self.encoder.is_none();
         if !tiled || is_wide::<T>(width) {
-            for (row, to) in scratch.x_rows.chunks_exact_mut(line).take(rows.stride).enumerate() {
-                match &self.encoder {
-                    Some(encoder) => {
-                        to[..width].fill(T::ZERO);
-                        encoder.row(parameters, row_of(row), &mut to[..width]);
+            let to = &mut scratch.x_rows[..line * rows.stride];
+            match &self.encoder {
+                Some(encoder) => {
+                    to.fill(T::ZERO);
+                    encoder.rows(parameters, row_of, (to, line));
+                }
+                None => {
+                    for (row, to) in to.chunks_exact_mut(line).enumerate() {
+                        to[..width].copy_from_slice(row_of(row));
                     }
-                    None => to[..width].copy_from_slice(row_of(row)),
                 }
             }
         }
@@ -319,7 +322,8 @@ impl Network {
                 b_row: stride,
                 c_row: stride,
             };
-            product.run(simd, Start::Bias(&parameters[range.bias.clone()]), y);
+            let bias = &parameters[range.bias.clone()];
+            product.run(simd, if bias.is_empty() { Start::Zero } else { Start::Bias(bias) }, y);
             if index + 1 == self.ranges.len() {
                 continue;
             }

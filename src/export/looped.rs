@@ -73,7 +73,12 @@ impl Text<'_> {
                 self.w.line(format!("var z_{next}: array<{scalar}, {units}>;"));
             }
             self.w.open(format_args!("for (var j = 0u; j < {units}u; j++)"));
-            self.w.line(format!("var sum = {};", self.load_at(range.bias.start, "j")));
+            let first = if layer.bias {
+                self.load_at(range.bias.start, "j")
+            } else {
+                format!("{scalar}(0.0)")
+            };
+            self.w.line(format!("var sum = {first};"));
             let row = |w: &Self, k: &str| w.load_at(weight, &format!("j * {inputs}u + {k}"));
             self.sum(inputs, &row, &format!("y_{l}"));
             if keeps {

@@ -2,7 +2,6 @@
 
 use super::text::{Text, chunks, component};
 use crate::network::{Activation, Saved};
-use std::fmt::Write as _;
 
 impl Text<'_> {
     pub fn unrolled(&mut self, gradient: bool) {
@@ -15,16 +14,17 @@ impl Text<'_> {
             for (c, chunk) in chunks(layer.units).enumerate() {
                 let sums: Vec<String> = (chunk.first..chunk.first + chunk.len)
                     .map(|unit| {
-                        let mut sum = self.load(range.bias.start + unit, 1);
-                        for (i, part) in chunks(inputs).enumerate() {
+                        let bias = layer.bias.then(|| self.load(range.bias.start + unit, 1));
+                        let products = chunks(inputs).enumerate().map(|(i, part)| {
                             let first = range.weight.start + unit * inputs + part.first;
                             let (w, y) = (self.load(first, part.len), format!("y{l}_{i}"));
-                            let _ = match part.len {
-                                1 => write!(sum, " + {w} * {y}"),
-                                _ => write!(sum, " + dot({w}, {y})"),
-                            };
-                        }
-                        sum
+                            if part.len == 1 {
+                                format!("{w} * {y}")
+                            } else {
+                                format!("dot({w}, {y})")
+                            }
+                        });
+                        bias.into_iter().chain(products).collect::<Vec<_>>().join(" + ")
                     })
                     .collect();
                 let (z, y) = (format!("z{}_{c}", l + 1), format!("y{}_{c}", l + 1));

@@ -142,7 +142,8 @@ impl Shape<'_> {
         let fours = |n: usize| n.is_multiple_of(4);
         (self.models == 1 || fours(self.mlp.parameters()))
             && self.mlp.ranges().iter().all(|range| {
-                fours(range.weight.start) && fours(range.bias.start) && fours(range.shape[1])
+                let bias = range.bias.is_empty() || fours(range.bias.start);
+                fours(range.weight.start) && bias && fours(range.shape[1])
             })
     }
 
@@ -510,7 +511,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
                 inputs,
                 units,
                 range.weight.start,
-                range.bias.start,
+                if range.bias.is_empty() { u32::MAX as usize } else { range.bias.start },
                 layout.levels[l],
                 layout.levels[l + 1],
                 layout.kept[l],

@@ -5,9 +5,110 @@ use crate::network::parameters::check_models;
 use crate::network::{Encoding, Mlp, Parameters};
 use crate::numeric::{Real, with_room};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
+
+/// What the names of tensors begin with that are a training's, not a network's.
+pub(crate) const PREFIX: &str = "training.";
+
+/// The version of the format, which newer readers will count up.
+const VERSION: u32 = 1;
+
+/// A tensor of a file.
+pub(crate) struct Tensor {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// The bytes of a file of these tensors.
+pub(crate) fn serialize(tensors: &[Tensor], metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+    let views = tensors.iter().map(|Tensor { name, dtype, shape, bytes }| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes)
+            .map_err(|error| Error::file_because(name, error.to_string(), error))?;
+        Ok((name, view))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(views, Some(metadata.into_iter().collect()))
+        .map_err(|error| Error::file_because("file", error.to_string(), error))
+}
+
+/// The file of these bytes.
+pub(crate) fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>> {
+    SafeTensors::deserialize(bytes).map_err(|error| {
+        let problem = format!("not a whole safetensors file: {error}");
+        Error::file_because("file", problem, error)
+    })
+}
+
+/// The metadata of a file, whose format is not newer than this crate.
+pub(crate) fn read_metadata(bytes: &[u8]) -> Result<HashMap<String, String>> {
+    let metadata = SafeTensors::read_metadata(bytes).ok();
+    let metadata = metadata.and_then(|(_, header)| header.metadata().clone()).unwrap_or_default();
+    let metadata: HashMap<_, _> = metadata.into_iter().collect();
+    let version = metadata.get("wgrad").map(|version| version.parse::<u32>());
+    match version {
+        None | Some(Ok(0..=VERSION)) => Ok(metadata),
+        Some(Ok(newer)) => {
+            let problem = format!("of the format {newer}; this version reads {VERSION} and older");
+            Err(Error::file("file", problem))
+        }
+        Some(Err(error)) => {
+            Err(Error::file_because("file", format!("of no known format: {error}"), error))
+        }
+    }
+}
+
+/// What the metadata say of a network: the format's version, the network, and the box of each grid.
+pub(crate) fn metadata(mlp: &Mlp) -> Result<HashMap<String, String>> {
+    let network = serde_json::to_string(mlp)
+        .map_err(|error| Error::file_because("network", error.to_string(), error))?;
+    let own = [("wgrad".into(), VERSION.to_string()), ("network".into(), network)];
+    Ok(boxes_of(mlp).into_iter().chain(own).collect())
+}
+
+/// The network that the metadata describe.
+pub(crate) fn network_of(metadata: &HashMap<String, String>) -> Result<Mlp> {
+    let Some(network) = metadata.get("network") else {
+        let problem = "does not describe its network; load it into a network of your own";
+        return Err(Error::file("file", problem));
+    };
+    let mlp: Mlp = serde_json::from_str(network)
+        .map_err(|error| Error::file_because("network", error.to_string(), error))?;
+    mlp.check()?;
+    Ok(mlp)
+}
+
+/// An error that names the path.
+fn of_path(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::file_because(path.display().to_string(), error.to_string(), error)
+}
+
+/// Writes a file as a whole: beside its place, then into it. Where that fails, what was there stays.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        // On the disk before the name points to it.
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    });
+    written.map_err(|error| {
+        drop(std::fs::remove_file(&beside));
+        of_path(path)(error)
+    })
+}
+
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(of_path(path))
+}
 
 /// The safetensors type of `T`.
 const fn dtype<T: Real>() -> Dtype {
@@ -17,33 +118,25 @@ const fn dtype<T: Real>() -> Dtype {
 impl<T: Real> Parameters<T> {
     /// The bytes of a safetensors file. Its tensors are `layers.0.weight`, `layers.0.bias`, …, and
     /// `encoding.0.tables` `[entries, features]` for a grid among the encodings. A population of
-    /// more than one model has the models as leading axis. The metadata hold each grid's box, as
-    /// `encoding.0.box`.
+    /// more than one model has the models as leading axis. The metadata hold the network's
+    /// description as JSON, `network`, and each grid's box, `encoding.0.box`.
     ///
     /// # Errors
     /// [`Error::File`] where the safetensors library refuses the tensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        serialize(&self.to_tensors(), metadata(self.mlp())?)
+    }
+
+    /// The tensors of the file.
+    pub(crate) fn to_tensors(&self) -> Vec<Tensor> {
         let p = self.mlp().parameters();
-        let mut tensors = Vec::new();
-        for (name, part, shape) in tensors_of(self.mlp()) {
-            let bytes: Vec<u8> = (0..self.models())
-                .flat_map(|m| &self.values()[m * p + part.start..m * p + part.end])
-                .flat_map(|v| bytemuck::bytes_of(v).iter().copied())
-                .collect();
-            tensors.push((name, self.shape(&shape), bytes));
-        }
-        let views = tensors
-            .iter()
-            .map(|(name, shape, bytes)| {
-                let view = TensorView::new(dtype::<T>(), shape.clone(), bytes)
-                    .map_err(|error| Error::file_because(name, error.to_string(), error))?;
-                Ok((name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let boxes = boxes_of(self.mlp());
-        let metadata = (!boxes.is_empty()).then(|| boxes.into_iter().collect());
-        safetensors::serialize(views, metadata)
-            .map_err(|error| Error::file_because("file", error.to_string(), error))
+        let tensor = |(name, part, shape): (String, Range<usize>, Vec<usize>)| {
+            let of_models = (0..self.models())
+                .flat_map(|m| &self.values()[m * p + part.start..m * p + part.end]);
+            let bytes = of_models.flat_map(|v| bytemuck::bytes_of(v).iter().copied()).collect();
+            Tensor { name, dtype: dtype::<T>(), shape: self.shape(&shape), bytes }
+        };
+        tensors_of(self.mlp()).into_iter().map(tensor).collect()
     }
 
     /// Reads the bytes of a file as the parameters of `models` models of `mlp`. Either precision
@@ -56,23 +149,21 @@ impl<T: Real> Parameters<T> {
     pub fn from_safetensors(bytes: &[u8], mlp: &Mlp, models: usize) -> Result<Self> {
         mlp.check()?;
         check_models(mlp, models)?;
-        let file = SafeTensors::deserialize(bytes).map_err(|error| {
-            let problem = format!("not a whole safetensors file: {error}");
-            Error::file_because("file", problem, error)
-        })?;
-        let metadata = SafeTensors::read_metadata(bytes).ok();
-        let metadata = metadata.and_then(|(_, header)| header.metadata().clone());
+        let file = parse(bytes)?;
+        let metadata = read_metadata(bytes)?;
         for (name, own) in boxes_of(mlp) {
-            let found = metadata.as_ref().and_then(|all| all.get(&name));
-            if let Some(found) = found.filter(|found| **found != own) {
+            if let Some(found) = metadata.get(&name).filter(|found| **found != own) {
                 return Err(Error::file(name, format!("is {found}, but the network's is {own}")));
             }
         }
-        // A layer has two tensors. A file of fewer is told before the network's are listed.
-        if file.len() < 2 * mlp.layers.len() {
+        // A layer has one tensor or two. A file of fewer is told before the network's are listed.
+        let biases = mlp.layers.iter().filter(|layer| layer.bias).count();
+        if file.len() < mlp.layers.len() + biases {
             let missing = |name: &String| file.tensor(name).is_err();
-            let names = (0..mlp.layers.len())
-                .flat_map(|l| ["weight", "bias"].map(|part| format!("layers.{l}.{part}")));
+            let parts = |bias| if bias { &["weight", "bias"][..] } else { &["weight"] };
+            let names = mlp.layers.iter().enumerate().flat_map(|(l, layer)| {
+                parts(layer.bias).iter().map(move |part| format!("layers.{l}.{part}"))
+            });
             let name = names.into_iter().find(missing).unwrap_or_else(|| "file".into());
             return Err(Error::file(name, "missing from the file"));
         }
@@ -83,7 +174,8 @@ impl<T: Real> Parameters<T> {
             tensors.push((find_tensor(&file, &name, &shape)?, name, part));
         }
         let expected: HashSet<&str> = tensors.iter().map(|(_, name, _)| name.as_str()).collect();
-        if let Some(name) = file.names().into_iter().find(|name| !expected.contains(name)) {
+        let foreign = |name: &&str| !expected.contains(name) && !name.starts_with(PREFIX);
+        if let Some(name) = file.names().into_iter().find(foreign) {
             return Err(Error::file(name, format!("not a tensor of the network {mlp}")));
         }
         let p = mlp.parameters();
@@ -96,15 +188,13 @@ impl<T: Real> Parameters<T> {
         Self::new(mlp.clone(), models, values)
     }
 
-    /// Writes the file that [`Parameters::to_safetensors`] describes.
+    /// Writes the file that [`Parameters::to_safetensors`] describes. Where it cannot be written, a
+    /// file of that name stays as it was.
     ///
     /// # Errors
     /// [`Error::File`] with the path where it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        std::fs::write(path, self.to_safetensors()?).map_err(|error| {
-            Error::file_because(path.display().to_string(), error.to_string(), error)
-        })
+        write(path.as_ref(), &self.to_safetensors()?)
     }
 
     /// Reads a file as [`Parameters::from_safetensors`] does.
@@ -113,11 +203,25 @@ impl<T: Real> Parameters<T> {
     /// The errors of [`Parameters::from_safetensors`], and [`Error::File`] with the path where the
     /// file cannot be read.
     pub fn load(path: impl AsRef<Path>, mlp: &Mlp, models: usize) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| {
-            Error::file_because(path.display().to_string(), error.to_string(), error)
-        })?;
-        Self::from_safetensors(&bytes, mlp, models)
+        Self::from_safetensors(&read(path.as_ref())?, mlp, models)
+    }
+
+    /// Reads a file that describes its network, as [`Parameters::save`] and
+    /// [`Checkpoint::save`](crate::Checkpoint::save) write it.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::load`]; the file does not describe its network, or the network has an
+    /// activation of an application's own that has not been defined.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let bytes = read(path.as_ref())?;
+        let mlp = network_of(&read_metadata(&bytes)?)?;
+        let weight = parse(&bytes)?.tensor("layers.0.weight").map(|tensor| tensor.shape().to_vec());
+        // A population of more than one model has the models as leading axis.
+        let models = match weight.as_deref() {
+            Ok([models, _, _]) => *models,
+            _ => 1,
+        };
+        Self::from_safetensors(&bytes, &mlp, models)
     }
 
     /// A tensor's shape in the file, with the models as leading axis if there are several.
@@ -153,7 +257,9 @@ fn tensors_of(mlp: &Mlp) -> Vec<(String, Range<usize>, Vec<usize>)> {
     for (index, range) in mlp.ranges().into_iter().enumerate() {
         let units = vec![range.shape[0]];
         tensors.push((format!("layers.{index}.weight"), range.weight, range.shape.to_vec()));
-        tensors.push((format!("layers.{index}.bias"), range.bias, units));
+        if !range.bias.is_empty() {
+            tensors.push((format!("layers.{index}.bias"), range.bias, units));
+        }
     }
     tensors
 }

@@ -10,6 +10,8 @@ const TABLE: f64 = 1e-4;
 /// How the initial weights of a layer are sampled. Biases start at 0, and a grid's features are
 /// uniform in ±10⁻⁴.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Init {
     /// Chooses by the layer's activation: [`Init::HeNormal`] for the rectifier family (ReLU, leaky

@@ -6,13 +6,17 @@ use crate::network::{Activation, CustomActivation};
 use crate::numeric::check_shape;
 use std::ops::Range;
 
-/// One layer: Y = f(X Wᵀ + 1 bᵀ).
+/// One layer: Y = f(X Wᵀ + 1 bᵀ), or f(X Wᵀ) without a bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Layer {
     /// The number of units, 1 or more.
     pub units: usize,
     /// The function f.
     pub activation: Activation,
+    /// Whether there is a bias b.
+    pub bias: bool,
 }
 
 /// A multilayer perceptron: the number of inputs, their encodings, and the layers. Pure data.
@@ -25,6 +29,8 @@ pub struct Layer {
 /// assert_eq!(mlp.to_string(), "2-3-1, sigmoid, sigmoid");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Mlp {
     /// The number of inputs, 1 or more.
     pub inputs: usize,
@@ -43,7 +49,7 @@ pub struct Mlp {
 pub struct LayerRange {
     /// The weight's elements.
     pub weight: Range<usize>,
-    /// The bias's elements.
+    /// The bias's elements; none where the layer has no bias.
     pub bias: Range<usize>,
     /// The weight's shape: units, inputs of the layer.
     pub shape: [usize; 2],
@@ -82,7 +88,21 @@ impl Mlp {
     /// Adds a layer at the end.
     #[must_use]
     pub fn layer(mut self, units: usize, activation: impl Into<Activation>) -> Self {
-        self.layers.push(Layer { units, activation: activation.into() });
+        self.layers.push(Layer { units, activation: activation.into(), bias: true });
+        self
+    }
+
+    /// Adds a layer without a bias at the end.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Mlp};
+    /// let mlp = Mlp::new(2).layer_without_bias(3, Activation::Relu).layer(1, Activation::Identity);
+    /// assert_eq!(mlp.parameters(), 6 + 4);
+    /// assert_eq!(mlp.to_string(), "2-3-1, relu (no bias), identity");
+    /// ```
+    #[must_use]
+    pub fn layer_without_bias(mut self, units: usize, activation: impl Into<Activation>) -> Self {
+        self.layers.push(Layer { units, activation: activation.into(), bias: false });
         self
     }
 
@@ -142,7 +162,8 @@ impl Mlp {
             .map(|index| {
                 let shape = [self.layers[index].units, self.layer_inputs(index)];
                 let weight = start..start.saturating_add(shape[0].saturating_mul(shape[1]));
-                let bias = weight.end..weight.end.saturating_add(shape[0]);
+                let biases = if self.layers[index].bias { shape[0] } else { 0 };
+                let bias = weight.end..weight.end.saturating_add(biases);
                 start = bias.end;
                 LayerRange { weight, bias, shape }
             })
@@ -215,6 +236,9 @@ impl std::fmt::Display for Mlp {
         }
         for layer in &self.layers {
             write!(f, ", {}", layer.activation.name())?;
+            if !layer.bias {
+                write!(f, " (no bias)")?;
+            }
         }
         Ok(())
     }

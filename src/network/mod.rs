@@ -5,7 +5,7 @@ pub(crate) mod activation;
 mod custom;
 pub mod encoding;
 #[cfg(feature = "safetensors")]
-mod files;
+pub(crate) mod files;
 mod init;
 mod mlp;
 mod parameters;

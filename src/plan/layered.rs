@@ -104,7 +104,8 @@ impl Builder<'_> {
                 saved_offset: self.saved_offset(index)?,
                 ..Parameters::default()
             };
-            let epilogue = Epilogue::Activation(activation, save);
+            let bias = self.mlp.layers[index].bias;
+            let epilogue = Epilogue::Activation { of: activation, save, bias };
             let (weight, bias) = (Buffer::Parameters, Buffer::Parameters);
             let dispatches = matmul::dispatches_of_rows(
                 parameters,
@@ -201,12 +202,13 @@ impl Builder<'_> {
     ) -> Result<()> {
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
+        let biased = self.mlp.layers[layer].bias;
         // The partial sums leave the tables out.
         let of_layers = self.parameters - self.tables;
         let (start, p) = if in_parts { (self.tables, of_layers) } else { (0, self.parameters) };
         let parameters = Parameters {
             rows: n(units)?,
-            columns: n(inputs.saturating_add(1))?,
+            columns: n(inputs.saturating_add(biased.into()))?,
             models: n(self.models)?,
             splits: n(splits)?,
             chunk: n(self.batch.div_ceil(splits))?,
@@ -220,7 +222,7 @@ impl Builder<'_> {
             c_model: n(p)?,
             c_split: n(stride(self.models.saturating_mul(of_layers), true))?,
             c_row: n(inputs)?,
-            ones_column: 1,
+            ones_column: biased.into(),
             ones_offset: n(range.bias.start - range.weight.start)?,
             ..Parameters::default()
         };

@@ -192,6 +192,12 @@ impl Plan {
         self.sizes.history
     }
 
+    /// Elements from one of the optimizer's states to the next in their buffer.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn state_stride(&self) -> usize {
+        self.sizes.update().state_stride()
+    }
+
     /// The buffers of its steps, and their sizes in bytes. Buffers for a gradient outside of a step
     /// are created on demand.
     pub fn buffers(&self) -> &[(Buffer, u64)] {

@@ -18,6 +18,8 @@ blocking! { impl Train for Trainer {
     fn input_gradient(&mut self) -> Result<Vec<f32>> = input_gradient_async;
     fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
     fn health(&mut self) -> Result<Health> = health_async;
+    #[cfg(feature = "safetensors")]
+    fn checkpoint(&mut self) -> Result<crate::training::Checkpoint> = checkpoint_async;
 } }
 
 blocking! { impl Trainer {

@@ -28,6 +28,14 @@ impl Log {
         (self.next, self.run, self.readback) = (0, run, readback);
     }
 
+    /// Begins the log of run `run` at `step`, with the losses of an earlier run.
+    #[cfg(feature = "safetensors")]
+    pub fn resume(&mut self, run: u32, readback: u64, step: u64, losses: &Losses) {
+        self.start(run, readback);
+        self.losses.clone_from(losses);
+        self.next = step;
+    }
+
     /// Whether steps were taken whose losses are not here.
     pub const fn lacks(&self, status: &Status) -> bool {
         status.run != self.run || status.next_step() > self.next

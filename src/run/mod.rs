@@ -3,6 +3,8 @@
 #[cfg(not(target_family = "wasm"))]
 mod blocking;
 mod budget;
+#[cfg(feature = "safetensors")]
+mod checkpoint;
 pub(crate) mod clock;
 mod health;
 mod inference;

@@ -46,6 +46,15 @@ impl Model {
         })
     }
 
+    /// Uploads the parameters of a file that describes its network: see [`Parameters::open`].
+    ///
+    /// # Errors
+    /// Those of [`Parameters::open`] and of [`Model::new`].
+    #[cfg(feature = "safetensors")]
+    pub fn load(gpu: &Gpu, path: impl AsRef<std::path::Path>) -> Result<Self> {
+        Self::new(gpu, &Parameters::open(path)?)
+    }
+
     /// The network.
     pub const fn mlp(&self) -> &Mlp {
         &self.mlp

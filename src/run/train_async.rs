@@ -16,5 +16,7 @@ impl TrainAsync for Trainer {
         input_gradient_async() -> Result<Vec<f32>> = input_gradient_async.await;
         predict_async(x: &[f32]) -> Result<Vec<f32>> = predict_async.await;
         health_async() -> Result<Health> = health_async.await;
+        #[cfg(feature = "safetensors")]
+        checkpoint_async() -> Result<crate::training::Checkpoint> = checkpoint_async.await;
     }
 }

@@ -252,13 +252,25 @@ impl Trainer {
         find(&self.buffers, name).map(|range| &range.buffer)
     }
 
-    fn upload_hyperparameters(&self, optimizer: Optimizer) -> Result<()> {
+    pub(super) fn upload_hyperparameters(&self, optimizer: Optimizer) -> Result<()> {
         let hyper = self.training.schedule.apply_to(optimizer.hyper());
         self.upload(Buffer::Hyper, bytemuck::bytes_of(&hyper))
     }
 
     fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
         self.gpu.write(self.get(name)?, 0, bytes)
+    }
+
+    /// Writes elements of a buffer from element `first` on.
+    #[cfg(feature = "safetensors")]
+    pub(super) fn upload_at<E: bytemuck::Pod>(
+        &self,
+        name: Buffer,
+        first: usize,
+        values: &[E],
+    ) -> Result<()> {
+        let offset = wide(size_of::<E>()) * wide(first);
+        self.gpu.write(self.get(name)?, offset, bytemuck::cast_slice(values))
     }
 
     /// Records `steps` steps: no submit, no poll, no allocation, and
@@ -485,7 +497,7 @@ impl Trainer {
     }
 
     /// The counters with which the next run starts.
-    fn next_run(&mut self) -> Status {
+    pub(super) fn next_run(&mut self) -> Status {
         self.runs = self.runs.wrapping_add(1);
         Status { run: self.runs, ..Status::default() }
     }
@@ -577,5 +589,10 @@ impl TrainBase for Trainer {
 
     fn restart(&mut self, parameters: &Parameters) -> Result<()> {
         Self::restart(self, parameters)
+    }
+
+    #[cfg(feature = "safetensors")]
+    fn resume(&mut self, checkpoint: &crate::training::Checkpoint) -> Result<()> {
+        Self::resume(self, checkpoint)
     }
 }

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 /// The number of rows of a step, and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Batch {
     /// All rows.
@@ -107,7 +109,7 @@ pub(crate) fn shuffled(position: u32, rows: u32, key: u32) -> u32 {
 }
 
 /// The epoch and the position of the next mini-batch, as in the trainer's status.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cursor {
     pub epoch: u32,
     pub position: u32,

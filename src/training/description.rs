@@ -15,6 +15,8 @@ use crate::training::{Batch, Loss, Optimizer, Part, Schedule, Widths};
 /// assert_eq!(training.models, 256);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Training {
     /// The loss to minimize.
     pub loss: Loss,
@@ -51,6 +53,8 @@ pub struct Training {
 /// How the steps of a training are executed on the GPU. All strategies give the same training, up
 /// to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Strategy {
     /// The strategy that suits the network, the batch and the device.

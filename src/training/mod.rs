@@ -2,6 +2,8 @@
 //! what they return. Pure data.
 
 mod batch;
+#[cfg(feature = "safetensors")]
+mod checkpoint;
 #[cfg(feature = "json")]
 mod config;
 mod custom;
@@ -17,6 +19,10 @@ mod train;
 
 pub use batch::Batch;
 pub(crate) use batch::{Cursor, half_bits};
+#[cfg(feature = "safetensors")]
+pub use checkpoint::Checkpoint;
+#[cfg(feature = "safetensors")]
+pub(crate) use checkpoint::Progress;
 #[cfg(feature = "json")]
 pub use config::Config;
 pub(crate) use custom::Widths;

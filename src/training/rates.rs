@@ -5,6 +5,8 @@ use crate::network::Mlp;
 
 /// A part of a network that can have a learning rate of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Part {
     /// The tables of an encoding, by its index in [`Mlp::encoding`].

@@ -6,6 +6,8 @@ use crate::training::optimizer::Hyper;
 
 /// The learning rate of each step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Schedule {
     /// The optimizer's learning rate in every step.

@@ -3,6 +3,8 @@
 use crate::error::{Error, Result};
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, wide};
+#[cfg(feature = "safetensors")]
+use crate::training::Checkpoint;
 use crate::training::{Health, Optimizer, Training};
 
 /// The losses of training steps, each before its update.
@@ -100,6 +102,17 @@ pub trait TrainBase: Sealed {
     /// # Errors
     /// The parameters belong to another network or to another number of models.
     fn restart(&mut self, parameters: &Parameters<Self::Scalar>) -> Result<()>;
+
+    /// Goes on where a checkpoint was taken: the steps from here on are those that its trainer would
+    /// have taken, bit for bit on the same device. The optimizer becomes the checkpoint's. On a GPU
+    /// this comes before recorded steps that were not submitted yet.
+    ///
+    /// # Errors
+    /// The checkpoint is of another network, or of a training that differs in more than its
+    /// strategy, its history, its initial parameters and its optimizer's hyperparameters; the trainer
+    /// stays as it was. A lost device.
+    #[cfg(feature = "safetensors")]
+    fn resume(&mut self, checkpoint: &Checkpoint<Self::Scalar>) -> Result<()>;
 }
 
 /// Trains a population and waits for results.
@@ -165,6 +178,13 @@ pub trait Train: TrainBase {
     /// # Errors
     /// A lost device.
     fn health(&mut self) -> Result<Health>;
+
+    /// All that another trainer needs to go on: see [`Checkpoint`].
+    ///
+    /// # Errors
+    /// A lost device.
+    #[cfg(feature = "safetensors")]
+    fn checkpoint(&mut self) -> Result<Checkpoint<Self::Scalar>>;
 }
 
 /// [`Train`] without blocking: what code generic over trainers uses where it must run in a browser
@@ -233,13 +253,20 @@ pub trait TrainAsync: TrainBase {
     /// # Errors
     /// Those of the blocking form.
     async fn health_async(&mut self) -> Result<Health>;
+
+    /// [`Train::checkpoint`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    #[cfg(feature = "safetensors")]
+    async fn checkpoint_async(&mut self) -> Result<Checkpoint<Self::Scalar>>;
 }
 
 /// Implements [`TrainAsync`] by methods of the type's own: `NAME = METHOD;`, where `.await` follows
 /// those that wait.
 macro_rules! train_async {
-    ($($name:ident($($argument:ident: $kind:ty)?) -> $result:ty = $own:ident $(.$wait:tt)?;)*) => {
-        $(async fn $name(&mut self $(, $argument: $kind)?) -> $result {
+    ($($(#[$meta:meta])* $name:ident($($argument:ident: $kind:ty)?) -> $result:ty = $own:ident $(.$wait:tt)?;)*) => {
+        $($(#[$meta])* async fn $name(&mut self $(, $argument: $kind)?) -> $result {
             Self::$own(self $(, $argument)?)$(.$wait)?
         })*
     };

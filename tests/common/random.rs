@@ -78,7 +78,7 @@ impl Case {
         };
         let last = if loss.check(last).is_ok() { last } else { Activation::Identity };
         let outputs = choices.of(&[1, 2, 3, 4, 5, 8, 17, 24, 40]);
-        let mlp = mlp.layer(outputs, last);
+        let mlp = layer(choices, mlp, outputs, last);
         let rows = choices.of(&[1, 2, 3, 7, 16, 31, 64, 65, 100, 129, 300, 700]);
         let size = 1 + choices.below(rows);
         let batch = match choices.below(3) {
@@ -165,8 +165,18 @@ fn mlp(choices: &mut Choices<'_>) -> Mlp {
     (0..choices.below(5)).fold(mlp, |mlp, _| {
         let activation = if choices.below(3) == 2 { choices.of(Activation::ALL) } else { one };
         let units = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 24, 32, 33, 64, 65, 128];
-        mlp.layer(choices.of(&units), activation)
+        let units = choices.of(&units);
+        layer(choices, mlp, units, activation)
     })
+}
+
+/// One layer more, now and then without a bias.
+fn layer(choices: &mut Choices<'_>, mlp: Mlp, units: usize, activation: Activation) -> Mlp {
+    if choices.below(4) == 3 {
+        mlp.layer_without_bias(units, activation)
+    } else {
+        mlp.layer(units, activation)
+    }
 }
 
 /// An encoding with its number of inputs.

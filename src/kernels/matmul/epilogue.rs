@@ -13,8 +13,15 @@ use crate::wgsl::{PRODUCT_C_SCALAR, PRODUCT_C_VEC4, Writer};
 pub(crate) enum Epilogue {
     /// Stores the sum.
     Sum,
-    /// Stores f(sum + bias). The flag says whether the pre-activation sum + bias is stored too.
-    Activation(Activation, bool),
+    /// Stores f(sum + bias).
+    Activation {
+        /// The function f.
+        of: Activation,
+        /// Whether the pre-activation sum + bias is stored too.
+        save: bool,
+        /// Whether there is a bias. Without one `extra` is not read.
+        bias: bool,
+    },
     /// Stores sum · f′, with f′ from the value that the forward pass saved.
     Gradient(Activation),
 }
@@ -67,13 +74,16 @@ impl Epilogue {
         half: bool,
         capabilities: &Capabilities,
     ) -> Variant {
-        let (number, activation, save) = match self {
-            Self::Sum => (0.0, Activation::Identity, 0.0),
-            Self::Activation(activation, save) => (1.0, activation, f64::from(u8::from(save))),
-            Self::Gradient(activation) => (2.0, activation, 0.0),
+        let (number, activation) = match self {
+            Self::Sum => (0.0, Activation::Identity),
+            Self::Activation { of, .. } => (1.0, of),
+            Self::Gradient(activation) => (2.0, activation),
         };
+        let flag = |set: bool| f64::from(u8::from(set));
+        let save = flag(matches!(self, Self::Activation { save: true, .. }));
+        let bias = flag(self.has_bias());
         let mut generated = activation.splice();
-        let mut overrides = vec![("EPILOGUE", number), ("SAVE", save)];
+        let mut overrides = vec![("EPILOGUE", number), ("SAVE", save), ("BIAS", bias)];
         let mut aligned = self.aligned(p, inner);
         if tiling == Tiling::Registers && !(aligned[0] && aligned[1]) {
             // This tiling then advances one term at a time and cannot use four adjacent terms.
@@ -120,6 +130,10 @@ impl Epilogue {
         Variant { pieces, generated, overrides, kinds, ..Variant::default() }
     }
 
+    pub(super) const fn has_bias(self) -> bool {
+        matches!(self, Self::Activation { bias: true, .. })
+    }
+
     /// Whether A, B and C can be accessed as vectors of four: each vector that a large tile
     /// accesses begins at a multiple of four elements and stays within its line. The entry of C
     /// includes the bias or the saved values that are read beside it.
@@ -143,16 +157,17 @@ impl Epilogue {
         if p.ones_column == 1 {
             c.extend([p.ones_offset, p.rows]);
         }
-        if self != Self::Sum {
+        let reads = self.has_bias() || matches!(self, Self::Gradient(_));
+        if reads {
             c.extend([p.extra_offset, p.extra_row, model(p.extra_model)]);
         }
-        if matches!(self, Self::Activation(_, true)) {
+        if matches!(self, Self::Activation { save: true, .. }) {
             c.push(p.saved_offset);
         }
         [
             operand(p.a_offset, model(p.a_model), p.a_inner, p.a_row, p.rows),
             operand(p.b_offset, model(p.b_model), p.b_inner, p.b_column, columns),
-            fours(&c) && (self == Self::Sum || p.extra_column == 1),
+            fours(&c) && (!reads || p.extra_column == 1),
         ]
     }
 }

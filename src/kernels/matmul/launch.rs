@@ -106,13 +106,20 @@ pub(super) fn stored_dispatches(
             let operand = |model: u32, size: u64| all(&[if model == 0 { 1 } else { models }, size]);
             let extra = match epilogue {
                 Epilogue::Sum => 0,
-                Epilogue::Activation(..) => models * columns,
+                Epilogue::Activation { .. } => {
+                    if epilogue.has_bias() {
+                        models * columns
+                    } else {
+                        0
+                    }
+                }
                 Epilogue::Gradient(_) => all(&[models, rows, columns]),
             };
             let operands = operand(p.a_model, all(&[rows, now]))
                 .saturating_add(operand(p.b_model, all(&[columns, now])));
             let read = if half { operands / 2 } else { operands }.saturating_add(extra);
-            let copies = if matches!(epilogue, Epilogue::Activation(_, true)) { 2 } else { 1 };
+            let copies =
+                if matches!(epilogue, Epilogue::Activation { save: true, .. }) { 2 } else { 1 };
             let written = all(&[copies, models, splits.into(), rows, columns]);
             let operations = all(&[2, models, rows, columns, now]);
             let ending = if last { epilogue } else { Epilogue::Sum };

@@ -191,7 +191,11 @@ impl Matmul {
             c_row: columns,
             ..Parameters::default()
         };
-        let epilogue = self.activation.map_or(Epilogue::Sum, |f| Epilogue::Activation(f, false));
+        let epilogue = self.activation.map_or(Epilogue::Sum, |of| Epilogue::Activation {
+            of,
+            save: false,
+            bias: true,
+        });
         if self.half && epilogue.aligned(&parameters, self.inner)[..2] != [true; 2] {
             let sides = format!("{rows} x {inner} and {inner} x {columns}");
             let allowed =

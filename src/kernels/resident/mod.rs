@@ -138,7 +138,7 @@ fn operations(mlp: &Mlp, batch: usize) -> u64 {
         .iter()
         .enumerate()
         .map(|(layer, range)| {
-            let (weights, units) = (wide(range.weight.len()), wide(range.bias.len()));
+            let (weights, units) = (wide(range.weight.len()), wide(range.shape[0]));
             let passes = if layer == 0 { 2 } else { 3 };
             weights.saturating_mul(2 * passes).saturating_add(units.saturating_mul(4))
         })

@@ -110,10 +110,9 @@ fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     for (l, (range, layer)) in mlp.ranges().iter().zip(&mlp.layers).enumerate() {
         let inputs = range.shape[1];
         for u in 0..layer.units {
-            let mut z = format!("w_{}", range.bias.start + u);
-            for i in 0..inputs {
-                z += &format!(" + w_{} * {}", range.weight.start + u * inputs + i, input(l, i));
-            }
+            let bias = layer.bias.then(|| format!("w_{}", range.bias.start + u));
+            let weight = |i| format!("w_{} * {}", range.weight.start + u * inputs + i, input(l, i));
+            let z = bias.into_iter().chain((0..inputs).map(weight)).collect::<Vec<_>>().join(" + ");
             body.push(vec![format!("let z{l}_{u}@ = {z};")]);
             if l < last {
                 let name = layer.activation.function();
@@ -182,7 +181,9 @@ fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
                 let at = range.weight.start + u * inputs + i;
                 body.push(vec![format!("sum_{at} += d{l}_{u}@ * {};", input(l, i))]);
             }
-            body.push(vec![format!("sum_{} += d{l}_{u}@;", range.bias.start + u)]);
+            if mlp.layers[l].bias {
+                body.push(vec![format!("sum_{} += d{l}_{u}@;", range.bias.start + u)]);
+            }
         }
     }
 }

@@ -50,8 +50,33 @@ impl Status {
 
     /// The elements of the status buffer of `models` models that have not diverged.
     pub fn with_marks(self, models: usize) -> Vec<u32> {
+        self.with(Self::marks(models))
+    }
+
+    /// The elements of the status buffer of models that diverged at these steps.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn with_diverged(self, diverged: &[Option<u64>]) -> Vec<u32> {
+        let none = [Self::NOT_DIVERGED; 2];
+        let marks = diverged.iter().map(|step| step.map_or(none, split));
+        self.with([0, 1].into_iter().flat_map(|word| marks.clone().map(move |m| m[word])).collect())
+    }
+
+    fn with(self, marks: Vec<u32>) -> Vec<u32> {
         let counters: [u32; 8] = bytemuck::cast(self);
-        counters.into_iter().chain(Self::marks(models)).collect()
+        counters.into_iter().chain(marks).collect()
+    }
+
+    /// These counters after `step` steps and `updates` updates, at a place of an epoch.
+    #[cfg(feature = "safetensors")]
+    pub(crate) const fn at(self, step: u64, updates: u64, [epoch, position]: [u32; 2]) -> Self {
+        let ([step, step_high], [updates, updates_high]) = (split(step), split(updates));
+        Self { step, step_high, updates, updates_high, epoch, position, ..self }
+    }
+
+    /// The number of updates.
+    #[cfg(feature = "safetensors")]
+    pub(crate) const fn updates(&self) -> u64 {
+        join(self.updates, self.updates_high)
     }
 
     /// The index of the next step.
@@ -71,6 +96,12 @@ impl Status {
     pub(crate) fn wgsl(marks: &'static str) -> String {
         structure("Status", Self::FIELDS.iter().copied().chain([("diverged", marks)]))
     }
+}
+
+/// The low and the high word.
+#[cfg(feature = "safetensors")]
+const fn split(step: u64) -> [u32; 2] {
+    [step as u32, (step >> 32) as u32]
 }
 
 const fn join(low: u32, high: u32) -> u64 {

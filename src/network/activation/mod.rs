@@ -1,7 +1,7 @@
 //! Activation functions. Each has a file in `src/network/activation/`, a file in
 //! `shaders/activation/`, and a row in the table below.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::CustomActivation;
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
@@ -30,6 +30,8 @@ macro_rules! activations {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// The function that a layer applies to each of its units' pre-activations z.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
         #[non_exhaustive]
         pub enum Activation {
             $($(#[$doc])* $variant,)*
@@ -129,6 +131,23 @@ activations! {
     Softplus => softplus needs [LOG_ONE_PLUS, LOGISTIC],
     /// y = sin z. On the GPU the error is below 1e-6 for every finite z.
     Sine => sine needs [QUARTER_TURNS],
+}
+
+/// Its name, as serde writes it.
+impl From<Activation> for String {
+    fn from(activation: Activation) -> Self {
+        activation.name().to_owned()
+    }
+}
+
+/// By its name, as serde reads it.
+impl TryFrom<String> for Activation {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        let allowed = "one of the crate's own, or one that was defined before";
+        Self::from_name(&name).ok_or_else(|| Error::argument("an activation", name, allowed))
+    }
 }
 
 impl Activation {

@@ -7,6 +7,8 @@ use crate::numeric::Real;
 
 /// sin(2ⁱ π x) and cos(2ⁱ π x) for i from 0: 2 · `frequencies` outputs per input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Frequency {
     /// The number of frequencies, 1 to 24: beyond 24 an f32 in [0, 1] has no digits left.
     pub frequencies: u32,

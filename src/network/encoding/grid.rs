@@ -14,6 +14,8 @@ pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
 
 /// How the corners of a cell are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Interpolation {
     /// By the distance f from the opposite side.
@@ -46,6 +48,8 @@ pub enum Interpolation {
 /// from ±10⁻⁴. Their order is level after level, entry after entry; the entries of a level are
 /// rounded up to a multiple of eight.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Grid {
     /// The number of levels, 1 to 32.
     pub levels: u32,
@@ -121,13 +125,14 @@ impl Level {
     /// alike; adding the half and the floor happen in integers. An index therefore has the same
     /// bits on every device.
     /// `x` is a point of the unit cube, or beyond it.
+    #[inline(always)]
     fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
         let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
         let scale = T::of(f64::from(self.scale));
         for (d, x) in x.iter().enumerate() {
             let held = x.max(T::ZERO).min(T::ONE);
-            let doubled = ((scale * T::of(2.0)) * held).floor().to_f64();
-            place.cell[d] = (crate::numeric::whole(doubled) + 1) >> 1;
+            let doubled = (scale * T::of(2.0)) * held;
+            place.cell[d] = (crate::numeric::whole(doubled.to_f64()) + 1) >> 1;
             place.at[d] = scale * held + T::of(0.5) - T::of(f64::from(place.cell[d]));
             place.inside[d] = if held == *x { T::ONE } else { T::ZERO };
         }
@@ -135,6 +140,7 @@ impl Level {
     }
 
     /// The index of a corner's entry within the level.
+    #[inline(always)]
     fn entry(&self, corner: [u32; D]) -> u32 {
         let last = self.resolution - 1;
         let [x, y, z] = corner.map(|c| c.min(last));
@@ -244,6 +250,7 @@ impl Grid {
     }
 
     /// The weight of the upper corner at a coordinate `f` in 0 to 1, and its derivative.
+    #[inline(always)]
     fn weight<T: Real>(&self, f: T) -> (T, T) {
         match self.interpolation {
             Interpolation::Linear => (f, T::ONE),
@@ -270,25 +277,41 @@ impl Grid {
 
     /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
     /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
+    #[inline(always)]
     fn corners<T: Real, const DERIVATIVES: bool>(
         &self,
         level: &Level,
         x: &[T],
+        f: impl FnMut(usize, T, [T; D]),
+    ) {
+        // The loops over coordinates have constant bounds, and are written out.
+        match *x {
+            [x, y] => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
+            [x, y, z] => self.corners_of::<T, 3, DERIVATIVES>(level, [x, y, z], f),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn corners_of<T: Real, const N: usize, const DERIVATIVES: bool>(
+        &self,
+        level: &Level,
+        x: [T; N],
         mut f: impl FnMut(usize, T, [T; D]),
     ) {
         let slopes: [T; D] = std::array::from_fn(|d| T::of(f64::from(self.slope(d))));
-        let mut unit = [T::ZERO; D];
+        let mut unit = [T::ZERO; N];
         for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
             // As the shader does: the difference, then a product.
-            *unit = (*x - T::of(f64::from(self.lower[d]))) * slopes[d];
+            *unit = (x - T::of(f64::from(self.lower[d]))) * slopes[d];
         }
-        let place = level.place(&unit[..x.len()]);
+        let place = level.place(&unit);
         let scale = T::of(f64::from(level.scale));
         let both = place.at.map(|at| self.weight(at));
-        for corner in 0..1_u32 << x.len() {
+        for corner in 0..1_u32 << N {
             let mut cell = place.cell;
             let (mut weight, mut derivatives) = (T::ONE, [T::ONE; D]);
-            for d in 0..x.len() {
+            for d in 0..N {
                 let up = corner >> d & 1;
                 cell[d] += up;
                 let (share, derivative) = both[d];
@@ -309,16 +332,42 @@ impl Grid {
         }
     }
 
-    /// Computes the outputs `y` of one row.
-    pub(super) fn value<T: Real>(&self, levels: &[Level], tables: &[T], x: &[T], y: &mut [T]) {
-        let features = self.features_per_level as usize;
-        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
-            let first = level.first as usize * features;
-            self.corners::<T, false>(level, x, |entry, weight, _| {
-                for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
-                    *y += weight * *value;
+    /// Adds the outputs of rows: `x` gives a row's point, and a line of `y`, which has `line`
+    /// elements, takes them from `first` on. Level after level, whose entries then stay in the cache.
+    pub(super) fn values<'a, T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        x: impl Fn(usize) -> &'a [T],
+        (y, line, first): (&mut [T], usize, usize),
+    ) {
+        for (l, level) in levels.iter().enumerate() {
+            let features = self.features_per_level as usize;
+            let (table, at) = (&tables[level.first as usize * features..], first + l * features);
+            for (row, y) in y.chunks_exact_mut(line).enumerate() {
+                let (x, y) = (x(row), &mut y[at..at + features]);
+                match features {
+                    1 => self.value::<T, 1>(level, table, x, y),
+                    2 => self.value::<T, 2>(level, table, x, y),
+                    4 => self.value::<T, 4>(level, table, x, y),
+                    _ => self.value::<T, 8>(level, table, x, y),
                 }
-            });
+            }
+        }
+    }
+
+    /// Adds the F features of one level at a point.
+    #[inline(always)]
+    fn value<T: Real, const F: usize>(&self, level: &Level, table: &[T], x: &[T], y: &mut [T]) {
+        let mut sums = [T::ZERO; F];
+        self.corners::<T, false>(level, x, |entry, weight, _| {
+            let values = &table[entry * F..][..F];
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += weight * *value;
+            }
+        });
+        for (y, sum) in y.iter_mut().zip(sums) {
+            *y += sum;
         }
     }
 
@@ -367,12 +416,13 @@ impl Grid {
         let one = |(l, level, part): (usize, &Level, &mut [T])| {
             let first = outputs.start + l * features;
             for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
-                let delta = &delta[first..first + features];
-                self.corners::<T, false>(level, &x[inputs.clone()], |entry, weight, _| {
-                    for (g, d) in part[entry * features..].iter_mut().zip(delta) {
-                        *g += weight * *d;
-                    }
-                });
+                let (x, delta) = (&x[inputs.clone()], &delta[first..first + features]);
+                match features {
+                    1 => self.add::<T, 1>(level, part, x, delta),
+                    2 => self.add::<T, 2>(level, part, x, delta),
+                    4 => self.add::<T, 4>(level, part, x, delta),
+                    _ => self.add::<T, 8>(level, part, x, delta),
+                }
             }
         };
         // One core sums a level, so the order of its additions is fixed.
@@ -383,6 +433,17 @@ impl Grid {
         }
         #[cfg(not(feature = "threads"))]
         parts.into_iter().for_each(one);
+    }
+
+    /// Adds a row's share to the gradient of one level's entries.
+    #[inline(always)]
+    fn add<T: Real, const F: usize>(&self, level: &Level, table: &mut [T], x: &[T], delta: &[T]) {
+        let delta: [T; F] = std::array::from_fn(|i| delta[i]);
+        self.corners::<T, false>(level, x, |entry, weight, _| {
+            for (g, d) in table[entry * F..][..F].iter_mut().zip(delta) {
+                *g += weight * d;
+            }
+        });
     }
 
     /// The entries of a cell's corners at a point of 2 or 3 coordinates, level after level, as
@@ -526,7 +587,7 @@ mod tests {
         let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
         // Four cells per side, and the first corner half a cell outside: corners at (i − ½) / 4.
         let mut y = [0.0; 2];
-        grid.value(&grid.levels(2), &tables, &[0.375, 0.625], &mut y);
+        grid.values(&grid.levels(2), &tables, |_| &[0.375, 0.625], (&mut y, 2, 0));
         assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);
     }
 

@@ -6,6 +6,8 @@ use crate::numeric::Real;
 
 /// y = scale · x + offset: one output per input.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Identity {
     /// The factor of each input.
     pub scale: f64,

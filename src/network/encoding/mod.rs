@@ -53,6 +53,8 @@ macro_rules! encodings {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// Maps a network's inputs to the first layer's inputs.
         #[derive(Debug, Clone, Copy, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         pub enum Encoding {
             $($(#[$doc])* $variant($variant),)*
@@ -239,6 +241,8 @@ impl Encoding {
 
 /// One encoding of a network, and the number of inputs that it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EncodingPart {
     /// The number of inputs. They follow the inputs of the encoding before.
     pub inputs: usize,
@@ -325,19 +329,28 @@ impl Encoder {
         Self(with_levels(mlp))
     }
 
-    /// Adds the outputs of the row `x` to `y`.
-    pub fn row<T: Real>(&self, parameters: &[T], x: &[T], y: &mut [T]) {
+    /// Adds the outputs of some rows to the lines of `y`, which have `line` elements. `x` gives a row.
+    pub fn rows<'a, T: Real>(
+        &self,
+        parameters: &[T],
+        x: impl Fn(usize) -> &'a [T],
+        (y, line): (&mut [T], usize),
+    ) {
         for (place, levels) in &self.0 {
-            let (x, y) = (&x[place.inputs.clone()], &mut y[place.outputs.clone()]);
-            match &place.encoding {
-                Encoding::Grid(grid) => grid.value(levels, &parameters[place.tables.clone()], x, y),
-                encoding => {
-                    let (dimensions, of_point) = (x.len().min(DIMENSIONS), encoding.of_point());
-                    let dimensions = encoding.dimensions().unwrap_or(dimensions);
-                    for (p, y) in x.chunks(dimensions).zip(y.chunks_mut(of_point)) {
-                        for (k, y) in y.iter_mut().enumerate() {
-                            *y = encoding.value_at(point(p), k);
-                        }
+            let x = |row| &x(row)[place.inputs.clone()];
+            if let Encoding::Grid(grid) = &place.encoding {
+                let tables = &parameters[place.tables.clone()];
+                grid.values(levels, tables, x, (y, line, place.outputs.start));
+                continue;
+            }
+            let encoding = &place.encoding;
+            for (row, y) in y.chunks_exact_mut(line).enumerate() {
+                let (x, y) = (x(row), &mut y[place.outputs.clone()]);
+                let (dimensions, of_point) = (x.len().min(DIMENSIONS), encoding.of_point());
+                let dimensions = encoding.dimensions().unwrap_or(dimensions);
+                for (p, y) in x.chunks(dimensions).zip(y.chunks_mut(of_point)) {
+                    for (k, y) in y.iter_mut().enumerate() {
+                        *y = encoding.value_at(point(p), k);
                     }
                 }
             }
@@ -349,7 +362,9 @@ impl Encoder {
 pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
     let (inputs, width, encoder) = (mlp.inputs, mlp.layer_inputs(0), Encoder::new(mlp));
     let mut encoded = vec![T::ZERO; x.len() / inputs * width];
-    each_row(x, inputs, &mut encoded, width, |_, x, y| encoder.row(parameters, x, y));
+    each_row(x, inputs, &mut encoded, width, |_, x, y| {
+        encoder.rows(parameters, |_| x, (y, width));
+    });
     encoded
 }
 

@@ -10,6 +10,8 @@ use crate::numeric::Real;
 /// The blob has the density 15/16 (1 − u²)² in u = bins · (position − x), |u| ≤ 1. Whatever lies
 /// beyond 0 or 1 wraps around to the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct OneBlob {
     /// The number of bins, 1 or more.
     pub bins: u32,

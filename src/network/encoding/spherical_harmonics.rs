@@ -8,6 +8,8 @@ use crate::numeric::Real;
 /// Real spherical harmonics of a direction v, up to degree 4: degree² outputs for three inputs. The
 /// inputs are (v + 1) / 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct SphericalHarmonics {
     /// The degree, 1 to 4.
     pub degree: u32,

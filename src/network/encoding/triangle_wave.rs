@@ -10,6 +10,8 @@ use crate::numeric::Real;
 /// Output i is a wave of period 2¹⁻ⁱ between −1 and 1. Each frequency shifts it by a quarter of the
 /// period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct TriangleWave {
     /// The number of frequencies, 1 to 24: beyond 24 an f32 in [0, 1] has no digits left.
     pub frequencies: u32,

@@ -56,6 +56,8 @@ macro_rules! losses {
     ($($(#[$doc:meta])* $variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// The function that training minimizes. y are outputs, z logits and t targets.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
         #[non_exhaustive]
         pub enum Loss {
             $($(#[$doc])* $variant,)*
@@ -184,6 +186,23 @@ losses! {
     /// respect to the output y, after the last activation. The gradient is L's, to be summed and not
     /// averaged; the value is not L, but changes with the parameters as L does.
     OutputGradient => output_gradient needs [],
+}
+
+/// Its name, as serde writes it.
+impl From<Loss> for String {
+    fn from(loss: Loss) -> Self {
+        loss.name().to_owned()
+    }
+}
+
+/// By its name, as serde reads it: a loss of the crate's own.
+impl TryFrom<String> for Loss {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        let allowed = "one of the crate's own; a custom loss is described by the application";
+        Self::from_name(&name).ok_or_else(|| Error::argument("a loss", name, allowed))
+    }
 }
 
 impl Loss {

@@ -6,6 +6,8 @@ use crate::numeric::Real;
 /// Adam: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², and with both divided by 1 − βᵗ,
 /// p ← p − rate · m / (√v + ε).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Adam {
     /// The learning rate.
     pub rate: f64,

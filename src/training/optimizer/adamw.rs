@@ -7,6 +7,8 @@ use crate::numeric::Real;
 ///
 /// The decay applies to every parameter, including biases, as in optax and PyTorch by default.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct AdamW {
     /// The learning rate.
     pub rate: f64,

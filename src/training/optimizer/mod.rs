@@ -79,6 +79,8 @@ macro_rules! optimizers {
     ($($variant:ident => $module:ident needs [$($common:ident),*],)*) => {
         /// How a gradient changes the parameters.
         #[derive(Debug, Clone, Copy, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         pub enum Optimizer {
             $(#[doc = concat!("See [`", stringify!($variant), "`].")] $variant($variant),)*

@@ -5,6 +5,8 @@ use crate::numeric::Real;
 
 /// Gradient descent with momentum: v ← momentum · v + g, p ← p − rate · v (Polyak, 1964).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Momentum {
     /// The learning rate.
     pub rate: f64,

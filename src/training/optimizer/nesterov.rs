@@ -7,6 +7,8 @@ use crate::numeric::Real;
 /// Nesterov's accelerated gradient: v ← momentum · v + g, p ← p − rate · (g + momentum · v)
 /// (Sutskever et al., 2013, as PyTorch and optax write it).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Nesterov {
     /// The learning rate.
     pub rate: f64,

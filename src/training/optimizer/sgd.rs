@@ -5,6 +5,8 @@ use crate::numeric::Real;
 
 /// Gradient descent: p ← p − rate · g, the article's rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Sgd {
     /// The learning rate ε.
     pub rate: f64,

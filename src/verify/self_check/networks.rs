@@ -77,7 +77,12 @@ impl Runner<'_> {
                 for (depth, activation) in (1..).zip(Activation::ALL).map(|(i, a)| (1 + i % 4, a)) {
                     let mut mlp = Mlp::new(3);
                     for layer in 1..depth {
-                        mlp = mlp.layer(5 + 7 * layer, *activation);
+                        let units = 5 + 7 * layer;
+                        mlp = if layer % 2 == 0 {
+                            mlp.layer_without_bias(units, *activation)
+                        } else {
+                            mlp.layer(units, *activation)
+                        };
                     }
                     let last = match which.argument() {
                         Argument::Logit(needs) => needs,
