@@ -131,7 +131,8 @@ pub struct OnGpu {
     group: wgpu::BindGroup,
     workgroups: u32,
     pub channels: usize,
-    /// What the pass writes: places, and the light at them.
+    /// What the pass writes, places and the light at them: the tests read it.
+    #[cfg_attr(not(test), expect(dead_code))]
     pub data: [wgpu::Buffer; 2],
 }
 

@@ -140,6 +140,10 @@ fn attempt(
         _ => Pixels::Float(vec![f32::from_ne_bytes([fill; 4]); values]),
     };
     let result = decoder.read_image(pixels.bytes_mut());
+    // An error leaves a PNG's values in the order of the file's bytes.
+    if let (Err(_), ImageFormat::Png, Pixels::Sixteen(values)) = (&result, format, &mut pixels) {
+        values.iter_mut().for_each(|value| *value = u16::from_be(*value));
+    }
     Ok((Decoded { pixels, size, channels, orientation }, result))
 }
 
@@ -149,15 +153,34 @@ fn attempt(
 /// both are the same, the file itself has said so.
 fn take(bytes: &[u8], format: ImageFormat, scans: usize) -> Result<(Decoded, String), String> {
     let after = format!("after {} bytes", thousands(bytes.len()));
+    // Their decoders go over all rows at once.
+    if matches!(format, ImageFormat::WebP | ImageFormat::OpenExr) {
+        let kind = if format == ImageFormat::WebP { "WebP" } else { "OpenEXR" };
+        return Err(format!("cut off or damaged, {after}, and of a {kind} file there is no part"));
+    }
     let nothing = |error: ImageError| format!("cut off {after}, in its header: {error}");
     let total = decoder(bytes, format).map_err(nothing)?.total_bytes().min(MOST[1]) as usize;
-    let try_with = |fill, padding: usize| {
+    // A text of numbers goes on as a text.
+    let is_text = format == ImageFormat::Pnm && matches!(bytes[1], b'1'..=b'3');
+    // Its last number may be half of one.
+    let is_half = |bytes: &[u8]| is_text && bytes.last().is_some_and(u8::is_ascii_digit);
+    let try_with = |fill: u8, padding: usize| {
         let mut padded = bytes.to_vec();
+        while bytes[1] != b'1' && is_half(&padded) {
+            padded.pop();
+        }
         let mut state = 1_u32;
-        padded.extend((0..padding).map(|_| {
+        padded.extend((0..padding).map(|i| {
             state = state.wrapping_mul(0x915f_77f5).wrapping_add(1);
-            // Not 255, which begins a JPEG's marker.
-            if fill == 0 { 0 } else { (state >> 24) as u8 & 0x7f }
+            match (is_text, fill) {
+                (true, _) if i % 2 == 0 => b' ',
+                (true, _) => b'0' + (fill & 1),
+                (false, 0) => 0,
+                // The first bit is another one from either end.
+                (false, _) if i == 0 => 0x81,
+                // Not 255, which begins a JPEG's marker.
+                (false, _) => ((state >> 24) as u8).min(0xfe),
+            }
         }));
         if format == ImageFormat::Jpeg {
             padded.extend([0xff, 0xd9]);
@@ -172,7 +195,7 @@ fn take(bytes: &[u8], format: ImageFormat, scans: usize) -> Result<(Decoded, Str
         );
         return Ok((try_with(0, 0)?, note));
     }
-    let (decoded, other) = (try_with(0, total + 1024)?, try_with(0xff, total + 1024)?);
+    let (decoded, other) = (try_with(0, 2 * total + 1024)?, try_with(0xff, 2 * total + 1024)?);
     let (first, rows) = decoded.common_rows(&other);
     let height = decoded.size[1];
     if rows == 0 {

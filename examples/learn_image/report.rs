@@ -63,14 +63,14 @@ pub fn run(
     };
     if raster.step > 1 {
         let step = raster.step;
-        say!(options, "looked at: each {step}th pixel of each {step}th row, for pictures and PSNR");
+        say!(options, "looked at on the way: one pixel of {step} x {step}");
     }
     let mut done = 0;
     let bar = common::progress(steps.into(), "steps");
     for look in looks(steps) {
         let mut loss = f32::NAN;
         while done < look {
-            // The first step, alone, holds the driver's compiler.
+            // The first step, alone, waits for the driver's compiler: it is not timed.
             let now = if done == 0 { 1 } else { (look - done).min(learner.chunk()) };
             let start = Instant::now();
             loss = learner.train(now)?;
@@ -191,7 +191,7 @@ pub fn report(
             );
         }
         (None, _) => {
-            say!(options, "{steps}; the first holds the driver's compiler and is not timed")
+            say!(options, "{steps}; the first is not timed")
         }
     }
     let bytes = |count: usize| format!("{} bytes", thousands(count));

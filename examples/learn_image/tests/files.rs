@@ -63,7 +63,7 @@ fn each_kind_is_read() {
         ("rgb.jpg", 3.0),
         ("cmyk.jpg", 8.0),
         ("lossy.webp", 12.0),
-        ("palette.png", 12.0),
+        ("palette.png", 20.0),
         ("palette.bmp", 20.0),
         ("frames.gif", 20.0),
     ] {
@@ -158,11 +158,8 @@ fn a_cut_file_is_an_error_or_its_rows() {
         }
         let (all, whole) = (bytes(&name), source(&name));
         let format = image::guess_format(&all).unwrap();
-        // Text ends where its last number does, and behind a TIFF's data may be what nobody needs.
-        let last = match name.as_str() {
-            "ascii.ppm" => all.len() - 2,
-            _ => all.len() - 1,
-        };
+        // Half of a text's last number is a number, too.
+        let last = all.len() - if name == "ascii.ppm" { 5 } else { 1 };
         let mut taken = 0;
         for length in (0..=last).rev().step_by(1 + all.len() / 200) {
             let cut = &all[..length];
@@ -185,11 +182,13 @@ fn a_cut_file_is_an_error_or_its_rows() {
                 let rows: Vec<_> = whole.pixels.bytes().chunks(line).collect();
                 let here: Vec<_> = part.pixels.bytes().chunks(line).collect();
                 let is_there = rows.windows(here.len()).any(|rows| rows == here);
-                assert!(is_there || name == "lossy.webp", "{name} at {length}: other rows");
+                assert!(is_there, "{name} at {length}: other rows");
             }
         }
         println!("{name}: {taken} cut files gave rows");
-        let gives_nothing = matches!(format, ImageFormat::OpenExr);
+        // Their decoders give all or nothing; a TIFF may have its directory at its end.
+        let gives_nothing =
+            matches!(format, ImageFormat::OpenExr | ImageFormat::WebP) || name == "lzw.tif";
         assert!(taken > 0 || gives_nothing, "{name}: --partial takes nothing");
     }
 }
@@ -202,7 +201,7 @@ fn the_cases_are_what_is_right() {
     let part = decode("truncated.jpg", &cut, true).unwrap();
     let note = &part.notes[0];
     assert!(note.starts_with("cut off after 968 bytes: rows 1 to "), "{note}");
-    assert!((16..64).contains(&part.height()) && part.width() == 96, "{:?}", part.size);
+    assert!((12..32).contains(&part.height()) && part.width() == 96, "{:?}", part.size);
     // A progressive one has all rows early, and each of them badly.
     let all = bytes("progressive.jpg");
     let part = decode("progressive", &all[..all.len() - 300], true).unwrap();

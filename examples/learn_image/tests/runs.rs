@@ -7,7 +7,7 @@ use crate::gpu::{OnGpu, Tiles};
 use crate::learner::{Learner, place};
 use crate::{Arguments, learn, preset};
 use clap::Parser as _;
-use wgrad::{Gpu, Training};
+use wgrad::{Activation, Adam, Gpu, Loss, Mlp, Training};
 
 #[test]
 fn tiles_are_few_and_cover_all() {
@@ -58,8 +58,9 @@ fn samples_are_the_cpu_s_in_tiles_or_not() {
 #[test]
 fn the_average_is_drawn_measured_and_saved() {
     let source = source("rgba_half.png");
-    let (mlp, training) = preset("hash", source.channels);
-    let training = training.ema(0.9);
+    let mlp = Mlp::new(2).layer(16, Activation::Tanh).layer(4, Activation::Identity);
+    let training =
+        Training::new(Loss::MeanSquaredError, Adam { rate: 0.05, ..Adam::default() }).ema(0.9);
     let gpu = Gpu::new().unwrap();
     for gpu in [Some(&gpu), None] {
         let mut learner = Learner::new(gpu, &mlp, &training, &source, 256).unwrap();
@@ -75,9 +76,8 @@ fn the_average_is_drawn_measured_and_saved() {
         assert_eq!(drawn.len(), seen.len());
         let far =
             |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(far(&seen, &by_last) > 1e-3, "the average predicts what the last step does");
-        // A place in the shader may be an ulp beside the CPU's, across a cell of the finest grid.
-        assert!(far(&drawn, &seen) < 0.3 * far(&seen, &by_last), "another network was drawn");
+        assert!(far(&seen, &by_last) > 1e-2, "the average predicts what the last step does");
+        assert!(far(&drawn, &seen) < 1e-4, "another network was drawn");
         // The training goes on from the last parameters.
         learner.eye().unwrap();
         assert_eq!(learner.trainer().parameters().unwrap().values(), last.values());
@@ -108,15 +108,17 @@ fn whole_runs_of_strange_sizes() {
     }
     // What one run saves, another begins with.
     let saved = folder.0.join("first.safetensors");
-    run(&["--steps", "20", "--preset", "frequency"]);
+    let picture = super::file("rgba_half.png");
+    let picture = picture.to_str().unwrap();
+    run(&[picture, "--steps", "3", "--preset", "frequency"]);
     std::fs::rename(folder.0.join("learn_image/parameters.safetensors"), &saved).unwrap();
     let saved = saved.to_str().unwrap();
     let asked = arguments(&["--preset", "frequency", "--parameters", saved]).unwrap();
-    let (mlp, _) = asked.recipe(3).unwrap();
+    let (mlp, _) = asked.recipe(4).unwrap();
     let first = asked.first(&mlp).unwrap().unwrap();
     assert_eq!(first.values().len(), mlp.parameters());
-    run(&["--steps", "1", "--preset", "frequency", "--parameters", saved]);
-    let Err(Stop::Failed(text)) = asked.first(&preset("frequency", 4).0) else {
+    run(&[picture, "--steps", "1", "--preset", "frequency", "--parameters", saved]);
+    let Err(Stop::Failed(text)) = asked.first(&preset("frequency", 3).0) else {
         panic!("parameters of another network")
     };
     assert!(text.contains("first.safetensors") && text.contains("the network here is"), "{text}");
@@ -128,7 +130,7 @@ fn options_that_contradict_are_refused() {
     let text = refused(&["--config", "a.json", "--preset", "siren"]);
     assert!(text.contains("'--config <FILE>' cannot be used with '--preset <NAME>'"), "{text}");
     assert!(arguments(&["--config", "a.json"]).is_ok());
-    assert!(refused(&["--partial"]).contains("[PICTURE]"));
+    assert!(refused(&["--partial"]).contains("<PICTURE>"));
     assert!(refused(&["--crop", "2,0"]).contains("two numbers of 0 to 1"));
 }
 
