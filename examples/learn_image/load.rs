@@ -195,7 +195,9 @@ fn take(bytes: &[u8], format: ImageFormat, scans: usize) -> Result<(Decoded, Str
         );
         return Ok((try_with(0, 0)?, note));
     }
-    let (decoded, other) = (try_with(0, 2 * total + 1024)?, try_with(0xff, 2 * total + 1024)?);
+    // A PNG's decoder has written the rows that it knows: more bytes could only mislead it.
+    let padding = if format == ImageFormat::Png { 0 } else { 2 * total + 1024 };
+    let (decoded, other) = (try_with(0, padding)?, try_with(0xff, padding)?);
     let (first, rows) = decoded.common_rows(&other);
     let height = decoded.size[1];
     if rows == 0 {
