@@ -227,8 +227,7 @@ fn learn(asked: &Arguments) -> Outcome {
     let crop = Crop::new(&source, asked.crop.unwrap_or(centre));
     report::magnify(&mut learner, &source, &crop, options)?;
     let file = options.out.join(folder("parameters.safetensors"));
-            let config = Config::load(path, 2, channels)?;
-            return Ok((config.mlp, config.training));
+    learner.parameters()?.save(&file)?;
     say!(options, "wrote {}", file.display());
     Ok(())
 }
@@ -236,5 +235,3 @@ fn learn(asked: &Arguments) -> Outcome {
 fn folder(name: &str) -> PathBuf {
     Path::new("learn_image").join(name)
 }
-            let config = Config::load(path, 2, channels)?;
-            return Ok((config.mlp, config.training));

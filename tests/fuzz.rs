@@ -214,10 +214,15 @@ fn random_trainings_are_the_cpus() {
                 TestCaseError::fail(format!("{error}\n{case:#?}"))
             })
         });
-        match tried {
-            Ok(()) => {}
-            Err(TestError::Fail(reason, _)) => failures.push(format!("round {round}: {reason}")),
-            Err(other) => failures.push(format!("round {round}: {other}")),
+        let failure = match tried {
+            Ok(()) => None,
+            Err(TestError::Fail(reason, _)) => Some(format!("round {round}: {reason}")),
+            Err(other) => Some(format!("round {round}: {other}")),
+        };
+        if let Some(failure) = failure {
+            // A long run is read while it goes on.
+            eprintln!("{failure}");
+            failures.push(failure);
         }
         round += 1;
     }

@@ -7,7 +7,7 @@ use crate::submit::submit;
 use wgrad::encoding::Grid;
 use wgrad::kernels::Matmul;
 use wgrad::{
-    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Parameters, Prepared, Result, Sgd,
+    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Parameters, Prepared, Result,
     Training,
 };
 

@@ -55,7 +55,7 @@ impl OnCpu<'_> {
 /// What predicts: the trainer, or the average of its parameters.
 pub enum Eye<'a> {
     Trainer(&'a mut dyn Train<Scalar = f32>),
-    Model(Model),
+    Model(Box<Model>),
 }
 
 impl Eye<'_> {
@@ -146,7 +146,7 @@ impl<'a> Learner<'a> {
     pub fn eye(&mut self) -> Outcome<Eye<'_>> {
         match self {
             Self::Gpu(on_gpu) => Ok(match on_gpu.averaged()? {
-                Some(model) => Eye::Model(model),
+                Some(model) => Eye::Model(Box::new(model)),
                 None => Eye::Trainer(&mut on_gpu.trainer),
             }),
             Self::Cpu(on_cpu) => {

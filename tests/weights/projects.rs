@@ -1,7 +1,7 @@
 //! Files as other projects write them: `tests/files/generate.py` made most of them.
 
 use crate::{message, network, path, small};
-use wgrad::weights::{ReadOptions, WeightMap, Weights};
+use wgrad::weights::{ReadOptions, Weights};
 use wgrad::{Activation, Mlp, Parameters};
 
 /// The values of a file by the names that `expected` gives, row by row of `[units, inputs]`.
