@@ -214,7 +214,7 @@ fn numpys_arrays_without_names_ask_for_a_map() {
     assert!(error.contains("arr_2 is square"), "{error}");
     assert!(error.contains("\n  arr_0 [2, 6] F32\n  arr_1 [6] F32\n"), "{error}");
     let weights = Weights::load(&file).unwrap();
-    let map = WeightMap::new().layer("arr_0", "arr_1").transposed();
+    let map = wgrad::weights::WeightMap::new().layer("arr_0", "arr_1").transposed();
     let map = map.layer("arr_2", "arr_3").transposed().layer("arr_4", "arr_5").transposed();
     let read: Parameters = weights.read(&mlp, 1, &map).unwrap();
     let first: Vec<f32> = weights.values("arr_0").unwrap();

@@ -4,7 +4,7 @@ use crate::network::Activation;
 
 /// A number that depends on the pre-activation z.
 #[derive(Debug, Clone)]
-pub enum Expression {
+pub(super) enum Expression {
     /// z itself.
     Input,
     Constant(f64),
@@ -14,7 +14,7 @@ pub enum Expression {
 
 /// An operator that ONNX applies to each element.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Operator {
+pub(super) enum Operator {
     Add,
     Sub,
     Mul,

@@ -4,7 +4,7 @@
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Model {
+pub(super) struct Model {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     #[prost(string, tag = "2")]
@@ -18,7 +18,7 @@ pub struct Model {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct OperatorSet {
+pub(super) struct OperatorSet {
     #[prost(string, tag = "1")]
     pub domain: String,
     #[prost(int64, tag = "2")]
@@ -26,7 +26,7 @@ pub struct OperatorSet {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Graph {
+pub(super) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
     #[prost(string, tag = "2")]
@@ -40,7 +40,7 @@ pub struct Graph {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Node {
+pub(super) struct Node {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -56,7 +56,7 @@ pub struct Node {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Attribute {
+pub(super) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(float, tag = "2")]
@@ -77,7 +77,7 @@ pub struct Attribute {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Tensor {
+pub(super) struct Tensor {
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -109,7 +109,7 @@ pub mod data_type {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct ValueInfo {
+pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(message, optional, tag = "2")]
@@ -117,13 +117,13 @@ pub struct ValueInfo {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Type {
+pub(super) struct Type {
     #[prost(message, optional, tag = "1")]
     pub tensor: Option<TensorType>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct TensorType {
+pub(super) struct TensorType {
     #[prost(int32, tag = "1")]
     pub element: i32,
     #[prost(message, optional, tag = "2")]
@@ -131,20 +131,20 @@ pub struct TensorType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Shape {
+pub(super) struct Shape {
     #[prost(message, repeated, tag = "1")]
     pub side: Vec<Side>,
 }
 
 /// One side of a shape: a number, or a name of what is only known later.
 #[derive(Clone, PartialEq, Message)]
-pub struct Side {
+pub(super) struct Side {
     #[prost(oneof = "Length", tags = "1, 2")]
     pub length: Option<Length>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub enum Length {
+pub(super) enum Length {
     #[prost(int64, tag = "1")]
     Value(i64),
     #[prost(string, tag = "2")]
