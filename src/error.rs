@@ -136,13 +136,11 @@ impl Error {
         Self::Argument { what: what.into(), found: found.to_string(), allowed: allowed.into() }
     }
 
-    #[cfg(feature = "safetensors")]
     pub(crate) fn file(tensor: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::File { tensor: tensor.into(), problem: problem.into(), source: None }
     }
 
     /// A file's problem that a library or the system found.
-    #[cfg(feature = "safetensors")]
     pub(crate) fn file_because(
         tensor: impl Into<String>,
         problem: impl Into<String>,

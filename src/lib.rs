@@ -60,9 +60,11 @@
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |
 //! | save and load | [`Parameters`], [`Model::load`] (safetensors) |
+//! | bring weights from PyTorch, flax, Keras, NumPy; exchange ONNX files | [`weights`], `Parameters::load_onnx` and `save_onnx` (feature `onnx`) |
 //! | stop a training and go on another day, bit for bit | [`Checkpoint`], [`Train::checkpoint`], [`TrainBase::resume`] |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
+//! | see the loss and the accuracy on held-out data | [`Train::evaluate`], [`Trainer::evaluation`] |
 //! | check a GPU | [`self_check`] |
 //! | use a kernel by itself | [`kernels`] |
 //!
@@ -97,7 +99,7 @@
 //!
 //! `backends` (default): wgpu's Vulkan, Metal and DX12; an application that depends on wgpu chooses
 //! its own. `threads` (default): all cores for the CPU path. `safetensors` (default): parameters as
-//! files, checkpoints. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
+//! files, checkpoints. `npz`: NumPy's files. `onnx`: ONNX files. `json` (default): tiny-cuda-nn's configurations. `serde`: [`Mlp`] and [`Training`] as serde's values. `web`: WebGPU in a browser, where
 //! everything that waits has an async form.
 //!
 //! [wgpu]: https://wgpu.rs
@@ -105,6 +107,11 @@
 pub mod encoding {
     //! Input encodings: what stands between the inputs and the first layer.
     pub use crate::network::encoding::*;
+}
+
+pub mod weights {
+    //! The tensors of a file, whoever has written it, and which of them are which layer's.
+    pub use crate::network::files::{LayerMap, ReadOptions, Tensor, WeightMap, Weights};
 }
 
 mod cpu;
@@ -136,18 +143,18 @@ pub use network::{
 pub use numeric::Real;
 pub use plan::Plan;
 pub use run::{
-    DataBuffers, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers, Passes, Rows,
-    Snapshot, Trainer, WarmUp,
+    DataBuffers, Evaluation, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers,
+    Passes, Rows, Snapshot, Trainer, WarmUp,
 };
 #[cfg(feature = "safetensors")]
 pub use training::Checkpoint;
-#[cfg(feature = "json")]
-pub use training::Config;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
-    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Momentum, Nesterov, Optimizer,
-    Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
+    Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Metrics, Momentum, Nesterov,
+    Optimizer, Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
 };
+#[cfg(feature = "json")]
+pub use training::{Config, ConfigReader};
 pub use verify::self_check_async;
 #[cfg(not(target_family = "wasm"))]
 pub use verify::{Check, Comparison, FiniteDifference, HeldTo, SelfCheck, SingleUnit, Way};
@@ -158,6 +165,11 @@ pub use verify::{compare_gradients, self_check};
 #[cfg(all(doctest, not(target_family = "wasm")))]
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
+
+/// The page about weights compiles.
+#[cfg(all(doctest, feature = "safetensors"))]
+#[doc = include_str!("../docs/weights.md")]
+struct WeightsPage;
 
 /// The README's code compiles.
 #[cfg(all(doctest, not(target_family = "wasm")))]

@@ -6,7 +6,8 @@ mod common;
 
 use common::{Content, Job, as_floats, deviation, floats, numbers, numbers_f32, run};
 use wgrad::encoding::{
-    Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+    Axis, Edge, Frequency, Grid, GridKind, Identity, Interpolation, OneBlob, SphericalHarmonics,
+    TriangleWave,
 };
 use wgrad::kernels::encoding::dequantize::Dequantize;
 use wgrad::kernels::encoding::encode_grid::EncodeGrid;
@@ -39,14 +40,39 @@ fn small(features: u32, interpolation: Interpolation) -> Grid {
         interpolation,
         // A box of its own with one of the two, whose mapping to the unit cube is exact: the bounds
         // are those of the grid alone. tests/export.rs has one with another lower corner.
-        upper: if interpolation == Interpolation::Linear { [1.0; 3] } else { [2.0, 1.0, 2.0] },
-        ..Grid::default()
+        ..match interpolation {
+            Interpolation::Linear => Grid::default(),
+            _ => Grid::default().in_box([0.0; 3], [2.0, 1.0, 2.0]),
+        }
     }
 }
 
 fn grids() -> Vec<Grid> {
     let both = [Interpolation::Linear, Interpolation::Smoothstep];
     [1, 2, 4, 8].into_iter().flat_map(|f| both.map(|i| small(f, i))).collect()
+}
+
+/// Grids of every kind and edge, with equal sides and others.
+fn forms(features: u32, interpolation: Interpolation) -> Vec<Grid> {
+    let own = Some(Axis { base_resolution: 4, per_level_scale: 1.3 });
+    let kinds = [GridKind::Hash, GridKind::Dense, GridKind::Tiled];
+    let forms = kinds.into_iter().flat_map(|kind| {
+        [Edge::Clamp, Edge::Wrap].map(|edge| Grid { kind, edge, ..small(features, interpolation) })
+    });
+    forms.flat_map(|grid| [grid, Grid { axes: [None, own, None, own], ..grid }]).collect()
+}
+
+/// Grids in all their numbers of dimensions.
+fn grids_of_inputs() -> Vec<(Grid, usize)> {
+    let mut all: Vec<_> = grids().into_iter().flat_map(|g| (1..=4).map(move |n| (g, n))).collect();
+    for (i, interpolation) in
+        [Interpolation::Linear, Interpolation::Smoothstep].into_iter().enumerate()
+    {
+        let forms = forms(2, interpolation).into_iter().enumerate();
+        // Each form with two of the four.
+        all.extend(forms.flat_map(|(f, g)| [1 + (f + i) % 4, 1 + (f + i + 2) % 4].map(|n| (g, n))));
+    }
+    all
 }
 
 /// Every encoding in several forms, with a number of inputs that it takes.
@@ -64,8 +90,9 @@ fn encodings() -> Vec<(Encoding, usize)> {
         (SphericalHarmonics { degree: 1 }.into(), 3),
         (SphericalHarmonics { degree: 3 }.into(), 6),
         (SphericalHarmonics { degree: 4 }.into(), 3),
+        (SphericalHarmonics { degree: 8 }.into(), 3),
     ];
-    all.extend(grids().into_iter().flat_map(|g| [(g.into(), 2), (g.into(), 3)]));
+    all.extend(grids_of_inputs().into_iter().map(|(g, inputs)| (g.into(), inputs)));
     all
 }
 
@@ -135,8 +162,16 @@ fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
         Encoding::TriangleWave(of) => (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i))),
         Encoding::OneBlob(of) => !near(x * f64::from(of.bins)),
         Encoding::Grid(of) => {
-            let side = |l| f64::from(of.base_resolution) * of.per_level_scale.powi(l as i32) - 1.0;
-            inputs > 1 && (0..of.levels).all(|l| !near(x * side(l) + 0.5))
+            let axes = of.axes.iter().flatten().copied();
+            let all =
+                Axis { base_resolution: of.base_resolution, per_level_scale: of.per_level_scale };
+            let mut sides = axes.chain([all]).flat_map(|axis| {
+                let side = move |l: u32| {
+                    f64::from(axis.base_resolution) * axis.per_level_scale.powi(l as i32)
+                };
+                (0..of.levels).map(move |l| side(l) - 1.0)
+            });
+            inputs > 0 && sides.all(|side| !near(x * side + 0.5))
         }
         _ => true,
     })
@@ -214,10 +249,21 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
         log2_hashmap_size: 19,
         ..fine
     };
-    for grid in [fine, steep, small(4, Interpolation::Linear), small(4, Interpolation::Smoothstep)]
-    {
-        for inputs in [2, 3] {
-            let rows = 20_000;
+    let mut all =
+        vec![fine, steep, small(4, Interpolation::Linear), small(4, Interpolation::Smoothstep)];
+    let wraps = Grid { edge: Edge::Wrap, ..fine };
+    let picture = Grid { axes: [None, Some(Axis::between(9, 540.0, 16)), None, None], ..wraps };
+    let old = all.len();
+    all.extend([
+        wraps,
+        picture,
+        Grid { kind: GridKind::Tiled, ..steep },
+        Grid { kind: GridKind::Tiled, levels: 9, ..picture },
+    ]);
+    all.extend(forms(2, Interpolation::Linear));
+    for (i, grid) in all.into_iter().enumerate() {
+        for inputs in 1..=4 {
+            let rows = if i < old { 20_000 } else { 5_000 };
             let mut x = single(&places(rows * inputs, 8));
             // On corners and halfway between them, and the neighbours of those in f32.
             for (i, x) in x.iter_mut().enumerate().take(rows * inputs / 2) {
@@ -228,7 +274,7 @@ fn hash_indices_are_the_same_bits_on_cpu_and_gpu() {
                 let bits = edge.to_bits().wrapping_add(i as u32 / 7 % 3).wrapping_sub(1);
                 *x = if edge > 0.0 { f32::from_bits(bits) } else { 0.0 };
             }
-            x[..6].copy_from_slice(&[0.0, 1.0, 1.0, 1.0, -4.0, 9.0]);
+            x[..8].copy_from_slice(&[0.0, 1.0, 1.0, 1.0, 1.0, 1.0, -4.0, 9.0]);
             let corners = 1_usize << inputs;
             let count = rows * grid.levels as usize * corners;
             let kernel = EncodeGrid::new(grid, inputs, 1, rows).unwrap();
@@ -599,7 +645,7 @@ fn updates_of_tables() {
             #[rustfmt::skip]
             let hyper = vec![
                 f(1e-3), 0, f(0.9), f(0.1), ln(0.9), f(0.999), f(0.001), ln(0.999), f(1e-15), 0,
-                f(0.5), u32::from(lazy), ln(0.5), 3, 2, 100,
+                f(0.5), 0, u32::from(lazy), ln(0.5), 3, 2, 100,
             ];
             // The eighth update, of step 7: three decays.
             let slots = vec![
@@ -1023,9 +1069,7 @@ fn a_grid_learns_in_its_box() {
             base_resolution: 4,
             per_level_scale: 1.5,
             log2_hashmap_size: 10,
-            lower: [lower; 3],
-            upper: [upper; 3],
-            ..Grid::default()
+            ..Grid::default().in_box([lower; 2], [upper; 2])
         };
         let mlp =
             Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(1, Activation::Identity);

@@ -13,7 +13,8 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock};
 use wgrad::encoding::{
-    Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+    Axis, Edge, Frequency, Grid, GridKind, Identity, Interpolation, OneBlob, SphericalHarmonics,
+    TriangleWave,
 };
 use wgrad::{
     Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
@@ -626,8 +627,10 @@ fn encodings_are_part_of_the_function() {
         per_level_scale: 1.6,
         interpolation,
         // A box of its own with one of the two.
-        lower: if interpolation == Interpolation::Linear { [0.0; 3] } else { [-0.5, 0.0, -1.0] },
-        upper: if interpolation == Interpolation::Linear { [1.0; 3] } else { [1.25, 1.0, 3.0] },
+        ..match interpolation {
+            Interpolation::Linear => Grid::default(),
+            _ => Grid::default().in_box([-0.5, 0.0, -1.0], [1.25, 1.0, 3.0]),
+        }
     };
     use Interpolation::{Linear, Smoothstep};
     let mut starts: Vec<Mlp> = vec![
@@ -642,7 +645,21 @@ fn encodings_are_part_of_the_function() {
             .encode(2, grid(2, Smoothstep))
             .encode(3, SphericalHarmonics { degree: 2 }),
         Mlp::new(5).encode(2, grid(2, Linear)).encode(3, grid(1, Smoothstep)),
+        Mlp::new(3).encode(3, SphericalHarmonics { degree: 8 }),
+        // Encodings that share inputs.
+        Mlp::new(3).encode_at(1, 2, grid(2, Linear)).encode_at(0, 2, grid(2, Smoothstep)),
     ];
+    let axis = Some(Axis { base_resolution: 5, per_level_scale: 1.3 });
+    for inputs in 1..=4 {
+        for kind in [GridKind::Hash, GridKind::Dense, GridKind::Tiled] {
+            for edge in [Edge::Clamp, Edge::Wrap] {
+                let of = Grid { kind, edge, levels: 3, ..grid(2, Smoothstep) };
+                starts.push(Mlp::new(inputs).encode(inputs, of));
+            }
+            let of = Grid { kind, axes: [axis, None, axis, None], ..grid(1, Linear) };
+            starts.push(Mlp::new(inputs).encode(inputs, of));
+        }
+    }
     for inputs in [2, 3] {
         for (features, way) in [(1, Linear), (2, Linear), (2, Smoothstep), (4, Linear), (8, Linear)]
         {

@@ -35,7 +35,7 @@ impl Sizes {
 
 mod kernels {
     use super::{Sizes, common};
-    use wgrad::encoding::{Encoding, Grid, OneBlob};
+    use wgrad::encoding::{Encoding, Grid, GridKind, OneBlob};
     use wgrad::kernels::encoding::dequantize::Dequantize;
     use wgrad::kernels::encoding::encode_grid::EncodeGrid;
     use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
@@ -247,8 +247,10 @@ mod kernels {
             check(EncodePointwise::new(encoding, inputs, models, rows).and_then(|e| e.dispatch()));
             let back = EncodePointwiseGradient::new(encoding, inputs, models, rows);
             check(back.and_then(|e| e.dispatch()));
-            let grid = Grid::default();
-            let inputs = s.of(&[inputs, 2, 3]);
+            let kind = s.of(&[GridKind::Hash, GridKind::Dense, GridKind::Tiled]);
+            let grid = Grid { kind, base_resolution: s.next() as u32, ..Grid::default() };
+            let grid = s.of(&[grid, Grid::default()]);
+            let inputs = s.of(&[inputs, 1, 2, 3, 4]);
             check(EncodeGrid::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
             check(EncodeGridGradient::new(grid, inputs, models, rows).and_then(|e| e.dispatch()));
             let scatter = Scatter::new(grid, inputs, models, rows);

@@ -114,7 +114,7 @@ fn bad_descriptions_are_refused() {
 #[test]
 fn data_that_a_training_does_not_know_are_refused() {
     let gpu = common::gpu();
-    let grid = Grid { levels: 2, lower: [-1.0; 3], upper: [1.0; 3], ..Grid::default() };
+    let grid = Grid { levels: 2, ..Grid::default().in_box([-1.0; 3], [1.0; 3]) };
     let plain = Mlp::new(2).layer(2, Activation::Sigmoid);
     let logits = Mlp::new(2).layer(2, Activation::Identity);
     let boxed = Mlp::new(2).encode(2, grid).layer(2, Activation::Identity);
@@ -397,6 +397,7 @@ fn a_lost_device_is_an_error(strategy: Strategy) {
         let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
         let parameters = trainer.parameters().unwrap();
         let mut model = Model::new(&gpu, &parameters).unwrap();
+        let evaluation = trainer.evaluation(&data).unwrap();
         let mut budget = FrameBudget::new(&gpu, Duration::from_millis(1)).unwrap();
         let buffer = gpu.buffer("rows", 64).unwrap();
         let product = Matmul::new(2, 2, 2).dispatches(gpu.capabilities()).unwrap();
@@ -439,6 +440,9 @@ fn a_lost_device_is_an_error(strategy: Strategy) {
                 21 => trainer.ema_parameters().map(drop),
                 22 => product[0].run(&gpu, &mut vec![vec![0; 16]; 4]),
                 23 => model.inference(2, buffer.slice(..), y()).map(drop),
+                24 => trainer.evaluate(&data).map(drop),
+                25 => trainer.evaluation(&data).map(drop),
+                26 => evaluation.metrics().map(drop),
                 _ => {
                     assert!(!self_check(&gpu).passed());
                     continue;
@@ -450,11 +454,12 @@ fn a_lost_device_is_an_error(strategy: Strategy) {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         trainer.record(&mut encoder, 3);
         let _ = budget.record(&mut trainer, &mut encoder);
+        evaluation.record(&mut encoder);
         drop(encoder.finish());
     }
 }
 
-const LOST_CALLS: usize = 25;
+const LOST_CALLS: usize = 28;
 
 /// A device that goes while another thread trains, at any moment.
 #[test]

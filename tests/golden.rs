@@ -71,9 +71,11 @@ fn read(path: &PathBuf) -> Case {
     let o = &spec["optimizer"];
     let rate = o["rate"].as_f64().unwrap();
     let optimizer: Optimizer = match (o["kind"].as_str().unwrap(), o["momentum"].as_f64()) {
-        ("sgd", None) => Sgd { rate }.into(),
-        ("sgd", Some(momentum)) if o["nesterov"] == true => Nesterov { rate, momentum }.into(),
-        ("sgd", Some(momentum)) => Momentum { rate, momentum }.into(),
+        ("sgd", None) => Sgd { rate, ..Sgd::default() }.into(),
+        ("sgd", Some(momentum)) if o["nesterov"] == true => {
+            Nesterov { rate, momentum, ..Nesterov::default() }.into()
+        }
+        ("sgd", Some(momentum)) => Momentum { rate, momentum, ..Momentum::default() }.into(),
         ("adam", None) => Adam { rate, ..Adam::default() }.into(),
         ("adamw", None) => {
             AdamW { rate, weight_decay: o["weight_decay"].as_f64().unwrap(), ..AdamW::default() }

@@ -12,6 +12,7 @@ mod common;
 use common::{Content, Job, UNSET, as_floats, floats, numbers_f32, run};
 use wgrad::encoding::{Grid, Identity, OneBlob};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain, NONE as NONE_FOUND};
+use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -364,7 +365,12 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         let mut wrong = Vec::new();
         for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
             let error = (f64::from(*f) - e).abs() / e.abs().max(1.0);
-            if !(error <= 1e-6) {
+            // WGSL's own bound of its exp() grows with the argument.
+            let bound = match activation {
+                Activation::Exponential => 6e-8 * (3.0 + 2.0 * f64::from(z[i].abs().min(88.0))),
+                _ => 1e-6,
+            };
+            if !(error <= bound) {
                 wrong.push(z[i].abs());
             }
             if !(error <= worst.0) {
@@ -373,7 +379,7 @@ fn sweep_activations(what: &str, of: impl Fn(Activation, &[f32]) -> (Vec<f32>, V
         }
         let (error, i) = worst;
         let text = format!(
-            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above 1e-6, least |z| {:e}",
+            "{what} of {:10} off by {error:.2e} at {:e}: {:e} for {:e}; {} of {} above the bound, least |z| {:e}",
             activation.name(),
             z[i],
             found[i],
@@ -472,7 +478,7 @@ fn products_of_a_training_step() {
             .layer(first, hidden)
             .layer(second, hidden)
             .layer(outputs, Activation::Identity);
-        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+        let training = Training::new(Loss::MeanSquaredError, Sgd::default())
             .models(models)
             .strategy(Strategy::Layered);
         let plan = Plan::new(&mlp, &training, DataShape { sets, rows }, &target).unwrap();
@@ -764,7 +770,7 @@ fn losses_of_all_sizes() {
             }
         }
     }
-    assert_eq!(cases.len(), 10 * 121);
+    assert_eq!(cases.len(), Loss::ALL.len() * 121);
     check_losses(&cases);
 }
 
@@ -794,6 +800,97 @@ fn losses_behind_all_activations() {
         }
     }
     check_losses(&cases);
+}
+
+/// Slices of an evaluation: targets behind those of other slices, sums between those of other
+/// slices, and whether each row's class is right.
+#[test]
+fn evaluations_of_slices() {
+    let own = common::gpu().capabilities();
+    let mut cases = Vec::new();
+    for (loss, activation) in common::losses() {
+        for (batch, outputs) in [(1, 1), (5, 3), (64, 1), (65, 1), (127, 5), (1100, 2)] {
+            let models = 1 + draw(cases.len(), 3);
+            let own_targets = draw(cases.len() + 5000, 2) == 1;
+            let kernel =
+                LossGradient { loss, activation, models, own_targets, batch, outputs, inputs: 2 };
+            cases.push(LossCase::new(kernel, cases.len() as u64));
+        }
+    }
+    let of = |case: &LossCase, i: usize, target: &Capabilities| {
+        let loss = case.kernel;
+        let first_group = draw(i, 9);
+        let classes = match loss.loss {
+            Loss::SoftmaxCrossEntropy => Classes::Largest,
+            _ if loss.outputs == 1 && !i.is_multiple_of(4) => {
+                Classes::Threshold { logit: 0.25, target: if i % 4 == 1 { 0.5 } else { 5.5 } }
+            }
+            _ => Classes::None,
+        };
+        let (first, all) = (draw(i + 100, 70), 3000);
+        let line = first_group + loss.groups(target) + draw(i, 5);
+        Evaluate { loss, classes, first, all, first_group, line }
+    };
+    let (mut right, mut wrong) = (0.0, 0.0);
+    for software in [false, true] {
+        let target = Capabilities { software, ..own.clone() };
+        let job = |(i, case): (usize, &LossCase)| {
+            let evaluate = of(case, i, &target);
+            let LossGradient { models, own_targets, outputs, .. } = case.kernel;
+            let sets = if own_targets { models } else { 1 };
+            let mut targets = vec![f32::NAN; evaluate.first * sets * outputs];
+            targets.extend(&case.targets);
+            let lines = if evaluate.classes == Classes::None { models } else { 2 * models };
+            let slots = vec![
+                floats(&case.z),
+                floats(&targets),
+                Content::Unset(lines * evaluate.line),
+                floats(&[0.0]),
+            ];
+            Job::new(format!("{evaluate:?}"), evaluate.dispatch(&target).unwrap(), slots)
+        };
+        let jobs: Vec<_> = cases.iter().enumerate().map(job).collect();
+        for (i, ((case, job), slots)) in cases.iter().zip(&jobs).zip(run(&jobs)).enumerate() {
+            let evaluate = of(case, i, &target);
+            let Evaluate { loss, classes, first_group, all, line, .. } = evaluate;
+            let LossGradient { models, own_targets, batch, outputs, .. } = loss;
+            let groups = loss.groups(&target);
+            let scale = loss.loss.scale(all, outputs) / loss.loss.scale(batch, outputs);
+            let (_, partial) = case.expected(&target);
+            let partial: Vec<_> = partial.iter().map(|sum| sum * scale).collect();
+            let (mut losses, mut counts) = (Vec::new(), Vec::new());
+            for (number, values) in slots[2].chunks(line).enumerate() {
+                for (at, value) in values.iter().enumerate() {
+                    if !(first_group..first_group + groups).contains(&at) {
+                        assert_eq!(*value, UNSET, "{}: {number} {at}", job.name);
+                    }
+                }
+                let found = as_floats(&values[first_group..first_group + groups]);
+                let sums = if number < models { &mut losses } else { &mut counts };
+                sums.extend(found);
+            }
+            let cancels = loss.loss == Loss::OutputGradient;
+            check(&job.name, &losses, &partial, if cancels { 4e-5 } else { 4e-6 });
+            if classes == Classes::None {
+                assert!(counts.is_empty());
+                continue;
+            }
+            let rows = if software { batch.div_ceil(1024) } else { 64 };
+            let (z, t) = (wide(&case.z), wide(&case.targets));
+            let mut expected = Vec::new();
+            for (m, z) in z.chunks(batch * outputs).enumerate() {
+                let t = if own_targets { &t[m * batch * outputs..] } else { &t };
+                for (z, t) in z.chunks(rows * outputs).zip(t.chunks(rows * outputs)) {
+                    let t = &t[..z.len()];
+                    expected.push(evaluate.reference(z, [&[], t])[1] as f32);
+                }
+            }
+            assert_eq!(counts, expected, "{}", job.name);
+            right += counts.iter().sum::<f32>();
+            wrong += (models * batch) as f32 - counts.iter().sum::<f32>();
+        }
+    }
+    assert!(right > 1000.0 && wrong > 1000.0, "{right} {wrong}");
 }
 
 /// Differences that are exact, on both sides of Huber's bend and at y = t, where |y − t| has no
@@ -1137,9 +1234,9 @@ fn marks_of_sums(target: &Capabilities, parameters: usize, splits: usize, padded
 fn hyper(optimizer: &Optimizer) -> Vec<u32> {
     let mut h = [0.0_f64; 10];
     match *optimizer {
-        Optimizer::Sgd(Sgd { rate }) => h[0] = rate,
-        Optimizer::Momentum(Momentum { rate, momentum })
-        | Optimizer::Nesterov(Nesterov { rate, momentum }) => (h[0], h[1]) = (rate, momentum),
+        Optimizer::Sgd(Sgd { rate, .. }) => h[0] = rate,
+        Optimizer::Momentum(Momentum { rate, momentum, .. })
+        | Optimizer::Nesterov(Nesterov { rate, momentum, .. }) => (h[0], h[1]) = (rate, momentum),
         Optimizer::Adam(Adam { rate, beta1, beta2, epsilon, .. })
         | Optimizer::AdamW(AdamW { rate, beta1, beta2, epsilon, .. }) => {
             let ln = |beta: f64| beta.ln().max(-200.0);
@@ -1163,6 +1260,7 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
     }
     let mut words = h.map(|v| (v as f32).to_bits()).to_vec();
     words.push((optimizer.l2() as f32).to_bits());
+    words.push((optimizer.clip() as f32).to_bits());
     words.push(u32::from(optimizer.is_lazy()));
     // No schedule: base, start, interval, end.
     words.extend([0; 4]);
@@ -1173,12 +1271,14 @@ fn optimizers() -> Vec<Optimizer> {
     let mut all = Optimizer::all();
     all.extend([
         Optimizer::sgd(0.0),
-        Momentum { rate: 0.5, momentum: 0.0 }.into(),
-        Nesterov { rate: 0.5, momentum: 0.99 }.into(),
+        Sgd { rate: 0.5, l2: 0.25 }.into(),
+        Momentum { rate: 0.5, momentum: 0.0, l2: 0.125 }.into(),
+        Nesterov { rate: 0.5, momentum: 0.99, l2: 0.5 }.into(),
         Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }
             .into(),
+        Adam { rate: 0.3, clip: 0.125, l2: 0.5, ..Adam::default() }.into(),
         Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, ..Adam::default() }.into(),
-        AdamW { rate: 0.1, weight_decay: 0.3, ..AdamW::default() }.into(),
+        AdamW { rate: 0.1, weight_decay: 0.3, l2: 0.25, ..AdamW::default() }.into(),
     ]);
     all
 }
@@ -1843,7 +1943,7 @@ fn counts_of_flat_units() {
 
 #[test]
 fn faults_of_all_kinds_and_places() {
-    let grid = Grid { lower: [-2.0, 0.5, 0.0], upper: [2.0, 1.5, 1.0], ..Grid::default() };
+    let grid = Grid::default().in_box([-2.0, 0.5], [2.0, 1.5]);
     let mlp = Mlp::new(6)
         .encode(1, Identity::default())
         .encode(2, grid)
@@ -1931,7 +2031,7 @@ fn many_copied_parameters() {
 fn many_updated_parameters() {
     // As scalars, and as vec4.
     for (parameters, models) in [(MANY, 1), (4 * MANY, 1), (65, MANY / 65 + 2)] {
-        let momentum = Momentum { rate: 0.25, momentum: 0.5 };
+        let momentum = Momentum { rate: 0.25, momentum: 0.5, ..Momentum::default() };
         let mut population = Population::new(momentum.into(), parameters, models, 1);
         let (mut values, mut states) = (wide(&population.values), population.two_states());
         let job = population.job_on(&Capabilities::default());

@@ -67,6 +67,22 @@ fn a_prediction_on_the_cpu_holds_a_slice_and_has_the_same_bits() {
 }
 
 #[test]
+fn an_evaluation_on_the_cpu_holds_a_slice() {
+    let _one = ONE.lock();
+    let mlp = Mlp::new(2).layer(64, Activation::Gelu).layer(3, Activation::Identity);
+    let row = || Data::new(2, 3, vec![0.5_f32; 2], vec![0.0, 1.0, 0.0]).unwrap();
+    let training = Training::new(Loss::SoftmaxCrossEntropy, Optimizer::sgd(0.1)).models(2);
+    let mut trainer = CpuTrainer::<f32>::new(&mlp, &training, &row()).unwrap();
+    let rows = 200_000;
+    let x = (0..2 * rows).map(|i| (i % 1000) as f32 / 500.0 - 1.0).collect();
+    let data = Data::new(2, 3, x, row().t().repeat(rows)).unwrap();
+    let (metrics, bytes) = held(|| trainer.evaluate(&data).unwrap());
+    // Layers of a slice of 4,096 rows and its products' panels: 51 MB a layer without slices.
+    assert!(bytes <= 16 << 20, "{bytes} bytes");
+    assert!(metrics.losses.iter().all(|loss| loss.is_finite()));
+}
+
+#[test]
 fn a_file_is_read_into_no_more_than_it_holds() {
     let _one = ONE.lock();
     let mlp = Mlp::new(100).layer(1000, Activation::Tanh).layer(10, Activation::Identity);

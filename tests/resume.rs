@@ -119,7 +119,7 @@ fn the_cpu_resumes_in_both_precisions() {
 fn tables_and_their_states_are_resumed() {
     let [lower, upper] = [-3.0, 3.0].map(|at| [at; 3]);
     let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 4, ..Grid::default() };
-    let grid = Grid { lower, upper, ..grid };
+    let grid = grid.in_box(lower, upper);
     let mlp =
         Mlp::new(2).encode(2, grid).layer(16, Activation::Relu).layer(1, Activation::Identity);
     let adam = Adam { rate: 0.01, lazy: true, l2: 1e-3, ..Adam::default() };
@@ -222,7 +222,7 @@ fn another_process_goes_on() {
 fn parameters_tell_their_network() {
     let folder = folder("network");
     let path = folder.join("parameters.safetensors");
-    let grid = Grid { per_level_scale: 1.37, upper: [2.0, 3.5, 1.0], ..Grid::default() };
+    let grid = Grid { per_level_scale: 1.37, ..Grid::default() }.in_box([0.0; 3], [2.0, 3.5, 1.0]);
     let grid = Grid { log2_hashmap_size: 4, levels: 3, ..grid };
     for encoding in wgrad::Encoding::all().into_iter().chain([grid.into()]) {
         let inputs = if let wgrad::Encoding::SphericalHarmonics(_) = encoding { 3 } else { 2 };

@@ -5,7 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wgrad::encoding::{
-    Encoding, Frequency, Grid, Identity, Interpolation, OneBlob, SphericalHarmonics, TriangleWave,
+    Axis, Edge, Encoding, Frequency, Grid, GridKind, Identity, Interpolation, OneBlob,
+    SphericalHarmonics, TriangleWave,
 };
 use wgrad::{
     Activation, Batch, CpuTrainer, Data, DataBuffers, DataShape, Dataset, Error, FiniteDifference,
@@ -66,7 +67,7 @@ fn encodings() -> Vec<Encoding> {
     let mut all = Encoding::all();
     for n in [0, 1, 31, 32, 33, 63, 64, 1 << 16, u32::MAX] {
         let grid = Grid::default();
-        all.extend::<[Encoding; 8]>([
+        all.extend::<[Encoding; 12]>([
             Frequency { frequencies: n }.into(),
             TriangleWave { frequencies: n }.into(),
             OneBlob { bins: n }.into(),
@@ -75,6 +76,14 @@ fn encodings() -> Vec<Encoding> {
             Grid { features_per_level: n, ..grid }.into(),
             Grid { log2_hashmap_size: n, interpolation: Interpolation::Smoothstep, ..grid }.into(),
             Grid { base_resolution: n, ..grid }.into(),
+            Grid { kind: GridKind::Dense, base_resolution: n, ..grid }.into(),
+            Grid { kind: GridKind::Dense, levels: n, per_level_scale: 1.0, ..grid }.into(),
+            Grid { kind: GridKind::Tiled, base_resolution: n, edge: Edge::Wrap, ..grid }.into(),
+            Grid {
+                axes: [Some(Axis { base_resolution: n, per_level_scale: f64::from(n) }); 4],
+                ..grid
+            }
+            .into(),
         ]);
     }
     for number in NUMBERS {
@@ -263,6 +272,16 @@ fn trainers_and_parameters_are_total() {
         }
     }
     let data = Data::new(3, 1, vec![1.0; 3], vec![1.0]).unwrap();
+    for bad in [
+        Data::new(3, 1, vec![1.0; 3], vec![1.0]),
+        Data::new(2, 2, vec![1.0; 2], vec![1.0; 2]),
+        Data::new(2, 1, vec![1e38; 2], vec![-1e38]),
+        Data::for_each_model(2, 2, 1, vec![0.0; 4], vec![0.0; 2]),
+        Data::for_each_model(5, 2, 1, vec![0.0; 10], vec![0.0; 5]),
+    ] {
+        let bad = bad.unwrap();
+        tried.call(|| format!("evaluate {bad:?}"), || cpu.evaluate(&bad).is_ok());
+    }
     tried.call(|| "set_data".into(), || cpu.set_data(&data).is_ok());
     tried.call(|| "ema".into(), || cpu.ema_parameters().is_ok());
     tried.call(|| "numerical".into(), || cpu.numerical_gradient(FiniteDifference::Central).is_ok());

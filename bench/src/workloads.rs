@@ -7,7 +7,7 @@ use crate::submit::submit;
 use wgrad::encoding::Grid;
 use wgrad::kernels::Matmul;
 use wgrad::{
-    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Parameters, Prepared, Result, Sgd,
+    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Parameters, Prepared, Result,
     Training,
 };
 
@@ -72,7 +72,7 @@ impl Workload {
         use Targets::{Classes, Disc, Numbers};
         let Some(name) = NAMES.into_iter().find(|known| *known == name) else { return Ok(None) };
         let adam = |rate| Optimizer::from(Adam { rate, ..Adam::default() });
-        let sgd = |rate| Optimizer::from(Sgd { rate });
+        let sgd = |rate| Optimizer::sgd(rate);
         let dense = |inputs, hidden: &[usize], f: Activation, outputs, last| {
             let mlp = hidden.iter().fold(Mlp::new(inputs), |mlp, units| mlp.layer(*units, f));
             mlp.layer(outputs, last)

@@ -202,6 +202,7 @@ pub fn trainer(
 
 /// A progress bar on stderr, hidden where that is no terminal.
 pub fn progress(length: u64, of: &str) -> ProgressBar {
+    let of = if length == 1 { of.trim_end_matches('s') } else { of };
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     let template = format!("{{bar:30}} {{pos}}/{{len}} {of}  {{msg}}  {{eta}} left");
     match ProgressStyle::with_template(&template) {
@@ -275,9 +276,15 @@ pub fn square(data: &Data) -> ((f32, f32), Vec<f32>) {
     ((low, high), places.collect())
 }
 
+/// A number and what it counts: `1 step`, `2,000 steps`.
+pub fn count(number: usize, of: &str) -> String {
+    format!("{} {of}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// A time in a unit that suits it.
 pub fn time(seconds: f64) -> String {
     match seconds {
+        s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
         s if s < 1e-3 => format!("{:.1} µs", s * 1e6),
         s if s < 1.0 => format!("{:.2} ms", s * 1e3),
         s if s < 120.0 => format!("{s:.1} s"),

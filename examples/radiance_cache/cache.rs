@@ -31,9 +31,7 @@ fn network() -> Mlp {
         log2_hashmap_size: 14,
         base_resolution: 8,
         per_level_scale: 2.0,
-        lower: BOUNDS[0],
-        upper: BOUNDS[1],
-        ..Grid::default()
+        ..Grid::default().in_box(BOUNDS[0], BOUNDS[1])
     };
     Mlp::new(INPUTS)
         .encode(3, grid)

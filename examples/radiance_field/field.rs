@@ -30,9 +30,7 @@ fn density_network() -> Mlp {
         log2_hashmap_size: 15,
         base_resolution: 8,
         per_level_scale: 1.5,
-        lower: LOWER,
-        upper: UPPER,
-        ..Grid::default()
+        ..Grid::default().in_box(LOWER, UPPER)
     };
     let mlp = Mlp::new(3).encode(3, grid).layer(32, Activation::Relu);
     mlp.layer(FEATURES, Activation::Identity)

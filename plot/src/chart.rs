@@ -82,6 +82,7 @@ pub type Entry<'a> = (&'a str, Mark, RGBColor);
 #[derive(Clone, Copy)]
 pub enum Mark {
     Disc,
+    Ring,
     Line,
     Dashes,
     Box,
@@ -223,6 +224,7 @@ fn draw_entry(root: &Root<'_>, (label, mark, colour): &Entry<'_>, (x, y): (i32, 
     let dashes = DashedPathElement::new(ends, 14, 7, colour.stroke_width(3));
     match mark {
         Mark::Disc => root.draw(&Circle::new((x + 32, y), 8, colour.mix(0.5).filled()))?,
+        Mark::Ring => root.draw(&Circle::new((x + 32, y), 8, colour.stroke_width(3)))?,
         Mark::Line => root.draw(&PathElement::new(ends, colour.stroke_width(4)))?,
         Mark::Dashes => root.draw(&dashes)?,
         Mark::Box => {

@@ -5,6 +5,7 @@
 //! error that names the value.
 
 mod chart;
+mod classes;
 
 use chart::{Axis, Chart, Mark, Plane, Root, SQUARE, palette, style};
 use image::{RgbImage, imageops};
@@ -12,6 +13,8 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::path::Path;
+
+pub use classes::{ClassMap, ClassNames, ClassPoints, class_map, class_points};
 
 /// Why a picture was not made or not saved.
 #[derive(Debug)]

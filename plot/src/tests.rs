@@ -37,6 +37,56 @@ fn every_chart_is_drawn_inside_its_margin() {
 }
 
 #[test]
+fn classes_have_their_colours_and_axes_their_units() {
+    let names = |classes| ClassNames { classes, axes: ["mass", "height"], rings: "held out" };
+    let xy = [-5.0, 1000.0, 4.0, 9000.0, 0.0, 5000.0];
+    let points = ClassPoints { xy: &xy, class: &[0, 1, 2], rings: &[1] };
+    let three = ["red", "a class of a long name", "blue"];
+    let drawn = class_points("Points", &names(&three), &points).unwrap();
+    assert_margin(&drawn);
+    // A map of three corners that are sure, and one where all are alike.
+    let sure = |class: usize| [0, 1, 2].map(|c| if c == class { 1.0 } else { 0.0 });
+    let values = [sure(0), sure(1), sure(2), [1.0 / 3.0; 3]].concat();
+    let map = ClassMap { values: &values, axes: [(-6.0, 6.0), (0.0, 1e4)] };
+    assert_margin(&class_map("Map", &names(&three), &map, Some(&points)).unwrap());
+    let bare = class_map("", &names(&three), &map, None).unwrap();
+    let of = |colour: [u8; 3]| colour.map(|c| (f64::from(c) * 0.6 + 255.0 * 0.4).round() as u8);
+    let at = |colour: [u8; 3]| {
+        let found = bare.0.enumerate_pixels().filter(|p| p.2.0 == colour);
+        let (mut count, mut x, mut y) = (0, 0.0, 0.0);
+        for (px, py, _) in found {
+            (count, x, y) = (count + 1, x + f64::from(px), y + f64::from(py));
+        }
+        (count, x / f64::from(count), y / f64::from(count))
+    };
+    let [first, second, third] =
+        [[0x1f, 0x77, 0xb4], [0xff, 0x7f, 0x0e], [0x2c, 0xa0, 0x2c]].map(|c| at(of(c)));
+    assert!(first.0 > 50_000 && (f64::from(first.0) / f64::from(third.0) - 1.0).abs() < 0.1);
+    // The first row is the lowest, the first column the leftmost.
+    assert!(
+        first.1 < second.1 - 100.0 && (first.2 - second.2).abs() < 10.0,
+        "{first:?} {second:?}"
+    );
+    assert!(third.2 < first.2 - 100.0 && (first.1 - third.1).abs() < 10.0, "{first:?} {third:?}");
+    for (points, words) in [
+        (ClassPoints { class: &[0, 1, 3], ..points }, "classes of points: 3"),
+        (ClassPoints { rings: &[3], ..points }, "rings: point 3 of 3"),
+        (ClassPoints { class: &[0], ..points }, "coordinates of points"),
+    ] {
+        let error = class_points("", &names(&three), &points).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{error}");
+    }
+    for (values, axes, classes) in [
+        (&values[..9], map.axes, &three[..]),
+        (&values, [(1.0, 1.0), (0.0, 1.0)], &three),
+        (&values, map.axes, &three[..1]),
+        (&[f32::NAN; 12], map.axes, &three),
+    ] {
+        assert!(class_map("", &names(classes), &ClassMap { values, axes }, None).is_err());
+    }
+}
+
+#[test]
 fn extreme_values_get_an_axis() {
     let most = [-1e100, 0.0, 1e-310, 1.0, 1.0 + 1e-12, 1e100];
     for (a, b) in most.into_iter().flat_map(|a| most.map(|b| (a, b))) {

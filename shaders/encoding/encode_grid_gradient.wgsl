@@ -1,6 +1,9 @@
 // The gradient of the inputs of a grid, one row per invocation.
 // Definition: src/kernels/encoding/encode_grid_gradient.rs.
 
+// Whether the gradient is added to what another encoding of the same inputs has left.
+override ADDS: bool = false;
+
 @compute @workgroup_size(64)
 fn encode_grid_gradient(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -17,15 +20,17 @@ fn encode_grid_gradient(
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let tables = model * params.parameters + params.tables;
     let begin = index * params.width + params.first;
-    var sum = vec3<f32>();
+    var sum = GridPoint();
     for (var chunk = 0u; chunk < params.chunks; chunk++) {
         let dy = delta_at(begin + chunk * GRID_CHUNK);
         sum += grid_vjp(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
     }
     let to = index * params.inputs + params.input_offset % params.inputs;
-    input_gradient[to] = sum.x;
-    input_gradient[to + 1u] = sum.y;
-    if (GRID_CORNERS == 8u) {
-        input_gradient[to + 2u] = sum.z;
+    for (var d = 0u; d < GRID_DIMENSIONS; d++) {
+        var value = sum[d];
+        if (ADDS) {
+            value += input_gradient[to + d];
+        }
+        input_gradient[to + d] = value;
     }
 }

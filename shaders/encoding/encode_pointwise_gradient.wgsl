@@ -1,6 +1,9 @@
 // The gradient of the inputs of an encoding without parameters, one point per invocation.
 // Definition: src/kernels/encoding/encode_pointwise_gradient.rs.
 
+// Whether the gradient is added to what another encoding of the same inputs has left.
+override ADDS: bool = false;
+
 @compute @workgroup_size(64)
 fn encode_pointwise_gradient(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -28,6 +31,13 @@ fn encode_pointwise_gradient(
         sum += delta[first + k] * encoding_derivative(p, k, numbers);
     }
     let to = row * params.inputs + column;
+    if (ADDS) {
+        sum.x += input_gradient[to];
+        if (DIMENSIONS == 3u) {
+            sum.y += input_gradient[to + 1u];
+            sum.z += input_gradient[to + 2u];
+        }
+    }
     input_gradient[to] = sum.x;
     if (DIMENSIONS == 3u) {
         input_gradient[to + 1u] = sum.y;

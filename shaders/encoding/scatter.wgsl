@@ -50,7 +50,7 @@ fn scatter(
     }
 }
 
-fn point_of(model: u32, row: u32) -> vec3<f32> {
+fn point_of(model: u32, row: u32) -> GridPoint {
     return grid_point(params.input_offset + model * params.input_model + row * params.inputs);
 }
 
@@ -59,14 +59,14 @@ fn gradient_of(model: u32, row: u32, chunk: u32) -> GridFeatures {
 }
 
 // Adds one row's contributions to the entries of its cell's corners.
-fn add_row(x: vec3<f32>, dy: GridFeatures, level: GridLevel, first: u32, one: vec2<f32>) {
+fn add_row(x: GridPoint, dy: GridFeatures, level: GridLevel, first: u32, one: vec2<f32>) {
     let point = grid_to_unit(x);
     let cell = grid_cell(point, level);
     let shares = grid_shares(grid_fraction(point, cell, level));
     for (var c = 0u; c < GRID_CORNERS; c++) {
         let corner = grid_corner(c);
         let factors = grid_factors(corner, shares);
-        let weight = factors.x * factors.y * factors.z;
+        let weight = grid_product(factors);
         let entry = grid_entry(cell + corner, level);
         for (var i = 0u; i < GRID_CHUNK; i++) {
             let v = i32(round(weight * grid_feature(dy, i) * one.x * one.y));

@@ -1,29 +1,72 @@
+// The factors of 1, z², z⁴ and z⁶ of band l and order m, where the number is l (l + 1) / 2 + m.
+// Twin: src/network/encoding/spherical_harmonics.rs.
+fn spherical_harmonics_factors(number: u32) -> vec4<f32> {
+    switch number {
+        case 0u: { return vec4<f32>(0.282094792, 0.0, 0.0, 0.0); }
+        case 1u: { return vec4<f32>(0.488602512, 0.0, 0.0, 0.0); }
+        case 2u: { return vec4<f32>(-0.488602512, 0.0, 0.0, 0.0); }
+        case 3u: { return vec4<f32>(-0.315391565, 0.946174696, 0.0, 0.0); }
+        case 4u: { return vec4<f32>(-1.09254843, 0.0, 0.0, 0.0); }
+        case 5u: { return vec4<f32>(0.546274215, 0.0, 0.0, 0.0); }
+        case 6u: { return vec4<f32>(-1.119529, 1.86588166, 0.0, 0.0); }
+        case 7u: { return vec4<f32>(0.457045799, -2.285229, 0.0, 0.0); }
+        case 8u: { return vec4<f32>(1.44530572, 0.0, 0.0, 0.0); }
+        case 9u: { return vec4<f32>(-0.59004359, 0.0, 0.0, 0.0); }
+        case 10u: { return vec4<f32>(0.317356641, -3.17356641, 3.70249414, 0.0); }
+        case 11u: { return vec4<f32>(2.00713963, -4.6833258, 0.0, 0.0); }
+        case 12u: { return vec4<f32>(-0.473087348, 3.31161144, 0.0, 0.0); }
+        case 13u: { return vec4<f32>(-1.77013077, 0.0, 0.0, 0.0); }
+        case 14u: { return vec4<f32>(0.625835735, 0.0, 0.0, 0.0); }
+        case 15u: { return vec4<f32>(1.75425484, -8.18652257, 7.36787031, 0.0); }
+        case 16u: { return vec4<f32>(-0.452946651, 6.34125312, -9.51187968, 0.0); }
+        case 17u: { return vec4<f32>(-2.39676839, 7.19030518, 0.0, 0.0); }
+        case 18u: { return vec4<f32>(0.489238299, -4.40314469, 0.0, 0.0); }
+        case 19u: { return vec4<f32>(2.07566231, 0.0, 0.0, 0.0); }
+        case 20u: { return vec4<f32>(-0.656382057, 0.0, 0.0, 0.0); }
+        case 21u: { return vec4<f32>(-0.317846011, 6.67476624, -20.0242987, 14.6844857); }
+        case 22u: { return vec4<f32>(-2.91310681, 17.4786409, -19.226505, 0.0); }
+        case 23u: { return vec4<f32>(0.46060263, -8.29084734, 15.1998868, 0.0); }
+        case 24u: { return vec4<f32>(2.76361578, -10.1332579, 0.0, 0.0); }
+        case 25u: { return vec4<f32>(-0.504564901, 5.55021391, 0.0, 0.0); }
+        case 26u: { return vec4<f32>(-2.36661916, 0.0, 0.0, 0.0); }
+        case 27u: { return vec4<f32>(0.683184105, 0.0, 0.0, 0.0); }
+        case 28u: { return vec4<f32>(-2.38994969, 21.5095472, -47.3210039, 29.2939548); }
+        case 29u: { return vec4<f32>(0.451658038, -12.194767, 44.7141458, -38.7522597); }
+        case 30u: { return vec4<f32>(3.31899519, -24.3392981, 31.6410875, 0.0); }
+        case 31u: { return vec4<f32>(-0.469376802, 10.3262896, -22.3736275, 0.0); }
+        case 32u: { return vec4<f32>(-3.11349347, 13.491805, 0.0, 0.0); }
+        case 33u: { return vec4<f32>(0.518915579, -6.74590252, 0.0, 0.0); }
+        case 34u: { return vec4<f32>(2.64596066, 0.0, 0.0, 0.0); }
+        default: { return vec4<f32>(-0.707162733, 0.0, 0.0, 0.0); }
+    }
+}
+
 // Real spherical harmonic k of the direction 2 p − 1: its value, followed by its derivatives with
-// respect to the direction.
+// respect to the direction. It is a polynomial of z times the real or, for a negative order, the
+// imaginary part of (x + i y)ᵐ.
 fn spherical_harmonics_both(p: vec3<f32>, k: u32) -> vec4<f32> {
     let v = 2.0 * p - 1.0;
-    let x = v.x;
-    let y = v.y;
-    let z = v.z;
-    let s = v * v;
-    switch k {
-        case 0u: { return vec4<f32>(0.28209479, 0.0, 0.0, 0.0); }
-        case 1u: { return -0.48860251 * vec4<f32>(y, 0.0, 1.0, 0.0); }
-        case 2u: { return 0.48860251 * vec4<f32>(z, 0.0, 0.0, 1.0); }
-        case 3u: { return -0.48860251 * vec4<f32>(x, 1.0, 0.0, 0.0); }
-        case 4u: { return 1.0925484 * vec4<f32>(x * y, y, x, 0.0); }
-        case 5u: { return -1.0925484 * vec4<f32>(y * z, 0.0, z, y); }
-        case 6u: { return 0.31539157 * vec4<f32>(3.0 * s.z - 1.0, 0.0, 0.0, 6.0 * z); }
-        case 7u: { return -1.0925484 * vec4<f32>(x * z, z, 0.0, x); }
-        case 8u: { return 0.54627422 * vec4<f32>(s.x - s.y, 2.0 * x, -2.0 * y, 0.0); }
-        case 9u: { return 0.59004359 * vec4<f32>(y * (s.y - 3.0 * s.x), -6.0 * x * y, 3.0 * (s.y - s.x), 0.0); }
-        case 10u: { return 2.8906114 * vec4<f32>(x * y * z, y * z, x * z, x * y); }
-        case 11u: { return 0.45704580 * vec4<f32>(y * (1.0 - 5.0 * s.z), 0.0, 1.0 - 5.0 * s.z, -10.0 * y * z); }
-        case 12u: { return 0.37317633 * vec4<f32>(z * (5.0 * s.z - 3.0), 0.0, 0.0, 15.0 * s.z - 3.0); }
-        case 13u: { return 0.45704580 * vec4<f32>(x * (1.0 - 5.0 * s.z), 1.0 - 5.0 * s.z, 0.0, -10.0 * x * z); }
-        case 14u: { return 1.4453057 * vec4<f32>(z * (s.x - s.y), 2.0 * x * z, -2.0 * y * z, s.x - s.y); }
-        default: { return 0.59004359 * vec4<f32>(x * (3.0 * s.y - s.x), 3.0 * (s.y - s.x), 6.0 * x * y, 0.0); }
+    let l = u32(sqrt(f32(k) + 0.5));
+    let center = l * l + l;
+    let negative = k < center;
+    let m = select(k - center, center - k, negative);
+    let c = spherical_harmonics_factors(l * (l + 1u) / 2u + m);
+    let q = v.z * v.z;
+    let even = c.x + q * (c.y + q * (c.z + q * c.w));
+    let slope = v.z * (2.0 * c.y + q * (4.0 * c.z + q * 6.0 * c.w));
+    let odd = (l - m) % 2u == 1u;
+    let along = select(even, v.z * even, odd);
+    let along_slope = select(slope, even + v.z * slope, odd);
+    // (x + i y)ᵐ⁻¹ and (x + i y)ᵐ.
+    var below = vec2<f32>();
+    var power = vec2<f32>(1.0, 0.0);
+    for (var i = 0u; i < m; i++) {
+        below = power;
+        power = vec2<f32>(power.x * v.x - power.y * v.y, power.x * v.y + power.y * v.x);
     }
+    let slopes = select(vec2<f32>(below.x, -below.y), below.yx, negative);
+    let around = select(power.x, power.y, negative);
+    return vec4<f32>(along * around, along * f32(m) * slopes, along_slope * around);
 }
 
 fn spherical_harmonics_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {

@@ -128,11 +128,11 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: vec2<u32>, stopped: boo
     var state = vec2<f32>(lane_of(first, lane), lane_of(second, lane));
     let parameter = lane_of(values, lane);
     var g = lane_of(gradients, lane);
-    if (element % params.parameters >= params.tables) {
-        g += hyper.l2 * parameter;
-    } else if (hyper.lazy != 0u && g == 0.0) {
+    let in_table = element % params.parameters < params.tables;
+    if (in_table && hyper.lazy != 0u && g == 0.0) {
         return false;
     }
+    g = regularized(g, select(hyper.l2, 0.0, in_table), parameter);
     let value = optimize(parameter, g, &state, step_as_f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;

@@ -5,6 +5,7 @@ use crate::network::Activation;
 use crate::numeric::Real;
 use crate::numeric::vector::{Vector, choose, exp, ln, ln_1p, logistic, sin, splat, tanh};
 use crate::training::Loss;
+use crate::training::loss::relative_l2_luminance::{HALVES, counted};
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 /// Replaces each value by f of it, and of the other line's value.
@@ -76,6 +77,22 @@ pub fn activate<T: Real, S: Simd>(simd: S, f: Activation, values: &mut [T]) {
             choose::<T, S>(z.simd_le(T::ZERO), zero, z) + ln_1p::<T, S>(simd, e)
         }),
         Activation::Sine => map_one(simd, values, |z| sin::<T, S>(simd, z, false)),
+        Activation::Exponential => map_one(simd, values, |z| {
+            let most = T::of(88.0);
+            exp::<T, S>(simd, choose::<T, S>(z.simd_gt(most), splat(simd, most), z))
+        }),
+        Activation::Squareplus => map_one(simd, values, |z| {
+            let half = splat::<T, S>(simd, T::of(0.5));
+            let root = (z * z + T::of(0.04)).sqrt();
+            let root = half * choose::<T, S>(z.abs().simd_gt(T::of(1e9)), z.abs(), root);
+            let low = splat::<T, S>(simd, T::of(0.01)) / (root - half * z);
+            choose::<T, S>(z.simd_lt(T::ZERO), low, root + half * z)
+        }),
+        Activation::SharpSoftplus => map_one(simd, values, |z| {
+            let e = exp::<T, S>(simd, -tenfold::<T, S>(simd, z).abs());
+            let log = ln_1p::<T, S>(simd, e) * T::of(0.1);
+            choose::<T, S>(z.simd_le(T::ZERO), zero, z) + log
+        }),
         custom @ Activation::Custom(_) => values.iter_mut().for_each(|z| *z = custom.value(*z)),
     }
 }
@@ -105,10 +122,26 @@ pub fn derive<T: Real, S: Simd>(simd: S, f: Activation, delta: &mut [T], saved: 
         }),
         Activation::Softplus => map(simd, delta, saved, |d, z| d * logistic::<T, S>(simd, z)[0]),
         Activation::Sine => map(simd, delta, saved, |d, z| d * sin::<T, S>(simd, z, true)),
+        Activation::Exponential => map(simd, delta, saved, |d, y| d * y),
+        Activation::Squareplus => map(simd, delta, saved, |d, y| {
+            let square = y * y;
+            d * choose::<T, S>(y.simd_gt(T::of(1e9)), one, square / (square + T::of(0.01)))
+        }),
+        Activation::SharpSoftplus => {
+            map(simd, delta, saved, |d, z| d * logistic::<T, S>(simd, tenfold::<T, S>(simd, z))[0])
+        }
         custom @ Activation::Custom(_) => {
             delta.iter_mut().zip(saved).for_each(|(d, z)| *d *= custom.derivative(*z));
         }
     }
+}
+
+/// 10 z, finite: from ±1000 on no function of it changes.
+#[inline(always)]
+fn tenfold<T: Real, S: Simd>(simd: S, z: Vector<T, S>) -> Vector<T, S> {
+    let far = T::of(100.0);
+    let z = choose::<T, S>(z.simd_gt(far), splat(simd, far), z);
+    choose::<T, S>(z.simd_lt(-far), splat(simd, -far), z) * T::of(10.0)
 }
 
 /// σ(z) and σ(−z), by one exponential. Neither cancels.
@@ -178,6 +211,7 @@ impl<T: Real> Outputs<'_, T> {
                 let ratio = two * ((half * y - half * t) / root);
                 [ratio * ratio, two * ratio / root]
             }),
+            Loss::RelativeL2Luminance => self.luminance(simd, delta),
             Loss::Mape => self.each(simd, delta, |y, t| {
                 let weight = one / (t.abs() + T::of(0.01));
                 [(y - t).abs() * weight, sign::<T, S>(simd, y - t) * weight]
@@ -234,6 +268,41 @@ impl<T: Real> Outputs<'_, T> {
             return vector;
         }
         Vector::<T, S>::from_fn(simd, |i| if row + i < self.rows { vector[i] } else { T::ZERO })
+    }
+
+    /// (y − t)² over the squared luminance of each row, in vectors of rows.
+    #[inline(always)]
+    fn luminance<S: Simd>(&self, simd: S, delta: &mut [T]) -> T {
+        let (width, stride) = (Vector::<T, S>::LEN, self.stride);
+        let counted = counted(self.arguments.len() / stride);
+        let at = |from: &[T], first: usize| {
+            Vector::<T, S>::from_slice(simd, &from[first..first + width])
+        };
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (zero, half) = (splat::<T, S>(simd, T::ZERO), T::of(0.5));
+                let mut all = zero;
+                for row in (0..stride).step_by(width) {
+                    let lines = || (row..self.arguments.len()).step_by(stride);
+                    let mut luminance = zero;
+                    for (i, line) in lines().take(counted).enumerate() {
+                        luminance += at(self.arguments, line) * T::of(HALVES[i % 3]);
+                    }
+                    let far = luminance.abs().simd_gt(T::of(1e9));
+                    let root = (luminance * luminance + T::of(0.0025)).sqrt();
+                    let root = choose::<T, S>(far, luminance.abs(), root);
+                    for line in lines() {
+                        let [y, t] = [self.arguments, self.targets].map(|from| at(from, line));
+                        let ratio = (y * half - t * half) / root;
+                        let delta = &mut delta[line..line + width];
+                        self.counted(simd, row, ratio / root * self.scale).store_slice(delta);
+                        all += self.counted(simd, row, ratio * ratio * self.scale);
+                    }
+                }
+                all.reduce_sum()
+            },
+        )
     }
 
     /// −Σ t ln softmax(z) of each row, in vectors of rows.

@@ -4,6 +4,7 @@
 #[cfg(feature = "safetensors")]
 mod checkpoint;
 mod compiled;
+mod evaluation;
 mod functions;
 mod passes;
 mod tile;
@@ -25,7 +26,7 @@ use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
 #[cfg(feature = "safetensors")]
 use crate::training::Checkpoint;
 use crate::training::{
-    Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Optimizer, Sealed, Train,
+    Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Metrics, Optimizer, Sealed, Train,
     TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
     train_async,
 };
@@ -277,6 +278,7 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
     fn set_parameters(&mut self, parameters: &Parameters<T>) -> Result<()> {
         check_same(&self.mlp, self.training.models, parameters)?;
         self.parameters = parameters.values().to_vec();
+        self.ema.clone_from(&self.parameters);
         self.diverged = vec![None; self.training.models];
         Ok(())
     }
@@ -313,6 +315,7 @@ impl<T: Real> TrainAsync for CpuTrainer<T> {
         gradients_async() -> Result<Gradients<T>> = gradients;
         input_gradient_async() -> Result<Vec<T>> = input_gradient;
         predict_async(x: &[T]) -> Result<Vec<T>> = predict;
+        evaluate_async(data: &Data<T>) -> Result<Metrics<T>> = evaluate;
         health_async() -> Result<Health> = health;
         #[cfg(feature = "safetensors")]
         checkpoint_async() -> Result<Checkpoint<T>> = to_checkpoint;
@@ -365,7 +368,12 @@ impl<T: Real> Train for CpuTrainer<T> {
         if x.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.work.predict(&self.parameters, x))
+        let averaged = self.training.ema.is_some();
+        Ok(self.work.predict(if averaged { &self.ema } else { &self.parameters }, x))
+    }
+
+    fn evaluate(&mut self, data: &Data<T>) -> Result<Metrics<T>> {
+        self.metrics_on(data)
     }
 
     #[cfg(feature = "safetensors")]

@@ -141,6 +141,16 @@ pub fn run<T: Real, S: Simd>(simd: S, part: &Part<T>, elements: Elements<'_, T>)
     )
 }
 
+/// Values of a magnitude of `clip` at most, where this is not 0.
+#[inline(always)]
+fn clipped<T: Real, S: Simd>(simd: S, g: Vector<T, S>, clip: T) -> Vector<T, S> {
+    if clip == T::ZERO {
+        return g;
+    }
+    let g = choose::<T, S>(g.simd_gt(clip), splat(simd, clip), g);
+    choose::<T, S>(g.simd_lt(-clip), splat(simd, -clip), g)
+}
+
 /// Updates vector after vector by `f`, and the rest by the optimizer itself. What would not be finite
 /// stays as it was.
 #[inline(always)]
@@ -155,6 +165,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
     let Part { optimizer, by, is_table, .. } = part;
     let l2 = T::of(if *is_table { 0.0 } else { optimizer.l2() });
     let lazy = *is_table && optimizer.is_lazy();
+    let clip = T::of(optimizer.clip());
     let whole = parameters.len() / width * width;
     let mut finite = zero.simd_eq(zero);
     for at in (0..whole).step_by(width) {
@@ -164,7 +175,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
         for (state, of) in states.iter_mut().zip([&*first, &*second]).take(STATES) {
             *state = Vector::<T, S>::from_slice(simd, &of[at..at + width]);
         }
-        let (value, new) = f(p, g + p * l2, states);
+        let (value, new) = f(p, clipped::<T, S>(simd, g + p * l2, clip), states);
         let is_finite = |v: Vector<T, S>| v.abs().simd_le(T::MAX);
         let mut ok = is_finite(value);
         for state in new.iter().take(STATES) {
@@ -188,7 +199,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
             continue;
         }
         let mut state = [first[at], second[at]];
-        let gradient = gradient + l2 * parameters[at];
+        let gradient = optimizer.regularized(gradient, l2, parameters[at]);
         let value = optimizer.update_by(*by, parameters[at], gradient, &mut state);
         if value.is_finite() && state.iter().all(|s| s.is_finite()) {
             parameters[at] = value;

@@ -14,10 +14,12 @@ fn part_prefix(part: usize) -> String {
 }
 
 impl Text<'_> {
-    /// A point of the inputs as a vector of three.
+    /// A point of the inputs as a vector of three, or of four.
     fn point(&self, first: usize, dimensions: usize) -> String {
         let at = |d: usize| if d < dimensions { format!("x[{}]", first + d) } else { "0.0".into() };
-        format!("vec3<f32>({}, {}, {})", at(0), at(1), at(2))
+        let width = dimensions.max(3);
+        let parts: Vec<_> = (0..width).map(at).collect();
+        format!("vec{width}<f32>({})", parts.join(", "))
     }
 
     /// What `value` or `derivative` of a pointwise encoding takes, for one output.
@@ -47,7 +49,7 @@ impl Text<'_> {
         let at = model * f.mlp.parameters() + place.tables.start;
         let levels = grid.levels(place.inputs.len());
         let calls = levels.iter().enumerate().flat_map(|(l, level)| {
-            let level = self.of_grid(part, &level.literal());
+            let level = self.of_grid(part, &grid.literal(level, place.inputs.len()));
             let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
             (0..features).step_by(chunk).map(call)
         });
@@ -119,7 +121,7 @@ impl Text<'_> {
             for (call, first, to) in calls {
                 self.w.line(format!("let s{part}_{first} = {call};"));
                 for d in 0..dimensions {
-                    let c = component("", d, 3);
+                    let c = component("", d, dimensions.max(3));
                     self.w.line(format!("dx[{}] += s{part}_{first}{c};", to + d));
                 }
             }
@@ -132,7 +134,7 @@ impl Text<'_> {
         let f = self.function;
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let Encoding::Grid(grid) = &place.encoding else { continue };
-            let piece = place.encoding.wgsl();
+            let piece = Grid::piece(place.inputs.len());
             let mut text = grid.constants(place.inputs.len());
             let chunk = grid.chunk() as usize;
             let name = format!("{}_parameters", f.name);

@@ -79,6 +79,7 @@ pub const ALL: &[&Kernel] = &[
     &matmul::subgroup::KERNEL,
     &matmul::tiled::KERNEL,
     &measure::domain::KERNEL,
+    &measure::evaluate::KERNEL,
     &measure::norm::KERNEL,
     &measure::perturb::KERNEL,
     &measure::saturation::KERNEL,

@@ -15,7 +15,7 @@ const TABLE: f64 = 1e-4;
 #[non_exhaustive]
 pub enum Init {
     /// Chooses by the layer's activation: [`Init::HeNormal`] for the rectifier family (ReLU, leaky
-    /// ReLU, GELU, SiLU, softplus), [`Init::GlorotUniform`] for the others.
+    /// ReLU, GELU, SiLU, softplus, squareplus), [`Init::GlorotUniform`] for the others.
     #[default]
     Auto,
     /// N(0, 1), as in the article.
@@ -82,7 +82,9 @@ impl Init {
                 | Activation::LeakyRelu
                 | Activation::Gelu
                 | Activation::Silu
-                | Activation::Softplus,
+                | Activation::Softplus
+                | Activation::SharpSoftplus
+                | Activation::Squareplus,
             ) => Self::HeNormal,
             (Self::Auto, _) => Self::GlorotUniform,
             (chosen, _) => chosen,

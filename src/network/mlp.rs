@@ -34,8 +34,8 @@ pub struct Layer {
 pub struct Mlp {
     /// The number of inputs, 1 or more.
     pub inputs: usize,
-    /// The encodings between the inputs and the first layer: one for all inputs, several in a row
-    /// for some inputs each, or none.
+    /// The encodings between the inputs and the first layer: one for all inputs, several for some
+    /// inputs each, whose outputs follow each other, or none.
     pub encoding: Vec<EncodingPart>,
     /// One or more layers, in the order of the forward pass.
     pub layers: Vec<Layer>,
@@ -80,9 +80,41 @@ impl Mlp {
     /// assert_eq!(composite.layer_inputs(0), 36 + 20 + 1);
     /// ```
     #[must_use]
-    pub fn encode(mut self, inputs: usize, encoding: impl Into<Encoding>) -> Self {
-        self.encoding.push(EncodingPart { inputs, encoding: encoding.into() });
+    pub fn encode(self, inputs: usize, encoding: impl Into<Encoding>) -> Self {
+        let first = self.encoding.last().map_or(0, |part| part.first.saturating_add(part.inputs));
+        self.encode_at(first, inputs, encoding)
+    }
+
+    /// Encodes `inputs` inputs from input `first` on. Encodings may share inputs, and must cover all
+    /// of them in the end.
+    ///
+    /// ```
+    /// use wgrad::encoding::Grid;
+    /// use wgrad::{Activation, Mlp};
+    /// // The planes of a cube: xy and yz.
+    /// let plane = Grid { levels: 8, ..Grid::default() };
+    /// let mlp = Mlp::new(3).encode_at(0, 2, plane).encode_at(1, 2, plane);
+    /// assert_eq!(mlp.layer(1, Activation::Identity).layer_inputs(0), 32);
+    /// ```
+    #[must_use]
+    pub fn encode_at(mut self, first: usize, inputs: usize, encoding: impl Into<Encoding>) -> Self {
+        self.encoding.push(EncodingPart { first, inputs, encoding: encoding.into() });
         self
+    }
+
+    /// Whether two encodings share inputs. All inputs are encoded.
+    pub(crate) fn shares_inputs(&self) -> bool {
+        let all = self.encoding.iter().fold(0, |sum: usize, p| sum.saturating_add(p.inputs));
+        all > self.inputs
+    }
+
+    /// The number of inputs from the first one on that are encoded without a gap.
+    fn covered_inputs(&self) -> usize {
+        let mut ranges: Vec<_> = self.encoding.iter().map(|p| (p.first, p.inputs)).collect();
+        ranges.sort_unstable();
+        ranges.iter().fold(0, |end, (first, inputs)| {
+            if *first <= end { end.max(first.saturating_add(*inputs)) } else { end }
+        })
     }
 
     /// Adds a layer at the end.
@@ -206,7 +238,7 @@ impl Mlp {
         for part in &self.encoding {
             part.encoding.check(part.inputs)?;
         }
-        let encoded = self.encoding.iter().fold(0, |sum: usize, p| sum.saturating_add(p.inputs));
+        let encoded = self.covered_inputs();
         if !self.encoding.is_empty() && encoded != self.inputs {
             let allowed = format!("all {} or none", self.inputs);
             return Err(Error::argument("the number of encoded inputs", encoded, allowed));

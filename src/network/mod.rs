@@ -4,9 +4,9 @@
 pub(crate) mod activation;
 mod custom;
 pub mod encoding;
-#[cfg(feature = "safetensors")]
 pub(crate) mod files;
 mod init;
+pub(crate) mod level;
 mod mlp;
 mod parameters;
 

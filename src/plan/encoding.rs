@@ -13,7 +13,7 @@ use crate::kernels::encoding::max_abs::{self, MaxAbs};
 use crate::kernels::encoding::scatter::{Precision, Scatter};
 use crate::kernels::encoding::{EncodedPart, EncodedRows};
 use crate::network::Encoding;
-use crate::network::encoding::{EncodingRange, encoding_ranges};
+use crate::network::encoding::{EncodingRange, Identity, encoding_ranges};
 use std::mem::offset_of;
 
 /// The range of some rows in a buffer.
@@ -111,16 +111,30 @@ impl Builder<'_> {
     pub fn encoding_gradient(&mut self, x: Buffer, delta: Rows) -> Result<()> {
         use Buffer::{InputGradient, Parameters};
         self.buffer(InputGradient, &[self.models, self.batch, self.mlp.inputs])?;
-        let parameters = self.parameters;
-        for range in encoding_ranges(self.mlp) {
-            let mut part = self.part(range, self.models);
+        let (parameters, adds) = (self.parameters, self.mlp.shares_inputs());
+        let part_of = |builder: &Self, range| {
+            let mut part = builder.part(range, builder.models);
             part.rows.width = delta.width;
             part.rows.first = delta.first;
+            part
+        };
+        if adds {
+            // Every encoding adds its share.
+            let encoding = Identity::default().into();
+            let inputs = 0..self.mlp.inputs;
+            let range = EncodingRange { encoding, inputs, outputs: 0..0, tables: 0..0 };
+            let part = part_of(self, range);
+            let dispatch = EncodePointwiseGradient { part, adds: false }.zeros()?;
+            self.push(dispatch, &[x, delta.buffer, InputGradient]);
+        }
+        for range in encoding_ranges(self.mlp) {
+            let part = part_of(self, range);
             if let Encoding::Grid(_) = part.range.encoding {
-                let dispatch = EncodeGridGradient(EncodeGrid { part, parameters }).dispatch()?;
+                let encode = EncodeGrid { part, parameters };
+                let dispatch = EncodeGridGradient { encode, adds }.dispatch()?;
                 self.push(dispatch, &[x, Parameters, delta.buffer, InputGradient]);
             } else {
-                let dispatch = EncodePointwiseGradient(part).dispatch()?;
+                let dispatch = EncodePointwiseGradient { part, adds }.dispatch()?;
                 self.push(dispatch, &[x, delta.buffer, InputGradient]);
             }
         }

@@ -27,6 +27,7 @@
 mod buffer;
 mod builder;
 mod encoding;
+mod evaluation;
 mod finite_difference;
 mod fused;
 mod layered;
@@ -37,6 +38,7 @@ mod sizes;
 mod step;
 
 pub use buffer::Buffer;
+pub(crate) use evaluation::EvaluationPlan;
 pub(crate) use finite_difference::FiniteDifferencePlan;
 pub(crate) use passes::{PassPlan, PassShape};
 pub(crate) use prediction::Prediction;

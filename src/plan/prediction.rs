@@ -22,10 +22,21 @@ const PREDICTION_ROWS: usize = 16_384;
 impl Prediction {
     /// The number of rows of a slice of a prediction of `rows` rows.
     pub fn slice(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> usize {
+        Self::slice_of_sets(mlp, models, 1, rows, capabilities)
+    }
+
+    /// [`Prediction::slice`] where there are `sets` sets of rows.
+    pub fn slice_of_sets(
+        mlp: &Mlp,
+        models: usize,
+        sets: usize,
+        rows: usize,
+        capabilities: &Capabilities,
+    ) -> usize {
         let encoded = mlp.layer_inputs(0).saturating_mul(if mlp.encoding_parameters() > 0 {
             models
         } else {
-            1
+            sets
         });
         let widest = mlp.inputs.max(encoded);
         let widest =

@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::gpu::blocking;
 use crate::network::Parameters;
 use crate::plan::Node;
-use crate::run::{Model, Trainer, WarmUp};
-use crate::training::{DataReport, Gradients, Health, Losses, Train};
+use crate::run::{Evaluation, Model, Trainer, WarmUp};
+use crate::training::{Data, DataReport, Gradients, Health, Losses, Metrics, Train};
 use std::time::Duration;
 
 blocking! { impl Train for Trainer {
@@ -17,6 +17,7 @@ blocking! { impl Train for Trainer {
     fn gradients(&mut self) -> Result<Gradients> = gradients_async;
     fn input_gradient(&mut self) -> Result<Vec<f32>> = input_gradient_async;
     fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
+    fn evaluate(&mut self, data: &Data) -> Result<Metrics> = evaluate_async;
     fn health(&mut self) -> Result<Health> = health_async;
     #[cfg(feature = "safetensors")]
     fn checkpoint(&mut self) -> Result<crate::training::Checkpoint> = checkpoint_async;
@@ -76,3 +77,14 @@ blocking! { impl Model {
     /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
     pub fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> = predict_async;
 } }
+
+impl Evaluation {
+    /// What the last record left that was submitted until this call; zeros before the first. Waits
+    /// for the GPU.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub fn metrics(&self) -> Result<Metrics> {
+        pollster::block_on(self.metrics_async())
+    }
+}

@@ -6,6 +6,7 @@ mod budget;
 #[cfg(feature = "safetensors")]
 mod checkpoint;
 pub(crate) mod clock;
+mod evaluation;
 mod health;
 mod inference;
 mod log;
@@ -20,6 +21,7 @@ mod trainer;
 mod waiting;
 
 pub use budget::{FrameBudget, FrameReport};
+pub use evaluation::Evaluation;
 pub use inference::{Inference, Output};
 pub use model::Model;
 pub use passes::{PassBuffers, Passes};

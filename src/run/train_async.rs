@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::network::Parameters;
 use crate::run::Trainer;
-use crate::training::{Gradients, Health, Losses, TrainAsync, train_async};
+use crate::training::{Data, Gradients, Health, Losses, Metrics, TrainAsync, train_async};
 
 impl TrainAsync for Trainer {
     train_async! {
@@ -15,6 +15,7 @@ impl TrainAsync for Trainer {
         gradients_async() -> Result<Gradients> = gradients_async.await;
         input_gradient_async() -> Result<Vec<f32>> = input_gradient_async.await;
         predict_async(x: &[f32]) -> Result<Vec<f32>> = predict_async.await;
+        evaluate_async(data: &Data) -> Result<Metrics> = evaluate_async.await;
         health_async() -> Result<Health> = health_async.await;
         #[cfg(feature = "safetensors")]
         checkpoint_async() -> Result<crate::training::Checkpoint> = checkpoint_async.await;

@@ -12,7 +12,7 @@ use crate::numeric::wide;
 use crate::plan::{Buffer, Plan, Stages};
 use crate::run::log::Log;
 use crate::run::predictor::Predictor;
-use crate::run::{Inference, Output, Rows, Snapshot};
+use crate::run::{Evaluation, Inference, Output, Rows, Snapshot};
 use crate::training::{
     Batch, Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
     check_sets,
@@ -50,6 +50,8 @@ pub struct Trainer {
     pub(super) layered: Option<Vec<Prepared>>,
     pub(super) input_gradient: Option<Vec<Prepared>>,
     pub(super) predictor: Option<Predictor>,
+    /// The evaluations that were used last, the latest first.
+    pub(super) evaluations: Vec<Evaluation>,
     /// Marks of models that have not diverged, to be copied from.
     not_diverged: Option<wgpu::Buffer>,
     /// The last buffer that parameters were copied from.
@@ -185,6 +187,7 @@ impl Trainer {
             layered: None,
             input_gradient: None,
             predictor: None,
+            evaluations: Vec::new(),
             not_diverged: None,
             source: None,
             log: Arc::new(Mutex::new(Log::new(training.models))),
@@ -362,7 +365,8 @@ impl Trainer {
         Ok(snapshot)
     }
 
-    /// Records a copy of `[models, P]` parameters from the application's buffer; step counter and
+    /// Records a copy of `[models, P]` parameters from the application's buffer, and of their
+    /// average; step counter and
     /// optimizer state stay, and models that had diverged are trained again. Its first call makes
     /// a small buffer; later ones allocate nothing unless the buffer is another one.
     ///
@@ -386,7 +390,10 @@ impl Trainer {
                 )?
             }
         };
-        encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), &self.parameters, 0, bytes);
+        for to in [Some(&self.parameters), self.buffer(Buffer::EmaParameters)].into_iter().flatten()
+        {
+            encoder.copy_buffer_to_buffer(from.buffer(), from.offset(), to, 0, bytes);
+        }
         let status = self.get(Buffer::Status)?;
         encoder.copy_buffer_to_buffer(&not_diverged, 0, status, Status::BYTES, 8 * wide(models));
         self.not_diverged = Some(not_diverged);
@@ -511,6 +518,9 @@ impl Trainer {
     fn upload_parameters(&self, parameters: &Parameters) -> Result<()> {
         check_same(&self.mlp, self.training.models, parameters)?;
         self.upload(Buffer::Parameters, bytemuck::cast_slice(parameters.values()))?;
+        if self.training.ema.is_some() {
+            self.upload(Buffer::EmaParameters, bytemuck::cast_slice(parameters.values()))?;
+        }
         let marks = Status::marks(self.training.models);
         self.gpu.write(self.get(Buffer::Status)?, Status::BYTES, bytemuck::cast_slice(&marks))
     }

@@ -279,7 +279,7 @@ impl Trainer {
     pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
         let mut kept = self.predictor.take();
         let models = self.training.models;
-        let parameters = &self.parameters;
+        let parameters = self.buffer(Buffer::EmaParameters).unwrap_or(&self.parameters);
         let y = predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
         self.predictor = kept;
         y

@@ -1,7 +1,7 @@
 //! The state of a training as a file: what it needs to go on another day, bit for bit.
 
 use crate::error::{Error, Result};
-use crate::network::files::{self, Tensor};
+use crate::network::files::{self, StoredTensor as Tensor};
 use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, check_finite, to_u32, wide};
 use crate::training::{Cursor, Losses, Optimizer, Training};

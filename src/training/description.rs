@@ -31,7 +31,9 @@ pub struct Training {
     /// counts.
     pub rates: Vec<(Part, f64)>,
     /// The decay d of an exponential moving average of the parameters, 0 or more and less than 1;
-    /// `None` keeps no average. [`Train::ema_parameters`](crate::Train::ema_parameters) returns it.
+    /// `None` keeps no average. The average is what predicts
+    /// ([`Train::inference_parameters`](crate::Train::inference_parameters));
+    /// [`Train::parameters`](crate::Train::parameters) are the last.
     pub ema: Option<f64>,
     /// The rows of each step.
     pub batch: Batch,

@@ -25,16 +25,26 @@ const TOLERANCE: f64 = 1e-6;
 impl Domain {
     /// The inputs of `mlp`.
     pub fn of_inputs(mlp: &Mlp) -> Self {
-        let mut ranges: Vec<(Range<usize>, [f64; 2])> = Vec::new();
+        if mlp.encoding.is_empty() || mlp.check().is_err() {
+            return Self::default();
+        }
+        // What all encodings of a column know.
+        let mut of_columns = vec![None; mlp.inputs];
         for place in encoding_ranges(mlp) {
-            for (d, column) in place.inputs.clone().enumerate() {
-                let Some(range) = place.encoding.range(d) else { continue };
-                match ranges.last_mut() {
-                    Some((columns, last)) if columns.end == column && *last == range => {
-                        columns.end += 1;
-                    }
-                    _ => ranges.push((column..column + 1, range)),
+            for (d, column) in of_columns[place.inputs.clone()].iter_mut().enumerate() {
+                let Some([low, high]) = place.encoding.range(d) else { continue };
+                let [least, most] = column.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+                *column = Some([low.max(least), high.min(most)]);
+            }
+        }
+        let mut ranges: Vec<(Range<usize>, [f64; 2])> = Vec::new();
+        for (column, range) in of_columns.into_iter().enumerate() {
+            let Some(range) = range else { continue };
+            match ranges.last_mut() {
+                Some((columns, last)) if columns.end == column && *last == range => {
+                    columns.end += 1;
                 }
+                _ => ranges.push((column..column + 1, range)),
             }
         }
         Self { ranges, is_distribution: false }

@@ -12,6 +12,7 @@ mod description;
 mod domain;
 mod health;
 pub(crate) mod loss;
+mod metrics;
 pub(crate) mod optimizer;
 mod rates;
 mod schedule;
@@ -24,7 +25,7 @@ pub use checkpoint::Checkpoint;
 #[cfg(feature = "safetensors")]
 pub(crate) use checkpoint::Progress;
 #[cfg(feature = "json")]
-pub use config::Config;
+pub use config::{Config, ConfigReader};
 pub(crate) use custom::Widths;
 pub use custom::{CustomLoss, CustomRow};
 pub(crate) use data::check_sets;
@@ -34,6 +35,7 @@ pub(crate) use domain::SUM_TOLERANCE;
 pub use domain::{DataFaults, DataReport, Domain};
 pub use health::{Health, LayerHealth};
 pub use loss::{Argument, Loss, Mean, Targets};
+pub use metrics::{Classes, Metrics};
 pub(crate) use optimizer::Hyper;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use rates::Part;

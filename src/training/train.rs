@@ -5,7 +5,7 @@ use crate::network::{Mlp, Parameters};
 use crate::numeric::{Real, wide};
 #[cfg(feature = "safetensors")]
 use crate::training::Checkpoint;
-use crate::training::{Health, Optimizer, Training};
+use crate::training::{Data, Health, Metrics, Optimizer, Training};
 
 /// The losses of training steps, each before its update.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ pub trait TrainBase: Sealed {
     /// The description of the training.
     fn training(&self) -> &Training;
 
-    /// Replaces the parameters. The step counter and the optimizer state stay. Models that had
+    /// Replaces the parameters, and their average. The step counter and the optimizer state stay. Models that had
     /// diverged are trained again. On a GPU this comes before recorded steps that were not submitted
     /// yet; [`Trainer::record_parameters`](crate::Trainer::record_parameters) keeps the order.
     ///
@@ -142,7 +142,7 @@ pub trait Train: TrainBase {
     /// A lost device.
     fn losses(&mut self) -> Result<Losses<Self::Scalar>>;
 
-    /// The parameters.
+    /// The parameters as the last step left them.
     ///
     /// # Errors
     /// A lost device.
@@ -154,6 +154,15 @@ pub trait Train: TrainBase {
     /// # Errors
     /// The training keeps no average, or the device is lost.
     fn ema_parameters(&mut self) -> Result<Parameters<Self::Scalar>>;
+
+    /// The parameters that [`Train::predict`] uses, to be kept in a file: the average where the
+    /// training has one, otherwise the last.
+    ///
+    /// # Errors
+    /// A lost device.
+    fn inference_parameters(&mut self) -> Result<Parameters<Self::Scalar>> {
+        if self.training().ema.is_some() { self.ema_parameters() } else { self.parameters() }
+    }
 
     /// The loss and the gradient on the batch of the next step. The step is not taken.
     ///
@@ -167,11 +176,38 @@ pub trait Train: TrainBase {
     /// A lost device; [`Error::TooLarge`].
     fn input_gradient(&mut self) -> Result<Vec<Self::Scalar>>;
 
-    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`.
+    /// The outputs `[models, rows, outputs]` at `x` `[rows, inputs]`, by the average of the
+    /// parameters where the training keeps one ([`Training::ema`]).
     ///
     /// # Errors
     /// A length that is not a multiple of the inputs, an element that is not finite, a lost device.
     fn predict(&mut self, x: &[Self::Scalar]) -> Result<Vec<Self::Scalar>>;
+
+    /// The loss and the accuracy of the current parameters on other data, such as rows that were held
+    /// out. The training is left as it is. [`Trainer::evaluation`](crate::Trainer::evaluation)
+    /// records the same into an encoder.
+    ///
+    /// The accuracy is the share of rows of which the class is right: with softmax cross-entropy the
+    /// index of the largest output, with one output of a sigmoid or a tanh the side of the middle.
+    /// Behind another loss than binary cross-entropy this needs labels: targets of 0 and 1, or of −1 and
+    /// 1 behind a tanh. Other networks and targets have no classes, and no accuracy.
+    ///
+    /// ```
+    /// use wgrad::{Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Train, Training};
+    /// let mlp = Mlp::new(2).layer(8, Activation::Tanh).layer(1, Activation::Sigmoid);
+    /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.05));
+    /// let data = Dataset::Moons.sample(200, 0)?;
+    /// let mut trainer = CpuTrainer::<f32>::new(&mlp, &training, &data)?;
+    /// trainer.train(500)?;
+    /// let held_out = trainer.evaluate(&Dataset::Moons.sample(100, 1)?)?;
+    /// assert!(held_out.losses[0] < 0.2);
+    /// assert!(held_out.accuracies.is_some_and(|of_models| of_models[0] > 0.9));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Data that do not fit the network or the loss; a lost device; [`Error::TooLarge`].
+    fn evaluate(&mut self, data: &Data<Self::Scalar>) -> Result<Metrics<Self::Scalar>>;
 
     /// The state of each layer's gradient and units, on the batch of the next step.
     ///
@@ -247,6 +283,12 @@ pub trait TrainAsync: TrainBase {
     /// # Errors
     /// Those of the blocking form.
     async fn predict_async(&mut self, x: &[Self::Scalar]) -> Result<Vec<Self::Scalar>>;
+
+    /// [`Train::evaluate`] without blocking.
+    ///
+    /// # Errors
+    /// Those of the blocking form.
+    async fn evaluate_async(&mut self, data: &Data<Self::Scalar>) -> Result<Metrics<Self::Scalar>>;
 
     /// [`Train::health`] without blocking.
     ///

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::sync::OnceLock;
-use wgrad::encoding::{Encoding, Grid, Interpolation};
+use wgrad::encoding::{Axis, Edge, Encoding, Grid, GridKind, Interpolation};
 use wgrad::kernels::encoding::dequantize::Dequantize;
 use wgrad::kernels::encoding::encode_grid::EncodeGrid;
 use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
@@ -11,6 +11,7 @@ use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain};
+use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -411,7 +412,7 @@ pub fn every_pass() -> Vec<Dispatch> {
             let grid = Grid { levels: 2, log2_hashmap_size: 6, ..Grid::default() };
             let encoded = Mlp::new(2).encode(2, grid).layer(4, Activation::Relu);
             for mlp in [plain, encoded].map(|mlp| mlp.layer(2, *last)) {
-                let training = Training::new(Loss::OutputGradient, Sgd { rate: 0.1 })
+                let training = Training::new(Loss::OutputGradient, Sgd::default())
                     .models(2)
                     .strategy(strategy);
                 let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
@@ -498,6 +499,27 @@ pub fn every_dispatch() -> Vec<Dispatch> {
             inputs: 2,
         };
         all.push(loss.dispatch(&software).unwrap());
+        all.extend([Capabilities::default(), software.clone()].map(|capabilities| {
+            let classes = match loss.loss {
+                Loss::SoftmaxCrossEntropy => Classes::Largest,
+                _ => Classes::None,
+            };
+            evaluate(loss, classes).dispatch(&capabilities).unwrap()
+        }));
+    }
+    for software in [false, true] {
+        let capabilities = Capabilities { software, ..Capabilities::default() };
+        let loss = LossGradient {
+            loss: Loss::BinaryCrossEntropy,
+            activation: Activation::Sigmoid,
+            models: 2,
+            own_targets: true,
+            batch: 70,
+            outputs: 1,
+            inputs: 2,
+        };
+        let classes = Classes::Threshold { logit: 0.0, target: 0.5 };
+        all.push(evaluate(loss, classes).dispatch(&capabilities).unwrap());
     }
     let gather = Gather { sets: 1, rows: 5, batch: 4, inputs: 4, outputs: 3, seed: Some(1) };
     for target in [&Capabilities::default(), &software] {
@@ -563,7 +585,7 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     }
     let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(2, Activation::Identity);
     for strategy in Strategy::ALL {
-        let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
+        let training = Training::new(Loss::MeanSquaredError, Sgd::default())
             .rate_of(Part::Layer(0), 0.25)
             .strategy(*strategy);
         let target = Capabilities::default();
@@ -575,6 +597,12 @@ pub fn every_dispatch() -> Vec<Dispatch> {
         all.extend(every_product(*form));
     }
     all
+}
+
+/// The evaluation of one slice.
+pub fn evaluate(loss: LossGradient, classes: Classes) -> Evaluate {
+    let line = loss.groups(&Capabilities::default()).max(loss.batch * loss.outputs);
+    Evaluate { loss, classes, first: 0, all: loss.batch, first_group: 0, line }
 }
 
 /// The kernels of every encoding, and of grids of all numbers of features.
@@ -596,7 +624,17 @@ fn every_encoding() -> Vec<Dispatch> {
                 interpolation,
                 ..Grid::default()
             };
-            for inputs in [2, 3] {
+            let axes = [None, Some(Axis { base_resolution: 5, per_level_scale: 1.5 }), None, None];
+            let forms = [
+                (grid, 1),
+                (grid, 2),
+                (grid, 3),
+                (grid, 4),
+                (Grid { kind: GridKind::Dense, edge: Edge::Wrap, ..grid }, 2),
+                (Grid { kind: GridKind::Tiled, axes, ..grid }, 3),
+                (Grid { edge: Edge::Wrap, axes, ..grid }, 4),
+            ];
+            for (grid, inputs) in forms {
                 let forward = EncodeGrid::new(grid, inputs, 2, 5).unwrap();
                 let back = EncodeGridGradient::new(grid, inputs, 2, 5).unwrap();
                 // Enough rows that hardware sums the coarse levels in workgroup memory.
@@ -636,8 +674,8 @@ fn every_product(form: Tiling) -> Vec<Dispatch> {
             let product = product.transposed_b().epilogue(*activation);
             all.extend(product.dispatches(&target).unwrap());
             let mlp = Mlp::new(size).layer(size, *activation).layer(size, Activation::Identity);
-            let training = Training::new(Loss::MeanSquaredError, Sgd { rate: 0.1 })
-                .strategy(Strategy::Layered);
+            let training =
+                Training::new(Loss::MeanSquaredError, Sgd::default()).strategy(Strategy::Layered);
             let plan = Plan::new(&mlp, &training, DataShape::shared(100), &target).unwrap();
             let products = plan.step().into_iter().map(|node| node.dispatch.clone());
             all.extend(products.filter(|d| d.kernel().name == form.kernel().name));

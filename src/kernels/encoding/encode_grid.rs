@@ -4,7 +4,7 @@
 use super::{EncodedPart, EncodedRows, n};
 use crate::error::{Error, Result};
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
-use crate::network::encoding::{EncodingRange, GRID, Grid};
+use crate::network::encoding::{EncodingRange, GRID_DIMENSIONS, Grid};
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
 use crate::wgsl::{Writer, shader_struct};
@@ -132,7 +132,7 @@ pub(super) fn grid_of(range: &EncodingRange) -> Result<Grid> {
 
 /// The number of corners of a cell.
 pub(super) fn corners(range: &EncodingRange) -> u64 {
-    1 << range.inputs.len().min(3)
+    1 << range.inputs.len().min(GRID_DIMENSIONS)
 }
 
 /// The parameters that all grid kernels share, where a model has `all` parameters.
@@ -166,16 +166,18 @@ pub(super) fn variant(part: &EncodedPart) -> Result<Variant> {
         && even(rows.inputs)
         && even(range.inputs.start)
         && (rows.models == 1 || even(rows.input_model));
-    let third = if inputs == 3 { "inputs[at + 2u]" } else { "0.0" };
+    let part = |d| if d < inputs { format!("inputs[at + {d}u]") } else { "0.0".to_owned() };
+    let parts: Vec<_> = (0..inputs.max(3)).map(part).collect();
     let mut w = Writer::default();
     w.push(&grid.constants(inputs));
     w.push(&grid.splice_levels(inputs));
-    w.function("grid_point(at: u32) -> vec3<f32>", |w| match pairs {
-        true => w.line("return vec3<f32>(inputs[at / 2u], 0.0);"),
-        false => w.line(format_args!("return vec3<f32>(inputs[at], inputs[at + 1u], {third});")),
+    w.function("grid_point(at: u32) -> GridPoint", |w| match pairs {
+        true => w.line("return GridPoint(inputs[at / 2u], 0.0);"),
+        false => w.line(format_args!("return GridPoint({});", parts.join(", "))),
     });
     let kinds = if pairs { vec![("inputs", "array<vec2<f32>>")] } else { Vec::new() };
-    Ok(Variant { pieces: vec![&GRID], generated: w.finish(), kinds, ..Variant::default() })
+    let pieces = vec![Grid::piece(inputs)];
+    Ok(Variant { pieces, generated: w.finish(), kinds, ..Variant::default() })
 }
 
 /// The type of a buffer of chunks of `width` features, each of which is one vector.

@@ -25,7 +25,11 @@ pub const KERNEL: Kernel = kernel!(
 /// Describes the vjp of a grid with respect to its inputs: `delta` is `[models, rows, width]` and
 /// `input_gradient` `[models, rows, inputs]`.
 #[derive(Debug, Clone)]
-pub struct EncodeGridGradient(pub(crate) EncodeGrid);
+pub struct EncodeGridGradient {
+    pub(crate) encode: EncodeGrid,
+    /// Whether the gradient is added to what another encoding of the same inputs has left.
+    pub(crate) adds: bool,
+}
 
 impl EncodeGridGradient {
     /// A grid that encodes all inputs. Its tables are all parameters of a model.
@@ -33,7 +37,7 @@ impl EncodeGridGradient {
     /// # Errors
     /// The errors of [`Encoding::check`](crate::Encoding::check).
     pub fn new(grid: Grid, inputs: usize, models: usize, rows: usize) -> Result<Self> {
-        Ok(Self(EncodeGrid::new(grid, inputs, models, rows)?))
+        Ok(Self { encode: EncodeGrid::new(grid, inputs, models, rows)?, adds: false })
     }
 
     /// Describes the dispatch.
@@ -41,18 +45,20 @@ impl EncodeGridGradient {
     /// # Errors
     /// A size does not fit in the shader's `u32`.
     pub fn dispatch(&self) -> Result<Dispatch> {
-        let EncodeGrid { part, parameters: all } = &self.0;
+        let EncodeGrid { part, parameters: all } = &self.encode;
         let range = &part.range;
         let p = parameters(part, *all)?;
         let grid = grid_of(range)?;
         let mut variant = variant(part)?;
         fetch(&mut variant, grid, "grid_features", "parameters", p.features_are_vectors(grid));
         fetch(&mut variant, grid, "delta_at", "delta", p.chunks_are_vectors(p.first, grid));
+        variant.overrides.push(("ADDS", f64::from(u8::from(self.adds))));
         let rows = part.all_rows();
         let inputs = rows.saturating_mul(wide(range.inputs.len()));
         let outputs = rows.saturating_mul(wide(range.outputs.len()));
         let work = rows.saturating_mul(grid.work(range.inputs.len()));
-        let iterations = u64::from(p.chunks) * (1 + corners(range) + 1) + 1;
+        let iterations =
+            u64::from(p.chunks) * (1 + corners(range) + 1) + 1 + wide(range.inputs.len()) + 1;
         Ok(Dispatch::over(&KERNEL, &p, rows, iterations)
             .with(variant)
             .costing(
@@ -67,7 +73,7 @@ impl EncodeGridGradient {
     /// to one model, and `delta` is the gradient of all outputs.
     pub fn reference<T: Real>(&self, tables: &[T], x: &[T], delta: &[T]) -> [Vec<T>; 2] {
         let mut gradient = vec![T::ZERO; tables.len()];
-        let network = self.0.part.network();
+        let network = self.encode.part.network();
         let dx = encoding::back_propagate(&network, tables, x, delta, &mut gradient, true);
         [gradient, dx]
     }

@@ -15,7 +15,7 @@ use super::encode_grid::{self, corners, fetch, grid_of, variant};
 use super::{EncodedPart, n};
 use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot};
-use crate::network::encoding::Grid;
+use crate::network::encoding::{GRID_DIMENSIONS, Grid};
 use crate::numeric::wide;
 use crate::wgsl::{Piece, QUANTA_DIRECT, QUANTA_WORKGROUP, Writer, shader_struct};
 use std::mem::offset_of;
@@ -234,7 +234,7 @@ impl Precision {
     /// So many rows leave a contribution fewer than 12 bits.
     pub fn of(rows: usize, inputs: usize) -> Result<Self> {
         let log = rows.checked_next_power_of_two().map_or(usize::BITS, usize::trailing_zeros);
-        let contributions = log + u32::try_from(inputs.min(3)).unwrap_or(3);
+        let contributions = log + u32::try_from(inputs.min(GRID_DIMENSIONS)).unwrap_or(4);
         // No more bits than an f32 has. The upper integer of most contributions is then 0 and not
         // added.
         let bits = 62_u32.saturating_sub(log + contributions).min(24);
@@ -242,7 +242,7 @@ impl Precision {
             return Err(Error::argument(
                 "the rows of a step in front of a grid",
                 rows,
-                format!("at most {}", 1_u64 << ((50 - inputs.min(3)) / 2)),
+                format!("at most {}", 1_u64 << ((50 - inputs.min(GRID_DIMENSIONS)) / 2)),
             ));
         }
         Ok(Self { bits, low: 32 - contributions })
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_sum_of_all_rows_in_one_entry_does_not_overflow() {
-        for inputs in [2, 3] {
+        for inputs in 1..=4 {
             for rows in [1_usize, 2, 3, 1000, 1 << 14, 1 << 18, (1 << 20) + 1, 1 << 22] {
                 let Precision { bits, low } = Precision::of(rows, inputs).unwrap();
                 let (rows, corners) = (rows as f64, f64::from(1 << inputs));

@@ -86,7 +86,7 @@ pub struct LossGradient {
 
 impl LossGradient {
     /// The rows and the width that the kernel sees.
-    const fn rows(&self) -> (usize, usize) {
+    pub(crate) const fn rows(&self) -> (usize, usize) {
         if self.loss.couples_outputs() {
             (self.batch, self.outputs)
         } else {
@@ -94,12 +94,12 @@ impl LossGradient {
         }
     }
 
-    const fn widths(&self) -> Widths {
+    pub(crate) const fn widths(&self) -> Widths {
         Widths { inputs: self.inputs, outputs: self.outputs }
     }
 
     /// The iterations of the loops over one row, with the row's own.
-    fn iterations(&self) -> u64 {
+    pub(crate) fn iterations(&self) -> u64 {
         let row = wide(self.loss.iterations_of_row(self.widths()));
         wide(self.rows().1).saturating_add(2).saturating_add(row)
     }
@@ -107,13 +107,13 @@ impl LossGradient {
     /// Whether each invocation stores the sum of its rows. On a CPU a barrier costs every workgroup
     /// more than a few more partial sums cost `reduce`. Elsewhere the workgroups' sums may be so
     /// many that `reduce` could not add them up.
-    fn is_alone(&self, capabilities: &Capabilities) -> bool {
+    pub(crate) fn is_alone(&self, capabilities: &Capabilities) -> bool {
         let workgroups = self.rows().0 / KERNEL.workgroup as usize;
         capabilities.software || workgroups > MAX_LOSS_GROUPS
     }
 
     /// The number of rows of an invocation.
-    fn run(&self, capabilities: &Capabilities) -> usize {
+    pub(crate) fn run(&self, capabilities: &Capabilities) -> usize {
         let rows = self.rows().0;
         let most = narrow((MAX_ITERATIONS - ONCE) / self.iterations()).max(1);
         if self.is_alone(capabilities) { rows.div_ceil(PARTIAL_SUMS).clamp(1, most) } else { 1 }
@@ -125,13 +125,12 @@ impl LossGradient {
         self.rows().0.div_ceil(together * self.run(capabilities))
     }
 
-    /// Describes the dispatch.
+    /// Checks what every kernel demands that computes this loss.
     ///
     /// # Errors
-    /// The loss cannot follow the activation, a size is 0 or does not fit in the shader's `u32`, or a loss that couples its outputs has more than
-    /// [`MAX_WIDTH`] of them.
-    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
-        let Self { loss, activation, models, own_targets, batch, outputs, inputs } = *self;
+    /// Those of [`LossGradient::dispatch`].
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { loss, activation, models, batch, outputs, .. } = *self;
         loss.check(activation)?;
         loss.check_widths(self.widths())?;
         for (what, size) in [("models", models), ("rows", batch), ("outputs", outputs)] {
@@ -144,6 +143,18 @@ impl LossGradient {
                 format!("at most {MAX_WIDTH}"),
             ));
         }
+        to_u32("the number of elements of a loss", volume(&[models, batch, outputs]))?;
+        Ok(())
+    }
+
+    /// Describes the dispatch.
+    ///
+    /// # Errors
+    /// The loss cannot follow the activation, a size is 0 or does not fit in the shader's `u32`, or a loss that couples its outputs has more than
+    /// [`MAX_WIDTH`] of them.
+    pub fn dispatch(&self, capabilities: &Capabilities) -> Result<Dispatch> {
+        let Self { loss, activation, models, own_targets, batch, outputs, inputs } = *self;
+        self.check()?;
         let n = |value: usize| to_u32("a size of a loss", wide(value));
         let (rows, width) = self.rows();
         let groups = self.groups(capabilities);
@@ -160,7 +171,6 @@ impl LossGradient {
         };
         let each = rows / batch;
         let elements = volume(&[models, rows, width]);
-        to_u32("the number of elements of a loss", elements)?;
         let targets = if own_targets { elements } else { elements / wide(models) };
         let read = if loss.reads_inputs() { targets / wide(width) * wide(inputs) } else { 0 };
         let groups = wide(models) * wide(groups);

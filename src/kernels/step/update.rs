@@ -142,12 +142,12 @@ impl Update<'_> {
                 let states = first[part.clone()].iter_mut().zip(&mut second[part.clone()]);
                 let values = parameters[part.clone()].iter_mut().zip(&gradient[part.clone()]);
                 for (i, ((parameter, gradient), (m, v))) in part.zip(values.zip(states)) {
-                    let mut gradient = *gradient;
-                    if begin + i >= self.tables {
-                        gradient += l2 * *parameter;
-                    } else if optimizer.is_lazy() && gradient == T::ZERO {
+                    let is_table = begin + i < self.tables;
+                    if is_table && optimizer.is_lazy() && *gradient == T::ZERO {
                         continue;
                     }
+                    let l2 = if is_table { T::ZERO } else { l2 };
+                    let gradient = optimizer.regularized(*gradient, l2, *parameter);
                     let mut state = [*m, *v];
                     let value = optimizer.update_by(by, *parameter, gradient, &mut state);
                     if value.is_finite() && state.iter().all(|s| s.is_finite()) {

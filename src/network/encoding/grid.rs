@@ -2,15 +2,75 @@
 //! Primitives with a Multiresolution Hash Encoding", 2022.
 
 use crate::error::{Error, Result};
-use crate::numeric::{Real, to_f32, wide};
-use crate::wgsl::{FINITE, Piece, Writer, literal, piece};
+use crate::network::level::Level;
+use crate::numeric::{Real, wide};
+use crate::wgsl::{FINITE, GRID_POINT3, GRID_POINT4, Piece, Writer, literal, piece};
 use std::ops::Range;
 
 /// The most dimensions of a grid.
-const D: usize = super::DIMENSIONS;
+pub(crate) const GRID_DIMENSIONS: usize = 4;
 
-/// The WGSL functions of a grid.
-pub(crate) static GRID: Piece = piece!("encoding/grid", [&FINITE]);
+const D: usize = GRID_DIMENSIONS;
+
+/// The WGSL functions of a grid of one to three dimensions.
+pub(super) static GRID3: Piece = piece!("encoding/grid", [&GRID_POINT3, &FINITE]);
+
+/// The WGSL functions of a grid of four dimensions.
+static GRID4: Piece = piece!("encoding/grid", [&GRID_POINT4, &FINITE]);
+
+/// Which entry of its table a corner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum GridKind {
+    /// One of its own on levels whose corners fit the table; the corner's hash on finer ones.
+    #[default]
+    Hash,
+    /// One of its own on every level. A level may have up to 2²⁴ corners.
+    Dense,
+    /// One of its own on the coarsest level. Finer levels repeat a table of as many entries as the
+    /// coarsest level has corners: the index is counted modulo this number.
+    Tiled,
+}
+
+/// Which corners the last cells of a level have. The last corner of a dimension stands half a cell
+/// or less before the end of the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Edge {
+    /// The last corner twice: the features are constant from it to the end of the box.
+    #[default]
+    Clamp,
+    /// The last corner and the one that its index would follow, as in tiny-cuda-nn. On levels that
+    /// are not hashed this is a corner of the next row, or of the first.
+    Wrap,
+}
+
+/// The resolutions of one dimension of a grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Axis {
+    /// Corners of the coarsest level, 2 or more.
+    pub base_resolution: u32,
+    /// The growth of the resolution from level to level, 1 or more.
+    pub per_level_scale: f64,
+}
+
+impl Axis {
+    /// The resolutions from `base` to `finest` corners over `levels` levels.
+    pub fn between(base: u32, finest: f64, levels: u32) -> Self {
+        Self { base_resolution: base, per_level_scale: growth(base, finest, levels) }
+    }
+}
+
+/// The growth from `base` corners to `finest` on the last of some levels; 1 for one level.
+fn growth(base: u32, finest: f64, levels: u32) -> f64 {
+    if levels < 2 { 1.0 } else { (finest / f64::from(base)).powf(1.0 / f64::from(levels - 1)) }
+}
 
 /// How the corners of a cell are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,21 +85,21 @@ pub enum Interpolation {
     Smoothstep,
 }
 
-/// Trained features on grids of growing resolution over a box of two or three dimensions,
+/// Trained features on grids of growing resolution over a box of one to four dimensions,
 /// interpolated: `levels` · `features_per_level` outputs, the coarsest level first.
 ///
 /// Inputs are mapped from the box to [0, 1] in front: (x − `lower`) / (`upper` − `lower`). On level l
 /// a cell has the side 1 / s with s = `base_resolution` · `per_level_scale`ˡ − 1. There
 /// are ⌈s⌉ + 1 corners per side, and the first lies half a cell outside. A level whose corners fit
 /// a table of 2^`log2_hashmap_size` entries has one entry for each corner. A finer level finds a
-/// corner's entry by the hash (x · 1) ⊕ (y · 2654435761) ⊕ (z · 805459861) mod
-/// 2^`log2_hashmap_size` and ignores collisions. Inputs beyond the box count as its nearest point; a
-/// training refuses them.
+/// corner's entry by the hash (x · 1) ⊕ (y · 2654435761) ⊕ (z · 805459861) ⊕ (w · 3674653429) mod
+/// 2^`log2_hashmap_size` and ignores collisions. [`GridKind`] has the other ways to an entry. Inputs
+/// beyond the box count as its nearest point; a training refuses them.
 ///
 /// ```
 /// use wgrad::{Activation, Mlp, encoding::Grid};
 /// // Points of a scene between −1 and 1, and 0 to 3 high.
-/// let grid = Grid { lower: [-1.0, -1.0, 0.0], upper: [1.0, 1.0, 3.0], ..Grid::default() };
+/// let grid = Grid::default().in_box([-1.0, -1.0, 0.0], [1.0, 1.0, 3.0]).to_finest(2048.0);
 /// let mlp = Mlp::new(3).encode(3, grid).layer(64, Activation::Relu).layer(1, Activation::Identity);
 /// # assert!(mlp.check().is_ok());
 /// ```
@@ -51,33 +111,43 @@ pub enum Interpolation {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Grid {
+    /// Which entry of its table a corner has.
+    pub kind: GridKind,
     /// The number of levels, 1 to 32.
     pub levels: u32,
     /// Features of an entry: 1, 2, 4 or 8.
     pub features_per_level: u32,
-    /// The base-2 logarithm of the largest number of entries of a table, 3 to 24.
+    /// The base-2 logarithm of the largest number of entries of a table, 3 to 24. Only
+    /// [`GridKind::Hash`] has such a limit.
     pub log2_hashmap_size: u32,
     /// Corners per side of the coarsest level, 2 or more.
     pub base_resolution: u32,
     /// The growth of the resolution from level to level, 1 or more.
     pub per_level_scale: f64,
+    /// The resolutions of single dimensions, instead of `base_resolution` and `per_level_scale`.
+    pub axes: [Option<Axis>; 4],
     /// The weights of a cell's corners.
     pub interpolation: Interpolation,
+    /// Which corners the last cells have.
+    pub edge: Edge,
     /// The lower corner of the box of the inputs. Two inputs have its first two coordinates.
-    pub lower: [f32; 3],
+    pub lower: [f32; 4],
     /// The upper corner of the box of the inputs.
-    pub upper: [f32; 3],
+    pub upper: [f32; 4],
 }
 
 impl Default for Grid {
     fn default() -> Self {
         Self {
+            kind: GridKind::Hash,
             levels: 16,
             features_per_level: 2,
             log2_hashmap_size: 19,
             base_resolution: 16,
             per_level_scale: 2.0,
+            axes: [None; D],
             interpolation: Interpolation::Linear,
+            edge: Edge::Clamp,
             lower: [0.0; D],
             upper: [1.0; D],
         }
@@ -88,20 +158,8 @@ impl Default for Grid {
 /// there.
 const MAX_RESOLUTION: f64 = 1_048_576.0;
 
-/// One level, as a shader reads it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Level {
-    /// Cells per side.
-    pub scale: f32,
-    /// Corners per side.
-    pub resolution: u32,
-    /// The number of entries.
-    pub size: u32,
-    /// The index of the level's first entry among the entries of all levels.
-    pub first: u32,
-    /// Whether corners are hashed.
-    pub hashed: bool,
-}
+/// The largest number of entries of a level.
+const MAX_ENTRIES: u32 = 1 << 24;
 
 impl From<Grid> for super::Encoding {
     fn from(grid: Grid) -> Self {
@@ -109,54 +167,45 @@ impl From<Grid> for super::Encoding {
     }
 }
 
-/// The factors of a corner's coordinates in the hash.
-const PRIMES: [u32; D] = [1, 2_654_435_761, 805_459_861];
-
-/// A point's position on a level: the lowest corner of its cell, and the distance from it in cells.
-struct Cell<T> {
-    cell: [u32; D],
-    at: [T; D],
-    /// 0 where the input lies beyond [0, 1] and the derivative vanishes, otherwise 1.
-    inside: [T; D],
-}
-
-impl Level {
-    /// Finds the cell of a point. Twice the position is a single product, which every device rounds
-    /// alike; adding the half and the floor happen in integers. An index therefore has the same
-    /// bits on every device.
-    /// `x` is a point of the unit cube, or beyond it.
-    #[inline(always)]
-    fn place<T: Real>(&self, x: &[T]) -> Cell<T> {
-        let mut place = Cell { cell: [0; D], at: [T::ZERO; D], inside: [T::ZERO; D] };
-        let scale = T::of(f64::from(self.scale));
-        for (d, x) in x.iter().enumerate() {
-            let held = x.max(T::ZERO).min(T::ONE);
-            let doubled = (scale * T::of(2.0)) * held;
-            place.cell[d] = (crate::numeric::whole(doubled.to_f64()) + 1) >> 1;
-            place.at[d] = scale * held + T::of(0.5) - T::of(f64::from(place.cell[d]));
-            place.inside[d] = if held == *x { T::ONE } else { T::ZERO };
-        }
-        place
-    }
-
-    /// The index of a corner's entry within the level.
-    #[inline(always)]
-    fn entry(&self, corner: [u32; D]) -> u32 {
-        let last = self.resolution - 1;
-        let [x, y, z] = corner.map(|c| c.min(last));
-        if self.hashed {
-            let mixed = x ^ y.wrapping_mul(PRIMES[1]) ^ z.wrapping_mul(PRIMES[2]);
-            mixed & (self.size - 1)
-        } else {
-            x + self.resolution * (y + self.resolution * z)
-        }
-    }
-}
-
 impl Grid {
     /// The number of features of all levels.
     pub(crate) const fn outputs(&self) -> usize {
         (self.levels as usize).saturating_mul(self.features_per_level as usize)
+    }
+
+    /// The grid with the growth at which the finest level has `resolution` corners per side, but no
+    /// growth below 1. [`Grid::axes`] of their own keep theirs.
+    #[must_use]
+    pub fn to_finest(self, resolution: f64) -> Self {
+        let per_level_scale = growth(self.base_resolution, resolution, self.levels);
+        Self { per_level_scale: per_level_scale.max(1.0), ..self }
+    }
+
+    /// The grid over the box between two corners of N dimensions, of which the first four count.
+    ///
+    /// ```
+    /// # use wgrad::encoding::Grid;
+    /// let grid = Grid::default().in_box([-1.0, 0.0], [1.0, 3.0]);
+    /// assert_eq!((grid.lower[..2].to_vec(), grid.upper[1]), (vec![-1.0, 0.0], 3.0));
+    /// ```
+    #[must_use]
+    pub fn in_box<const N: usize>(mut self, lower: [f32; N], upper: [f32; N]) -> Self {
+        for (to, from) in [(&mut self.lower, lower), (&mut self.upper, upper)] {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = from);
+        }
+        self
+    }
+
+    /// The resolutions of dimension `d`.
+    pub(crate) fn axis(&self, d: usize) -> Axis {
+        let Self { base_resolution, per_level_scale, .. } = *self;
+        let own = self.axes.get(d).copied().flatten();
+        own.unwrap_or(Axis { base_resolution, per_level_scale })
+    }
+
+    /// Whether all of the grid's dimensions have the same resolutions.
+    fn is_equal(&self, inputs: usize) -> bool {
+        (1..inputs.min(D)).all(|d| self.axis(d) == self.axis(0))
     }
 
     pub(super) fn check(&self, inputs: usize) -> Result<()> {
@@ -174,6 +223,13 @@ impl Grid {
                 ));
             }
         }
+        for (l, level) in self.levels(inputs).iter().enumerate() {
+            if level.size > MAX_ENTRIES {
+                let what = format!("the entries of level {l} of the encoding grid");
+                let allowed = format!("at most {MAX_ENTRIES}");
+                return Err(Error::argument(what, level.size, allowed));
+            }
+        }
         crate::numeric::to_u32(
             "the parameters of the encoding grid",
             wide(self.parameters(inputs)),
@@ -183,14 +239,7 @@ impl Grid {
 
     fn check_fields(&self) -> Result<()> {
         let what = |part: &str| format!("the {part} of the encoding grid");
-        let Self {
-            levels,
-            features_per_level,
-            log2_hashmap_size,
-            base_resolution,
-            per_level_scale,
-            ..
-        } = *self;
+        let Self { levels, features_per_level, log2_hashmap_size, .. } = *self;
         if !(1..=32).contains(&levels) {
             return Err(Error::argument(what("levels"), levels, "1 to 32"));
         }
@@ -204,49 +253,49 @@ impl Grid {
         if !(3..=24).contains(&log2_hashmap_size) {
             return Err(Error::argument(what("log2_hashmap_size"), log2_hashmap_size, "3 to 24"));
         }
-        if base_resolution < 2 {
-            return Err(Error::argument(what("base_resolution"), base_resolution, "2 or more"));
-        }
-        if !(per_level_scale >= 1.0) {
-            return Err(Error::argument(what("per_level_scale"), per_level_scale, "1 or more"));
-        }
-        let finest = f64::from(base_resolution) * per_level_scale.powi(levels as i32 - 1);
-        if !(finest <= MAX_RESOLUTION) {
-            return Err(Error::argument(
-                what("finest resolution"),
-                finest,
-                format!("at most {MAX_RESOLUTION}"),
-            ));
+        for d in 0..D {
+            let Axis { base_resolution, per_level_scale } = self.axis(d);
+            if base_resolution < 2 {
+                return Err(Error::argument(what("base_resolution"), base_resolution, "2 or more"));
+            }
+            if !(per_level_scale >= 1.0) {
+                return Err(Error::argument(what("per_level_scale"), per_level_scale, "1 or more"));
+            }
+            let finest = f64::from(base_resolution) * per_level_scale.powi(levels as i32 - 1);
+            if !(finest <= MAX_RESOLUTION) {
+                let allowed = format!("at most {MAX_RESOLUTION}");
+                return Err(Error::argument(what("finest resolution"), finest, allowed));
+            }
         }
         Ok(())
     }
 
-    /// The levels of a grid that has been checked.
+    /// The levels of a grid whose fields have been checked.
     pub(crate) fn levels(&self, inputs: usize) -> Vec<Level> {
-        let most = 1_u32 << self.log2_hashmap_size;
-        let (mut first, mut side) = (0, f64::from(self.base_resolution));
+        let axes: [Axis; D] = std::array::from_fn(|d| self.axis(d));
+        let coarsest = axes.map(|axis| f64::from(axis.base_resolution));
+        let (mut first, mut sides) = (0_u32, coarsest);
         (0..self.levels)
             .map(|_| {
-                let resolution = crate::numeric::whole((side - 1.0).ceil()) + 1;
-                let corners = (0..inputs).fold(1_u64, |all, _| all * u64::from(resolution));
-                let hashed = corners > u64::from(most);
-                let size = if hashed { most } else { u32::try_from(corners).unwrap_or(most) };
-                let size = size.next_multiple_of(8).min(most);
-                let level = Level { scale: to_f32(side - 1.0), resolution, size, first, hashed };
-                first += size;
-                side *= self.per_level_scale;
-                level
+                let most = 1_u32 << self.log2_hashmap_size;
+                let level = Level::new(self.kind, [sides, coarsest], inputs, most, first);
+                first = first.saturating_add(level.entries());
+                for (side, axis) in sides.iter_mut().zip(axes) {
+                    *side *= axis.per_level_scale;
+                }
+                let clamps = self.edge == Edge::Clamp;
+                Level { clamps, wraps: level.wraps || !clamps, ..level }
             })
             .collect()
     }
 
     /// The number of features of all entries; 0 for a grid that cannot be.
     pub(crate) fn parameters(&self, inputs: usize) -> usize {
-        if self.check_fields().is_err() || !(2..=D).contains(&inputs) {
+        if self.check_fields().is_err() || !(1..=D).contains(&inputs) {
             return 0;
         }
-        let entries: usize = self.levels(inputs).iter().map(|level| level.size as usize).sum();
-        entries * self.features_per_level as usize
+        let entries = self.levels(inputs).iter().map(|level| level.entries() as usize).sum();
+        usize::saturating_mul(entries, self.features_per_level as usize)
     }
 
     /// The weight of the upper corner at a coordinate `f` in 0 to 1, and its derivative.
@@ -286,8 +335,10 @@ impl Grid {
     ) {
         // The loops over coordinates have constant bounds, and are written out.
         match *x {
+            [x] => self.corners_of::<T, 1, DERIVATIVES>(level, [x], f),
             [x, y] => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
             [x, y, z] => self.corners_of::<T, 3, DERIVATIVES>(level, [x, y, z], f),
+            [x, y, z, w] => self.corners_of::<T, 4, DERIVATIVES>(level, [x, y, z, w], f),
             _ => {}
         }
     }
@@ -306,10 +357,10 @@ impl Grid {
             *unit = (x - T::of(f64::from(self.lower[d]))) * slopes[d];
         }
         let place = level.place(&unit);
-        let scale = T::of(f64::from(level.scale));
+        let scales = level.scale.map(|scale| T::of(f64::from(scale)));
         let both = place.at.map(|at| self.weight(at));
         for corner in 0..1_u32 << N {
-            let mut cell = place.cell;
+            let mut cell: [u32; N] = std::array::from_fn(|d| place.cell[d]);
             let (mut weight, mut derivatives) = (T::ONE, [T::ONE; D]);
             for d in 0..N {
                 let up = corner >> d & 1;
@@ -321,10 +372,10 @@ impl Grid {
                     continue;
                 }
                 let derivative = if up == 1 { derivative } else { -derivative }
-                    * scale
+                    * scales[d]
                     * place.inside[d]
                     * slopes[d];
-                for (other, product) in derivatives.iter_mut().enumerate() {
+                for (other, product) in derivatives.iter_mut().enumerate().take(N) {
                     *product *= if other == d { derivative } else { share };
                 }
             }
@@ -409,7 +460,7 @@ impl Grid {
         let mut rest = tables;
         let mut parts = Vec::new();
         for (l, level) in levels.iter().enumerate() {
-            let (part, later) = rest.split_at_mut(level.size as usize * features);
+            let (part, later) = rest.split_at_mut(level.entries() as usize * features);
             parts.push((l, level, part));
             rest = later;
         }
@@ -446,7 +497,7 @@ impl Grid {
         });
     }
 
-    /// The entries of a cell's corners at a point of 2 or 3 coordinates, level after level, as
+    /// The entries of a cell's corners at a point of 1 to 4 coordinates, level after level, as
     /// indices among the entries of all levels. Corner c lies on the upper side of coordinate d
     /// where bit d of c is set.
     ///
@@ -486,19 +537,37 @@ impl Grid {
         w.constant("GRID_FEATURES", self.features_per_level);
         w.constant("GRID_CHUNK", chunk);
         w.constant("GRID_CORNERS", 1_u32 << inputs);
+        w.constant("GRID_DIMENSIONS", inputs as u32);
         w.flag("GRID_SMOOTH", smooth);
-        // The third dimension of a point of two is 0.
-        let vector = |f: &dyn Fn(usize) -> f32, third: f32| {
-            let part = |d| literal(if d < inputs { f(d) } else { third });
-            format!("vec3<f32>({}, {}, {})", part(0), part(1), part(2))
+        w.flag("GRID_CLAMPS", self.edge == Edge::Clamp);
+        let equal = self.is_equal(inputs);
+        let [sides, resolution] = if equal { ["f32", "u32"] } else { ["GridPoint", "GridCell"] };
+        w.line(format_args!("alias GridSides = {sides};"));
+        w.line(format_args!("alias GridResolution = {resolution};"));
+        w.function("grid_index(c: GridCell, level: GridLevel) -> u32", |w| {
+            let names = ["x", "y", "z", "w"];
+            let side = |d: usize| if equal { String::new() } else { format!(".{}", names[d]) };
+            let index = (1..inputs).rev().fold(format!("c.{}", names[inputs - 1]), |rest, d| {
+                let rest = if rest.contains('+') { format!("({rest})") } else { rest };
+                format!("c.{} + level.resolution{} * {rest}", names[d - 1], side(d - 1))
+            });
+            let wraps = self.kind == GridKind::Tiled || self.edge == Edge::Wrap;
+            let modulo = if wraps { " % level.size" } else { "" };
+            w.line(format_args!("return ({index}){modulo};"));
+        });
+        // Missing coordinates of a point are 0.
+        let vector = |f: &dyn Fn(usize) -> f32, missing: f32| {
+            let part = |d| literal(if d < inputs { f(d) } else { missing });
+            let parts: Vec<_> = (0..inputs.max(3)).map(part).collect();
+            format!("GridPoint({})", parts.join(", "))
         };
         let (lower, slope) = (vector(&|d| self.lower[d], 0.0), vector(&|d| self.slope(d), 1.0));
         let unit = self.is_unit(inputs);
-        w.function("grid_to_unit(x: vec3<f32>) -> vec3<f32>", |w| match unit {
+        w.function("grid_to_unit(x: GridPoint) -> GridPoint", |w| match unit {
             true => w.line("return x;"),
             false => w.line(format_args!("return (x - {lower}) * {slope};")),
         });
-        w.function("grid_from_unit(dx: vec3<f32>) -> vec3<f32>", |w| match unit {
+        w.function("grid_from_unit(dx: GridPoint) -> GridPoint", |w| match unit {
             true => w.line("return dx;"),
             false => w.line(format_args!("return dx * {slope};")),
         });
@@ -508,26 +577,29 @@ impl Grid {
     /// WGSL function `grid_level(l)`.
     pub(crate) fn splice_levels(&self, inputs: usize) -> String {
         let levels = self.levels(inputs);
-        let case =
-            |(l, level): (usize, &Level)| (format!("{l}u"), format!("return {};", level.literal()));
+        let case = |(l, level): (usize, &Level)| {
+            (format!("{l}u"), format!("return {};", self.literal(level, inputs)))
+        };
         let cases: Vec<_> = levels.iter().enumerate().map(case).collect();
         let mut w = Writer::default();
         w.function("grid_level(l: u32) -> GridLevel", |w| w.switch("l", &cases));
         w.finish()
     }
 
+    /// A level as a WGSL value.
+    pub(crate) fn literal(&self, level: &Level, inputs: usize) -> String {
+        level.literal(inputs, self.is_equal(inputs))
+    }
+
+    /// The WGSL functions of a grid of `inputs` dimensions.
+    pub(crate) fn piece(inputs: usize) -> &'static Piece {
+        if inputs > 3 { &GRID4 } else { &GRID3 }
+    }
+
     /// The operations of a row: twice the number of entries that a point touches, times the
     /// features.
     pub(crate) fn work(&self, inputs: usize) -> u64 {
         wide(self.outputs()) << (inputs + 1)
-    }
-}
-
-impl Level {
-    /// The level as a WGSL value.
-    pub fn literal(&self) -> String {
-        let Self { scale, resolution, size, first, hashed } = self;
-        format!("GridLevel({scale:?}f, {resolution}u, {size}u, {first}u, {hashed})")
     }
 }
 
@@ -548,11 +620,11 @@ mod tests {
     #[test]
     fn coarse_levels_have_an_entry_a_corner_and_fine_ones_a_full_table() {
         let levels = grid().levels(2);
-        assert_eq!(levels[0].resolution, 4);
+        assert_eq!(levels[0].resolution, [4, 4, 1, 1]);
         assert_eq!((levels[0].size, levels[0].hashed), (16, false));
         // The scaled resolution is 4 · 1.5² = 9, exactly.
-        assert_eq!((levels[2].resolution, levels[2].size), (9, 88));
-        assert!(levels.iter().all(|l| l.hashed == (l.resolution.pow(2) > 1024)), "{levels:?}");
+        assert_eq!((levels[2].resolution[0], levels[2].size), (9, 88));
+        assert!(levels.iter().all(|l| l.hashed == (l.resolution[0].pow(2) > 1024)), "{levels:?}");
         assert!(levels[7].hashed && levels[7].size == 1024);
         let firsts: Vec<u32> = levels
             .iter()
@@ -568,16 +640,65 @@ mod tests {
 
     #[test]
     fn every_entry_is_in_its_level_at_the_edges_too() {
-        for inputs in [2, 3] {
-            let levels = grid().levels(inputs);
+        let forms =
+            [GridKind::Hash, GridKind::Dense, GridKind::Tiled].into_iter().flat_map(|kind| {
+                [Edge::Clamp, Edge::Wrap].map(|edge| Grid { kind, edge, levels: 5, ..grid() })
+            });
+        let own = Some(Axis { base_resolution: 3, per_level_scale: 2.0 });
+        let forms = forms.flat_map(|g| [g, Grid { axes: [None, own, None, own], ..g }]);
+        for (grid, inputs) in forms.flat_map(|g| (1..=4).map(move |inputs| (g, inputs))) {
+            let levels = grid.levels(inputs);
             for x in [0.0, 1e-30, 0.5, 1.0 - 6e-8, 1.0, -3.0, 7.0, f32::MAX, f32::NEG_INFINITY] {
-                let entries = grid().entries(&vec![x; inputs]).unwrap();
+                let entries = grid.entries(&vec![x; inputs]).unwrap();
                 for (level, corners) in levels.iter().zip(entries.chunks(1 << inputs)) {
                     let range = level.first..level.first + level.size;
                     assert!(corners.iter().all(|e| range.contains(e)), "{x}: {corners:?}");
                 }
             }
         }
+    }
+
+    /// The finest level of a growth that is computed has just these corners.
+    #[test]
+    fn a_finest_resolution_is_reached() {
+        for (base, finest, levels) in [(16, 2048.0, 16), (3, 500.0, 7), (16, 16.0, 2), (4, 9.0, 1)]
+        {
+            let grid = Grid { base_resolution: base, levels, ..Grid::default() }.to_finest(finest);
+            let found = grid.levels(2).last().unwrap().resolution[0];
+            let expected = if levels == 1 { base } else { finest as u32 };
+            assert_eq!(found, expected, "{base} to {finest}");
+        }
+        assert_eq!(Grid::default().to_finest(8.0).per_level_scale, 1.0);
+        assert!(Grid::default().to_finest(f64::NAN).check(2).is_ok());
+    }
+
+    /// The entries of tiny-cuda-nn, by its rule: x + r (y + r z) modulo the table, of corners that
+    /// are not held at the last one.
+    #[test]
+    fn tiles_and_edges_wrap() {
+        let tiled = Grid { kind: GridKind::Tiled, levels: 3, base_resolution: 4, ..grid() };
+        let levels = tiled.levels(2);
+        // 4, 6 and 9 corners per side, in a table of 16 entries.
+        assert_eq!(
+            levels.iter().map(|l| (l.resolution[0], l.size)).collect::<Vec<_>>(),
+            [(4, 16), (6, 16), (9, 16)]
+        );
+        assert_eq!(levels[2].entry([8, 3, 0, 0]), (8 + 9 * 3) % 16);
+        let wraps = Grid { edge: Edge::Wrap, levels: 1, base_resolution: 5, ..grid() };
+        let level = wraps.levels(2)[0];
+        assert_eq!(
+            (level.size, level.entry([5, 1, 0, 0]), level.entry([5, 5, 0, 0])),
+            (32, 10, 30)
+        );
+        assert_eq!(level.entry([5, 6, 0, 0]), 3);
+        let clamps = grid().levels(2)[0];
+        assert_eq!(clamps.entry([9, 9, 0, 0]), 15);
+        let odd = Grid { kind: GridKind::Tiled, levels: 2, base_resolution: 3, ..grid() };
+        let sizes: Vec<_> = odd.levels(2).iter().map(|l| (l.size, l.first)).collect();
+        assert_eq!(sizes, [(9, 0), (9, 16)]);
+        assert_eq!(odd.parameters(2), 2 * 32);
+        let dense = Grid { kind: GridKind::Dense, levels: 2, ..grid() };
+        assert!(dense.levels(3).iter().all(|l| !l.hashed && !l.wraps));
     }
 
     /// On a corner the value is the corner's entry.
@@ -611,11 +732,27 @@ mod tests {
                 "the per_level_scale of the encoding grid is NaN",
             ),
             (
-                Grid { upper: [1.0, -1.0, 1.0], ..grid() },
+                grid().in_box([0.0; 2], [1.0, -1.0]),
                 "the box of the encoding grid is from 0 to -1 in dimension 1",
             ),
-            (Grid { lower: [f32::NAN; 3], ..grid() }, "the box of the encoding grid is from NaN"),
-            (Grid { upper: [f32::MAX; 3], lower: [f32::MIN; 3], ..grid() }, "the box of"),
+            (Grid { lower: [f32::NAN; 4], ..grid() }, "the box of the encoding grid is from NaN"),
+            (Grid { upper: [f32::MAX; 4], lower: [f32::MIN; 4], ..grid() }, "the box of"),
+            (
+                Grid { kind: GridKind::Dense, levels: 20, ..grid() },
+                "the entries of level 18 of the encoding grid is",
+            ),
+            (
+                Grid {
+                    axes: [
+                        None,
+                        Some(Axis { base_resolution: 1, per_level_scale: 1.0 }),
+                        None,
+                        None,
+                    ],
+                    ..grid()
+                },
+                "the base_resolution of the encoding grid is 1",
+            ),
             (
                 Grid { per_level_scale: 9.0, ..grid() },
                 "the finest resolution of the encoding grid is",

@@ -6,16 +6,16 @@
 
 use crate::error::{Error, Result};
 use crate::network::Mlp;
+use crate::network::level::Level;
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
 use std::ops::Range;
 
 mod grid;
-pub(crate) use grid::GRID;
-use grid::Level;
-pub use grid::{Grid, Interpolation};
+pub(crate) use grid::GRID_DIMENSIONS;
+pub use grid::{Axis, Edge, Grid, GridKind, Interpolation};
 
-/// The largest number of inputs of one point of an encoding.
+/// The largest number of inputs of one point of an encoding without tables.
 pub(crate) const DIMENSIONS: usize = 3;
 
 /// An encoding without parameters. It maps points of one or three inputs to outputs, each point by
@@ -82,7 +82,7 @@ macro_rules! encodings {
                 }
             }
 
-            /// The number of inputs of a point; `None` for a grid, which takes 2 or 3.
+            /// The number of inputs of a point; `None` for a grid, which takes 1 to 4.
             pub(crate) const fn dimensions(&self) -> Option<usize> {
                 match self {
                     $(Self::$variant(_) => Some(<$variant as Pointwise>::DIMENSIONS),)*
@@ -147,7 +147,7 @@ macro_rules! encodings {
                             &piece!(concat!("encoding/", stringify!($module)), [$(&crate::wgsl::$common),*]);
                         PIECE
                     })*
-                    Self::Grid(_) => &GRID,
+                    Self::Grid(_) => &grid::GRID3,
                 }
             }
         }
@@ -209,8 +209,9 @@ impl Encoding {
                 };
                 return Err(Error::argument(what, inputs, allowed));
             }
-            None if !(2..=3).contains(&inputs) => {
-                return Err(Error::argument(what, inputs, "2 or 3"));
+            None if !(1..=GRID_DIMENSIONS).contains(&inputs) => {
+                let allowed = format!("1 to {GRID_DIMENSIONS}");
+                return Err(Error::argument(what, inputs, allowed));
             }
             _ => {}
         }
@@ -244,7 +245,9 @@ impl Encoding {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EncodingPart {
-    /// The number of inputs. They follow the inputs of the encoding before.
+    /// The first of its inputs. Encodings may share inputs.
+    pub first: usize,
+    /// The number of inputs.
     pub inputs: usize,
     /// The encoding of these inputs.
     pub encoding: Encoding,
@@ -264,7 +267,7 @@ pub(crate) struct EncodingRange {
 
 /// The ranges of a network's encodings, in order.
 pub(crate) fn encoding_ranges(mlp: &Mlp) -> Vec<EncodingRange> {
-    let (mut input, mut output, mut table) = (0_usize, 0_usize, 0_usize);
+    let (mut output, mut table) = (0_usize, 0_usize);
     let next = |at: &mut usize, count: usize| {
         let first = *at;
         *at = first.saturating_add(count);
@@ -274,7 +277,7 @@ pub(crate) fn encoding_ranges(mlp: &Mlp) -> Vec<EncodingRange> {
         .iter()
         .map(|part| EncodingRange {
             encoding: part.encoding,
-            inputs: next(&mut input, part.inputs),
+            inputs: part.first..part.first.saturating_add(part.inputs),
             outputs: next(&mut output, part.encoding.outputs(part.inputs)),
             tables: next(&mut table, part.encoding.parameters(part.inputs)),
         })
@@ -457,8 +460,8 @@ mod tests {
         for (encoding, inputs, words) in [
             (SphericalHarmonics::default().into(), 4, "the inputs of the encoding spherical"),
             (Frequency::default().into(), 0, "the inputs of the encoding frequency is 0"),
-            (Grid::default().into(), 1, "the inputs of the encoding grid is 1; allowed: 2 or 3"),
-            (Grid::default().into(), 4, "the inputs of the encoding grid is 4"),
+            (Grid::default().into(), 0, "the inputs of the encoding grid is 0; allowed: 1 to 4"),
+            (Grid::default().into(), 5, "the inputs of the encoding grid is 5"),
             (OneBlob { bins: 1000 }.into(), 5, "the outputs of the encoding one_blob is 5000"),
         ] {
             let encoding: Encoding = encoding;

@@ -49,6 +49,7 @@ mod mean_absolute_error;
 mod mean_squared_error;
 mod output_gradient;
 mod relative_l2;
+pub(crate) mod relative_l2_luminance;
 mod smape;
 mod softmax_cross_entropy;
 
@@ -177,6 +178,10 @@ losses! {
     /// (y − t)² / (y² + 0.01), mean over batch and outputs. The gradient treats the denominator as
     /// a constant.
     RelativeL2 => relative_l2 needs [],
+    /// (y − t)² / (L² + 0.01) with the luminance L = 0.299 y₀ + 0.587 y₁ + 0.114 y₂ of a row's
+    /// outputs, mean over batch and outputs. The gradient treats the denominator as a constant.
+    /// Missing outputs count as 0; from six outputs on, the next three are added to the first.
+    RelativeL2Luminance => relative_l2_luminance needs [],
     /// |y − t| / (|t| + 0.01), mean over batch and outputs: the mean absolute percentage error.
     Mape => mape needs [],
     /// |y − t| / (½ (|y| + |t|) + 0.01), mean over batch and outputs: the symmetric mean absolute

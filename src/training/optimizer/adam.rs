@@ -20,6 +20,9 @@ pub struct Adam {
     /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
     /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
+    /// The largest magnitude of an element of the gradient, with the regularization: larger ones are
+    /// clipped. 0 clips none.
+    pub clip: f64,
     /// Whether a table element with a gradient of exactly 0 keeps its value and its moments, as in
     /// "lazy" Adam: most entries of a hash grid see no row of a batch. t counts all steps.
     pub lazy: bool,
@@ -27,7 +30,15 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, lazy: false }
+        Self {
+            rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            l2: 0.0,
+            clip: 0.0,
+            lazy: false,
+        }
     }
 }
 
@@ -50,6 +61,7 @@ impl Rule for Adam {
             ("beta2", self.beta2, Range::Fraction),
             ("epsilon", self.epsilon, Range::Positive),
             ("l2", self.l2, Range::NonNegative),
+            ("clip", self.clip, Range::NonNegative),
         ]
     }
 
@@ -59,6 +71,10 @@ impl Rule for Adam {
 
     fn l2(&self) -> f64 {
         self.l2
+    }
+
+    fn clip(&self) -> f64 {
+        self.clip
     }
 
     fn is_lazy(&self) -> bool {

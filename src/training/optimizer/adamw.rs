@@ -20,19 +20,22 @@ pub struct AdamW {
     pub epsilon: f64,
     /// The decay.
     pub weight_decay: f64,
+    /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
+    /// layers' weights and biases, but not of an encoding's tables.
+    pub l2: f64,
 }
 
 impl Default for AdamW {
     fn default() -> Self {
         let Adam { rate, beta1, beta2, epsilon, .. } = Adam::default();
-        Self { rate, beta1, beta2, epsilon, weight_decay: 0.01 }
+        Self { rate, beta1, beta2, epsilon, weight_decay: 0.01, l2: 0.0 }
     }
 }
 
 impl AdamW {
     fn adam(&self) -> Adam {
-        let Self { rate, beta1, beta2, epsilon, .. } = *self;
-        Adam { rate, beta1, beta2, epsilon, ..Adam::default() }
+        let Self { rate, beta1, beta2, epsilon, l2, .. } = *self;
+        Adam { rate, beta1, beta2, epsilon, l2, ..Adam::default() }
     }
 }
 
@@ -41,13 +44,17 @@ impl Rule for AdamW {
 
     fn fields(&self) -> Vec<(&'static str, f64, Range)> {
         let mut fields = self.adam().fields();
-        fields.retain(|(name, ..)| *name != "l2");
+        fields.retain(|(name, ..)| *name != "clip");
         fields.push(("weight_decay", self.weight_decay, Range::NonNegative));
         fields
     }
 
     fn hyper(&self) -> Hyper {
         moments(self.rate, self.beta1, self.beta2, self.epsilon, self.weight_decay)
+    }
+
+    fn l2(&self) -> f64 {
+        self.l2
     }
 
     fn corrections(&self, t: f64) -> [f64; 2] {

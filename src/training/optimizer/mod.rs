@@ -22,6 +22,7 @@ shader_struct! {
         epsilon: f32,
         weight_decay: f32,
         l2: f32,
+        clip: f32,
         lazy: u32,
         ln_base: f32,
         decay_start: u32,
@@ -38,6 +39,10 @@ trait Rule {
     fn hyper(&self) -> Hyper;
     /// The factor of a layer's parameter that is added to its gradient.
     fn l2(&self) -> f64 {
+        0.0
+    }
+    /// The largest magnitude of a gradient's element; 0 where none is clipped.
+    fn clip(&self) -> f64 {
         0.0
     }
     /// Whether a table entry with a gradient of 0 keeps its value.
@@ -112,6 +117,7 @@ macro_rules! optimizers {
                 let numbers = match self { $(Self::$variant(rule) => rule.hyper()),* };
                 Hyper {
                     l2: crate::numeric::to_f32(self.l2()),
+                    clip: crate::numeric::to_f32(self.clip()),
                     lazy: u32::from(self.is_lazy()),
                     ..numbers
                 }
@@ -120,6 +126,12 @@ macro_rules! optimizers {
             /// The factor of a layer's parameter that is added to its gradient.
             pub fn l2(&self) -> f64 {
                 match self { $(Self::$variant(rule) => rule.l2()),* }
+            }
+
+            /// The largest magnitude of an element of the gradient, which includes [`Optimizer::l2`];
+            /// 0 where none is clipped.
+            pub fn clip(&self) -> f64 {
+                match self { $(Self::$variant(rule) => rule.clip()),* }
             }
 
             /// Whether a table element with a gradient of 0 keeps its value and its states.
@@ -187,7 +199,7 @@ optimizers! {
 impl Optimizer {
     /// Gradient descent with the learning rate `rate`.
     pub fn sgd(rate: f64) -> Self {
-        Sgd { rate }.into()
+        Sgd { rate, ..Sgd::default() }.into()
     }
 
     /// Adam with the learning rate `rate` and the usual β and ε.
@@ -198,6 +210,18 @@ impl Optimizer {
     /// The learning rate.
     pub fn rate(&self) -> f64 {
         self.fields().iter().find(|(name, ..)| *name == "rate").map_or(0.0, |field| field.1)
+    }
+
+    /// The gradient's element with [`Optimizer::l2`] of `by` of the parameter, and clipped.
+    pub(crate) fn regularized<T: Real>(&self, gradient: T, by: T, parameter: T) -> T {
+        let (g, clip) = (gradient + by * parameter, T::of(self.clip()));
+        if clip > T::ZERO && g > clip {
+            clip
+        } else if clip > T::ZERO && g < -clip {
+            -clip
+        } else {
+            g
+        }
     }
 
     /// Checks that every hyperparameter is in its range.
@@ -229,6 +253,12 @@ impl Optimizer {
         let name = self.name();
         let mut w = Writer::default();
         w.line(format_args!("const STATES: u32 = {}u;", self.states()));
+        // Clipped without the builtin functions, which drop a NaN.
+        w.function("regularized(g: f32, l2: f32, p: f32) -> f32", |w| {
+            w.line("let total = g + l2 * p;");
+            w.line("let clips = (hyper.clip > 0.0) & (abs(total) > hyper.clip);");
+            w.line("return select(total, select(-hyper.clip, hyper.clip, total > 0.0), clips);");
+        });
         let arguments = "p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32";
         w.function(format_args!("optimize({arguments}) -> f32"), |w| {
             w.line(format_args!("return {name}_update(p, g, state, t);"));
@@ -271,8 +301,8 @@ mod tests {
             approx::assert_abs_diff_eq!(found[..], expected[..], epsilon = 1e-8);
         };
         close(two(Optimizer::sgd(0.1)), [0.9, 0.8]);
-        close(two(Momentum { rate: 0.1, momentum: 0.9 }.into()), [0.9, 0.71]);
-        close(two(Nesterov { rate: 0.1, momentum: 0.9 }.into()), [0.81, 0.539]);
+        close(two(Momentum { rate: 0.1, ..Momentum::default() }.into()), [0.9, 0.71]);
+        close(two(Nesterov { rate: 0.1, ..Nesterov::default() }.into()), [0.81, 0.539]);
         close(two(Optimizer::adam(0.1)), [0.9, 0.8]);
         let decayed = AdamW { rate: 0.1, weight_decay: 0.5, ..AdamW::default() };
         close(two(decayed.into()), [0.85, 0.7075]);
@@ -284,7 +314,11 @@ mod tests {
             (Optimizer::sgd(f64::NAN), "sgd rate"),
             (Optimizer::sgd(-1.0), "sgd rate"),
             (Optimizer::sgd(1e300), "sgd rate"),
-            (Momentum { rate: 0.1, momentum: 1.0 }.into(), "momentum momentum"),
+            (Momentum { momentum: 1.0, ..Momentum::default() }.into(), "momentum momentum"),
+            (Sgd { l2: -1.0, ..Sgd::default() }.into(), "sgd l2"),
+            (Momentum { l2: f64::NAN, ..Momentum::default() }.into(), "momentum l2"),
+            (Nesterov { l2: -1e-9, ..Nesterov::default() }.into(), "nesterov l2"),
+            (AdamW { l2: f64::INFINITY, ..AdamW::default() }.into(), "adamw l2"),
             (Adam { beta2: 1.0 - 1e-12, ..Adam::default() }.into(), "adam beta2"),
             (AdamW { weight_decay: -0.1, ..AdamW::default() }.into(), "adamw weight_decay"),
         ] {

@@ -10,11 +10,14 @@ use crate::numeric::Real;
 pub struct Sgd {
     /// The learning rate ε.
     pub rate: f64,
+    /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
+    /// layers' weights and biases, but not of an encoding's tables.
+    pub l2: f64,
 }
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { rate: 0.1 }
+        Self { rate: 0.1, l2: 0.0 }
     }
 }
 
@@ -22,11 +25,15 @@ impl Rule for Sgd {
     const STATES: usize = 0;
 
     fn fields(&self) -> Vec<(&'static str, f64, Range)> {
-        vec![("rate", self.rate, Range::NonNegative)]
+        vec![("rate", self.rate, Range::NonNegative), ("l2", self.l2, Range::NonNegative)]
     }
 
     fn hyper(&self) -> Hyper {
         Hyper { rate: crate::numeric::to_f32(self.rate), ..Hyper::default() }
+    }
+
+    fn l2(&self) -> f64 {
+        self.l2
     }
 
     fn update<T: Real>(&self, _: [T; 2], p: T, g: T, _state: &mut [T; 2]) -> T {

@@ -4,6 +4,7 @@ use super::{Runner, SIZES, bytes, equal, floats, numbers, words};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::kernels::measure::domain::{self, CheckDomain};
+use crate::kernels::measure::evaluate::{Classes, Evaluate};
 use crate::kernels::measure::norm::Norm;
 use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
@@ -219,6 +220,18 @@ impl Runner<'_> {
             Ok(errors)
         })
         .await;
+        self.check("evaluate: losses and right rows", 2e-6, async |gpu| {
+            let mut errors = Vec::new();
+            for (loss, outputs, classes) in [
+                (Loss::SoftmaxCrossEntropy, 3, Classes::Largest),
+                (Loss::HalfSquaredError, 1, Classes::Threshold { logit: 0.1, target: 0.5 }),
+                (Loss::MeanAbsoluteError, 2, Classes::None),
+            ] {
+                errors.extend(evaluation(gpu, loss, outputs, classes).await?);
+            }
+            Ok(errors)
+        })
+        .await;
         self.check("domain", 0.0, async |gpu| {
             let mut values = vec![0.25; 3 * 100];
             (values[101], values[299], values[7]) = (f64::NAN, f64::INFINITY, 1.5);
@@ -283,6 +296,33 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         errors.push(deviation(&floats(&slots[2]), &delta));
     }
     Ok(errors)
+}
+
+async fn evaluation(gpu: &Gpu, loss: Loss, outputs: usize, classes: Classes) -> Result<Vec<f64>> {
+    let (batch, models) = (150, 2);
+    let activation = Activation::Identity;
+    let loss =
+        LossGradient { loss, activation, models, own_targets: true, batch, outputs, inputs: 2 };
+    let groups = loss.groups(gpu.capabilities());
+    let evaluate = Evaluate { loss, classes, first: 0, all: 150, first_group: 2, line: groups + 5 };
+    let elements = models * batch * outputs;
+    let z: Vec<f64> = floats(&bytes(&numbers(elements, 1)));
+    let t: Vec<f64> = numbers(elements, 2).into_iter().map(f64::abs).collect();
+    let t: Vec<f64> = floats(&bytes(&t));
+    let lines = 2 * models * evaluate.line;
+    let mut slots = [bytes(&z), bytes(&t), bytes(&vec![0.0; lines]), bytes(&[0.0])];
+    evaluate.dispatch(gpu.capabilities())?.run_async(gpu, &mut slots).await?;
+    let sums = floats(&slots[2]);
+    let sums: Vec<f64> = sums.chunks(evaluate.line).map(|line| line.iter().sum()).collect();
+    let size = batch * outputs;
+    let expected = z.chunks(size).zip(t.chunks(size)).map(|(z, t)| evaluate.reference(z, [&[], t]));
+    let [losses, right] =
+        expected.fold([Vec::new(), Vec::new()], |[mut a, mut b], [loss, right]| {
+            a.push(loss);
+            b.push(right);
+            [a, b]
+        });
+    Ok(vec![deviation(&sums[..models], &losses), equal(&sums[models..], &right[..])])
 }
 
 async fn updates(gpu: &Gpu, optimizer: &Optimizer, rates: &[RateRange]) -> Result<Vec<f64>> {
