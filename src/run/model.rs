@@ -46,13 +46,15 @@ impl Model {
         })
     }
 
-    /// Uploads the parameters of a file that describes its network: see [`Parameters::open`].
+    /// Uploads the parameters of a file that describes its network: see [`Parameters::open`]. Of a
+    /// checkpoint whose training keeps an average it is the average, as in
+    /// [`Train::predict`](crate::Train::predict).
     ///
     /// # Errors
     /// Those of [`Parameters::open`] and of [`Model::new`].
     #[cfg(feature = "safetensors")]
     pub fn load(gpu: &Gpu, path: impl AsRef<std::path::Path>) -> Result<Self> {
-        Self::new(gpu, &Parameters::open(path)?)
+        Self::new(gpu, &Parameters::open_for_inference(path)?)
     }
 
     /// The network.

@@ -1,6 +1,7 @@
 //! safetensors files: reading any, writing the crate's own names and PyTorch's.
 
 use crate::error::{Error, Result};
+use crate::network::files::PREFIX;
 use crate::network::files::format::{
     StoredTensor, check_version, dtype, metadata, network_of, serialize,
 };
@@ -149,20 +150,35 @@ impl<T: Real> Parameters<T> {
     }
 
     /// Reads a file that describes its network, as [`Parameters::save`] and
-    /// [`Checkpoint::save`](crate::Checkpoint::save) write it.
+    /// [`Checkpoint::save`](crate::Checkpoint::save) write it. Of a checkpoint they are the last
+    /// parameters, not their average.
     ///
     /// # Errors
     /// Those of [`Parameters::load`]; the file does not describe its network, or the network has an
     /// activation of an application's own that has not been defined.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::described(&Weights::load(path)?)
+    }
+
+    /// Those that predict: of a checkpoint the average, where the training keeps one.
+    pub(crate) fn open_for_inference(path: impl AsRef<Path>) -> Result<Self> {
         let weights = Weights::load(path)?;
+        let last = Self::described(&weights)?;
+        let average = format!("{PREFIX}ema");
+        if weights.tensor(&average).is_none() {
+            return Ok(last);
+        }
+        Self::new(last.mlp().clone(), last.models(), weights.values(&average)?)
+    }
+
+    fn described(weights: &Weights<'_>) -> Result<Self> {
         let mlp = network_of(&weights.metadata).map_err(|error| weights.of_file(error))?;
         // A population of more than one model has the models as leading axis.
         let models = match weights.tensor("layers.0.weight").map(Tensor::shape) {
             Some([models, _, _]) => *models,
             _ => 1,
         };
-        Self::of_weights(&weights, &mlp, models)
+        Self::of_weights(weights, &mlp, models)
     }
 
     /// Writes the file that [`Parameters::to_pytorch`] describes.
