@@ -748,8 +748,10 @@ fn parameters(mlp: &Mlp, models: usize) -> wgrad::Parameters {
 /// Table entries, layers and inputs, each by central differences.
 #[test]
 fn cpu_gradients_are_central_differences() {
-    for mlp in networks() {
-        for loss in [Loss::HalfSquaredError, Loss::RelativeL2, Loss::Smape, Loss::Mape] {
+    let losses = [Loss::HalfSquaredError, Loss::RelativeL2, Loss::Smape, Loss::Mape];
+    for (i, mlp) in networks().into_iter().enumerate() {
+        // The plain one for each network, the others in turn.
+        for loss in [losses[0], losses[1 + i % 3]] {
             let training = Training::new(loss, Optimizer::sgd(0.1));
             let data = data(&mlp, 4, 1);
             let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data).unwrap();

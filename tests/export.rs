@@ -531,7 +531,10 @@ fn check(
         dy: &dy,
         outputs,
     };
-    case.check(gpu, [&predicted, &gradient], [1e-6, 1e-5])
+    // WGSL lets its exp() be off by 3 + 2 |z| units in the last place.
+    let exponential = mlp.layers.iter().any(|layer| layer.activation == Activation::Exponential);
+    let bound = if exponential { 1e-5 } else { 1e-6 };
+    case.check(gpu, [&predicted, &gradient], [bound, 1e-5])
 }
 
 fn random_network(seed: u64) -> Mlp {
@@ -650,15 +653,18 @@ fn encodings_are_part_of_the_function() {
         Mlp::new(3).encode_at(1, 2, grid(2, Linear)).encode_at(0, 2, grid(2, Smoothstep)),
     ];
     let axis = Some(Axis { base_resolution: 5, per_level_scale: 1.3 });
-    for inputs in 1..=4 {
-        for kind in [GridKind::Hash, GridKind::Dense, GridKind::Tiled] {
-            for edge in [Edge::Clamp, Edge::Wrap] {
-                let of = Grid { kind, edge, levels: 3, ..grid(2, Smoothstep) };
-                starts.push(Mlp::new(inputs).encode(inputs, of));
-            }
-            let of = Grid { kind, axes: [axis, None, axis, None], ..grid(1, Linear) };
-            starts.push(Mlp::new(inputs).encode(inputs, of));
-        }
+    // Each kind with each number of axes, with every edge and with axes of their own in turn.
+    let kinds = [GridKind::Hash, GridKind::Dense, GridKind::Tiled];
+    let axes = [axis, None, axis, None];
+    for (i, (inputs, kind)) in
+        (1..=4).flat_map(|inputs| kinds.map(|kind| (inputs, kind))).enumerate()
+    {
+        let of = match i % 4 {
+            0 => Grid { kind, edge: Edge::Wrap, levels: 3, ..grid(2, Smoothstep) },
+            2 => Grid { kind, edge: Edge::Clamp, levels: 3, ..grid(2, Smoothstep) },
+            _ => Grid { kind, axes, ..grid(1, Linear) },
+        };
+        starts.push(Mlp::new(inputs).encode(inputs, of));
     }
     for inputs in [2, 3] {
         for (features, way) in [(1, Linear), (2, Linear), (2, Smoothstep), (4, Linear), (8, Linear)]
@@ -686,7 +692,8 @@ fn encodings_are_part_of_the_function() {
                 all.push(("any", any, ", 1u"));
             }
             if written {
-                if i % 2 == 1 {
+                // What a uniform binding holds on any device.
+                if i % 2 == 1 && 4 * models * p <= 1 << 16 {
                     all.push(("uniform", bound.clone().uniform(), ""));
                 }
                 if tables == 0 {

@@ -12,14 +12,13 @@ mod random;
 use common::deviation;
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use random::{CHOICES, Case, Choices, fractions};
+use random::{CHOICES, Case, Choices};
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use wgrad::kernels::Tiling;
 use wgrad::{
-    Capabilities, CpuTrainer, Data, Error, Gpu, Parameters, Plan, Real, Strategy, Train, TrainBase,
-    Trainer,
+    Capabilities, CpuTrainer, Error, Gpu, Plan, Real, Strategy, Train, TrainBase, Trainer,
 };
 
 /// Cases on one device: what it has compiled goes with it.
@@ -90,20 +89,9 @@ fn train<T: Train>(trainer: &mut T, steps: [u32; 2], points: &[f32]) -> wgrad::R
 
 /// The CPU's training in f64, from inputs and parameters that are off by `noise`, relatively.
 fn expected(case: &Case, steps: [u32; 2], noise: f64, seed: u64) -> Vec<Found> {
-    let data = case.data();
-    let less = |values: &[f32], seed| -> Vec<f64> {
-        let by = fractions(values.len(), seed);
-        values.iter().zip(by).map(|(v, by)| f64::from(*v) * (1.0 - noise * f64::from(by))).collect()
-    };
-    let (inputs, outputs) = (data.inputs(), data.outputs());
-    let t = data.t().iter().map(|t| f64::from(*t)).collect();
-    let x = less(data.x(), 2 * seed);
-    let data = Data::for_each_model_f64(case.sets, inputs, outputs, x, t).unwrap();
+    let (data, initial) = case.noisy(noise, seed);
     let mut trainer = CpuTrainer::<f64>::new(&case.mlp, &case.training, &data).unwrap();
-    let (init, models) = (case.training.init, case.training.models);
-    let initial = init.sample(&case.mlp, models, case.training.seed).unwrap();
-    let values = less(initial.values(), 2 * seed + 1);
-    trainer.restart(&Parameters::new(case.mlp.clone(), models, values).unwrap()).unwrap();
+    trainer.restart(&initial).unwrap();
     train(&mut trainer, steps, &case.points(13)).unwrap()
 }
 

@@ -8,7 +8,7 @@ use wgrad::encoding::{
 };
 use wgrad::{
     Activation, Adam, AdamW, Argument, Batch, Data, Encoding, Init, Loss, Mlp, Momentum, Nesterov,
-    Optimizer, Part, Schedule, Strategy, Training,
+    Optimizer, Parameters, Part, Schedule, Strategy, Training,
 };
 
 /// Numbers that decide everything about a case. The smaller they are, the simpler is the case, and
@@ -145,6 +145,23 @@ impl Case {
             }
         }
         Data::for_each_model(*sets, mlp.inputs, outputs, x, t).unwrap()
+    }
+
+    /// The data and the initial parameters, which are off by `noise`, relatively.
+    pub fn noisy(&self, noise: f64, seed: u64) -> (Data<f64>, Parameters<f64>) {
+        let less = |values: &[f32], seed| -> Vec<f64> {
+            let by = fractions(values.len(), seed);
+            let less = |(v, by): (&f32, f32)| f64::from(*v) * (1.0 - noise * f64::from(by));
+            values.iter().zip(by).map(less).collect()
+        };
+        let (mlp, models) = (&self.mlp, self.training.models);
+        let data = self.data();
+        let t = data.t().iter().map(|t| f64::from(*t)).collect();
+        let x = less(data.x(), 2 * seed);
+        let data = Data::for_each_model_f64(self.sets, mlp.inputs, mlp.outputs(), x, t).unwrap();
+        let initial = self.training.init.sample(mlp, models, self.training.seed).unwrap();
+        let values = less(initial.values(), 2 * seed + 1);
+        (data, Parameters::new(mlp.clone(), models, values).unwrap())
     }
 
     /// Points to predict at.
