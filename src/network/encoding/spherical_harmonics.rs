@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn the_shader_has_the_same_factors() {
         let text = include_str!("../../../shaders/encoding/spherical_harmonics.wgsl");
-        let rows = text.lines().filter_map(|line| line.split_once("return vec4<f32>("));
-        let rows = rows.filter_map(|(_, rest)| rest.split_once(");").map(|(row, _)| row));
+        let rows = text.lines().filter_map(|line| line.split_once("    vec4<f32>("));
+        let rows = rows.filter_map(|(_, rest)| rest.split_once("),").map(|(row, _)| row));
         let found: Vec<Vec<f32>> = rows
             .filter(|row| !row.contains(char::is_alphabetic))
             .map(|row| row.split(", ").map(|number| number.parse().unwrap()).collect())
