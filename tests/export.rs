@@ -442,7 +442,8 @@ impl Case<'_> {
                 worst[i] = worst[i].max(error);
             }
         }
-        if std::env::var_os("WGRAD_EXPORT_DIR").is_some() {
+        // Larger ones take the compiler of a browser's software device minutes.
+        if std::env::var_os("WGRAD_EXPORT_DIR").is_some() && self.text.len() < 20_000 {
             log().lock().unwrap().push(json!({
                 "name": self.name, "compute": self.compute(), "fragment": self.fragment(),
                 "parameters": self.parameters, "x": self.x, "dy": self.dy, "rows": ROWS,
