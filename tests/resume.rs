@@ -172,43 +172,62 @@ fn folder(name: &str) -> std::path::PathBuf {
     folder
 }
 
-fn of_processes() -> Training {
+fn averaged() -> Training {
     Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.02))
         .batch(Batch::Shuffled { size: 32, seed: 5 })
         .models(2)
         .ema(0.9)
 }
 
-/// The other process of [`another_process_goes_on`].
+/// The other process of [`another_process_goes_on`]: goes on with every file of a folder.
 #[test]
 #[ignore = "is run by another_process_goes_on"]
 fn goes_on() {
-    let Ok(path) = std::env::var("WGRAD_RESUME") else { return };
-    let checkpoint = Checkpoint::load(&path).unwrap();
-    let training = checkpoint.training().unwrap();
-    assert_eq!(training, of_processes());
-    let mut trainer = Trainer::new(common::gpu(), checkpoint.mlp(), &training, &data()).unwrap();
-    trainer.resume(&checkpoint).unwrap();
-    trainer.train(STEPS - 13).unwrap();
-    trainer.checkpoint().unwrap().save(&path).unwrap();
+    let Ok(folder) = std::env::var("WGRAD_RESUME") else { return };
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let done: u32 = name.split_once('-').unwrap().1.parse().unwrap();
+        let checkpoint = Checkpoint::load(&path).unwrap();
+        let training = checkpoint.training().unwrap();
+        let mut trainer =
+            Trainer::new(common::gpu(), checkpoint.mlp(), &training, &data()).unwrap();
+        trainer.resume(&checkpoint).unwrap();
+        trainer.train(STEPS - done).unwrap();
+        trainer.checkpoint().unwrap().save(&path).unwrap();
+    }
 }
 
+/// Every training under every strategy, each cut somewhere.
 #[test]
 fn another_process_goes_on() {
     let folder = folder("process");
-    let path = folder.join("training.safetensors");
-    let new = || Trainer::new(common::gpu(), &mlp(), &of_processes(), &data()).unwrap();
-    let mut trainer = new();
-    trainer.train(13).unwrap();
-    trainer.checkpoint().unwrap().save(&path).unwrap();
+    let trainings: Vec<_> = Strategy::ALL.iter().flat_map(|s| trainings(*s)).collect();
+    let path =
+        |i: usize| folder.join(format!("{i}-{}.safetensors", 1 + i as u32 * 7 % (STEPS - 1)));
+    let new = |training| Trainer::new(common::gpu(), &mlp(), training, &data()).unwrap();
+    for (i, training) in trainings.iter().enumerate() {
+        let mut trainer = new(training);
+        trainer.train(1 + i as u32 * 7 % (STEPS - 1)).unwrap();
+        trainer.checkpoint().unwrap().save(path(i)).unwrap();
+    }
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "goes_on", "--ignored"])
-        .env("WGRAD_RESUME", &path)
+        .env("WGRAD_RESUME", &folder)
         .status();
     assert!(status.unwrap().success());
-    let mut expected = new();
-    expected.train(STEPS).unwrap();
-    assert!(Checkpoint::load(&path).unwrap() == expected.checkpoint().unwrap());
+    let mut last = None;
+    for (i, training) in trainings.iter().enumerate() {
+        let mut expected = new(training);
+        expected.train(STEPS).unwrap();
+        let found = Checkpoint::load(path(i)).unwrap();
+        assert!(found.training().unwrap() == *training);
+        assert!(found == expected.checkpoint().unwrap(), "{training:?}");
+        if training.ema.is_some() {
+            last = Some((path(i), expected));
+        }
+    }
+    let (path, mut expected) = last.unwrap();
     // The file tells its network: parameters and a model need no description.
     let parameters = Parameters::open(&path).unwrap();
     assert_eq!(parameters, expected.parameters().unwrap());
@@ -289,7 +308,7 @@ fn what_does_not_fit_is_refused() {
 
 #[test]
 fn files_that_are_no_checkpoint_are_refused() {
-    let mut trainer = CpuTrainer::<f32>::new(&mlp(), &of_processes(), &data()).unwrap();
+    let mut trainer = CpuTrainer::<f32>::new(&mlp(), &averaged(), &data()).unwrap();
     trainer.train(3).unwrap();
     let bytes = trainer.checkpoint().unwrap().to_safetensors().unwrap();
     assert!(Checkpoint::<f32>::from_safetensors(&bytes).is_ok());
@@ -337,7 +356,7 @@ fn a_file_that_cannot_be_written_stays() {
 #[test]
 fn a_lost_device_is_an_error() {
     let gpu = Gpu::new().unwrap();
-    let mut trainer = Trainer::new(&gpu, &mlp(), &of_processes(), &data()).unwrap();
+    let mut trainer = Trainer::new(&gpu, &mlp(), &averaged(), &data()).unwrap();
     let checkpoint = trainer.checkpoint().unwrap();
     gpu.device().destroy();
     assert!(trainer.checkpoint().is_err());
