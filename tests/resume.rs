@@ -131,6 +131,23 @@ fn tables_and_their_states_are_resumed() {
     }
 }
 
+/// The trainer that goes on was made with the rate from before.
+#[test]
+fn a_rate_that_was_changed_is_resumed() {
+    for training in trainings(Strategy::Auto) {
+        let new = || Trainer::new(common::gpu(), &mlp(), &training, &data()).unwrap();
+        let mut first = new();
+        first.train(7).unwrap();
+        first.set_optimizer(training.optimizer.at_rate(0.3)).unwrap();
+        first.train(7).unwrap();
+        let mut second = new();
+        second.resume(&first.checkpoint().unwrap()).unwrap();
+        first.train(7).unwrap();
+        second.train(7).unwrap();
+        assert!(bits(&mut first) == bits(&mut second), "{training:?}");
+    }
+}
+
 /// One device's checkpoint is any device's.
 #[test]
 fn the_cpu_goes_on_where_the_gpu_stopped() {
