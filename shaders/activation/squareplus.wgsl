@@ -1,8 +1,11 @@
-// ½ (z + √(z² + 0.04)), and 0.01 / (½ √(z² + 0.04) − ½ z) where the sum would cancel. The root that
-// avoids the square of a large value keeps everything finite.
+// ½ (z + √(z² + 0.04)), and 0.01 / ½ (√(z² + 0.04) − z) where the sum would cancel. Far from 0 the root
+// is |z|, whose square and whose sum with z may be infinite.
 fn squareplus_value(z: f32) -> f32 {
-    let root = 0.5 * select(sqrt(z * z + 0.04), abs(z), abs(z) > 1.0e9);
-    return select(root + 0.5 * z, 0.01 / (root - 0.5 * z), z < 0.0);
+    let far = abs(z) > 1.0e9;
+    let root = sqrt(z * z + 0.04);
+    let above = select(0.5 * (root + z), z, far);
+    let below = 0.01 / select(0.5 * (root - z), -z, far);
+    return select(above, below, z < 0.0);
 }
 
 // y² / (y² + 0.01), from the output.
