@@ -7,7 +7,7 @@ use crate::gpu::{OnGpu, Tiles};
 use crate::learner::{Learner, place};
 use crate::{Arguments, learn, preset};
 use clap::Parser as _;
-use wgrad::{Activation, Adam, Gpu, Loss, Mlp, Training};
+use wgrad::{Activation, Adam, Gpu, Loss, Mlp, Model, Training};
 
 #[test]
 fn tiles_are_few_and_cover_all() {
@@ -61,8 +61,8 @@ fn the_average_is_drawn_measured_and_saved() {
     let mlp = Mlp::new(2).layer(16, Activation::Tanh).layer(4, Activation::Identity);
     let training =
         Training::new(Loss::MeanSquaredError, Adam { rate: 0.05, ..Adam::default() }).ema(0.9);
-    let gpu = Gpu::new().unwrap();
-    for gpu in [Some(&gpu), None] {
+    let device = Gpu::new().unwrap();
+    for gpu in [Some(&device), None] {
         let mut learner = Learner::new(gpu, &mlp, &training, &source, 256).unwrap();
         learner.train(8).unwrap();
         let last = learner.trainer().parameters().unwrap();
@@ -70,7 +70,7 @@ fn the_average_is_drawn_measured_and_saved() {
         assert_ne!(last.values(), average.values());
         assert_eq!(learner.parameters().unwrap().values(), average.values());
         let crop = Crop::new(&source, [0.5, 0.5]);
-        let by_last = learner.trainer().predict(&crop.places()).unwrap();
+        let by_last = Model::new(&device, &last).unwrap().predict(&crop.places()).unwrap();
         let seen = learner.eye().unwrap().predict(&crop.places()).unwrap();
         let drawn = learner.draw(&crop).unwrap();
         assert_eq!(drawn.len(), seen.len());
