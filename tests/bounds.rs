@@ -130,7 +130,8 @@ fn every_dispatch_of_any_plan_is_bounded() {
                 let own = strategies.iter().any(|strategy| message.contains(strategy))
                     || message.contains("the strategy of a training");
                 let known = [
-                    "the number of outputs of",
+                    "the number of outputs of softmax",
+                    "the number of outputs of relative_l2_luminance",
                     "the rows of a step in front of a grid",
                     "the number of parameters",
                     "a size of",

@@ -220,12 +220,12 @@ fn goes_on() {
 fn another_process_goes_on() {
     let folder = folder("process");
     let trainings: Vec<_> = Strategy::ALL.iter().flat_map(|s| trainings(*s)).collect();
-    let path =
-        |i: usize| folder.join(format!("{i}-{}.safetensors", 1 + i as u32 * 7 % (STEPS - 1)));
+    let cut = |i: usize| 1 + i as u32 * 7 % (STEPS - 1);
+    let path = |i: usize| folder.join(format!("{i}-{}.safetensors", cut(i)));
     let new = |training| Trainer::new(common::gpu(), &mlp(), training, &data()).unwrap();
     for (i, training) in trainings.iter().enumerate() {
         let mut trainer = new(training);
-        trainer.train(1 + i as u32 * 7 % (STEPS - 1)).unwrap();
+        trainer.train(cut(i)).unwrap();
         trainer.checkpoint().unwrap().save(path(i)).unwrap();
     }
     let status = Command::new(std::env::current_exe().unwrap())

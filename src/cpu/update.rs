@@ -141,14 +141,17 @@ pub fn run<T: Real, S: Simd>(simd: S, part: &Part<T>, elements: Elements<'_, T>)
     )
 }
 
-/// Values of a magnitude of `clip` at most, where this is not 0.
+/// Values of a magnitude of `clip` at most, where this is not 0. What is not finite stays.
 #[inline(always)]
 fn clipped<T: Real, S: Simd>(simd: S, g: Vector<T, S>, clip: T) -> Vector<T, S> {
     if clip == T::ZERO {
         return g;
     }
-    let g = choose::<T, S>(g.simd_gt(clip), splat(simd, clip), g);
-    choose::<T, S>(g.simd_lt(-clip), splat(simd, -clip), g)
+    let infinity = T::of(f64::INFINITY);
+    let above = choose::<T, S>(g.simd_lt(infinity), splat(simd, clip), g);
+    let below = choose::<T, S>(g.simd_gt(-infinity), splat(simd, -clip), g);
+    let g = choose::<T, S>(g.simd_gt(clip), above, g);
+    choose::<T, S>(g.simd_lt(-clip), below, g)
 }
 
 /// Updates vector after vector by `f`, and the rest by the optimizer itself. What would not be finite

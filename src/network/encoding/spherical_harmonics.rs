@@ -170,12 +170,9 @@ mod tests {
     #[test]
     fn the_shader_has_the_same_factors() {
         let text = include_str!("../../../shaders/encoding/spherical_harmonics.wgsl");
-        let rows = text.lines().filter_map(|line| line.split_once("    vec4<f32>("));
-        let rows = rows.filter_map(|(_, rest)| rest.split_once("),").map(|(row, _)| row));
-        let found: Vec<Vec<f32>> = rows
-            .filter(|row| !row.contains(char::is_alphabetic))
-            .map(|row| row.split(", ").map(|number| number.parse().unwrap()).collect())
-            .collect();
+        let row = |line: &'static str| line.strip_prefix("    vec4<f32>(")?.strip_suffix("),");
+        let numbers = |row: &str| row.split(", ").map(|number| number.parse().unwrap()).collect();
+        let found: Vec<Vec<f32>> = text.lines().filter_map(row).map(numbers).collect();
         assert_eq!(found.len(), COEFFICIENTS.len());
         for (found, expected) in found.iter().zip(COEFFICIENTS) {
             assert_eq!(found.len(), expected.len());

@@ -212,12 +212,15 @@ impl Optimizer {
         self.fields().iter().find(|(name, ..)| *name == "rate").map_or(0.0, |field| field.1)
     }
 
-    /// The gradient's element with [`Optimizer::l2`] of `by` of the parameter, and clipped.
+    /// The gradient's element with [`Optimizer::l2`] of `by` of the parameter, and clipped. What
+    /// is not finite stays, so that it is found.
     pub(crate) fn regularized<T: Real>(&self, gradient: T, by: T, parameter: T) -> T {
         let (g, clip) = (gradient + by * parameter, T::of(self.clip()));
-        if clip > T::ZERO && g > clip {
+        if clip == T::ZERO || !g.is_finite() {
+            g
+        } else if g > clip {
             clip
-        } else if clip > T::ZERO && g < -clip {
+        } else if g < -clip {
             -clip
         } else {
             g
@@ -256,7 +259,9 @@ impl Optimizer {
         // Clipped without the builtin functions, which drop a NaN.
         w.function("regularized(g: f32, l2: f32, p: f32) -> f32", |w| {
             w.line("let total = g + l2 * p;");
-            w.line("let clips = (hyper.clip > 0.0) & (abs(total) > hyper.clip);");
+            w.line(
+                "let clips = (hyper.clip > 0.0) & (abs(total) > hyper.clip) & is_finite(total);",
+            );
             w.line("return select(total, select(-hyper.clip, hyper.clip, total > 0.0), clips);");
         });
         let arguments = "p: f32, g: f32, state: ptr<function, vec2<f32>>, t: f32";
