@@ -32,8 +32,11 @@ fn parameters(mlp: &Mlp) -> Parameters {
 fn networks() -> Vec<(String, Mlp)> {
     let mut all = Vec::new();
     for activation in Activation::ALL {
-        let mlp = Mlp::new(3).layer(17, *activation).layer_without_bias(16, *activation);
-        all.push((activation.name().into(), mlp.layer(2, *activation)));
+        // A power of a power of a power multiplies each rounding.
+        let exponential = *activation == Activation::Exponential;
+        let other = if exponential { Activation::Tanh } else { *activation };
+        let mlp = Mlp::new(3).layer(17, other).layer_without_bias(16, *activation);
+        all.push((activation.name().into(), mlp.layer(2, other)));
     }
     let layers = |mlp: Mlp| mlp.layer(16, Activation::Relu).layer(3, Activation::Sigmoid);
     for (name, mlp) in [
@@ -122,7 +125,7 @@ fn what_is_written_is_what_a_runtime_has_checked() {
         assert!(bytes == checked, "{name}: other bytes; run tests/onnx/run.sh");
         compared += 1;
     }
-    assert_eq!(compared, 7);
+    assert_eq!(compared, 10);
 }
 
 #[test]

@@ -18,7 +18,7 @@ cargo test --features onnx --test onnx -- --ignored --exact writes_files_for_a_r
 cp -r "$out/files" "$out/written"
 "$python" tests/onnx/check.py "$out/files"
 # What a runtime has checked is what CI compares with.
-for name in gelu silu frequency triangle_wave one_blob scaled composite; do
+for name in gelu silu exponential squareplus sharp_softplus frequency triangle_wave one_blob scaled composite; do
     cp "$out/written/$name.onnx" tests/files/onnx/written/
 done
 cargo test --features onnx --test onnx -- --ignored --exact reads_the_files_of_a_folder

@@ -202,6 +202,7 @@ fn module(activation: &str) -> Option<String> {
         "gelu" => "GELU(approximate='tanh')".into(),
         "silu" => "SiLU()".into(),
         "softplus" => "Softplus()".into(),
+        "sharp_softplus" => "Softplus(beta=10)".into(),
         other => format!("<{other}>"),
     })
 }

@@ -21,9 +21,9 @@ impl<T: Real> Parameters<T> {
     /// `[rows, inputs]`, its output `y` `[rows, outputs]`, with any number of rows.
     ///
     /// Each layer is a `Gemm` with the weight `layers.0.weight` `[units, inputs]` (`transB`) and an
-    /// activation; GELU and SiLU are composed of simpler operators. The encodings identity,
-    /// frequency, triangle wave and one blob are written out, too. ONNX Runtime is tested; Unity
-    /// Sentis documents the sets 7 to 15.
+    /// activation; GELU, SiLU, the exponential, squareplus and the sharp softplus are composed of
+    /// simpler operators. The encodings identity, frequency, triangle wave and one blob are written
+    /// out, too. ONNX Runtime is tested; Unity Sentis documents the sets 7 to 15.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument): there are several models (take one by [`Parameters::model`]), an

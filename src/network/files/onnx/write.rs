@@ -87,9 +87,32 @@ fn activate(builder: &mut Builder, activation: Activation, z: String) -> Result<
             let twice = builder.op("Mul", &[&z, &gate]);
             builder.op_with("Mul", &twice, 0.5)
         }
-        other => {
+        // A constant keeps the crate's bound: e⁸⁹ is not finite.
+        Activation::Exponential => {
+            let bounded = builder.op_with("Min", &z, 88.0);
+            builder.op("Exp", &[&bounded])
+        }
+        // ½ (z + r) is max(z, 0) + ½ (r − |z|), and r − |z| is 0.04 / (r + |z|), which does not
+        // cancel.
+        Activation::Squareplus => {
+            let square = builder.op("Mul", &[&z, &z]);
+            let sum = builder.op_with("Add", &square, 0.04);
+            let root = builder.op("Sqrt", &[&sum]);
+            let size = builder.op("Abs", &[&z]);
+            let sum = builder.op("Add", &[&root, &size]);
+            let inverse = builder.op("Reciprocal", &[&sum]);
+            let rest = builder.op_with("Mul", &inverse, 0.02);
+            let relu = builder.op("Relu", &[&z]);
+            builder.op("Add", &[&relu, &rest])
+        }
+        Activation::SharpSoftplus => {
+            let ten = builder.op_with("Mul", &z, 10.0);
+            let softplus = builder.op("Softplus", &[&ten]);
+            builder.op_with("Mul", &softplus, 0.1)
+        }
+        Activation::Custom(custom) => {
             let allowed = "one of the crate's own in an ONNX file";
-            return Err(Error::argument("the activation", other.name(), allowed));
+            return Err(Error::argument("the activation", custom.name(), allowed));
         }
     })
 }
