@@ -24,7 +24,9 @@ pub struct Adam {
     /// clipped. 0 clips none.
     pub clip: f64,
     /// Whether a table element with a gradient of exactly 0 keeps its value and its moments, as in
-    /// "lazy" Adam: most entries of a hash grid see no row of a batch. t counts all steps.
+    /// "lazy" Adam: most entries of a hash grid see no row of a batch. t counts all steps. A GPU sums
+    /// a table's gradient in fixed point, where contributions below 2⁻²⁵ of the step's largest count
+    /// as 0.
     pub lazy: bool,
 }
 
