@@ -6,7 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgrad::{
-    Activation, CpuTrainer, Data, Init, Loss, Mlp, Optimizer, Parameters, Train, Training,
+    Activation, CpuTrainer, Data, Error, Gpu, Init, Loss, Mlp, Optimizer, Parameters, Train,
+    Trainer, Training,
 };
 
 struct Counter;
@@ -40,6 +41,19 @@ fn held<T>(work: impl FnOnce() -> T) -> (T, usize) {
     PEAK.store(before, Ordering::Relaxed);
     let result = work();
     (result, PEAK.load(Ordering::Relaxed).saturating_sub(before))
+}
+
+/// The parameters would be 870 MB.
+#[test]
+fn a_refusal_costs_nothing() {
+    let _one = ONE.lock();
+    let gpu = Gpu::new().unwrap();
+    let mlp = Mlp::new(2).layer(3, Activation::Sigmoid).layer(1, Activation::Sigmoid);
+    let data = Data::new(2, 1, vec![0.5_f32; 2], vec![1.0]).unwrap();
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)).models(1 << 24);
+    let (trainer, bytes) = held(|| Trainer::new(&gpu, &mlp, &training, &data).map(|_| ()));
+    assert!(matches!(trainer, Err(Error::TooLarge { .. })), "{trainer:?}");
+    assert!(bytes <= 1 << 20, "{bytes} bytes");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Work<T> {
     /// The batch's inputs, `[sets, batch, inputs]`, in front of tables.
     rows: Vec<T>,
     threads: Vec<Scratch<T>>,
-    /// The gradients of a model's chunks, where they are computed side by side.
+    /// The gradients of a model's chunks but the first, where they are computed side by side.
     chunks: Vec<T>,
     chunk_losses: Vec<T>,
     /// The gradients of the first layer's inputs, `[models, batch, width]`, where they are needed.
@@ -67,7 +67,7 @@ impl<T: Real> Work<T> {
         let threads = if parallel { threads().min(shares) } else { 1 };
         work.threads = vec![work.network.scratch(true); threads];
         if threads > 1 && models == 1 {
-            work.chunks = vec![T::ZERO; work.network.chunks() * work.network.weights()];
+            work.chunks = vec![T::ZERO; (work.network.chunks() - 1) * work.network.weights()];
         }
         work.set_data(data);
         work
@@ -180,11 +180,13 @@ impl<T: Real> Work<T> {
                 let (share, weights) =
                     (network.chunks().div_ceil(threads.len()), network.weights());
                 let deltas = parts(deltas, of_chunks(0, share, each).end, threads.len());
-                let shares = chunks.par_chunks_mut(share * weights);
-                let shares = shares.zip(chunk_losses.par_chunks_mut(share));
+                // The first chunk's gradient is where the sum will be.
+                let mut to: Vec<&mut [T]> = vec![&mut values[tables..]];
+                to.extend(chunks.chunks_mut(weights));
+                let shares = to.par_chunks_mut(share).zip(chunk_losses.par_chunks_mut(share));
                 let shares = shares.zip(threads).zip(deltas).enumerate();
                 shares.for_each(|(i, (((gradients, losses), scratch), deltas))| {
-                    let chunks = gradients.chunks_mut(weights).zip(losses).enumerate();
+                    let chunks = gradients.iter_mut().zip(losses).enumerate();
                     for (chunk, (gradient, loss)) in chunks {
                         let range = of_chunks(chunk, 1, deltas.len());
                         let deltas = &mut deltas[range];
@@ -195,9 +197,8 @@ impl<T: Real> Work<T> {
                 losses[0] = chunk_losses.iter().fold(T::ZERO, |sum, loss| sum + *loss);
                 let blocks = values[tables..].par_chunks_mut(BLOCK).enumerate();
                 blocks.for_each(|(i, total)| {
-                    let rest = (1..network.chunks()).map(|chunk| chunk * weights + i * BLOCK);
-                    total.copy_from_slice(&chunks[i * BLOCK..][..total.len()]);
-                    rest.for_each(|first| add(total, &chunks[first..][..total.len()]));
+                    let rest = chunks.chunks(weights);
+                    rest.for_each(|part| add(total, &part[i * BLOCK..][..total.len()]));
                 });
             }
         }
