@@ -48,7 +48,9 @@ use points::{Points, Scaling};
 use report::Report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wgrad::{Activation, CpuTrainer, Data, Dataset, Init, Metrics, Optimizer, Parameters, Train};
+use wgrad::{
+    Activation, CpuTrainer, Data, Dataset, Init, Metrics, Optimizer, Parameters, Train, TrainBase,
+};
 use wgrad_plot::{Map, probability_map};
 
 /// Trains a network to tell classes of points apart, and draws what it learns
@@ -324,8 +326,9 @@ fn check_gradient(
     data: &Data,
     gpu: bool,
 ) -> Outcome {
-    let exact =
-        CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?.gradients()?;
+    let mut exact = CpuTrainer::<f64>::new(trainer.mlp(), trainer.training(), &data.cast()?)?;
+    exact.restart(&trainer.parameters()?.cast()?)?;
+    let exact = exact.gradients()?;
     let found = trainer.gradients()?.values;
     let deviation = common::deviation(found.into_iter().map(f64::from), exact.values);
     say!(
