@@ -574,7 +574,6 @@ fn batches_of_millions_are_summed_to_the_end() {
     assert_abs_diff_eq!(gradients.values[..], [2.0; 2][..], epsilon = 1e-4);
 }
 
-/// What the device cannot hold is refused before a parameter is sampled: these would take 14 GB.
 #[test]
 fn a_wide_input_layer_is_summed_to_the_end() {
     let inputs = 70_000;

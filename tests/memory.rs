@@ -43,7 +43,7 @@ fn held<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, PEAK.load(Ordering::Relaxed).saturating_sub(before))
 }
 
-/// The parameters would be 14 GB.
+/// What the device cannot hold is refused before a parameter is sampled: these would take 14 GB.
 #[test]
 fn a_refusal_costs_nothing() {
     let _one = ONE.lock();

@@ -61,8 +61,8 @@ pub fn activate<T: Real, S: Simd>(simd: S, f: Activation, values: &mut [T]) {
         Activation::Identity => {}
         Activation::Sigmoid => map_one(simd, values, |z| logistic::<T, S>(simd, z)[0]),
         Activation::Tanh => map_one(simd, values, |z| tanh::<T, S>(simd, z)),
-        // The comparison keeps a NaN a NaN. The sum changes nothing, but a choice by itself would be
-        // compiled to a masked store, which an AMD processor takes twenty cycles for.
+        // The comparison keeps a NaN a NaN. The sum changes nothing but that the choice is not stored by a
+        // mask.
         Activation::Relu => {
             map_one(simd, values, |z| choose::<T, S>(z.simd_le(T::ZERO), zero, z) + zero);
         }

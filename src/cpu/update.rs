@@ -189,8 +189,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
         let kept = if lazy { kept } else { zero.simd_ne(zero) };
         finite &= ok | kept;
         let takes = ok & !kept;
-        // Nearly always all are taken. A choice between what was loaded and what is new would be
-        // compiled to a masked store, which an AMD processor takes twenty cycles for.
+        // Nearly always all are taken, and no store needs a mask.
         if takes.all_true() {
             value.store_slice(&mut parameters[at..at + width]);
             for (new, of) in new.iter().zip([&mut *first, &mut *second]).take(STATES) {
