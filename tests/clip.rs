@@ -182,7 +182,7 @@ fn three_layers() -> Mlp {
 
 fn optimizers() -> Vec<Optimizer> {
     let mut all: Vec<_> = Optimizer::all().into_iter().map(|o| o.at_rate(0.02)).collect();
-    all.push(Adam { rate: 0.02, l2: 0.1, ..Adam::default() }.into());
+    all.push(Adam { rate: 0.02, l1: 0.01, l2: 0.1, ..Adam::default() }.into());
     all.push(AdamW { rate: 0.02, weight_decay: 0.3, ..AdamW::default() }.into());
     all
 }

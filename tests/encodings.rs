@@ -618,7 +618,7 @@ fn updates_of_tables() {
     let (tables, parameters, models) = (24, 67, 2);
     for lazy in [false, true] {
         for padded in [false, true] {
-            let adam = Adam { l2: 0.5, lazy, epsilon: 1e-15, ..Adam::default() };
+            let adam = Adam { l1: 0.25, l2: 0.5, lazy, epsilon: 1e-15, ..Adam::default() };
             let optimizer = Optimizer::from(adam);
             let all = parameters * models;
             let update = Update {

@@ -444,3 +444,59 @@ fn a_diverged_model_is_evaluated_at_its_last_finite_parameters() {
     compare(&found, &mut trainer, &small).unwrap();
     assert_eq!(found.accuracies, None);
 }
+
+/// The units of every layer, of all models: by the CPU and the GPU from the first layers' parameters,
+/// and by hand.
+#[test]
+fn units_of_inner_layers_are_outputs_of_the_first_layers() {
+    let gpu = common::gpu();
+    let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer_without_bias(5, Activation::Relu);
+    let mlp = mlp.layer(2, Activation::Sigmoid);
+    for encoded in [false, true] {
+        let grid = wgrad::encoding::Grid { levels: 2, ..Default::default() };
+        let mlp = if encoded {
+            Mlp { encoding: Mlp::new(2).encode(2, grid).encoding, ..mlp.clone() }
+        } else {
+            mlp.clone()
+        };
+        let parameters = Init::StandardNormal.sample(&mlp, 3, 1).unwrap();
+        let x = [0.1, 0.9, 0.3, 0.4, 0.7, 0.2, 0.5, 0.5];
+        let mut below = None;
+        for layers in 1..=3 {
+            let part = parameters.up_to(layers).unwrap();
+            assert_eq!(part.mlp(), &mlp.up_to(layers).unwrap());
+            let units = mlp.layers[layers - 1].units;
+            let cpu = part.cast::<f64>().unwrap().predict(&x.map(f64::from)).unwrap();
+            assert_eq!(cpu.len(), 3 * 4 * units);
+            let on_gpu = wgrad::Model::new(gpu, &part).unwrap().predict(&x).unwrap();
+            for found in [on_gpu, part.predict(&x).unwrap()] {
+                let error = common::deviation(&found, &cpu);
+                assert!(error <= 1e-5, "{layers} layers: {error:e}");
+            }
+            // What these layers give is what the next layer, alone, takes.
+            if let Some(below) = below.replace(cpu.clone()) {
+                let layer = mlp.layers[layers - 1];
+                let range = &mlp.ranges()[layers - 1];
+                for model in 0..3 {
+                    let all = parameters.model(model).unwrap().cast::<f64>().unwrap();
+                    let alone = Mlp { layers: vec![layer], ..Mlp::new(range.shape[1]) };
+                    let values = all.values()[range.weight.start..range.bias.end].to_vec();
+                    let alone = Parameters::new(alone, 1, values).unwrap();
+                    let width = below.len() / 3;
+                    let found = alone.predict(&below[model * width..(model + 1) * width]).unwrap();
+                    let expected = &cpu[model * 4 * units..(model + 1) * 4 * units];
+                    let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+                    let error = error.fold(0.0, f64::max);
+                    assert!(error <= 1e-12, "layer {layers}: {error:e}");
+                }
+            }
+        }
+        for layers in [0, 4, usize::MAX] {
+            let error = parameters.up_to(layers).unwrap_err().to_string();
+            assert!(error.contains("the number of first layers"), "{error}");
+        }
+        parameters.predict(&[0.5; 3]).unwrap_err();
+        parameters.predict(&[f32::NAN; 2]).unwrap_err();
+        assert!(parameters.predict(&[]).unwrap().is_empty());
+    }
+}

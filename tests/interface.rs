@@ -264,7 +264,7 @@ fn the_status_is_the_same_everywhere() {
 fn an_optimizers_numbers_have_four_bytes_each() {
     let module = parse(&of("update"));
     let (members, size) = members(&module, "Hyper");
-    assert_eq!((members.len(), size), (17, 68));
+    assert_eq!((members.len(), size), (18, 72));
     let names = [
         "rate",
         "momentum",
@@ -276,6 +276,7 @@ fn an_optimizers_numbers_have_four_bytes_each() {
         "ln_beta2",
         "epsilon",
         "weight_decay",
+        "l1",
         "l2",
         "clip",
         "lazy",

@@ -1282,6 +1282,7 @@ fn hyper(optimizer: &Optimizer) -> Vec<u32> {
         h[9] = weight_decay;
     }
     let mut words = h.map(|v| (v as f32).to_bits()).to_vec();
+    words.push((optimizer.l1() as f32).to_bits());
     words.push((optimizer.l2() as f32).to_bits());
     words.push((optimizer.clip() as f32).to_bits());
     words.push(u32::from(optimizer.is_lazy()));
@@ -1299,14 +1300,14 @@ fn optimizers() -> Vec<Optimizer> {
     let mut all = Optimizer::all();
     all.extend([
         Optimizer::sgd(0.0),
-        Sgd { rate: 0.5, l2: 0.25 }.into(),
-        Momentum { rate: 0.5, momentum: 0.0, l2: 0.125 }.into(),
-        Nesterov { rate: 0.5, momentum: 0.99, l2: 0.5 }.into(),
+        Sgd { rate: 0.5, l1: 0.125, l2: 0.25 }.into(),
+        Momentum { rate: 0.5, momentum: 0.0, l1: 0.0, l2: 0.125 }.into(),
+        Nesterov { rate: 0.5, momentum: 0.99, l1: 0.0625, l2: 0.5 }.into(),
         Adam { rate: 0.5, beta1: 0.0, beta2: 0.5, epsilon: 1e-3, l2: 0.25, ..Adam::default() }
             .into(),
-        Adam { rate: 0.3, clip: 0.125, l2: 0.5, ..Adam::default() }.into(),
+        Adam { rate: 0.3, clip: 0.125, l1: 0.5, l2: 0.5, ..Adam::default() }.into(),
         Adam { rate: 0.01, beta1: 0.99, beta2: 0.99999, ..Adam::default() }.into(),
-        AdamW { rate: 0.1, weight_decay: 0.3, l2: 0.25, ..AdamW::default() }.into(),
+        AdamW { rate: 0.1, weight_decay: 0.3, l1: 0.5, l2: 0.25, ..AdamW::default() }.into(),
     ]);
     all
 }

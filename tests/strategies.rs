@@ -7,7 +7,7 @@ mod common;
 use wgrad::encoding::Grid;
 use wgrad::{
     Activation, Adam, Batch, Capabilities, CpuTrainer, Data, DataShape, Init, Loss, Mlp, Optimizer,
-    Plan, Strategy, Targets, Train, Trainer, Training,
+    Plan, Sgd, Strategy, Targets, Train, Trainer, Training,
 };
 
 /// Pseudo-random numbers in ±1.
@@ -278,5 +278,64 @@ fn tiles_of_a_workgroup_do_not_mix() {
         let expected: Vec<f64> = expected.values.iter().map(|v| f64::from(*v)).collect();
         let error = common::deviation(&found.values, &expected);
         assert!(error <= 1e-5, "{width}: {error:e}");
+    }
+}
+
+/// Other rows and other penalties from a step on, in the middle of an epoch. Wrong data change nothing.
+fn under_way<T: Train>(trainer: &mut T, all: &[Data<T::Scalar>; 2], bad: &[Data<T::Scalar>]) {
+    let optimizer = |l1, l2| Optimizer::from(Sgd { rate: 0.1, l1, l2 });
+    trainer.train(7).unwrap();
+    trainer.set_data(&all[1]).unwrap();
+    trainer.train(5).unwrap();
+    for bad in bad {
+        trainer.set_data(bad).unwrap_err();
+    }
+    trainer.set_optimizer(optimizer(0.02, 0.0)).unwrap();
+    trainer.train(5).unwrap();
+    trainer.set_optimizer(optimizer(0.01, 0.05)).unwrap();
+    trainer.train(5).unwrap();
+    trainer.set_data(&all[0]).unwrap();
+    trainer.train(3).unwrap();
+}
+
+#[test]
+fn data_and_penalties_change_under_way() {
+    let gpu = common::gpu();
+    let mlp = mlp(2, &[6], 1, Activation::Tanh, Activation::Sigmoid);
+    let sample = |rows: usize, seed| {
+        let x = numbers(2 * rows, seed);
+        let t = x.chunks(2).map(|x| f32::from(x[0] * x[1] > 0.0)).collect();
+        Data::new(2, 1, x, t).unwrap()
+    };
+    let all = [sample(60, 3), sample(60, 4)];
+    let wrong_target = Data::new(2, 1, vec![0.5; 120], vec![-1.0; 60]).unwrap();
+    let two_sets = Data::for_each_model(2, 2, 1, vec![0.5; 240], vec![1.0; 120]).unwrap();
+    let bad = [sample(59, 3), sample(61, 3), wrong_target, two_sets];
+    let [all_f64, _] = [0; 2].map(|_| all.each_ref().map(|data| data.cast().unwrap()));
+    let bad_f64: Vec<_> = bad.iter().map(|data| data.cast().unwrap()).collect();
+    for batch in [Batch::Full, Batch::Shuffled { size: 16, seed: 5 }] {
+        for strategy in Strategy::ALL {
+            let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1));
+            let training = training.models(2).batch(batch).strategy(*strategy).seed(1);
+            let mut found = Trainer::new(gpu, &mlp, &training, &all[0]).unwrap();
+            under_way(&mut found, &all, &bad);
+            let mut expected = CpuTrainer::<f64>::new(&mlp, &training, &all_f64[0]).unwrap();
+            under_way(&mut expected, &all_f64, &bad_f64);
+            for (found, expected) in [
+                (found.losses().unwrap().values, expected.losses().unwrap().values),
+                (
+                    found.parameters().unwrap().values().to_vec(),
+                    expected.parameters().unwrap().values().to_vec(),
+                ),
+            ] {
+                let error = common::deviation(&found, &expected);
+                assert!(error <= 1e-5, "{strategy:?} {batch:?}: {error:e}");
+            }
+            // The penalty shrinks what the data do not hold.
+            let mut without = Trainer::new(gpu, &mlp, &training, &all[0]).unwrap();
+            without.train(25).unwrap();
+            let size = |p: &wgrad::Parameters| p.values().iter().map(|v| v.abs()).sum::<f32>();
+            assert!(size(&found.parameters().unwrap()) < size(&without.parameters().unwrap()));
+        }
     }
 }

@@ -215,7 +215,7 @@ fn data_and_trainings_are_total() {
         for rate in NUMBERS {
             let rule = rule.at_rate(rate);
             let name = || format!("{rule:?}");
-            tried.call(name, || (rule.check(), rule.rate(), rule.l2(), rule.is_lazy()));
+            tried.call(name, || (rule.check(), rule.rate(), rule.l1(), rule.l2(), rule.is_lazy()));
             for value in NUMBERS {
                 for t in [0, 1, u64::MAX] {
                     tried.call(name, || rule.update(t, value, value, &mut [value; 2]));

@@ -132,7 +132,7 @@ fn update_one(lane: u32, i: u32, elements: u32, updates: vec2<u32>, stopped: boo
     if (in_table && hyper.lazy != 0u && g == 0.0) {
         return false;
     }
-    g = regularized(g, select(hyper.l2, 0.0, in_table), parameter);
+    g = regularized(g, parameter, in_table);
     let value = optimize(parameter, g, &state, step_as_f32(updates));
     if (!(is_finite(value) && is_finite(state.x) && is_finite(state.y))) {
         return true;

@@ -7,6 +7,7 @@ mod compiled;
 mod evaluation;
 mod functions;
 mod passes;
+mod predict;
 mod tile;
 mod update;
 mod work;
@@ -14,7 +15,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::measure::saturation::{Holds, Saturation};
 use crate::kernels::step::RateRange;
 use crate::kernels::step::clip::Clip;
@@ -22,15 +23,16 @@ use crate::kernels::step::ema::Ema;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::update::Update;
 use crate::network::{Mlp, Parameters};
-use crate::numeric::{Real, check_finite, check_shape, to_u32, wide};
+use crate::numeric::{Real, to_u32, wide};
 #[cfg(feature = "safetensors")]
 use crate::training::Checkpoint;
 use crate::training::{
     Batch, Cursor, Data, Gradients, Health, LayerHealth, Losses, Metrics, Optimizer, Sealed, Train,
     TrainAsync, TrainBase, Training, all_diverged, check_ema, check_optimizer, check_same,
-    train_async,
+    check_shape_of, train_async,
 };
 use passes::{forward, loss_gradient};
+use predict::predict;
 use work::Work;
 
 /// Trains a population of one or more networks on the CPU, in `f32` or `f64`, on all cores.
@@ -97,26 +99,6 @@ impl<T: Real> CpuTrainer<T> {
         };
         trainer.restart(&sampled)?;
         Ok(trainer)
-    }
-
-    /// Trains on other data from the next step on, whose epochs begin anew.
-    ///
-    /// # Errors
-    /// Data that do not fit the network, or of another number of rows or sets.
-    pub fn set_data(&mut self, data: &Data<T>) -> Result<()> {
-        data.check(&self.mlp, &self.training)?;
-        for (what, found, now) in [
-            ("the data's number of rows", data.rows(), self.data.rows()),
-            ("the data's number of sets", data.sets(), self.data.sets()),
-        ] {
-            if found != now {
-                return Err(Error::argument(what, found, format!("{now}, as before")));
-            }
-        }
-        self.data.clone_from(data);
-        self.work.set_data(data);
-        self.cursor = Cursor::default();
-        Ok(())
     }
 
     /// The rows of the next step, `[sets, batch, inputs]` and `[sets, batch, outputs]`.
@@ -289,6 +271,15 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
         Ok(())
     }
 
+    fn set_data(&mut self, data: &Data<T>) -> Result<()> {
+        data.check(&self.mlp, &self.training)?;
+        check_shape_of(data, self.data.shape())?;
+        self.data.clone_from(data);
+        self.work.set_data(data);
+        self.cursor = Cursor::default();
+        Ok(())
+    }
+
     #[cfg(feature = "safetensors")]
     fn resume(&mut self, checkpoint: &Checkpoint<T>) -> Result<()> {
         self.go_on(checkpoint)
@@ -363,13 +354,8 @@ impl<T: Real> Train for CpuTrainer<T> {
     }
 
     fn predict(&mut self, x: &[T]) -> Result<Vec<T>> {
-        check_shape("x", x.len(), &[x.len() / self.mlp.inputs, self.mlp.inputs])?;
-        check_finite("x", x)?;
-        if x.is_empty() {
-            return Ok(Vec::new());
-        }
-        let averaged = self.training.ema.is_some();
-        Ok(self.work.predict(if averaged { &self.ema } else { &self.parameters }, x))
+        let parameters = if self.training.ema.is_some() { &self.ema } else { &self.parameters };
+        predict(&self.mlp, parameters, x)
     }
 
     fn evaluate(&mut self, data: &Data<T>) -> Result<Metrics<T>> {

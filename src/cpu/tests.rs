@@ -10,7 +10,8 @@ use crate::network::{Activation, CustomActivation, Mlp, Parameters};
 use crate::numeric::vector::{Vector, exp, ln, ln_1p, logistic, sin, splat, tanh};
 use crate::numeric::{Random, Real};
 use crate::training::{
-    Adam, Batch, CustomLoss, Data, Loss, Optimizer, Strategy, Train, TrainBase, Training,
+    Adam, AdamW, Batch, CustomLoss, Data, Loss, Momentum, Nesterov, Optimizer, Sgd, Strategy,
+    Train, TrainBase, Training,
 };
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
@@ -192,10 +193,13 @@ fn bits_do_not_depend_on_the_threads() {
 #[test]
 fn updates_have_the_bits_of_their_reference() {
     for optimizer in Optimizer::all() {
-        for l2 in [0.0, 1e-3] {
+        for (l1, l2) in [(0.0, 0.0), (1e-3, 2e-3)] {
             let optimizer = match optimizer {
-                Optimizer::Adam(adam) => Adam { l2, lazy: l2 > 0.0, ..adam }.into(),
-                other => other,
+                Optimizer::Sgd(rule) => Sgd { l1, l2, ..rule }.into(),
+                Optimizer::Momentum(rule) => Momentum { l1, l2, ..rule }.into(),
+                Optimizer::Nesterov(rule) => Nesterov { l1, l2, ..rule }.into(),
+                Optimizer::Adam(rule) => Adam { l1, l2, lazy: l2 > 0.0, ..rule }.into(),
+                Optimizer::AdamW(rule) => AdamW { l1, l2, ..rule }.into(),
             };
             let rates =
                 [(11, 0.5), (30, 0.0), (77, 2.0)].map(|(end, factor)| RateRange { end, factor });
@@ -215,7 +219,9 @@ fn updates_have_the_bits_of_their_reference() {
                 let mut gradient = numbers::<f32>(count, 1);
                 gradient[3] = 0.0;
                 gradient[9] = 3e38;
-                let start = numbers::<f32>(count, 2);
+                let mut start = numbers::<f32>(count, 2);
+                start[25] = 0.0;
+                start[76] = 0.0;
                 let [mut found, mut expected] =
                     [0; 2].map(|_| (start.clone(), vec![0.0; 2 * count]));
                 for t in 1..4 {

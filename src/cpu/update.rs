@@ -166,7 +166,18 @@ fn each<T: Real, S: Simd, const STATES: usize>(
     let Elements { parameters, gradient, states: [first, second] } = elements;
     let (width, zero) = (Vector::<T, S>::LEN, splat::<T, S>(simd, T::ZERO));
     let Part { optimizer, by, is_table, .. } = part;
-    let l2 = T::of(if *is_table { 0.0 } else { optimizer.l2() });
+    let (l1, l2) = (T::of(optimizer.l1()), T::of(optimizer.l2()));
+    // What the layers' parameters add to their gradient; a table's add nothing.
+    let penalized = |g: Vector<T, S>, p: Vector<T, S>| {
+        if *is_table {
+            return g;
+        }
+        if l1 == T::ZERO {
+            return g + p * l2;
+        }
+        let below = choose::<T, S>(p.simd_lt(T::ZERO), splat(simd, -l1), zero);
+        g + (choose::<T, S>(p.simd_gt(T::ZERO), splat(simd, l1), below) + p * l2)
+    };
     let lazy = *is_table && optimizer.is_lazy();
     let clip = T::of(optimizer.clip());
     let whole = parameters.len() / width * width;
@@ -178,7 +189,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
         for (state, of) in states.iter_mut().zip([&*first, &*second]).take(STATES) {
             *state = Vector::<T, S>::from_slice(simd, &of[at..at + width]);
         }
-        let (value, new) = f(p, clipped::<T, S>(simd, g + p * l2, clip), states);
+        let (value, new) = f(p, clipped::<T, S>(simd, penalized(g, p), clip), states);
         let is_finite = |v: Vector<T, S>| v.abs().simd_le(T::MAX);
         let mut ok = is_finite(value);
         for state in new.iter().take(STATES) {
@@ -211,7 +222,7 @@ fn each<T: Real, S: Simd, const STATES: usize>(
             continue;
         }
         let mut state = [first[at], second[at]];
-        let gradient = optimizer.regularized(gradient, l2, parameters[at]);
+        let gradient = optimizer.regularized(gradient, parameters[at], *is_table);
         let value = optimizer.update_by(*by, parameters[at], gradient, &mut state);
         if value.is_finite() && state.iter().all(|s| s.is_finite()) {
             parameters[at] = value;

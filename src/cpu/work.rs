@@ -10,7 +10,7 @@ use crate::training::{Batch, Cursor, Data, Gradients, Training};
 use fearless_simd::Level;
 
 /// Operations of a pass that are worth a second thread; a unit counts as [`ACTIVATION`] of them.
-const PARALLEL: usize = 1 << 20;
+pub(super) const PARALLEL: usize = 1 << 20;
 const ACTIVATION: usize = 60;
 /// Elements of a sum that are worth a second thread.
 #[cfg(feature = "threads")]
@@ -223,37 +223,6 @@ impl<T: Real> Work<T> {
             of_inputs.extend(back);
         }
         Ok(of_inputs)
-    }
-
-    /// The outputs of the models for any rows `x`, `[models, rows, outputs]`.
-    pub fn predict(&self, parameters: &[T], x: &[T]) -> Vec<T> {
-        let Network { mlp, training, .. } = &self.network;
-        let (rows, p) = (x.len() / mlp.inputs, mlp.parameters());
-        let network = Network::new::<T>(mlp, training, rows);
-        let size = rows * mlp.outputs();
-        let mut outputs = vec![T::ZERO; training.models * size];
-        let (source, level) = (Source { x, t: &[], order: None, tiles: None }, Level::new());
-        let (share, predict) = (network.chunk * mlp.outputs(), compiled::<T>().predict);
-        let one = |scratch: &mut Scratch<T>, m: usize, chunk: usize, outputs: &mut [T]| {
-            let parameters = &parameters[m * p..(m + 1) * p];
-            predict(level, &network, chunk, parameters, &source, scratch, outputs);
-        };
-        for (m, outputs) in outputs.chunks_mut(size).enumerate() {
-            #[cfg(feature = "threads")]
-            if rows.saturating_mul(p) > PARALLEL {
-                use rayon::prelude::*;
-                outputs.par_chunks_mut(share).enumerate().for_each_init(
-                    || network.scratch(false),
-                    |scratch, (chunk, outputs)| one(scratch, m, chunk, outputs),
-                );
-                continue;
-            }
-            let mut scratch = network.scratch(false);
-            for (chunk, outputs) in outputs.chunks_mut(share).enumerate() {
-                one(&mut scratch, m, chunk, outputs);
-            }
-        }
-        outputs
     }
 }
 

@@ -75,8 +75,15 @@ impl fmt::Debug for Gpu {
 
 impl fmt::Display for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wgpu::AdapterInfo { name, driver, driver_info, backend, .. } = &self.info;
-        write!(f, "{name} ({backend:?}")?;
+        let wgpu::AdapterInfo { name, driver, driver_info, backend, vendor, .. } = &self.info;
+        // A browser tells no name.
+        match (name.is_empty(), vendor_name(*vendor)) {
+            (false, Some(vendor)) if !name.to_lowercase().contains(&vendor.to_lowercase()) => {
+                write!(f, "{vendor} {name} ({backend:?}")?;
+            }
+            (false, _) => write!(f, "{name} ({backend:?}")?,
+            (true, vendor) => write!(f, "{} ({backend:?}", vendor.unwrap_or("unnamed GPU"))?,
+        }
         for part in [driver, driver_info] {
             if !part.is_empty() {
                 write!(f, ", {part}")?;
@@ -84,6 +91,24 @@ impl fmt::Display for Gpu {
         }
         write!(f, ")")
     }
+}
+
+/// The name of a vendor by its number, as PCI or Khronos give it out.
+const fn vendor_name(vendor: u32) -> Option<&'static str> {
+    Some(match vendor {
+        0x1002 | 0x1022 => "AMD",
+        0x1010 => "Imagination",
+        0x106b => "Apple",
+        0x10de => "NVIDIA",
+        0x13b5 => "Arm",
+        0x1414 => "Microsoft",
+        0x14e4 => "Broadcom",
+        0x1ae0 => "Google",
+        0x5143 => "Qualcomm",
+        0x8086 => "Intel",
+        0x10005 => "Mesa",
+        _ => return None,
+    })
 }
 
 impl Gpu {

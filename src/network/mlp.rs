@@ -202,6 +202,19 @@ impl Mlp {
             .collect()
     }
 
+    /// The network of the first `layers` layers, behind the same encodings: its outputs are the units
+    /// of the last of them. [`Parameters::up_to`](crate::Parameters::up_to) has its parameters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there are no layers or fewer than that.
+    pub fn up_to(&self, layers: usize) -> Result<Self> {
+        if !(1..=self.layers.len()).contains(&layers) {
+            let allowed = format!("1 to {}", self.layers.len());
+            return Err(Error::argument("the number of first layers", layers, allowed));
+        }
+        Ok(Self { layers: self.layers[..layers].to_vec(), ..self.clone() })
+    }
+
     /// Checks that the network can be built.
     ///
     /// # Errors

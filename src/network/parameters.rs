@@ -69,6 +69,27 @@ impl<T: Real> Parameters<T> {
         Ok(Self { mlp: self.mlp.clone(), models: 1, values })
     }
 
+    /// The parameters of the network of the first `layers` layers ([`Mlp::up_to`]), of all models: what
+    /// it predicts are the units of the last of these layers.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Init, Mlp};
+    /// let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Identity);
+    /// let parameters = Init::Auto.sample(&mlp, 10, 0)?;
+    /// let units = parameters.up_to(1)?.predict(&[0.5, -0.5])?;
+    /// assert_eq!(units.len(), 10 * 3); // three hidden units of ten models, at one point
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there are no layers or fewer than that.
+    pub fn up_to(&self, layers: usize) -> Result<Self> {
+        let mlp = self.mlp.up_to(layers)?;
+        let of_models = self.values.chunks(self.mlp.parameters());
+        let values = of_models.flat_map(|model| &model[..mlp.parameters()]).copied().collect();
+        Ok(Self { mlp, models: self.models, values })
+    }
+
     /// Converts the parameters to another precision.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod budget;
 #[cfg(feature = "safetensors")]
 mod checkpoint;
 pub(crate) mod clock;
+mod data;
 mod evaluation;
 mod health;
 mod inference;
@@ -21,11 +22,12 @@ mod trainer;
 mod waiting;
 
 pub use budget::{FrameBudget, FrameReport};
+pub use data::DataBuffers;
 pub use evaluation::Evaluation;
 pub use inference::{Inference, Output};
 pub use model::Model;
 pub use passes::{PassBuffers, Passes};
 pub use rows::Rows;
 pub use snapshot::Snapshot;
-pub use trainer::{DataBuffers, Trainer};
+pub use trainer::Trainer;
 pub use waiting::WarmUp;

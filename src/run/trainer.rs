@@ -13,10 +13,7 @@ use crate::plan::{Buffer, Plan, Stages};
 use crate::run::log::Log;
 use crate::run::predictor::Predictor;
 use crate::run::{Evaluation, Inference, Output, Rows, Snapshot};
-use crate::training::{
-    Batch, Data, DataShape, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same,
-    check_sets,
-};
+use crate::training::{Data, Optimizer, Sealed, TrainBase, Training, check_optimizer, check_same};
 use std::sync::{Arc, Mutex};
 
 /// Trains a population of one or more networks on the GPU.
@@ -39,6 +36,8 @@ pub struct Trainer {
     pub(super) training: Training,
     pub(super) plan: Plan,
     buffers: Buffers,
+    /// Whether the data's buffers are the trainer's own.
+    pub(super) owns_data: bool,
     /// The number of rows, where a buffer on the GPU holds it.
     pub(super) count: Option<Count>,
     pub(super) program: Program,
@@ -66,39 +65,6 @@ pub struct Trainer {
     pub(super) unread: u32,
 }
 
-/// Training data in buffers of the application's: f32, row after row.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct DataBuffers<'a> {
-    /// How many rows there are.
-    pub shape: DataShape,
-    /// `[sets, rows, inputs]`.
-    pub inputs: wgpu::BufferSlice<'a>,
-    /// `[sets, rows, outputs]`.
-    pub targets: wgpu::BufferSlice<'a>,
-    /// A `u32`: the number of rows of each data set that take part. `None` for all of them.
-    pub count: Option<wgpu::BufferSlice<'a>>,
-}
-
-impl<'a> DataBuffers<'a> {
-    /// Data of the shape `shape`: inputs `[sets, rows, inputs]`, targets `[sets, rows, outputs]`.
-    pub const fn new(
-        shape: DataShape,
-        inputs: wgpu::BufferSlice<'a>,
-        targets: wgpu::BufferSlice<'a>,
-    ) -> Self {
-        Self { shape, inputs, targets, count: None }
-    }
-
-    /// Lets only the first rows of each data set take part, as many as a count on the GPU says: see
-    /// [`Rows::counted`]. The mean of the loss is over these rows. For full batches.
-    #[must_use]
-    pub const fn count(mut self, count: wgpu::BufferSlice<'a>) -> Self {
-        self.count = Some(count);
-        self
-    }
-}
-
 impl Trainer {
     /// Plans, compiles, uploads the data, and samples the initial parameters.
     ///
@@ -109,44 +75,8 @@ impl Trainer {
         data.check(mlp, training)?;
         let plan = Plan::new(mlp, training, data.shape(), gpu.capabilities())?;
         let trainer = Self::build(gpu, plan, (mlp, training), Buffers::new(), None)?;
-        trainer.upload(Buffer::Inputs, bytemuck::cast_slice(data.x()))?;
-        trainer.upload(Buffer::Targets, bytemuck::cast_slice(data.t()))?;
+        trainer.upload_data(data)?;
         Ok(trainer)
-    }
-
-    /// A trainer on data in buffers of the application's. Its shaders may fill them in the same
-    /// encoder as the steps, and change them between the steps. A NaN among them shows as a divergence;
-    /// `check_data` counts what the training does not know.
-    ///
-    /// # Errors
-    /// Those of [`Trainer::new`]; a slice that is too short, at an offset that cannot be bound, or
-    /// of a buffer that was not made for `STORAGE`.
-    pub fn with_buffers(
-        gpu: &Gpu,
-        mlp: &Mlp,
-        training: &Training,
-        data: DataBuffers<'_>,
-    ) -> Result<Self> {
-        training.check(mlp)?;
-        let DataBuffers { shape, inputs, targets, count } = data;
-        let DataShape { sets, rows } = shape;
-        check_sets(sets, training.models)?;
-        if count.is_some() && training.batch != Batch::Full {
-            let what = "the batch of a training whose rows come with a count";
-            return Err(Error::argument(what, "mini-batches", "the full batch"));
-        }
-        let count = match count {
-            Some(count) => Rows::counted(rows, count),
-            None => rows.into(),
-        };
-        let count = count.check(gpu, "the data")?;
-        let range = |what, slice, width| BufferRange::new(gpu, what, slice, [sets, rows, width]);
-        let buffers = Buffers::from([
-            (Buffer::Inputs, range("the inputs", inputs, mlp.inputs)?),
-            (Buffer::Targets, range("the targets", targets, mlp.outputs())?),
-        ]);
-        let plan = Plan::new(mlp, training, shape, gpu.capabilities())?;
-        Self::build(gpu, plan, (mlp, training), buffers, count)
     }
 
     /// A trainer without data of its own: its rows come with its passes ([`Trainer::passes`]), and
@@ -161,7 +91,7 @@ impl Trainer {
         Self::build(gpu, plan, (mlp, training), Buffers::new(), None)
     }
 
-    fn build(
+    pub(super) fn build(
         gpu: &Gpu,
         plan: Plan,
         (mlp, training): (&Mlp, &Training),
@@ -170,6 +100,7 @@ impl Trainer {
     ) -> Result<Self> {
         // What is refused is refused before any work: the parameters may be many.
         let initial = training.init.sample(mlp, training.models, training.seed)?;
+        let owns_data = plan.has_data() && buffers.is_empty();
         make_buffers(gpu, plan.buffers(), &mut buffers)?;
         let program = Program::new(gpu, plan.groups(), &buffers, count.as_ref())?;
         let parameters = find(&buffers, Buffer::Parameters)?.buffer.clone();
@@ -179,6 +110,7 @@ impl Trainer {
             training: training.clone(),
             plan,
             buffers,
+            owns_data,
             count,
             program,
             update: None,
@@ -260,7 +192,7 @@ impl Trainer {
         self.upload(Buffer::Hyper, bytemuck::bytes_of(&hyper))
     }
 
-    fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
+    pub(super) fn upload(&self, name: Buffer, bytes: &[u8]) -> Result<()> {
         self.gpu.write(self.get(name)?, 0, bytes)
     }
 
@@ -595,6 +527,10 @@ impl TrainBase for Trainer {
 
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()> {
         Self::set_optimizer(self, optimizer)
+    }
+
+    fn set_data(&mut self, data: &Data) -> Result<()> {
+        Self::set_data(self, data)
     }
 
     fn restart(&mut self, parameters: &Parameters) -> Result<()> {

@@ -177,6 +177,19 @@ impl<T: Real> Data<T> {
     }
 }
 
+/// Checks that `data` have the shape of those that they replace.
+pub(crate) fn check_shape_of<T: Real>(data: &Data<T>, now: DataShape) -> Result<()> {
+    for (what, found, now) in [
+        ("the data's number of rows", data.rows, now.rows),
+        ("the data's number of sets", data.sets, now.sets),
+    ] {
+        if found != now {
+            return Err(Error::argument(what, found, format!("{now}, as before")));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that `models` models can have so many data sets.
 pub(crate) fn check_sets(sets: usize, models: usize) -> Result<()> {
     if sets != 1 && sets != models {

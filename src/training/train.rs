@@ -95,6 +95,27 @@ pub trait TrainBase: Sealed {
     /// Hyperparameters out of range, or an optimizer of another kind.
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
 
+    /// Trains on other data from the next step on. Their epochs begin anew; the parameters, the
+    /// optimizer state, the losses and the step counter stay. On a GPU this comes before recorded steps
+    /// that were not submitted yet.
+    ///
+    /// ```
+    /// use wgrad::{Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Train, TrainBase, Training};
+    /// let mlp = Mlp::new(2).layer(4, Activation::Tanh).layer(1, Activation::Sigmoid);
+    /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(0.1));
+    /// let mut trainer = CpuTrainer::<f32>::new(&mlp, &training, &Dataset::Moons.sample(100, 0)?)?;
+    /// trainer.train(10)?;
+    /// trainer.set_data(&Dataset::Moons.sample(100, 1)?)?;
+    /// trainer.train(10)?;
+    /// assert_eq!(trainer.losses()?.values.len(), 20);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Data that do not fit the network or the loss, or of another number of rows or sets; a trainer
+    /// whose data are in buffers of the application's, or that has none.
+    fn set_data(&mut self, data: &Data<Self::Scalar>) -> Result<()>;
+
     /// Starts again from `parameters`. Optimizer state, step counter and losses return to 0. On a GPU
     /// this comes before recorded steps that were not submitted yet;
     /// [`Trainer::record_restart`](crate::Trainer::record_restart) keeps the order.

@@ -64,7 +64,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
                     w.line(format_args!("let factor = rate_factor({}u + lane);", s * width));
                     w.line("hyper.rate = rate * factor;");
                 }
-                w.line(format_args!("let g = regularized(total_{s}, hyper.l2, own_{s});"));
+                w.line(format_args!("let g = regularized(total_{s}, own_{s}, false);"));
                 w.line(format_args!("let value = optimize(own_{s}, g, &state, t);"));
                 w.line("let finite = is_finite(value) & is_finite(state.x) & is_finite(state.y);");
                 let moves = if rates { " & (factor != 0.0)" } else { "" };

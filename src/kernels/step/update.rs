@@ -125,7 +125,6 @@ impl Update<'_> {
     ) -> bool {
         let (first, second) = states.split_at_mut(parameters.len());
         let by = self.optimizer.corrections(t).map(T::of);
-        let l2 = T::of(self.optimizer.l2());
         // What is frozen is left out.
         let parts: Vec<_> = RateRange::parts(self.rates, parameters.len())
             .into_iter()
@@ -146,8 +145,7 @@ impl Update<'_> {
                     if is_table && optimizer.is_lazy() && *gradient == T::ZERO {
                         continue;
                     }
-                    let l2 = if is_table { T::ZERO } else { l2 };
-                    let gradient = optimizer.regularized(*gradient, l2, *parameter);
+                    let gradient = optimizer.regularized(*gradient, *parameter, is_table);
                     let mut state = [*m, *v];
                     let value = optimizer.update_by(by, *parameter, gradient, &mut state);
                     if value.is_finite() && state.iter().all(|s| s.is_finite()) {

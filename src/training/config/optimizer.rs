@@ -42,8 +42,8 @@ pub(super) fn optimizer(
             training.schedule(schedule)
         }
         "SGD" => {
-            let sgd =
-                Sgd { rate: of.number("learning_rate", 1e-3)?, l2: of.number("l2_reg", 1e-8)? };
+            let (rate, l2) = (of.number("learning_rate", 1e-3)?, of.number("l2_reg", 1e-8)?);
+            let sgd = Sgd { rate, l2, ..Sgd::default() };
             Training { optimizer: sgd.into(), ..training }
         }
         _ => adam(&mut of, training, mlp)?,
@@ -72,6 +72,7 @@ fn adam(of: &mut Object<'_>, mut training: Training, mlp: &Mlp) -> Result<Traini
         l2: of.number("l2_reg", 1e-8)?,
         lazy: of.flag("skip_zero_grad_non_matrix_params", true)?,
         clip: of.number("gradient_clipping_magnitude", 0.0)?,
+        ..Adam::default()
     };
     // "Matrix" are the layers' parameters there, the others the encodings' tables.
     let of_tables = of.number("non_matrix_learning_rate_factor", 1.0)?;

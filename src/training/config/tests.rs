@@ -42,7 +42,7 @@ fn defaults_are_those_of_the_code() {
     let bins = OneBlob { bins: 16 };
     assert_eq!(blob, [EncodingPart { first: 0, inputs: 3, encoding: bins.into() }]);
     let sgd = of(r#"{"optimizer": {"otype": "sgd"}}"#).training.optimizer;
-    assert_eq!(sgd, Sgd { rate: 1e-3, l2: 1e-8 }.into());
+    assert_eq!(sgd, Sgd { rate: 1e-3, l2: 1e-8, ..Sgd::default() }.into());
     let tcnn = ConfigReader::new();
     assert_eq!(grid_of(&tcnn, r#"{"otype": "Grid"}"#, 3), Grid::default());
     // A dense grid grows to 256 corners.
@@ -523,7 +523,7 @@ fn files_are_read_as_the_projects_read_them() {
     assert!((softplus.last_activation().value(0.0_f64) - 0.069_314_718).abs() <= 1e-9);
     assert_eq!(read("silu", 2).mlp.layers[0].activation, Activation::Silu);
     let sgd = read("sgd_documented_default", 2).training.optimizer;
-    assert_eq!(sgd, Sgd { rate: 1e-3, l2: 1e-8 }.into());
+    assert_eq!(sgd, Sgd { rate: 1e-3, l2: 1e-8, ..Sgd::default() }.into());
     let overlap = read("overlap", 3).mlp;
     assert_eq!(
         overlap,

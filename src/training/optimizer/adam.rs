@@ -17,6 +17,9 @@ pub struct Adam {
     pub beta2: f64,
     /// ε, added to the root; above 0.
     pub epsilon: f64,
+    /// The factor of the sign of a layer's parameter that is added to its gradient: L1 regularization
+    /// of the layers' weights and biases, but not of an encoding's tables. The sign of 0 is 0.
+    pub l1: f64,
     /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
     /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
@@ -37,6 +40,7 @@ impl Default for Adam {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
+            l1: 0.0,
             l2: 0.0,
             clip: 0.0,
             lazy: false,
@@ -62,6 +66,7 @@ impl Rule for Adam {
             ("beta1", self.beta1, Range::Fraction),
             ("beta2", self.beta2, Range::Fraction),
             ("epsilon", self.epsilon, Range::Positive),
+            ("l1", self.l1, Range::NonNegative),
             ("l2", self.l2, Range::NonNegative),
             ("clip", self.clip, Range::NonNegative),
         ]
@@ -69,6 +74,10 @@ impl Rule for Adam {
 
     fn hyper(&self) -> Hyper {
         moments(self.rate, self.beta1, self.beta2, self.epsilon, 0.0)
+    }
+
+    fn l1(&self) -> f64 {
+        self.l1
     }
 
     fn l2(&self) -> f64 {

@@ -20,6 +20,9 @@ pub struct AdamW {
     pub epsilon: f64,
     /// The decay.
     pub weight_decay: f64,
+    /// The factor of the sign of a layer's parameter that is added to its gradient: L1 regularization
+    /// of the layers' weights and biases, but not of an encoding's tables. The sign of 0 is 0.
+    pub l1: f64,
     /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
     /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
@@ -28,14 +31,14 @@ pub struct AdamW {
 impl Default for AdamW {
     fn default() -> Self {
         let Adam { rate, beta1, beta2, epsilon, .. } = Adam::default();
-        Self { rate, beta1, beta2, epsilon, weight_decay: 0.01, l2: 0.0 }
+        Self { rate, beta1, beta2, epsilon, weight_decay: 0.01, l1: 0.0, l2: 0.0 }
     }
 }
 
 impl AdamW {
     fn adam(&self) -> Adam {
-        let Self { rate, beta1, beta2, epsilon, l2, .. } = *self;
-        Adam { rate, beta1, beta2, epsilon, l2, ..Adam::default() }
+        let Self { rate, beta1, beta2, epsilon, l1, l2, .. } = *self;
+        Adam { rate, beta1, beta2, epsilon, l1, l2, ..Adam::default() }
     }
 }
 
@@ -51,6 +54,10 @@ impl Rule for AdamW {
 
     fn hyper(&self) -> Hyper {
         moments(self.rate, self.beta1, self.beta2, self.epsilon, self.weight_decay)
+    }
+
+    fn l1(&self) -> f64 {
+        self.l1
     }
 
     fn l2(&self) -> f64 {

@@ -21,6 +21,7 @@ shader_struct! {
         ln_beta2: f32,
         epsilon: f32,
         weight_decay: f32,
+        l1: f32,
         l2: f32,
         clip: f32,
         lazy: u32,
@@ -37,6 +38,10 @@ trait Rule {
     /// Names and values of the hyperparameters, and the range of each value.
     fn fields(&self) -> Vec<(&'static str, f64, Range)>;
     fn hyper(&self) -> Hyper;
+    /// The factor of the sign of a layer's parameter that is added to its gradient.
+    fn l1(&self) -> f64 {
+        0.0
+    }
     /// The factor of a layer's parameter that is added to its gradient.
     fn l2(&self) -> f64 {
         0.0
@@ -116,6 +121,7 @@ macro_rules! optimizers {
             pub(crate) fn hyper(&self) -> Hyper {
                 let numbers = match self { $(Self::$variant(rule) => rule.hyper()),* };
                 Hyper {
+                    l1: crate::numeric::to_f32(self.l1()),
                     l2: crate::numeric::to_f32(self.l2()),
                     clip: crate::numeric::to_f32(self.clip()),
                     lazy: u32::from(self.is_lazy()),
@@ -123,13 +129,18 @@ macro_rules! optimizers {
                 }
             }
 
+            /// The factor of the sign of a layer's parameter that is added to its gradient.
+            pub fn l1(&self) -> f64 {
+                match self { $(Self::$variant(rule) => rule.l1()),* }
+            }
+
             /// The factor of a layer's parameter that is added to its gradient.
             pub fn l2(&self) -> f64 {
                 match self { $(Self::$variant(rule) => rule.l2()),* }
             }
 
-            /// The largest magnitude of an element of the gradient, which includes [`Optimizer::l2`];
-            /// 0 where none is clipped.
+            /// The largest magnitude of an element of the gradient, which includes [`Optimizer::l1`]
+            /// and [`Optimizer::l2`]; 0 where none is clipped.
             pub fn clip(&self) -> f64 {
                 match self { $(Self::$variant(rule) => rule.clip()),* }
             }
@@ -151,7 +162,7 @@ macro_rules! optimizers {
             }
 
             /// The new value of one parameter from its gradient, which already includes
-            /// [`Optimizer::l2`]. `t` counts updates from 1. `state` is what the last update left,
+            /// [`Optimizer::l1`] and [`Optimizer::l2`]. `t` counts updates from 1. `state` is what the last update left,
             /// zeros at first.
             pub fn update<T: Real>(&self, t: u64, parameter: T, gradient: T, state: &mut [T; 2]) -> T {
                 self.update_by(self.corrections(t).map(T::of), parameter, gradient, state)
@@ -212,10 +223,11 @@ impl Optimizer {
         self.fields().iter().find(|(name, ..)| *name == "rate").map_or(0.0, |field| field.1)
     }
 
-    /// The gradient's element with [`Optimizer::l2`] of `by` of the parameter, and clipped. What
-    /// is not finite stays, so that it is found.
-    pub(crate) fn regularized<T: Real>(&self, gradient: T, by: T, parameter: T) -> T {
-        let (g, clip) = (gradient + by * parameter, T::of(self.clip()));
+    /// The gradient's element with the penalties of a layer's parameter, or of a table's, and clipped.
+    /// What is not finite stays, so that it is found.
+    pub(crate) fn regularized<T: Real>(&self, gradient: T, parameter: T, is_table: bool) -> T {
+        let g = if is_table { gradient } else { gradient + self.penalty(parameter) };
+        let clip = T::of(self.clip());
         if clip == T::ZERO || !g.is_finite() {
             g
         } else if g > clip {
@@ -225,6 +237,17 @@ impl Optimizer {
         } else {
             g
         }
+    }
+
+    /// The derivative of l1 |p| + l2 p² / 2.
+    fn penalty<T: Real>(&self, parameter: T) -> T {
+        let l1 = T::of(self.l1());
+        let l1 = match parameter {
+            p if p > T::ZERO => l1,
+            p if p < T::ZERO => -l1,
+            _ => T::ZERO,
+        };
+        l1 + T::of(self.l2()) * parameter
     }
 
     /// Checks that every hyperparameter is in its range.
@@ -257,8 +280,8 @@ impl Optimizer {
         let mut w = Writer::default();
         w.line(format_args!("const STATES: u32 = {}u;", self.states()));
         // Clipped without the builtin functions, which drop a NaN.
-        w.function("regularized(g: f32, l2: f32, p: f32) -> f32", |w| {
-            w.line("let total = g + l2 * p;");
+        w.function("regularized(g: f32, p: f32, is_table: bool) -> f32", |w| {
+            w.line("let total = select(g + (hyper.l1 * sign(p) + hyper.l2 * p), g, is_table);");
             w.line(
                 "let clips = (hyper.clip > 0.0) & (abs(total) > hyper.clip) & is_finite(total);",
             );
@@ -313,6 +336,27 @@ mod tests {
         close(two(decayed.into()), [0.85, 0.7075]);
     }
 
+    /// The gradient of l1 |p| + l2 p² / 2, which a table does not have.
+    #[test]
+    fn penalties_are_those_of_the_formula() {
+        for optimizer in Optimizer::all() {
+            let (l1, l2) = (0.5, 0.25);
+            let with: Optimizer = match optimizer {
+                Optimizer::Sgd(rule) => Sgd { l1, l2, ..rule }.into(),
+                Optimizer::Momentum(rule) => Momentum { l1, l2, ..rule }.into(),
+                Optimizer::Nesterov(rule) => Nesterov { l1, l2, ..rule }.into(),
+                Optimizer::Adam(rule) => Adam { l1, l2, ..rule }.into(),
+                Optimizer::AdamW(rule) => AdamW { l1, l2, ..rule }.into(),
+            };
+            for (parameter, expected) in [(2.0, 3.0), (-2.0, 1.0), (0.0, 2.0), (-0.0, 2.0)] {
+                assert_eq!(with.regularized(2.0, parameter, false), expected, "{parameter}");
+                assert_eq!(with.regularized(2.0, parameter, true), 2.0);
+                assert_eq!(optimizer.regularized(2.0, parameter, false), 2.0);
+            }
+            assert_eq!((with.hyper().l1, with.hyper().l2), (0.5, 0.25));
+        }
+    }
+
     #[test]
     fn numbers_out_of_range_are_named() {
         for (optimizer, name) in [
@@ -320,6 +364,8 @@ mod tests {
             (Optimizer::sgd(-1.0), "sgd rate"),
             (Optimizer::sgd(1e300), "sgd rate"),
             (Momentum { momentum: 1.0, ..Momentum::default() }.into(), "momentum momentum"),
+            (Sgd { l1: -1.0, ..Sgd::default() }.into(), "sgd l1"),
+            (Adam { l1: f64::NAN, ..Adam::default() }.into(), "adam l1"),
             (Sgd { l2: -1.0, ..Sgd::default() }.into(), "sgd l2"),
             (Momentum { l2: f64::NAN, ..Momentum::default() }.into(), "momentum l2"),
             (Nesterov { l2: -1e-9, ..Nesterov::default() }.into(), "nesterov l2"),

@@ -12,6 +12,9 @@ pub struct Momentum {
     pub rate: f64,
     /// The share of the velocity v that is kept, 0 or more and less than 1.
     pub momentum: f64,
+    /// The factor of the sign of a layer's parameter that is added to its gradient: L1 regularization
+    /// of the layers' weights and biases, but not of an encoding's tables. The sign of 0 is 0.
+    pub l1: f64,
     /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
     /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
@@ -19,7 +22,7 @@ pub struct Momentum {
 
 impl Default for Momentum {
     fn default() -> Self {
-        Self { rate: 0.05, momentum: 0.9, l2: 0.0 }
+        Self { rate: 0.05, momentum: 0.9, l1: 0.0, l2: 0.0 }
     }
 }
 
@@ -30,6 +33,7 @@ impl Rule for Momentum {
         vec![
             ("rate", self.rate, Range::NonNegative),
             ("momentum", self.momentum, Range::Fraction),
+            ("l1", self.l1, Range::NonNegative),
             ("l2", self.l2, Range::NonNegative),
         ]
     }
@@ -37,6 +41,10 @@ impl Rule for Momentum {
     fn hyper(&self) -> Hyper {
         let f = crate::numeric::to_f32;
         Hyper { rate: f(self.rate), momentum: f(self.momentum), ..Hyper::default() }
+    }
+
+    fn l1(&self) -> f64 {
+        self.l1
     }
 
     fn l2(&self) -> f64 {

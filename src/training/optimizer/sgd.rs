@@ -10,6 +10,9 @@ use crate::numeric::Real;
 pub struct Sgd {
     /// The learning rate ε.
     pub rate: f64,
+    /// The factor of the sign of a layer's parameter that is added to its gradient: L1 regularization
+    /// of the layers' weights and biases, but not of an encoding's tables. The sign of 0 is 0.
+    pub l1: f64,
     /// The factor of a layer's parameter that is added to its gradient: L2 regularization of the
     /// layers' weights and biases, but not of an encoding's tables.
     pub l2: f64,
@@ -17,7 +20,7 @@ pub struct Sgd {
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { rate: 0.1, l2: 0.0 }
+        Self { rate: 0.1, l1: 0.0, l2: 0.0 }
     }
 }
 
@@ -25,11 +28,19 @@ impl Rule for Sgd {
     const STATES: usize = 0;
 
     fn fields(&self) -> Vec<(&'static str, f64, Range)> {
-        vec![("rate", self.rate, Range::NonNegative), ("l2", self.l2, Range::NonNegative)]
+        vec![
+            ("rate", self.rate, Range::NonNegative),
+            ("l1", self.l1, Range::NonNegative),
+            ("l2", self.l2, Range::NonNegative),
+        ]
     }
 
     fn hyper(&self) -> Hyper {
         Hyper { rate: crate::numeric::to_f32(self.rate), ..Hyper::default() }
+    }
+
+    fn l1(&self) -> f64 {
+        self.l1
     }
 
     fn l2(&self) -> f64 {
