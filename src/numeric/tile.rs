@@ -6,6 +6,7 @@
 use crate::numeric::Real;
 use crate::numeric::vector::{Vector, splat};
 use fearless_simd::{Simd, SimdBase, SimdFloat};
+use std::ops::Range;
 
 /// c = start + a · b for `a` `[m, k]`, `c` `[m, columns]` and `b` `[k, columns]`, whose lines are
 /// `a_row`, `c_row` and `b_row` elements apart. The lines of `b` are whole vectors, also where
@@ -35,6 +36,9 @@ pub(crate) enum Start<'a, T> {
 /// Terms of a sum that are computed at a time: their part of two vectors of `b` stays in the nearest
 /// cache, while `a` streams by.
 const TERMS: usize = 256;
+/// Elements of `b` that stay in the nearest cache. Where sums have few terms, a panel of many columns
+/// fits, and the results are stored along their lines.
+const PANEL: usize = 6 << 10;
 /// Lines of a block of the result. With two vectors each they fill 12 of 16 registers.
 const LINES: usize = 6;
 
@@ -47,35 +51,57 @@ impl<T: Real> Product<'_, T> {
             || {
                 for term in (0..self.k).step_by(TERMS) {
                     let start = if term == 0 { start } else { Start::Add };
-                    for column in (0..self.columns).step_by(2 * width) {
-                        if self.columns - column > width {
-                            self.column::<S, 2>(simd, [term, column], start, c);
-                        } else {
-                            self.column::<S, 1>(simd, [term, column], start, c);
-                        }
+                    let terms = TERMS.min(self.k - term);
+                    let panel = (PANEL / terms / (2 * width)).max(1) * 2 * width;
+                    for first in (0..self.columns).step_by(panel) {
+                        let end = (first + panel).min(self.columns);
+                        self.panel(simd, term, first..end, start, c);
                     }
                 }
             },
         );
     }
 
-    /// Some terms of N vectors of all lines.
+    /// Some terms of some columns of all lines.
     #[inline(always)]
-    fn column<S: Simd, const N: usize>(
+    fn panel<S: Simd>(
         &self,
         simd: S,
-        at: [usize; 2],
+        term: usize,
+        columns: Range<usize>,
         start: Start<'_, T>,
         c: &mut [T],
     ) {
         for line in (0..self.m).step_by(LINES) {
+            let (at, columns) = ([term, line], columns.clone());
             match self.m - line {
-                1 => self.block::<S, 1, N>(simd, at, line, start, c),
-                2 => self.block::<S, 2, N>(simd, at, line, start, c),
-                3 => self.block::<S, 3, N>(simd, at, line, start, c),
-                4 => self.block::<S, 4, N>(simd, at, line, start, c),
-                5 => self.block::<S, 5, N>(simd, at, line, start, c),
-                _ => self.block::<S, LINES, N>(simd, at, line, start, c),
+                1 => self.lines::<S, 1>(simd, at, columns, start, c),
+                2 => self.lines::<S, 2>(simd, at, columns, start, c),
+                3 => self.lines::<S, 3>(simd, at, columns, start, c),
+                4 => self.lines::<S, 4>(simd, at, columns, start, c),
+                5 => self.lines::<S, 5>(simd, at, columns, start, c),
+                _ => self.lines::<S, LINES>(simd, at, columns, start, c),
+            }
+        }
+    }
+
+    /// Some terms of some columns of M lines.
+    #[inline(always)]
+    fn lines<S: Simd, const M: usize>(
+        &self,
+        simd: S,
+        [term, line]: [usize; 2],
+        columns: Range<usize>,
+        start: Start<'_, T>,
+        c: &mut [T],
+    ) {
+        let width = Vector::<T, S>::LEN;
+        let end = columns.end;
+        for column in columns.step_by(2 * width) {
+            if end - column > width {
+                self.block::<S, M, 2>(simd, [term, column], line, start, c);
+            } else {
+                self.block::<S, M, 1>(simd, [term, column], line, start, c);
             }
         }
     }
