@@ -84,10 +84,20 @@ fn input_gradient_is_the_central_difference() {
     }
 }
 
-/// Populations too, with shared data and with a set for each model, full batches and mini-batches.
 #[test]
 fn gpu_back_propagation_is_the_cpus() {
-    for (index, (mlp, loss)) in networks().enumerate() {
+    gpu_back_propagation_of(|index| index % 2 == 0);
+}
+
+// The other half, on another thread.
+#[test]
+fn gpu_back_propagation_is_the_cpus_too() {
+    gpu_back_propagation_of(|index| index % 2 == 1);
+}
+
+/// Populations too, with shared data and with a set for each model, full batches and mini-batches.
+fn gpu_back_propagation_of(part: impl Fn(usize) -> bool) {
+    for (index, (mlp, loss)) in networks().enumerate().filter(|(index, _)| part(*index)) {
         let models = 1 + index % 3;
         let sets = if index % 2 == 0 { 1 } else { models };
         let batch = match index % 4 {
