@@ -612,7 +612,7 @@ fn averages_of_all_sizes() {
     }
 }
 
-/// Tables are left where they got no gradient, and take no part in L2.
+/// Tables are left where they got no gradient, and take no part in L1 and L2.
 #[test]
 fn updates_of_tables() {
     let (tables, parameters, models) = (24, 67, 2);
@@ -645,7 +645,7 @@ fn updates_of_tables() {
             #[rustfmt::skip]
             let hyper = vec![
                 f(1e-3), 0, f(0.9), f(0.1), ln(0.9), f(0.999), f(0.001), ln(0.999), f(1e-15), 0,
-                f(0.5), 0, u32::from(lazy), ln(0.5), 3, 2, 100,
+                f(0.25), f(0.5), 0, u32::from(lazy), ln(0.5), 3, 2, 100,
             ];
             // The eighth update, of step 7: three decays.
             let slots = vec![

@@ -204,12 +204,12 @@ fn files_come_back() {
         assert!(error.contains("2-5-1"), "{error}");
         assert!(import(&mut session, &bytes[..bytes.len() / 2], "half").is_err());
     }
-    let text = String::from_utf8(export(&mut session, 0, "wgsl")).unwrap()).unwrap();
+    let text = String::from_utf8(export(&mut session, 0, "wgsl").unwrap()).unwrap();
     assert!(text.contains("fn network(x: array<f32, 2>)") && text.contains("fn network_at("));
     let mut wide = self::session("layers=65");
     let text = String::from_utf8(export(&mut wide, 0, "wgsl").unwrap()).unwrap();
     assert!(text.contains("var<storage"));
-    assert!(export(&mut session, 0, "png")).is_err());
+    assert!(export(&mut session, 0, "png").is_err());
     assert!(export(&mut session, 7, "onnx").is_err());
     for (bytes, name) in [(&b""[..], "empty"), (b"hello", "words.txt"), (b"\x89PNG\r\n\x1a\n0000", "a.png"), (&[0; 64], "a.onnx"), (b"00000000{", "a.safetensors")] {
         let error = import(&mut session, bytes, name).unwrap_err().message;
@@ -219,7 +219,7 @@ fn files_come_back() {
     // One model of a population.
     let mut many = trained("data=xor&layers=4,3-relu&models=3", 10);
     let kept = block_on(many.model(2)).unwrap();
-    let bytes = export(&mut session, 0, "safetensors")).unwrap();
+    let bytes = export(&mut session, 0, "safetensors").unwrap();
     import(&mut many, &bytes, "one").unwrap();
     assert_eq!(block_on(many.model(0)).unwrap(), before);
     assert_eq!(block_on(many.model(2)).unwrap(), kept);

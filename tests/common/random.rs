@@ -245,16 +245,17 @@ fn rounds_to_zero(mlp: &Mlp) -> bool {
 
 fn optimizer(choices: &mut Choices<'_>, rounds_to_zero: bool) -> Optimizer {
     let rate = choices.of(&[0.01, 0.03, 0.002]);
-    let (l1, l2) = (choices.of(&[0.0, 1e-3]), choices.of(&[0.0, 1e-3]));
+    // No L1: the sign of a parameter that is nearly 0 is nobody's to compare.
+    let l2 = choices.of(&[0.0, 1e-3]);
     match choices.below(6) {
         0 => Optimizer::sgd(rate),
-        1 => Momentum { rate, l1, l2, ..Momentum::default() }.into(),
-        2 => Nesterov { rate, l1, l2, ..Nesterov::default() }.into(),
+        1 => Momentum { rate, l2, ..Momentum::default() }.into(),
+        2 => Nesterov { rate, l2, ..Nesterov::default() }.into(),
         // ε as large as a gradient's element: Adam divides by what may be nothing but rounding.
-        3 => AdamW { rate, l1, l2, epsilon: 1e-4, ..AdamW::default() }.into(),
+        3 => AdamW { rate, l2, epsilon: 1e-4, ..AdamW::default() }.into(),
         _ => {
             let lazy = choices.below(2) == 1 && !rounds_to_zero;
-            Adam { rate, l1, l2, lazy, epsilon: 1e-4, ..Adam::default() }.into()
+            Adam { rate, l2, lazy, epsilon: 1e-4, ..Adam::default() }.into()
         }
     }
 }

@@ -1,0 +1,334 @@
+// The training behind the page: one call at a time, edits between frames, the CPU where the GPU fails.
+import { announce, say } from './say.js';
+
+const BUDGET = 12;      // milliseconds of training in a frame
+const RAMP = 250;       // milliseconds in which the steps of a frame grow e times: the first steps can be seen
+
+export class Trainer extends EventTarget {
+  lab = null;
+  description = null;
+  playing = false;
+  model = 0;
+  kind = 'cpu';
+  pace = 'fast';
+  /** The parameters of the shown model in the last frame. */
+  values = null;
+  scores = null;
+  maps = null;
+  /** Milliseconds of a step, lately. */
+  cost = 0;
+  #tail = Promise.resolve();
+  #burst = 1;
+  /** When the last frame began, and the least that one took. */
+  #began = 0;
+  #least = Infinity;
+  #viewCost = 0;
+  #nextView = 0;
+  #frame = 0;
+
+  constructor(engine) {
+    super();
+    this.engine = engine;
+    this.names = engine.names();
+  }
+
+  /** Calls the listeners of an event. */
+  emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+  on(type, listener) { this.addEventListener(type, event => listener(event.detail)); }
+
+  async start(hash, wish) {
+    this.description = this.engine.describe('');
+    let bad;
+    try { this.description = this.engine.describe(hash); } catch (error) { bad = error; }
+    // The CPU is there at once; the GPU takes over when it is.
+    await this.#turn(async () => { await this.#replace(this.description, 'cpu'); });
+    if (bad) say('problem', `${sentence(`This address cannot be read: ${bad.message}`)} The page shows its defaults.`);
+    this.emit('started');
+    await this.look();
+    const gpu = await this.engine.gpu();
+    this.found = gpu;
+    this.emit('devices', gpu);
+    if (wish !== 'cpu') {
+      if (gpu.found) await this.use('gpu');
+      else say('notice', `${sentence(gpu.text)} The network learns on the CPU.`);
+    }
+  }
+
+  /** Puts a task behind all others. */
+  #turn(task) {
+    const turn = this.#tail.then(task);
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Resolves when nothing waits. */
+  async idle() {
+    let tail;
+    do { tail = this.#tail; await tail; } while (tail !== this.#tail);
+  }
+
+  /** Calls `f` with the lab when its turn comes; goes on with the CPU where the device is lost. */
+  run(f) {
+    return this.#turn(async () => {
+      try {
+        return await f(this.lab);
+      } catch (error) {
+        if (!await this.#rescued(error)) throw error;
+        return f(this.lab);
+      }
+    });
+  }
+
+  /** After a lost device: the CPU, with the parameters of the last frame. Says whether it came to that. */
+  async #rescued(error) {
+    if (this.kind !== 'gpu' || !(error.name === 'DeviceError' || /device|lost/i.test(error.message))) return false;
+    const { values, model } = this;
+    await this.#replace(this.description, 'cpu', null);
+    if (values?.length === this.lab.length) await this.lab.set_parameters(model, values);
+    this.rescues = (this.rescues ?? 0) + 1;
+    const message = 'The GPU is lost. The CPU goes on with the weights of the last frame.';
+    say('device-problem', message);
+    say('notice', message);
+    this.emit('devices', this.found);
+    await this.#look();
+    return true;
+  }
+
+  /** Makes a lab of a description and frees the one before. */
+  async #replace(description, kind, from, keep) {
+    const lab = await this.engine.create(description, kind, from ?? undefined, keep);
+    this.lab?.free();
+    this.lab = lab;
+    this.description = description;
+    this.kind = kind;
+    this.model = Math.min(this.model, description.models - 1);
+    this.#burst = Math.min(this.#burst, 8);
+    this.#least = Infinity;
+    this.cost = 0;
+    this.#points();
+    this.emit('lab');
+  }
+
+  /** Changes the description: `f` gets a copy to change, and returns where units were if it moves some.
+   *  `fresh` draws new parameters. */
+  edit(f, { fresh = false } = {}) {
+    return this.#turn(async () => {
+      const next = structuredClone(this.description);
+      let keep;
+      try {
+        keep = f(next);
+        const address = this.engine.address(next);
+        await this.#apply(next, keep, fresh);
+        history.replaceState(null, '', `${location.pathname}${location.search}${address ? `#${address}` : ''}`);
+        say('problem');
+      } catch (error) {
+        if (!await this.#rescued(error)) say('problem', sentence(error.message));
+      }
+      this.emit('description', this.description);
+      await this.#look();
+    }).catch(error => this.#fail(error));
+  }
+
+  async #apply(next, keep, fresh) {
+    const before = this.description;
+    const shape = fresh || next.models !== before.models || next.seed !== before.seed;
+    if (!keep && !shape) {
+      if (sameBut(before, next, ['discretize', 'show_test'])) { this.description = next; return; }
+      if (await this.lab.change(next)) {
+        this.description = next;
+        this.#points();
+        return;
+      }
+    }
+    if (!shape) return this.#replace(next, this.kind, this.lab, keep ?? undefined);
+    // One network goes on as the one that was picked; more of them begin anew.
+    const picked = next.models === 1 && before.models > 1 ? await this.lab.parameters(this.model) : null;
+    await this.#replace(next, this.kind);
+    if (picked?.length === this.lab.length) await this.lab.set_parameters(0, picked);
+    this.emit('restart');
+  }
+
+  /** The points of the description, and what full color means for their targets. */
+  #points() {
+    const { task, data, points, rows, noise, train, data_seed } = this.description;
+    const key = JSON.stringify([task, data, points, rows, noise, train, data_seed]);
+    if (key === this.pointsKey) return;
+    this.pointsKey = key;
+    this.points = this.engine.points(this.description);
+    const largest = [...this.points.train, ...this.points.test].reduce((most, value, i) => i % 3 === 2 ? Math.max(most, Math.abs(value)) : most, 0);
+    this.range = task === 'regression' && largest > 1 ? largest : 1;
+    this.emit('points');
+  }
+
+  /** Reads an address that came from outside. */
+  readAddress(hash) {
+    return this.edit(next => {
+      let read;
+      try { read = this.engine.describe(hash); } catch (error) {
+        throw new Error(`${sentence(`this address cannot be read: ${error.message}`)} The page stays as it was.`);
+      }
+      Object.assign(next, read);
+    }, { fresh: true });
+  }
+
+  /** Moves the training to a device. */
+  use(kind) {
+    return this.#turn(async () => {
+      say('device-problem');
+      try {
+        await this.#replace(this.description, kind, this.lab);
+        say('notice');
+        announce(`The network learns on the ${kind.toUpperCase()}.`);
+      } catch (error) {
+        const message = `${sentence(error.message)} The network learns on the CPU.`;
+        if (!await this.#rescued(error)) { say('device-problem', message); say('notice', message); }
+      }
+      this.emit('devices', this.found);
+      await this.#look();
+    }).catch(error => this.#fail(error));
+  }
+
+  play() {
+    if (this.playing) return;
+    this.playing = true;
+    this.emit('playing', true);
+    announce('The network learns.');
+    this.#schedule();
+  }
+
+  pause() {
+    if (!this.playing) return;
+    this.playing = false;
+    cancelAnimationFrame(this.#frame);
+    this.emit('playing', false);
+    announce(`It pauses at step ${this.lab.step}.`);
+  }
+
+  #schedule() {
+    this.#frame = requestAnimationFrame(() => this.#turn(() => this.#once()).catch(error => this.#fail(error)));
+  }
+
+  /** One frame of learning. */
+  async #once() {
+    if (!this.playing) return;
+    const epoch = this.epochSteps();
+    const steps = this.pace === 'step' ? 1 : this.pace === 'epoch' ? epoch : Math.max(1, Math.floor(this.#burst));
+    const began = performance.now();
+    try {
+      await this.lab.train(steps);
+      const took = Math.max(performance.now() - began, 0.05);
+      this.cost = this.cost ? 0.9 * this.cost + 0.1 * took / steps : took / steps;
+      this.#pace(began, took);
+      if (performance.now() >= this.#nextView) await this.#look();
+    } catch (error) {
+      if (!await this.#rescued(error)) return this.#fail(error);
+    }
+    if (this.playing) this.#schedule();
+  }
+
+  /** How many steps the next frame takes. What a call costs without any step is no reason to take fewer. */
+  #pace(began, took) {
+    const grown = Math.exp(Math.min(began - this.#began, 500) / RAMP);
+    this.#began = began;
+    this.#least = Math.min(this.#least * 1.01, took);
+    const budget = this.kind === 'gpu' ? Math.max(BUDGET, 1.5 * this.#least) : BUDGET;
+    this.#burst = Math.max(1, Math.min(this.#burst * grown, this.#burst * budget / took + 0.2, 20000));
+  }
+
+  /** The steps of an epoch. */
+  epochSteps() {
+    const { batch } = this.description;
+    const rows = Math.max(1, (this.points?.train.length ?? 0) / 3);
+    return batch === 0 || batch >= rows ? 1 : Math.max(1, Math.round(rows / batch));
+  }
+
+  /** Takes steps and shows what came of them. */
+  steps(n = 1) {
+    return this.#turn(async () => {
+      try { await this.lab.train(n); } catch (error) {
+        if (!await this.#rescued(error)) { this.#fail(error); throw error; }
+        await this.lab.train(n);
+      }
+      await this.#look();
+    });
+  }
+
+  restart() {
+    return this.#turn(async () => {
+      try {
+        await this.lab.restart();
+      } catch (error) {
+        if (!await this.#rescued(error)) throw error;
+        await this.lab.restart();
+      }
+      this.#burst = 1;
+      this.emit('restart');
+      announce('The network starts again.');
+      await this.#look();
+    }).catch(error => this.#fail(error));
+  }
+
+  /** Shows the network as it is, without a step. */
+  look() { return this.#turn(() => this.#look()).catch(error => this.#fail(error)); }
+
+  show(model) {
+    this.model = Math.max(0, Math.min(model, this.description.models - 1)) || 0;
+    this.emit('model', this.model);
+    return this.look();
+  }
+
+  /** Replaces a parameter of the shown model. */
+  set(index, value) {
+    if (!this.values) return;
+    this.values[index] = value;
+    this.touched = true;
+    if (this.setting) return;
+    this.setting = true;
+    this.#turn(async () => {
+      this.setting = false;
+      await this.lab.set_parameters(this.model, this.values);
+      this.touched = false;
+      await this.#look();
+    }).catch(error => this.#fail(error));
+  }
+
+  async #look() {
+    const began = performance.now();
+    const { lab, model, description } = this;
+    const units = description.layers.reduce((sum, layer) => sum + layer.units, 0);
+    const side = units <= 48 ? 32 : units <= 400 ? 16 : 8;
+    try {
+      this.scores = await lab.losses(model);
+      this.maps = { side, outputSide: 96, ...await lab.maps(model, side, 96) };
+      const values = await lab.parameters(model);
+      if (!this.touched) this.values = values;
+      this.emit('frame');
+      await Promise.all((this.lookers ?? []).map(looker => looker(lab)));
+    } catch (error) {
+      if (!await this.#rescued(error)) throw error;
+    }
+    this.#viewCost = performance.now() - began;
+    // Looking takes half of the time at most.
+    this.#nextView = performance.now() + (this.playing ? Math.min(this.#viewCost, 400) : 0);
+  }
+
+  /** Adds what is looked at with each frame: `(lab) => Promise`, called in turn. */
+  addLooker(looker) { (this.lookers ??= []).push(looker); }
+
+  #fail(error) {
+    this.pause();
+    const advice = error.name === 'DivergedError' ? ' Try a smaller learning rate, then reset.' : '';
+    say('problem', sentence(error.message) + advice);
+  }
+}
+
+/** A message as a sentence. */
+export function sentence(text) {
+  const full = text.trim().replace(/\.?$/, '.');
+  return full[0].toUpperCase() + full.slice(1);
+}
+
+function sameBut(a, b, names) {
+  const strip = of => JSON.stringify({ ...of, ...Object.fromEntries(names.map(name => [name, null])) });
+  return strip(a) === strip(b);
+}
