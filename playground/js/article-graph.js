@@ -3,7 +3,10 @@ import { backward, flat, forward, inputs, loss, moved, network } from './article
 import { colour } from './colour.js';
 import { byId } from './say.js';
 
-const at = { x: [[70, 100], [70, 230]], h: [[310, 55], [310, 165], [310, 275]], y: [[550, 165]], l: [[695, 165]] };
+/** Where the units are, on a wide page and on a narrow one: across, and the radius of a unit. */
+const wide = { size: [760, 330], across: [70, 310, 550, 695], r: 30 };
+const narrow = { size: [430, 350], across: [38, 172, 300, 388], r: 27 };
+const layout = ({ across: [x, h, y, l], r }) => ({ r, end: l, x: [[x, 100], [x, 230]], h: [[h, 55], [h, 165], [h, 275]], y: [[y, 165]], l: [[l, 165]] });
 const columns = ['x', 'h', 'y'];
 const sub = i => '₀₁₂₃'[i];
 export const number = (value, digits = 2) => {
@@ -22,6 +25,8 @@ function element(name, attributes, text) {
 /** Draws the network. `lines[layer](unit, input)`, `units[column](i)` give { text, value, lit, faint }. */
 function draw(svg, { lines, units, names }) {
   svg.replaceChildren();
+  const form = svg.getBoundingClientRect().width < 520 ? narrow : wide, at = layout(form);
+  svg.setAttribute('viewBox', `0 0 ${form.size.join(' ')}`);
   const plates = [];
   for (const [layer, of] of lines.entries()) {
     const from = at[columns[layer]], to = at[columns[layer + 1]];
@@ -30,17 +35,19 @@ function draw(svg, { lines, units, names }) {
       const paint = colour(Math.sign(value) * Math.min(1, 0.35 + Math.abs(value)));
       svg.append(element('line', { x1: start[0], y1: start[1], x2: end[0], y2: end[1], stroke: paint, 'stroke-width': Math.min(9, 1 + 2.2 * Math.abs(value)), class: faint ? 'faint' : '' }));
       if (text === undefined) return;
-      const share = layer ? 0.5 : i ? 0.3 : 0.36, x = start[0] + share * (end[0] - start[0]), y = start[1] + share * (end[1] - start[1]);
-      plates.push(element('rect', { x: x - 24, y: y - 10, width: 48, height: 19, rx: 5, class: 'plate' }), element('text', { x, y: y + 4, class: faint ? 'faint' : '' }, text));
+      const share = layer ? 0.5 : u === 2 - 2 * i ? 0.62 : 0.36, x = start[0] + share * (end[0] - start[0]), y = start[1] + share * (end[1] - start[1]);
+      plates.push(element('rect', { x: x - 25, y: y - 10, width: 50, height: 19, rx: 5, class: 'plate' }), element('text', { x, y: y + 4, class: faint ? 'faint' : '' }, text));
     }));
   }
-  svg.append(element('line', { x1: 580, y1: 165, x2: 665, y2: 165, stroke: 'currentColor', 'stroke-width': 1.5, 'stroke-dasharray': '4 4' }), ...plates);
+  svg.append(element('line', { x1: at.y[0][0] + at.r, y1: 165, x2: at.end - at.r, y2: 165, stroke: 'currentColor', 'stroke-width': 1.5, 'stroke-dasharray': '4 4' }), ...plates);
   for (const [column, of] of Object.entries(units)) {
     at[column].forEach(([x, y], i) => {
       const { text, below, lit, faint } = of(i);
-      svg.append(element('circle', { cx: x, cy: y, r: 30, class: lit ? 'lit' : '' }), element('text', { x, y: y + 5, class: faint ? 'faint' : '' }, text));
+      svg.append(element('circle', { cx: x, cy: y, r: at.r, class: lit ? 'lit' : '' }), element('text', { x, y: y + 5, class: faint ? 'faint' : '' }, text));
       svg.append(element('text', { x, y: y - 37 < 12 ? 12 : y - 37, class: 'soft' }, names[column](i)));
-      if (below) svg.append(element('text', { x, y: y + 46, class: 'soft' }, below));
+      if (below && form === narrow) {
+        below.split(', ').forEach((line, n) => svg.append(element('text', { x, y: y + 42 + 14 * n, class: 'soft' }, line)));
+      } else if (below) svg.append(element('text', { x, y: y + 46, class: 'soft' }, below));
     });
   }
 }
@@ -150,6 +157,7 @@ export async function startGraphs(engine) {
   for (const [i, id] of ['x1', 'x2'].entries()) {
     byId(id).addEventListener('input', event => { small.point[i] = Number(event.target.value); small.show(); });
   }
+  new ResizeObserver(() => small.show()).observe(byId('graph'));
   byId('target').addEventListener('change', event => { small.target = Number(event.target.value); small.show(); });
   byId('forward-new').addEventListener('click', () => { small.seed++; small.renew(); });
   byId('chain-back').addEventListener('click', () => { small.link = Math.max(0, small.link - 1); small.show(); });

@@ -92,9 +92,11 @@ export class Controls {
     const { trainer } = this;
     byId('data').addEventListener('change', event => {
       const data = event.target.value;
+      // There is nothing to learn before the first point.
+      if (data === 'own') return trainer.emit('draw');
       trainer.edit(next => {
         next.data = data;
-        if (data !== 'own') next.points = [];
+        next.points = [];
       });
       announce(`The data are ${data}.`);
     });
@@ -131,7 +133,6 @@ export class Controls {
       this.thumbnails();
     }
     byId(`data-${of.data}`).checked = true;
-    byId('own-panel').open ||= of.data === 'own';
   }
 
   /** A small picture of each data set. */
@@ -148,7 +149,7 @@ export class Controls {
         context.fillStyle = colour(values[i + 2]);
         context.fillRect((values[i] + 6) / 12 * 44 + 1, (6 - values[i + 1]) / 12 * 44 + 1, 2.5, 2.5);
       }
-      if (own && !values.length) {
+      if (own && !values?.length) {
         context.font = '30px sans-serif';
         context.fillStyle = getComputedStyle(canvas).color;
         context.textAlign = 'center';

@@ -74,11 +74,11 @@ export class DevicePanel {
     button.disabled = true;
     progress.hidden = false;
     progress.removeAttribute('value');
-    say('check-message', 'It checks. This can take a minute.');
+    say('check-message', 'It checks. This can take some minutes. The network can learn meanwhile.');
     try {
-      const { text, passed } = await this.trainer.run(() => this.trainer.engine.self_check((done, all) => {
+      const { text, passed } = await this.trainer.engine.self_check((done, all) => {
         if (all > 1) Object.assign(progress, { max: all, value: done });
-      }));
+      });
       byId('check-text').textContent = text;
       byId('check-text').hidden = byId('check-copy').hidden = false;
       say('check-message', passed ? 'This GPU passes: it computes what the CPU computes.' : 'This GPU does not pass. Please copy the report into a bug report.');

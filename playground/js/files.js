@@ -51,7 +51,7 @@ export class Files {
       await this.trainer.look();
       say('take-message', `The network has the weights of ${file.name}.`);
     } catch (error) {
-      say('take-problem', `${file.name}: ${sentence(error.message)}`);
+      say('take-problem', error.message.startsWith(file.name) ? `${error.message.replace(/\.?$/, '')}.` : `${file.name}: ${sentence(error.message)}`);
     }
   }
 }

@@ -15,15 +15,19 @@ export class Links {
     for (const [root, kind] of [[svg, '.hit'], [columns, '.bias']]) {
       const of = event => event.target.closest?.(kind);
       root.addEventListener('pointerover', event => of(event) && this.tell(of(event)));
-      root.addEventListener('pointerout', event => of(event) && !this.drag && this.tell(null));
+      root.addEventListener('pointerout', event => of(event) && !this.drag && this.tell(this.held));
       root.addEventListener('focusin', event => of(event) && this.focused(of(event)));
-      root.addEventListener('focusout', event => of(event) && this.tell(null));
+      root.addEventListener('focusout', event => of(event) && this.tell(this.held = null));
       root.addEventListener('keydown', event => of(event) && this.key(event, of(event)));
       root.addEventListener('pointerdown', event => of(event) && this.down(event, of(event)));
       root.addEventListener('pointermove', event => this.move(event));
       root.addEventListener('pointerup', () => { this.drag = null; });
       root.addEventListener('pointercancel', () => { this.drag = null; });
     }
+    byId('show-numbers').addEventListener('change', event => {
+      this.numbers = event.target.checked;
+      this.build();
+    });
     new ResizeObserver(() => this.place()).observe(columns);
     new ResizeObserver(() => this.place()).observe(byId('network'));
   }
@@ -45,7 +49,7 @@ export class Links {
   build() {
     const sizes = this.sizes();
     const svg = byId('links');
-    this.picked = null;
+    this.picked = this.held = this.told = null;
     const all = sizes.slice(1).reduce((sum, size, l) => sum + size * sizes[l], 0);
     this.many = all > MOST;
     this.list = [];
@@ -54,7 +58,8 @@ export class Links {
     for (let l = 0; l + 1 < sizes.length; l++) {
       for (let u = 0; u < sizes[l + 1]; u++) for (let i = 0; i < sizes[l]; i++) this.list.push(this.link(l, u, i));
     }
-    svg.append(...this.list.map(link => link.curve), ...this.list.map(link => link.hit));
+    const numbers = this.numbers ? this.list.map(link => link.number) : [];
+    svg.append(...this.list.map(link => link.curve), ...numbers, ...this.list.map(link => link.hit));
     this.place();
   }
 
@@ -68,7 +73,9 @@ export class Links {
     };
     for (const [name, value] of Object.entries(attributes)) hit.setAttribute(name, value);
     Object.assign(hit.dataset, { layer: l, unit: u, input: i });
-    return { l, u, i, curve, hit, index: this.index(l, u, i) };
+    const number = document.createElementNS(SVG, 'text');
+    number.setAttribute('class', 'number');
+    return { l, u, i, curve, hit, number, index: this.index(l, u, i) };
   }
 
   /** The face of a unit of a level; level 0 holds the features. */
@@ -98,8 +105,18 @@ export class Links {
       if (!path) continue;
       link.curve.setAttribute('d', path);
       link.hit.setAttribute('d', path);
+      if (this.numbers) this.placeNumber(link);
     }
     this.draw();
+  }
+
+  /** Numbers stand on their curves, each at another place so that they do not cover each other. */
+  placeNumber({ l, u, i, number, curve }) {
+    const [inputs, units] = [this.ends[l].length, this.ends[l + 1].length];
+    const share = 0.35 + 0.5 * ((i + 0.5) / inputs + (u % 2) / (2 * inputs)) * (units > 1 ? 0.9 : 1);
+    const { x, y } = curve.getPointAtLength(curve.getTotalLength() * share);
+    number.setAttribute('x', r(x));
+    number.setAttribute('y', r(y));
   }
 
   path(l, u, i) {
@@ -129,6 +146,10 @@ export class Links {
       link.curve.style.strokeWidth = `${width(value).toFixed(2)}px`;
       link.curve.style.stroke = colour(tint(value));
       link.curve.style.opacity = on ? Math.min(0.35 + Math.abs(value), 1) : 0.06;
+      if (this.numbers) {
+        link.number.textContent = short(value, 2);
+        link.number.style.opacity = on ? 1 : 0;
+      }
       link.hit.setAttribute('aria-valuenow', value.toFixed(4));
       link.hit.setAttribute('aria-valuetext', short(value, 3));
     }
@@ -198,6 +219,7 @@ export class Links {
     const kind = i === null ? `[id^="bias-${l}-"]` : `[id^="weight-${l}-"]`;
     for (const other of document.querySelectorAll(`${kind}[tabindex="0"]`)) other.setAttribute('tabindex', '-1');
     element.setAttribute('tabindex', '0');
+    this.held = element;
     this.tell(element);
   }
 
@@ -219,6 +241,8 @@ export class Links {
 
   down(event, element) {
     if (event.button) return;
+    // A finger that scrolls changes nothing: the first touch takes the weight, the next one drags it.
+    if (event.pointerType === 'touch' && document.activeElement !== element) return element.focus({ preventScroll: true });
     const index = this.index(...this.where(element));
     this.drag = { index, y: event.clientY, value: this.trainer.values?.[index] ?? 0, element };
     element.setPointerCapture(event.pointerId);

@@ -7,14 +7,15 @@
 // Settings  #task #activation (of all layers) #optimizer #rate #l1 #l2 #seed #seed-next: selects, but for the seed
 // Data      #data-NAME (radio buttons: #data-circles … #data-own) #noise #train #batch (index 0 is all rows)
 //           #rows #data-next (another seed of the data); shown: #noise-value #train-value #batch-value
-// Own       #own-panel (details) #own-class #own-target #own-text #own-read #own-copy #own-undo #own-clear
+//           #data-message (what to do for points of one's own)
+// Own       #own-panel #own-class #own-target #own-text #own-read #own-copy #own-undo #own-clear
 //           #own-file #own-drop #own-message
 // Network   #feature-N (0 to 6 in the order of `names().features`, aria-pressed) #layer-add #layer-remove #layer-count
 //           #layer-L-add #layer-L-remove (units of hidden layer L, from 0) #layer-L-delete (the whole layer)
 //           #layer-L-insert (a layer before L) #layer-L-count #layer-L-activation
 //           #unit-L-U (a heat map; L from 0, the output is the last layer) #unit-L-U-remove
 //           #weight-L-U-I (a slider: input I of unit U of layer L, the output layer is the last; inputs are the
-//           chosen features or units before) #bias-L-U; #value shows the number under the mouse or the focus
+//           chosen features or units before) #bias-L-U #show-numbers (on the weights); #value shows the number under the mouse or the focus
 // Output    #output-map (a canvas of 96 x 96 cells) #output-points (its points; a click sets one of your own)
 //           #show-test #discretize #map-value #loss-train #loss-test #accuracy-train #accuracy-test
 //           #curves #curve-log
@@ -25,7 +26,7 @@
 // Health    #health (a table, a row a layer) #gradients-layer #gradients-run #gradients (a table) #gradients-error
 // Take      #export-wgsl #export-safetensors #export-onnx #export-text #copy-address #import-file #import-drop
 //           #take-message #take-problem
-// Page      #theme #problem (what failed) #notice (what happened) #live (for screen readers)
+// Page      #theme #problem (what failed) #notice (what happened) #notice-close #live (for screen readers)
 //
 // window.playground: { ready, lab, description, device, playing, model, problem, engine, step(n), play(), pause(),
 //   losses(), parameters(), edit(f), idle() }. `edit(d => { d.rate = 0.1 })` changes the description; `idle()`
@@ -61,6 +62,7 @@ async function start() {
   expose(trainer, parts);
 
   addEventListener('hashchange', () => trainer.readAddress(location.hash));
+  byId('notice-close').addEventListener('click', () => say('notice'));
   await trainer.start(location.hash, new URLSearchParams(location.search).get('device'));
   for (const id of ['reset', 'play', 'step']) byId(id).disabled = false;
   byId('loading')?.remove();

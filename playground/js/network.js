@@ -15,7 +15,6 @@ export class Network {
     trainer.on('description', () => this.build());
     trainer.on('frame', () => this.draw());
     trainer.on('theme', () => this.draw());
-    trainer.on('playing', playing => byId('links').classList.toggle('flows', playing));
   }
 
   /** Edits the hidden layers; `f` changes a list of layers whose units know where they were. */

@@ -1,5 +1,5 @@
 // Points of the reader's own: pasted, or from a CSV.
-import { byId } from './say.js';
+import { byId, say } from './say.js';
 import { sentence } from './trainer.js';
 
 export class OwnPoints {
@@ -11,23 +11,33 @@ export class OwnPoints {
     byId('own-clear').addEventListener('click', () => this.points(() => []));
     byId('own-file').addEventListener('change', event => this.file(event.target.files[0]));
     droppable([byId('own-drop'), byId('map')], file => this.file(file));
+    trainer.on('draw', () => {
+      say('data-message', 'Click on the output map. Your first point takes the place of these.');
+    });
     trainer.on('description', of => this.show(of));
     trainer.on('started', () => this.show(trainer.description));
   }
 
   show({ task, data, points }) {
+    say('data-message');
     const classes = task === 'classification';
     byId('own-target-label').hidden = classes;
     byId('own-class').parentElement.hidden = !classes;
     for (const id of ['own-undo', 'own-clear']) byId(id).disabled = data !== 'own' || !points.length;
-    if (data === 'own' && points.length < 6) this.say('Set a few points: half of them are for training.');
+    if (data === 'own' && points.length < 12) this.say('Set a few more points: a part of them is for the test.');
   }
 
   say(message) { byId('own-message').textContent = message; }
 
   points(f) {
     this.say('');
-    return this.trainer.edit(next => { next.data = 'own'; next.points = f(next.points); });
+    const { trainer } = this;
+    return trainer.edit(next => {
+      next.points = f(next.points);
+      // Without a point there is nothing to learn.
+      next.data = next.points.length ? 'own' : trainer.names[next.task][0];
+      if (!next.points.length) this.say('All points are removed. Click on the output map to set the first one.');
+    });
   }
 
   async file(file) {

@@ -2,6 +2,8 @@
 import { announce, say } from './say.js';
 
 const BUDGET = 12;      // milliseconds of training in a frame
+const OUTPUT = 96;      // points of a side of the output map
+const MAPS = 30;        // milliseconds that maps may take while it learns
 const RAMP = 250;       // milliseconds in which the steps of a frame grow e times: the first steps can be seen
 
 export class Trainer extends EventTarget {
@@ -19,11 +21,12 @@ export class Trainer extends EventTarget {
   cost = 0;
   #tail = Promise.resolve();
   #burst = 1;
-  /** When the last frame began, and the least that one took. */
+  /** When the last frame began, and what the last ones took: a step, and all of it. */
   #began = 0;
-  #least = Infinity;
+  #lately = [];
   #viewCost = 0;
   #nextView = 0;
+  #fine = 1;
   #frame = 0;
 
   constructor(engine) {
@@ -81,12 +84,13 @@ export class Trainer extends EventTarget {
 
   /** After a lost device: the CPU, with the parameters of the last frame. Says whether it came to that. */
   async #rescued(error) {
-    if (this.kind !== 'gpu' || !(error.name === 'DeviceError' || /device|lost/i.test(error.message))) return false;
-    const { values, model } = this;
-    await this.#replace(this.description, 'cpu', null);
-    if (values?.length === this.lab.length) await this.lab.set_parameters(model, values);
+    if (this.kind !== 'gpu' || error.name !== 'DeviceError') return false;
+    // What the lost device held is gone; the last frame's weights are here, of the shown network.
+    const from = this.last && { origin: async () => this.last };
+    this.model = 0;
+    await this.#replace(this.description, 'cpu', from);
     this.rescues = (this.rescues ?? 0) + 1;
-    const message = 'The GPU is lost. The CPU goes on with the weights of the last frame.';
+    const message = `The GPU is lost. The CPU goes on with the weights of the last frame${this.description.models > 1 ? ', the other networks begin anew' : ''}.`;
     say('device-problem', message);
     say('notice', message);
     this.emit('devices', this.found);
@@ -103,7 +107,7 @@ export class Trainer extends EventTarget {
     this.kind = kind;
     this.model = Math.min(this.model, description.models - 1);
     this.#burst = Math.min(this.#burst, 8);
-    this.#least = Infinity;
+    this.#lately = [];
     this.cost = 0;
     this.#points();
     this.emit('lab');
@@ -118,11 +122,16 @@ export class Trainer extends EventTarget {
       try {
         keep = f(next);
         const address = this.engine.address(next);
-        await this.#apply(next, keep, fresh);
+        try {
+          await this.#apply(next, keep, fresh);
+        } catch (error) {
+          if (!await this.#rescued(error)) throw error;
+          await this.#apply(next, keep, fresh);
+        }
         history.replaceState(null, '', `${location.pathname}${location.search}${address ? `#${address}` : ''}`);
         say('problem');
       } catch (error) {
-        if (!await this.#rescued(error)) say('problem', sentence(error.message));
+        say('problem', sentence(error.message));
       }
       this.emit('description', this.description);
       await this.#look();
@@ -201,6 +210,7 @@ export class Trainer extends EventTarget {
     this.playing = false;
     cancelAnimationFrame(this.#frame);
     this.emit('playing', false);
+    if (this.maps?.outputSide !== OUTPUT) this.look();
     announce(`It pauses at step ${this.lab.step}.`);
   }
 
@@ -218,7 +228,7 @@ export class Trainer extends EventTarget {
       await this.lab.train(steps);
       const took = Math.max(performance.now() - began, 0.05);
       this.cost = this.cost ? 0.9 * this.cost + 0.1 * took / steps : took / steps;
-      this.#pace(began, took);
+      this.#adapt(began, took, steps);
       if (performance.now() >= this.#nextView) await this.#look();
     } catch (error) {
       if (!await this.#rescued(error)) return this.#fail(error);
@@ -226,13 +236,16 @@ export class Trainer extends EventTarget {
     if (this.playing) this.#schedule();
   }
 
-  /** How many steps the next frame takes. What a call costs without any step is no reason to take fewer. */
-  #pace(began, took) {
+  /** How many steps the next frame takes. The quickest of the last frames says what a step costs: in the others
+   *  the device had something else to do, such as to paint the page. */
+  #adapt(began, took, steps) {
     const grown = Math.exp(Math.min(began - this.#began, 500) / RAMP);
     this.#began = began;
-    this.#least = Math.min(this.#least * 1.01, took);
-    const budget = this.kind === 'gpu' ? Math.max(BUDGET, 1.5 * this.#least) : BUDGET;
-    this.#burst = Math.max(1, Math.min(this.#burst * grown, this.#burst * budget / took + 0.2, 20000));
+    this.#lately = [...this.#lately.slice(-11), [took / steps, took]];
+    const least = column => Math.min(...this.#lately.map(row => row[column]));
+    // What a call to the GPU costs without any step is no reason to take fewer of them.
+    const budget = this.kind === 'gpu' ? Math.max(BUDGET, 1.5 * least(1)) : BUDGET;
+    this.#burst = Math.max(1, Math.min(this.#burst * grown + 0.1, budget / least(0), 20000));
   }
 
   /** The steps of an epoch. */
@@ -299,9 +312,10 @@ export class Trainer extends EventTarget {
     const side = units <= 48 ? 32 : units <= 400 ? 16 : 8;
     try {
       this.scores = await lab.losses(model);
-      this.maps = { side, outputSide: 96, ...await lab.maps(model, side, 96) };
+      this.maps = await this.#draw(lab, side);
       const values = await lab.parameters(model);
       if (!this.touched) this.values = values;
+      this.last = { description: { ...description, models: 1 }, parameters: values, step: lab.step, epochs: lab.epoch };
       this.emit('frame');
       await Promise.all((this.lookers ?? []).map(looker => looker(lab)));
     } catch (error) {
@@ -310,6 +324,17 @@ export class Trainer extends EventTarget {
     this.#viewCost = performance.now() - began;
     // Looking takes half of the time at most.
     this.#nextView = performance.now() + (this.playing ? Math.min(this.#viewCost, 400) : 0);
+  }
+
+  /** The maps, as fine as there is time for while it learns. */
+  async #draw(lab, side) {
+    const fine = this.playing ? this.#fine : 1;
+    const sides = [Math.max(6, Math.round(side * fine)), Math.round(OUTPUT * fine)];
+    const began = performance.now();
+    const maps = await lab.maps(this.model, ...sides);
+    const took = performance.now() - began;
+    if (this.playing && lab.kind === 'cpu') this.#fine = Math.max(0.25, Math.min(1, fine * Math.sqrt(MAPS / took)));
+    return { side: sides[0], outputSide: sides[1], ...maps };
   }
 
   /** Adds what is looked at with each frame: `(lab) => Promise`, called in turn. */

@@ -11,8 +11,24 @@ use std::str::FromStr;
 
 /// The names that an address can hold.
 const KEYS: [&str; 18] = [
-    "task", "data", "points", "rows", "noise", "train", "data_seed", "features", "layers", "batch",
-    "optimizer", "rate", "l1", "l2", "seed", "models", "discretize", "show_test",
+    "task",
+    "data",
+    "points",
+    "rows",
+    "noise",
+    "train",
+    "data_seed",
+    "features",
+    "layers",
+    "batch",
+    "optimizer",
+    "rate",
+    "l1",
+    "l2",
+    "seed",
+    "models",
+    "discretize",
+    "show_test",
 ];
 
 /// The activation of a hidden layer that names none.
@@ -33,7 +49,11 @@ pub fn write(of: &Description) -> String {
     let first = if of.task == Task::Regression { Source::Plane } else { usual.data };
     // The data say the task, but for own points.
     add("task", &task, of.data == Source::Own && of.task == Task::Regression);
-    add("data", &of.data.name(), of.data != first || of.task == Task::Regression && of.data != Source::Own);
+    add(
+        "data",
+        &of.data.name(),
+        of.data != first || of.task == Task::Regression && of.data != Source::Own,
+    );
     add("points", &joined(&of.points, f64::to_string), !of.points.is_empty());
     add("rows", &of.rows, of.rows != usual.rows);
     add("noise", &of.noise, of.noise != usual.noise);

@@ -26,7 +26,8 @@ impl Layer {
     /// The values for the values of the layer before.
     fn values(&self, inputs: &[f32]) -> Vec<f32> {
         let sums = self.weights.iter().zip(&self.bias);
-        let sum = |(w, b): (&Vec<f32>, &f32)| w.iter().zip(inputs).map(|(w, x)| w * x).sum::<f32>() + b;
+        let sum =
+            |(w, b): (&Vec<f32>, &f32)| w.iter().zip(inputs).map(|(w, x)| w * x).sum::<f32>() + b;
         sums.map(|each| self.activation.value(sum(each))).collect()
     }
 }
@@ -41,7 +42,12 @@ struct Matched {
 ///
 /// # Errors
 /// A `keep` of another network.
-pub fn carry(from: &Description, old: &Parameters, to: &Description, keep: Option<&Keep>) -> Result<Parameters> {
+pub fn carry(
+    from: &Description,
+    old: &Parameters,
+    to: &Description,
+    keep: Option<&Keep>,
+) -> Result<Parameters> {
     let mlp = to.mlp()?;
     let matched = match keep {
         Some(keep) => by_keep(from, to, keep)?,
@@ -53,7 +59,8 @@ pub fn carry(from: &Description, old: &Parameters, to: &Description, keep: Optio
     let places: Vec<f32> = inputs(&to.features, square(GRID));
     let old_models = old.values().chunks(old.mlp().parameters());
     for (model, old_model) in values.chunks_mut(p).zip(old_models) {
-        let mut layers = kept_layers(from, &unflattened(old, old_model), to, &matched, &mut random)?;
+        let mut layers =
+            kept_layers(from, &unflattened(old, old_model), to, &matched, &mut random)?;
         for (place, _) in matched.iter().enumerate().filter(|(_, matched)| matched.is_none()) {
             insert(&mut layers, place, to, &places, &mut random)?;
         }
@@ -94,17 +101,23 @@ fn by_place(from: &Description, to: &Description) -> Vec<Option<Matched>> {
 fn by_keep(from: &Description, to: &Description, keep: &Keep) -> Result<Vec<Option<Matched>>> {
     if keep.len() != to.layers.len() {
         let (found, layers) = (keep.len(), to.layers.len());
-        return Err(Error::new(format!("what is kept has {found} layers; the network has {layers}")));
+        return Err(Error::new(format!(
+            "what is kept has {found} layers; the network has {layers}"
+        )));
     }
     let (mut matched, mut next) = (Vec::new(), 0);
     for (index, (units, layer)) in keep.iter().zip(&to.layers).enumerate() {
         if units.len() != layer.units {
             let (found, units) = (units.len(), layer.units);
-            return Err(Error::new(format!("what is kept has {found} units in layer {index}; the network has {units}")));
+            return Err(Error::new(format!(
+                "what is kept has {found} units in layer {index}; the network has {units}"
+            )));
         }
         for [layer, unit] in units.iter().flatten() {
             if from.layers.get(*layer).is_none_or(|before| *unit >= before.units) {
-                return Err(Error::new(format!("there was no unit {unit} in hidden layer {layer}")));
+                return Err(Error::new(format!(
+                    "there was no unit {unit} in hidden layer {layer}"
+                )));
             }
         }
         // A layer goes on from one old layer, and layers keep their order.
@@ -159,7 +172,8 @@ fn kept_layers(
             below.iter().map(weight).collect()
         });
         let weights = weights.collect();
-        let bias = units.iter().map(|unit| unit.map_or(0.0, |unit| old[*index].bias[unit])).collect();
+        let bias =
+            units.iter().map(|unit| unit.map_or(0.0, |unit| old[*index].bias[unit])).collect();
         layers.push(Layer { activation: layer.activation, weights, bias });
         (below, below_level) = (units.clone(), index + 1);
     }
@@ -167,7 +181,13 @@ fn kept_layers(
 }
 
 /// Inserts a new layer at `place`, whose units pass on what comes in.
-fn insert(layers: &mut Vec<Layer>, place: usize, to: &Description, places: &[f32], random: &mut Random) -> Result<()> {
+fn insert(
+    layers: &mut Vec<Layer>,
+    place: usize,
+    to: &Description,
+    places: &[f32],
+    random: &mut Random,
+) -> Result<()> {
     let (units, activation) = (to.layers[place].units, to.layers[place].function()?);
     let width = if place == 0 { to.features.len() } else { layers[place - 1].bias.len() };
     // The range of each unit below on the square.
@@ -177,6 +197,11 @@ fn insert(layers: &mut Vec<Layer>, place: usize, to: &Description, places: &[f32
         for ([low, high], value) in ranges.iter_mut().zip(below) {
             (*low, *high) = (low.min(value), high.max(value));
         }
+    }
+    // Points between these, and those at the edge, may be beyond.
+    for [low, high] in &mut ranges {
+        let margin = 0.25 * (*high - *low);
+        (*low, *high) = (*low - margin, *high + margin);
     }
     let mut new = Layer { activation, weights: Vec::new(), bias: Vec::new() };
     // What a unit passes on is offset + slope · z.
@@ -188,7 +213,8 @@ fn insert(layers: &mut Vec<Layer>, place: usize, to: &Description, places: &[f32
             continue;
         };
         let (weight, bias) = passing(activation, *range);
-        new.weights.push((0..width).map(|input| if input == unit { weight } else { 0.0 }).collect());
+        new.weights
+            .push((0..width).map(|input| if input == unit { weight } else { 0.0 }).collect());
         new.bias.push(bias);
         passes.push([activation.value(bias), weight * activation.derivative_at(bias)]);
     }
@@ -207,15 +233,19 @@ fn insert(layers: &mut Vec<Layer>, place: usize, to: &Description, places: &[f32
 
 /// The weight and the bias with which an activation is nearly a straight line for inputs of a range.
 fn passing(activation: Activation, [low, high]: [f32; 2]) -> (f32, f32) {
+    let largest = low.abs().max(high.abs()).max(0.1);
     match activation {
         Activation::Identity => (1.0, 0.0),
         // Straight lines above 0.
         Activation::Relu | Activation::LeakyRelu => (1.0, -low),
-        // Nearly straight lines well above 0.
-        Activation::Gelu | Activation::Silu | Activation::Softplus | Activation::SharpSoftplus | Activation::Squareplus => {
-            (1.0, 6.0 - low)
-        }
-        // Nearly a straight line around 0.
-        _ => (0.125 / low.abs().max(high.abs()).max(0.1), 0.0),
+        // Nearly straight lines well above 0. Further up they are straighter, and harder to train.
+        Activation::SharpSoftplus | Activation::Squareplus => (1.0, 1.0 - low),
+        Activation::Gelu => (1.0, 2.5 - low),
+        Activation::Softplus => (1.0, 3.0 - low),
+        Activation::Silu => (1.0, 4.0 - low),
+        // Nearly straight lines around 0. Nearer to it they are straighter, and harder to train.
+        Activation::Sigmoid => (1.0 / largest, 0.0),
+        Activation::Exponential => (0.1 / largest, 0.0),
+        _ => (0.5 / largest, 0.0),
     }
 }

@@ -29,7 +29,8 @@ pub fn read(text: &str) -> Result<Table> {
     let separator = separator(first);
     // A header has words where a point has coordinates.
     let names = cells(first, separator);
-    let is_header = names.len() >= 3 && names[..2].iter().all(|name| number(name, separator).is_none());
+    let is_header =
+        names.len() >= 3 && names[..2].iter().all(|name| number(name, separator).is_none());
     if is_header {
         lines.next();
     }
@@ -38,7 +39,9 @@ pub fn read(text: &str) -> Result<Table> {
         let cells = cells(text, separator);
         let [x1, x2, label] = cells[..] else {
             let found = cells.len();
-            return Err(Error::new(format!("line {line} has {found} columns; a point is x1, x2 and a label")));
+            return Err(Error::new(format!(
+                "line {line} has {found} columns; a point is x1, x2 and a label"
+            )));
         };
         for (name, cell) in [("x1", x1), ("x2", x2)] {
             let value = number(cell, separator);
@@ -76,9 +79,10 @@ fn cells(line: &str, separator: char) -> Vec<&str> {
 
 /// A finite number; with another separator than a comma, it may have a decimal comma.
 fn number(cell: &str, separator: char) -> Option<f64> {
-    let parsed = cell.parse().ok().or_else(|| {
-        if separator == ',' { None } else { cell.replace(',', ".").parse().ok() }
-    });
+    let parsed = cell
+        .parse()
+        .ok()
+        .or_else(|| if separator == ',' { None } else { cell.replace(',', ".").parse().ok() });
     parsed.filter(|value: &f64| value.is_finite())
 }
 
@@ -104,18 +108,30 @@ fn targets(labels: &[(usize, &str)], separator: char) -> Result<(Task, Vec<f64>,
         let one = low == high && [-1.0, 0.0, 1.0].contains(&low);
         if one {
             let class = if low == 1.0 { 1.0 } else { -1.0 };
-            return Ok((Task::Classification, vec![class; values.len()], format!("all of class {low}")));
+            return Ok((
+                Task::Classification,
+                vec![class; values.len()],
+                format!("all of class {low}"),
+            ));
         }
         if two && low != high {
             let targets = values.iter().map(|v| if *v == high { 1.0 } else { -1.0 }).collect();
-            return Ok((Task::Classification, targets, format!("classes {low} (-1) and {high} (1)")));
+            return Ok((
+                Task::Classification,
+                targets,
+                format!("classes {low} (-1) and {high} (1)"),
+            ));
         }
         let largest = low.abs().max(high.abs());
         if largest <= 1.0 {
             return Ok((Task::Regression, values.clone(), format!("targets {low} to {high}")));
         }
         let targets = values.iter().map(|v| rounded(v / largest)).collect();
-        return Ok((Task::Regression, targets, format!("targets {low} to {high}, divided by {largest}")));
+        return Ok((
+            Task::Regression,
+            targets,
+            format!("targets {low} to {high}, divided by {largest}"),
+        ));
     }
     kinds.sort_unstable();
     match kinds[..] {
@@ -125,7 +141,9 @@ fn targets(labels: &[(usize, &str)], separator: char) -> Result<(Task, Vec<f64>,
         }
         [a] => {
             let (line, _) = labels[0];
-            Err(Error::new(format!("line {line}: the label is \"{a}\", and so is every other; two are needed")))
+            Err(Error::new(format!(
+                "line {line}: the label is \"{a}\", and so is every other; two are needed"
+            )))
         }
         _ => Err(Error::new(format!(
             "the labels are words, and there are more than two: {}, ...; the page learns two classes, or numbers",
@@ -139,7 +157,8 @@ fn scale(places: &mut [f64]) -> String {
     let mut said = String::new();
     for axis in 0..2 {
         let of_axis = || places.iter().skip(axis).step_by(2).copied();
-        let (low, high) = of_axis().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)));
+        let (low, high) = of_axis()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)));
         if low >= -6.0 && high <= 6.0 {
             places.iter_mut().skip(axis).step_by(2).for_each(|v| *v = rounded(*v));
             continue;

@@ -176,7 +176,11 @@ pub const MAX_LAYERS: [usize; 2] = [32, 256];
 pub const MAX_MODELS: [usize; 2] = [100_000, 1 << 24];
 
 /// Checks that a value is within bounds.
-fn within<T: PartialOrd + std::fmt::Display>(what: &str, value: T, [low, high]: [T; 2]) -> Result<()> {
+fn within<T: PartialOrd + std::fmt::Display>(
+    what: &str,
+    value: T,
+    [low, high]: [T; 2],
+) -> Result<()> {
     if value >= low && value <= high {
         return Ok(());
     }
@@ -190,7 +194,10 @@ impl Description {
     /// The first value that is out of its range.
     pub fn check(&self) -> Result<()> {
         if self.data.task().is_some_and(|task| task != self.task) {
-            let (data, task) = (self.data.name(), if self.task == Task::Regression { "regression" } else { "classification" });
+            let (data, task) = (
+                self.data.name(),
+                if self.task == Task::Regression { "regression" } else { "classification" },
+            );
             return Err(Error::new(format!("the data \"{data}\" are not for a {task}")));
         }
         if self.data == Source::Own {
@@ -199,7 +206,9 @@ impl Description {
             within("the number of points", self.rows, [2, MAX_ROWS])?;
             if !self.points.is_empty() {
                 let data = self.data.name();
-                return Err(Error::new(format!("points belong to the data \"own\", not to \"{data}\"")));
+                return Err(Error::new(format!(
+                    "points belong to the data \"own\", not to \"{data}\""
+                )));
             }
         }
         within("the noise", self.noise, [0.0, 50.0])?;
@@ -208,11 +217,17 @@ impl Description {
             return Err(Error::new("a network needs one feature or more"));
         }
         if self.features.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(Error::new("each feature stands once, in the order x1, x2, x1^2, x2^2, x1*x2, sin(x1), sin(x2)"));
+            return Err(Error::new(
+                "each feature stands once, in the order x1, x2, x1^2, x2^2, x1*x2, sin(x1), sin(x2)",
+            ));
         }
         within("the number of hidden layers", self.layers.len(), [0, MAX_LAYERS[0]])?;
         for (index, layer) in self.layers.iter().enumerate() {
-            within(&format!("the units of hidden layer {}", index + 1), layer.units, [1, MAX_LAYERS[1]])?;
+            within(
+                &format!("the units of hidden layer {}", index + 1),
+                layer.units,
+                [1, MAX_LAYERS[1]],
+            )?;
             layer.function()?;
         }
         within("the number of models", self.models, [1, MAX_MODELS[0]])?;
@@ -229,7 +244,9 @@ impl Description {
     fn check_points(&self) -> Result<()> {
         let numbers = self.points.len();
         if !numbers.is_multiple_of(3) {
-            return Err(Error::new(format!("a point is x1, x2 and a target, but there are {numbers} numbers")));
+            return Err(Error::new(format!(
+                "a point is x1, x2 and a target, but there are {numbers} numbers"
+            )));
         }
         within("the number of own points", numbers / 3, [0, MAX_ROWS])?;
         for (i, point) in self.points.chunks(3).enumerate() {
@@ -237,7 +254,10 @@ impl Description {
             within(&format!("x2 of point {}", i + 1), point[1], [-6.0, 6.0])?;
             let target = point[2];
             if self.task == Task::Classification && target != 1.0 && target != -1.0 {
-                return Err(Error::new(format!("the class of point {} is {target}; allowed: -1 and 1", i + 1)));
+                return Err(Error::new(format!(
+                    "the class of point {} is {target}; allowed: -1 and 1",
+                    i + 1
+                )));
             }
             within(&format!("the target of point {}", i + 1), target, [-1e6, 1e6])?;
         }
@@ -253,10 +273,13 @@ impl Description {
         for layer in &self.layers {
             mlp = mlp.layer(layer.units, layer.function()?);
         }
-        Ok(mlp.layer(1, match self.task {
-            Task::Classification => Activation::Tanh,
-            Task::Regression => Activation::Identity,
-        }))
+        Ok(mlp.layer(
+            1,
+            match self.task {
+                Task::Classification => Activation::Tanh,
+                Task::Regression => Activation::Identity,
+            },
+        ))
     }
 
     /// The optimizer with its rate and penalties; its other hyperparameters are the usual ones.
@@ -275,7 +298,9 @@ impl Description {
             _ => {
                 let names: Vec<_> = Optimizer::all().iter().map(Optimizer::name).collect();
                 let (name, names) = (&self.optimizer, names.join(", "));
-                return Err(Error::new(format!("there is no optimizer \"{name}\"; there are {names}")));
+                return Err(Error::new(format!(
+                    "there is no optimizer \"{name}\"; there are {names}"
+                )));
             }
         })
     }

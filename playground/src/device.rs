@@ -42,7 +42,12 @@ impl Device {
     ///
     /// # Errors
     /// Data of another network; what the device refuses.
-    pub fn new(gpu: Option<&Gpu>, of: &Description, training: &Training, data: &Data) -> Result<Self> {
+    pub fn new(
+        gpu: Option<&Gpu>,
+        of: &Description,
+        training: &Training,
+        data: &Data,
+    ) -> Result<Self> {
         let mlp = of.mlp()?;
         Ok(match gpu {
             #[cfg(feature = "whole")]

@@ -30,15 +30,8 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, in the order in which they follow each other.
-    pub const ALL: [Self; 7] = [
-        Self::X1,
-        Self::X2,
-        Self::Square1,
-        Self::Square2,
-        Self::Product,
-        Self::Sine1,
-        Self::Sine2,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::X1, Self::X2, Self::Square1, Self::Square2, Self::Product, Self::Sine1, Self::Sine2];
 
     /// The name that a description has.
     pub const fn name(self) -> &'static str {

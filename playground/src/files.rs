@@ -14,7 +14,9 @@ pub fn write(of: &Parameters, features: &[Feature], format: &str) -> Result<Vec<
         "wgsl" => Ok(wgsl(of, features)?.into_bytes()),
         "safetensors" => Ok(of.to_safetensors()?),
         "onnx" => Ok(of.to_onnx()?),
-        other => Err(Error::new(format!("there is no format \"{other}\"; there are wgsl, safetensors and onnx"))),
+        other => Err(Error::new(format!(
+            "there is no format \"{other}\"; there are wgsl, safetensors and onnx"
+        ))),
     }
 }
 
@@ -47,10 +49,12 @@ pub fn read(bytes: &[u8], name: &str, mlp: &Mlp, models: usize) -> Result<Parame
     // A safetensors file begins with the length of its header, which is JSON.
     if bytes.get(8) == Some(&b'{') {
         let weights = Weights::from_bytes(bytes).map_err(of_file)?;
-        let stacked = weights.tensor("layers.0.weight").is_some_and(|tensor| tensor.shape().len() == 3);
+        let stacked =
+            weights.tensor("layers.0.weight").is_some_and(|tensor| tensor.shape().len() == 3);
         let models = if stacked { models } else { 1 };
         let found = Parameters::from_safetensors(bytes, mlp, models);
-        return found.map_err(|error| Error::new(format!("{name}: {error}; the network here is {mlp}")));
+        return found
+            .map_err(|error| Error::new(format!("{name}: {error}; the network here is {mlp}")));
     }
     let is_onnx = name.to_lowercase().ends_with(".onnx") || bytes.starts_with(&[8]);
     if !is_onnx {
@@ -58,7 +62,10 @@ pub fn read(bytes: &[u8], name: &str, mlp: &Mlp, models: usize) -> Result<Parame
     }
     let found = Parameters::from_onnx(bytes).map_err(of_file)?;
     if found.mlp() != mlp {
-        return Err(Error::new(format!("{name} holds the network {}; the network here is {mlp}", found.mlp())));
+        return Err(Error::new(format!(
+            "{name} holds the network {}; the network here is {mlp}",
+            found.mlp()
+        )));
     }
     Ok(found)
 }

@@ -29,17 +29,27 @@ const MAX_DIFFERENCES: usize = 4096;
 ///
 /// # Errors
 /// A layer that there is not, or of too many parameters.
-pub fn compare(of: &Parameters, features: &[Feature], layer: usize, backprop: &[f32], data: &Data) -> Result<Comparison> {
+pub fn compare(
+    of: &Parameters,
+    features: &[Feature],
+    layer: usize,
+    backprop: &[f32],
+    data: &Data,
+) -> Result<Comparison> {
     let mlp = of.mlp();
     let ranges = mlp.ranges();
     let Some(range) = ranges.get(layer) else {
         let layers = ranges.len();
-        return Err(Error::new(format!("layer {layer} is asked for; there are {layers}, from 0 on")));
+        return Err(Error::new(format!(
+            "layer {layer} is asked for; there are {layers}, from 0 on"
+        )));
     };
     let range = range.weight.start..range.bias.end;
     if range.len() > MAX_DIFFERENCES {
         let found = range.len();
-        return Err(Error::new(format!("the layer has {found} parameters; differences are taken of {MAX_DIFFERENCES} or fewer")));
+        return Err(Error::new(format!(
+            "the layer has {found} parameters; differences are taken of {MAX_DIFFERENCES} or fewer"
+        )));
     }
     let backprop = backprop[range.clone()].to_vec();
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
@@ -48,9 +58,16 @@ pub fn compare(of: &Parameters, features: &[Feature], layer: usize, backprop: &[
     let by_hand = by_hand(mlp, &values, &rows).map(|all| all[range].to_vec());
     let scale = differences.iter().fold(f64::MIN_POSITIVE, |most, d| most.max(d.abs()));
     let by_device = backprop.iter().map(|b| f64::from(*b));
-    let others = by_device.zip(&differences).chain(by_hand.iter().flatten().copied().zip(&differences));
+    let others =
+        by_device.zip(&differences).chain(by_hand.iter().flatten().copied().zip(&differences));
     let largest_error = others.fold(0.0, |most: f64, (a, b)| most.max((a - b).abs() / scale));
-    Ok(Comparison { names: names(mlp, features, layer), backprop, differences, by_hand, largest_error })
+    Ok(Comparison {
+        names: names(mlp, features, layer),
+        backprop,
+        differences,
+        by_hand,
+        largest_error,
+    })
 }
 
 /// The name of each parameter of a layer.

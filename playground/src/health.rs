@@ -46,7 +46,8 @@ pub fn health(of: &Parameters, training: &Training, data: &Data) -> Result<Vec<L
             let values = &of.values()[range.weight.start..range.bias.end];
             let weight_norm = values.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
             let gradient_norm = state.gradient_norm;
-            let ratio = training.optimizer.rate() * gradient_norm / weight_norm.max(f64::MIN_POSITIVE);
+            let ratio =
+                training.optimizer.rate() * gradient_norm / weight_norm.max(f64::MIN_POSITIVE);
             let dead = (state.dead.unwrap_or(0.0) * layer.units as f64).round() as usize;
             let is_last = index + 1 == of.mlp().layers.len();
             let verdict = if !gradient_norm.is_finite() || ratio > EXPLODING {

@@ -59,12 +59,16 @@ impl Image {
     /// Another number of bytes than the size demands, no pixels, or too many.
     pub fn new(rgba: &[u8], [width, height]: [u32; 2]) -> Result<Self> {
         if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
-            return Err(Error::new(format!("the picture has {width} x {height} pixels; allowed: 1 to {MAX_SIDE} a side")));
+            return Err(Error::new(format!(
+                "the picture has {width} x {height} pixels; allowed: 1 to {MAX_SIDE} a side"
+            )));
         }
         let demanded = 4 * width as usize * height as usize;
         if rgba.len() != demanded {
             let found = rgba.len();
-            return Err(Error::new(format!("the picture has {found} bytes; {width} x {height} pixels demand {demanded}")));
+            return Err(Error::new(format!(
+                "the picture has {found} bytes; {width} x {height} pixels demand {demanded}"
+            )));
         }
         let mut bytes = rgba.to_vec();
         for pixel in bytes.chunks_mut(4) {
@@ -90,7 +94,9 @@ impl Image {
         let at = [0, 1].map(|d| place[d] * self.size[d] as f32 - 0.5);
         let [x, y] = at.map(|a| a.floor() as i64);
         let share = at.map(|a| a - a.floor());
-        let mix = |a: [f32; CHANNELS], b: [f32; CHANNELS], s: f32| [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * s);
+        let mix = |a: [f32; CHANNELS], b: [f32; CHANNELS], s: f32| {
+            [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * s)
+        };
         let above = mix(self.texel(x, y), self.texel(x + 1, y), share[0]);
         let below = mix(self.texel(x, y + 1), self.texel(x + 1, y + 1), share[0]);
         mix(above, below, share[1])
@@ -115,7 +121,8 @@ impl Image {
     pub fn psnr(&self, light: &[f32]) -> f64 {
         let pixels = self.bytes.chunks(4).zip(light.chunks(CHANNELS));
         let squares = pixels.flat_map(|(pixel, light)| {
-            (0..CHANNELS).map(move |c| f64::from(f32::from(pixel[c]) / 255.0 - shown(light[c])).powi(2))
+            (0..CHANNELS)
+                .map(move |c| f64::from(f32::from(pixel[c]) / 255.0 - shown(light[c])).powi(2))
         });
         let mean = squares.sum::<f64>() / light.len() as f64;
         -10.0 * mean.log10()
@@ -136,7 +143,8 @@ pub fn recipe() -> (Mlp, Training) {
     let grid = Grid { log2_hashmap_size: 15, per_level_scale: 1.5, ..Grid::default() };
     let relu = Activation::Relu;
     let mlp = Mlp::new(2).encode(2, grid).layer(64, relu).layer(64, relu);
-    let adam = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-6, lazy: true, ..Adam::default() };
+    let adam =
+        Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, l2: 1e-6, lazy: true, ..Adam::default() };
     let training = Training::new(Loss::RelativeL2, adam).init(Init::GlorotUniform).history(64);
     (mlp.layer(CHANNELS, Activation::Identity), training)
 }

@@ -35,7 +35,12 @@ fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
 ///
 /// # Errors
 /// A side of no points, or of too many.
-pub fn maps(of: &Parameters, features: &[Feature], size: usize, output_size: usize) -> Result<Maps> {
+pub fn maps(
+    of: &Parameters,
+    features: &[Feature],
+    size: usize,
+    output_size: usize,
+) -> Result<Maps> {
     check_side(size)?;
     check_side(output_size)?;
     let x = inputs(features, square(size));
@@ -55,7 +60,13 @@ pub fn maps(of: &Parameters, features: &[Feature], size: usize, output_size: usi
 ///
 /// # Errors
 /// Those of [`maps`]; models that there are not.
-pub fn mosaic(of: &Parameters, features: &[Feature], first: usize, count: usize, size: usize) -> Result<Vec<f32>> {
+pub fn mosaic(
+    of: &Parameters,
+    features: &[Feature],
+    first: usize,
+    count: usize,
+    size: usize,
+) -> Result<Vec<f32>> {
     check_side(size)?;
     Ok(models(of, first, count)?.predict(&inputs(features, square(size)))?)
 }

@@ -110,7 +110,12 @@ impl Draw<'_> {
             sign * (1.0 - 0.5 * (a - x).hypot(b - y)).clamp(0.0, 1.0)
         };
         let heights = HILLS.map(height);
-        (x, heights.into_iter().fold(0.0, |most, h: f64| if h.abs() > f64::abs(most) { h } else { most }))
+        (
+            x,
+            heights
+                .into_iter()
+                .fold(0.0, |most, h: f64| if h.abs() > f64::abs(most) { h } else { most }),
+        )
     }
 }
 
@@ -161,7 +166,8 @@ impl Points {
         random.shuffle(&mut all);
         // One row at least on either side, where there are two.
         let share = (all.len() as f64 * of.train).round() as usize;
-        let share = share.clamp(all.len().min(1), all.len().saturating_sub(1).max(1).min(all.len()));
+        let share =
+            share.clamp(all.len().min(1), all.len().saturating_sub(1).max(1).min(all.len()));
         let test = all.split_off(share);
         Ok(Self { train: all, test })
     }
@@ -185,5 +191,6 @@ pub fn data(of: &Description, rows: &[Point]) -> Result<Option<Data>> {
 /// # Errors
 /// No rows; those of [`data`].
 pub fn some_data(of: &Description, rows: &[Point]) -> Result<Data> {
-    data(of, rows)?.ok_or_else(|| Error::new("there are no points yet: a training needs two or more"))
+    data(of, rows)?
+        .ok_or_else(|| Error::new("there are no points yet: a training needs two or more"))
 }

@@ -21,10 +21,13 @@ const SLICE: usize = 256;
 /// No models, or more than there are.
 pub fn models(of: &Parameters, first: usize, count: usize) -> Result<Parameters> {
     let (p, last) = (of.mlp().parameters(), first.saturating_add(count));
-    let values = of.values().get(first.saturating_mul(p)..last.saturating_mul(p)).ok_or_else(|| {
-        let all = of.models();
-        crate::error::Error::new(format!("models {first} to {last} are asked for; there are {all}"))
-    })?;
+    let values =
+        of.values().get(first.saturating_mul(p)..last.saturating_mul(p)).ok_or_else(|| {
+            let all = of.models();
+            crate::error::Error::new(format!(
+                "models {first} to {last} are asked for; there are {all}"
+            ))
+        })?;
     Ok(Parameters::new(of.mlp().clone(), count, values.to_vec())?)
 }
 

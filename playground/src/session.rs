@@ -51,14 +51,19 @@ impl Session {
     ///
     /// # Errors
     /// A description that cannot be trained; what the device refuses.
-    pub fn new(of: Description, gpu: Option<&Gpu>, from: Option<(&Origin, Option<&Keep>)>) -> Result<Self> {
+    pub fn new(
+        of: Description,
+        gpu: Option<&Gpu>,
+        from: Option<(&Origin, Option<&Keep>)>,
+    ) -> Result<Self> {
         let points = Points::new(&of)?;
         let train = some_data(&of, &points.train)?;
         let test = crate::points::data(&of, &points.test)?;
         let training = of.training(train.rows())?;
         let device = Device::new(gpu, &of, &training, &train)?;
         let taken = Taken::default();
-        let mut session = Self { of, points, train, test, device, taken, parameters: None, probe: None };
+        let mut session =
+            Self { of, points, train, test, device, taken, parameters: None, probe: None };
         if let Some((origin, keep)) = from {
             let parameters = carry(&origin.of, &origin.parameters, &session.of, keep)?;
             session.device.restart(&parameters)?;
@@ -201,7 +206,8 @@ impl Session {
     pub fn change(&mut self, to: Description) -> Result<bool> {
         to.check()?;
         let of = &self.of;
-        let network = |of: &Description| (of.task, of.models, of.optimizer.clone(), of.features.clone());
+        let network =
+            |of: &Description| (of.task, of.models, of.optimizer.clone(), of.features.clone());
         if network(&to) != network(of) || to.layers != of.layers {
             return Ok(false);
         }
@@ -288,7 +294,10 @@ impl Session {
         match all.get_mut(..found) {
             Some(first) if found > 0 && found.is_multiple_of(p) => first.copy_from_slice(values),
             _ => {
-                let message = format!("there are {found} parameters; a model has {p}, and there are {} models", of.models());
+                let message = format!(
+                    "there are {found} parameters; a model has {p}, and there are {} models",
+                    of.models()
+                );
                 return Err(Error::new(message));
             }
         }

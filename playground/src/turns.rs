@@ -35,7 +35,11 @@ impl<T> Turns<T> {
 
     /// Waits for a ticket's turn and calls `f` with the value; `None` where an earlier turn was not
     /// ended.
-    pub async fn turn<R>(&self, Ticket(ticket): Ticket, f: impl AsyncFnOnce(&mut T) -> R) -> Option<R> {
+    pub async fn turn<R>(
+        &self,
+        Ticket(ticket): Ticket,
+        f: impl AsyncFnOnce(&mut T) -> R,
+    ) -> Option<R> {
         poll_fn(|context| {
             if self.serving.get() == ticket {
                 return Poll::Ready(());

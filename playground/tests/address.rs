@@ -8,8 +8,9 @@ use wgrad_playground::feature::Feature;
 
 fn source() -> impl Strategy<Value = (Source, Task)> {
     let named = Source::CLASSIFICATION.into_iter().map(|source| (source, Task::Classification));
-    let all: Vec<_> =
-        named.chain(Source::REGRESSION.into_iter().map(|source| (source, Task::Regression))).collect();
+    let all: Vec<_> = named
+        .chain(Source::REGRESSION.into_iter().map(|source| (source, Task::Regression)))
+        .collect();
     prop::sample::select(all)
 }
 
@@ -20,7 +21,12 @@ fn layer() -> impl Strategy<Value = Hidden> {
 
 /// Coordinates of many digits, few digits and none.
 fn coordinate() -> impl Strategy<Value = f64> {
-    prop_oneof![-6.0..6.0, (-600..600_i32).prop_map(|v| f64::from(v) / 100.0), Just(0.0), Just(-6.0)]
+    prop_oneof![
+        -6.0..6.0,
+        (-600..600_i32).prop_map(|v| f64::from(v) / 100.0),
+        Just(0.0),
+        Just(-6.0)
+    ]
 }
 
 prop_compose! {

@@ -59,7 +59,8 @@ fn shapes_are_those_of_their_names() {
     // A spiral's points lie on its arms.
     for [x, y, t] in points("data=spiral").train {
         let radius = f64::from(x).hypot(y.into());
-        let turn = 1.75 * std::f64::consts::TAU * radius / 5.0 + if t > 0.0 { 0.0 } else { std::f64::consts::PI };
+        let turn = 1.75 * std::f64::consts::TAU * radius / 5.0
+            + if t > 0.0 { 0.0 } else { std::f64::consts::PI };
         assert!((f64::from(x) - radius * turn.sin()).abs() < 1e-4);
     }
     // Noise puts some points on the wrong side.
@@ -95,9 +96,16 @@ fn texts_of_points_are_read() {
     assert_eq!((table.task, table.points[2]), (Task::Regression, 0.5));
     let table = csv::read("100,2,10\n200,3,20\n300,4,40").unwrap();
     assert_eq!(table.points, [-5.0, 2.0, 0.25, 0.0, 3.0, 0.5, 5.0, 4.0, 1.0]);
-    assert!(table.message.contains("x1 from 100 to 300") && table.message.contains("divided by 40"));
+    assert!(
+        table.message.contains("x1 from 100 to 300") && table.message.contains("divided by 40")
+    );
     // What was read is a description's.
-    let of = Description { data: Source::Own, task: table.task, points: table.points, ..Description::default() };
+    let of = Description {
+        data: Source::Own,
+        task: table.task,
+        points: table.points,
+        ..Description::default()
+    };
     of.check().unwrap();
 }
 

@@ -41,7 +41,8 @@ fn losses_are_half_the_mean_squared_error() {
     let parameters = block_on(session.model(0)).unwrap();
     let p: Vec<f64> = parameters.values().iter().map(|v| f64::from(*v)).collect();
     let output = |[x, y, _]: [f32; 3]| {
-        let hidden = |u: usize| (p[2 * u] * f64::from(x) + p[2 * u + 1] * f64::from(y) + p[6 + u]).tanh();
+        let hidden =
+            |u: usize| (p[2 * u] * f64::from(x) + p[2 * u + 1] * f64::from(y) + p[6 + u]).tanh();
         ((0..3).map(|u| p[9 + u] * hidden(u)).sum::<f64>() + p[12]).tanh()
     };
     let rows = session.points().test.clone();
@@ -68,12 +69,32 @@ fn steps_and_epochs_are_counted() {
 fn rates_penalties_and_data_change_under_way() {
     let mut session = trained("data=xor", 100);
     let before = block_on(session.model(0)).unwrap();
-    for same in ["data=xor&rate=0.1", "data=xor&l1=0.001", "data=xor&l2=0.01", "data=xor&noise=20", "data=circles", "data=xor&seed=3", "data=xor&discretize=1", "data=moons&data_seed=5"] {
+    for same in [
+        "data=xor&rate=0.1",
+        "data=xor&l1=0.001",
+        "data=xor&l2=0.01",
+        "data=xor&noise=20",
+        "data=circles",
+        "data=xor&seed=3",
+        "data=xor&discretize=1",
+        "data=moons&data_seed=5",
+    ] {
         assert!(session.change(read(same).unwrap()).unwrap(), "{same}");
         assert_eq!(session.description(), &read(same).unwrap());
         assert_eq!(block_on(session.model(0)).unwrap(), before, "{same}");
     }
-    for other in ["data=plane", "layers=4", "layers=4,2-relu", "features=x1", "batch=0", "batch=11", "rows=400", "train=0.6", "optimizer=adam", "models=2"] {
+    for other in [
+        "data=plane",
+        "layers=4",
+        "layers=4,2-relu",
+        "features=x1",
+        "batch=0",
+        "batch=11",
+        "rows=400",
+        "train=0.6",
+        "optimizer=adam",
+        "models=2",
+    ] {
         assert!(!session.change(read(other).unwrap()).unwrap(), "{other}");
     }
     // A batch of more rows than there are is all of them.
@@ -84,7 +105,9 @@ fn rates_penalties_and_data_change_under_way() {
     block_on(session.train(10)).unwrap();
     assert_eq!(block_on(session.model(0)).unwrap(), before);
     // And so do the penalties: weights shrink.
-    let sum = |session: &mut Session| block_on(session.model(0)).unwrap().values().iter().map(|v| v.abs()).sum::<f32>();
+    let sum = |session: &mut Session| {
+        block_on(session.model(0)).unwrap().values().iter().map(|v| v.abs()).sum::<f32>()
+    };
     for penalty in ["l1=0.1", "l2=0.5"] {
         let mut session = trained("data=xor", 100);
         let before = sum(&mut session);
@@ -120,7 +143,12 @@ fn maps_are_the_units() {
 
 #[test]
 fn three_gradients_agree() {
-    for address in ["layers=", "layers=3", "data=hills&layers=4-gelu&features=x1,x1x2", "data=plane&layers=2,2"] {
+    for address in [
+        "layers=",
+        "layers=3",
+        "data=hills&layers=4-gelu&features=x1,x1x2&rate=0.001",
+        "data=plane&layers=2,2",
+    ] {
         let mut session = trained(address, 20);
         let layers = session.description().layers.len() + 1;
         for layer in 0..layers {
@@ -133,7 +161,17 @@ fn three_gradients_agree() {
         assert!(block_on(session.gradients(1, 0)).is_err());
     }
     let found = block_on(trained("layers=2", 1).gradients(0, 0)).unwrap();
-    assert_eq!(found.names, ["unit 1 ← x1", "unit 1 ← x2", "unit 2 ← x1", "unit 2 ← x2", "unit 1, bias", "unit 2, bias"]);
+    assert_eq!(
+        found.names,
+        [
+            "unit 1 ← x1",
+            "unit 1 ← x2",
+            "unit 2 ← x1",
+            "unit 2 ← x2",
+            "unit 1, bias",
+            "unit 2, bias"
+        ]
+    );
     let mut wide = session("layers=256,256");
     assert!(block_on(wide.gradients(0, 1)).unwrap_err().message.contains("65792 parameters"));
 }
@@ -167,7 +205,10 @@ fn a_population_is_many_seeds() {
     assert_eq!((train.len(), test.len()), (300, 300));
     for model in [0, 1, 255, 256, 299] {
         let [one, other] = block_on(session.scores(model)).unwrap();
-        assert!((one.loss - f64::from(train[model])).abs() < 1e-6 && (other.loss - f64::from(test[model])).abs() < 1e-6);
+        assert!(
+            (one.loss - f64::from(train[model])).abs() < 1e-6
+                && (other.loss - f64::from(test[model])).abs() < 1e-6
+        );
     }
     assert!(train.windows(2).any(|pair| pair[0] != pair[1]));
     let maps = block_on(session.mosaic(298, 2, 6)).unwrap();
@@ -211,7 +252,13 @@ fn files_come_back() {
     assert!(text.contains("var<storage"));
     assert!(export(&mut session, 0, "png").is_err());
     assert!(export(&mut session, 7, "onnx").is_err());
-    for (bytes, name) in [(&b""[..], "empty"), (b"hello", "words.txt"), (b"\x89PNG\r\n\x1a\n0000", "a.png"), (&[0; 64], "a.onnx"), (b"00000000{", "a.safetensors")] {
+    for (bytes, name) in [
+        (&b""[..], "empty"),
+        (b"hello", "words.txt"),
+        (b"\x89PNG\r\n\x1a\n0000", "a.png"),
+        (&[0; 64], "a.onnx"),
+        (b"00000000{", "a.safetensors"),
+    ] {
         let error = import(&mut session, bytes, name).unwrap_err().message;
         assert!(error.starts_with(name), "{error}");
     }
@@ -234,7 +281,10 @@ fn what_is_measured_is_taken_back() {
         assert!(steps > 100 && time >= Duration::from_millis(20));
         assert_eq!(block_on(session.model(0)).unwrap(), before);
         block_on(session.train(50)).unwrap();
-        assert_eq!(block_on(session.model(0)).unwrap(), block_on(trained(address, 150).model(0)).unwrap());
+        assert_eq!(
+            block_on(session.model(0)).unwrap(),
+            block_on(trained(address, 150).model(0)).unwrap()
+        );
     }
 }
 

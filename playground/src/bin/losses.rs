@@ -24,7 +24,8 @@ fn run() -> Result<()> {
     };
     let mut session = Session::new(address::read(&of)?, None, None)?;
     for steps in arguments {
-        let at: u64 = steps.parse().map_err(|_| Error::new(format!("\"{steps}\" is no number of steps")))?;
+        let at: u64 =
+            steps.parse().map_err(|_| Error::new(format!("\"{steps}\" is no number of steps")))?;
         let missing = at.checked_sub(session.taken().steps);
         let missing = missing.and_then(|steps| u32::try_from(steps).ok());
         let missing = missing.ok_or_else(|| Error::new("the numbers of steps must grow"))?;

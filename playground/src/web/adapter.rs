@@ -19,7 +19,8 @@ pub async fn adapter() -> Result<(String, bool), Error> {
     let options = object(&[("powerPreference", "high-performance".into())]);
     let request: Function =
         field(&gpu, "requestAdapter").dyn_into().map_err(|_| none("WebGPU is incomplete here"))?;
-    let promise = request.call1(&gpu, &options).map_err(|_| none("WebGPU refuses to look for one"))?;
+    let promise =
+        request.call1(&gpu, &options).map_err(|_| none("WebGPU refuses to look for one"))?;
     let adapter = JsFuture::from(Promise::resolve(&promise)).await;
     let adapter = adapter.map_err(|_| none("WebGPU refuses to look for one"))?;
     if adapter.is_null() || adapter.is_undefined() {
@@ -27,7 +28,8 @@ pub async fn adapter() -> Result<(String, bool), Error> {
     }
     let info = field(&adapter, "info");
     let word = |name: &str| field(&info, name).as_string().filter(|word| !word.is_empty());
-    let mut words: Vec<String> = [word("vendor"), word("architecture")].into_iter().flatten().collect();
+    let mut words: Vec<String> =
+        [word("vendor"), word("architecture")].into_iter().flatten().collect();
     words.extend(word("description").filter(|text| !words.iter().any(|word| text == word)));
     let fallback = [&info, &adapter].map(|of| field(of, "isFallbackAdapter").is_truthy());
     let software = fallback.contains(&true)

@@ -61,7 +61,12 @@ async fn shared() -> Result<(Gpu, String), Error> {
 
 /// Makes a training; `from` is what [`Lab::origin`] gives.
 #[wasm_bindgen]
-pub async fn create(of: JsValue, device: String, from: JsValue, keep: JsValue) -> Result<Lab, JsValue> {
+pub async fn create(
+    of: JsValue,
+    device: String,
+    from: JsValue,
+    keep: JsValue,
+) -> Result<Lab, JsValue> {
     let of = description(&of)?;
     let keep: Option<Keep> = given(keep).map(|keep| read("what is kept", &keep)).transpose()?;
     let origin = given(from).map(|from| origin(&from)).transpose()?;
@@ -71,7 +76,12 @@ pub async fn create(of: JsValue, device: String, from: JsValue, keep: JsValue) -
             (Some(gpu), format!("GPU: {text}"))
         }
         "cpu" => (None, "CPU: 1 thread".into()),
-        other => return Err(Error::new(format!("there is no device \"{other}\"; there are gpu and cpu")).into()),
+        other => {
+            return Err(Error::new(format!(
+                "there is no device \"{other}\"; there are gpu and cpu"
+            ))
+            .into());
+        }
     };
     let from = origin.as_ref().map(|origin| (origin, keep.as_ref()));
     let session = Session::new(of, gpu.as_ref(), from)?;
@@ -90,7 +100,10 @@ fn milliseconds(value: f64) -> Duration {
 
 impl Lab {
     /// The promise of what `f` makes of the session when its turn comes.
-    fn promise(&self, f: impl AsyncFnOnce(&mut Session) -> Result<JsValue, Error> + 'static) -> Promise {
+    fn promise(
+        &self,
+        f: impl AsyncFnOnce(&mut Session) -> Result<JsValue, Error> + 'static,
+    ) -> Promise {
         let inner = self.inner.clone();
         // The turn is taken now, not when the promise is looked at.
         let ticket = inner.session.ticket();

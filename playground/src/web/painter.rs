@@ -71,11 +71,23 @@ impl Painter {
             device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("painter"),
                 layout: &pipeline.get_bind_group_layout(index),
-                entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
+                entries: &[wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: buffer.as_entire_binding(),
+                }],
             })
         };
         let (parameters, view) = (group(0, trainer.parameter_buffer()), group(1, &uniform));
-        Ok(Self { canvas, surface, configured: [0; 2], format, pipeline, parameters, view, uniform })
+        Ok(Self {
+            canvas,
+            surface,
+            configured: [0; 2],
+            format,
+            pipeline,
+            parameters,
+            view,
+            uniform,
+        })
     }
 
     fn configure(&mut self, gpu: &Gpu, [width, height]: [u32; 2]) {
@@ -111,7 +123,8 @@ impl Painter {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         gpu.queue().write_buffer(&self.uniform, 0, &bytes);
         let shown = match self.surface.get_current_texture() {
-            wgpu::CurrentSurfaceTexture::Success(shown) | wgpu::CurrentSurfaceTexture::Suboptimal(shown) => shown,
+            wgpu::CurrentSurfaceTexture::Success(shown)
+            | wgpu::CurrentSurfaceTexture::Suboptimal(shown) => shown,
             other => return Err(Error::new(format!("the canvas gives {other:?}"))),
         };
         let view = shown.texture.create_view(&Default::default());

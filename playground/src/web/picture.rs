@@ -45,7 +45,12 @@ pub struct Picture {
 
 /// Begins to learn a picture of RGBA bytes.
 #[wasm_bindgen]
-pub async fn create_picture(rgba: Vec<u8>, width: u32, height: u32, device: String) -> Result<Picture, JsValue> {
+pub async fn create_picture(
+    rgba: Vec<u8>,
+    width: u32,
+    height: u32,
+    device: String,
+) -> Result<Picture, JsValue> {
     let image = Image::new(&rgba, [width, height])?;
     let (mlp, training) = recipe();
     let parameters = mlp.parameters();
@@ -94,7 +99,10 @@ impl State {
 }
 
 impl Picture {
-    fn promise(&self, f: impl AsyncFnOnce(&mut State) -> Result<JsValue, Error> + 'static) -> Promise {
+    fn promise(
+        &self,
+        f: impl AsyncFnOnce(&mut State) -> Result<JsValue, Error> + 'static,
+    ) -> Promise {
         let inner = self.inner.clone();
         let ticket = inner.state.ticket();
         promise(Box::pin(async move {
@@ -160,10 +168,13 @@ impl Picture {
     pub fn pixels(&self, x: f32, y: f32, zoom: f32, width: u32, height: u32) -> Promise {
         self.promise(async move |state| {
             if width.saturating_mul(height) > 1 << 24 || !(zoom > 0.0) || !(x + y).is_finite() {
-                return Err(Error::new("a view has 2^24 pixels at most, a place, and a zoom above 0"));
+                return Err(Error::new(
+                    "a view has 2^24 pixels at most, a place, and a zoom above 0",
+                ));
             }
             let light = state.light(&view([x, y], zoom, [width, height])).await?;
-            let pixels = light.chunks(3).flat_map(|p| [byte(p[0]), byte(p[1]), byte(p[2]), u8::MAX]);
+            let pixels =
+                light.chunks(3).flat_map(|p| [byte(p[0]), byte(p[1]), byte(p[2]), u8::MAX]);
             Ok(Uint8Array::from(&pixels.collect::<Vec<_>>()[..]).into())
         })
     }

@@ -8,7 +8,7 @@ use wgrad::plan::Buffer;
 use wgrad::{DataBuffers, DataShape, Gpu, Mlp, Trainer, Training, wgpu};
 
 /// Samples of a step, on hardware and in software.
-const BATCH: [u32; 2] = [1 << 16, 1 << 12];
+const BATCH: [u32; 2] = [1 << 16, 1 << 10];
 /// Steps of a submission, on hardware and in software.
 const STEPS: [u32; 2] = [16, 1];
 
@@ -26,7 +26,9 @@ fn upload(gpu: &Gpu, image: &Image) -> Result<wgpu::Texture> {
     let [width, height] = image.size;
     let most = gpu.device().limits().max_texture_dimension_2d;
     if width.max(height) > most {
-        return Err(Error::new(format!("the picture has {width} x {height} pixels; this GPU allows {most} a side")));
+        return Err(Error::new(format!(
+            "the picture has {width} x {height} pixels; this GPU allows {most} a side"
+        )));
     }
     let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
     let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
@@ -39,8 +41,11 @@ fn upload(gpu: &Gpu, image: &Image) -> Result<wgpu::Texture> {
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     });
-    let layout =
-        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: None };
+    let layout = wgpu::TexelCopyBufferLayout {
+        offset: 0,
+        bytes_per_row: Some(4 * width),
+        rows_per_image: None,
+    };
     gpu.queue().write_texture(texture.as_image_copy(), &image.bytes, layout, size);
     Ok(texture)
 }
