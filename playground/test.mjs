@@ -6,7 +6,7 @@ import { launch } from './browser.mjs';
 const root = fileURLToPath(new URL('.', import.meta.url));
 const themes = ['engine', 'network', 'settings', 'data', 'output', 'many', 'files', 'devices', 'keyboard', 'pages', 'memory', 'looks', 'speed'];
 const words = process.argv.slice(2);
-const SECONDS = Number(process.env.PLAYGROUND_SECONDS ?? 470 + 60 * Number(process.env.PLAYGROUND_MINUTES ?? 0));
+const SECONDS = Number(process.env.PLAYGROUND_SECONDS ?? 470 + 240 * Number(process.env.PLAYGROUND_MINUTES ?? 0));
 const begun = Date.now(), failures = [], browsers = new Map();
 let passed = 0, skipped = 0;
 

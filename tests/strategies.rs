@@ -284,7 +284,10 @@ fn tiles_of_a_workgroup_do_not_mix() {
 /// Other rows and other penalties from a step on, in the middle of an epoch. Wrong data change nothing.
 fn under_way<T: Train>(trainer: &mut T, all: &[Data<T::Scalar>; 2], bad: &[Data<T::Scalar>]) {
     let optimizer = |l1, l2| Optimizer::from(Sgd { rate: 0.1, l1, l2 });
-    trainer.train(7).unwrap();
+    trainer.train(3).unwrap();
+    trainer.forget_losses();
+    trainer.train(4).unwrap();
+    assert_eq!(trainer.losses().unwrap().first_step, 3);
     trainer.set_data(&all[1]).unwrap();
     trainer.train(5).unwrap();
     for bad in bad {

@@ -1,7 +1,6 @@
 // The settings of a training: what they show, and what they change.
-import { announce, byId, count, make, say } from './say.js';
+import { announce, byId, count, make, say, sentence } from './say.js';
 import { colour } from './colour.js';
-import { sentence } from './trainer.js';
 
 const RATES = [0.00001, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const PENALTIES = [0, 0.00001, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
@@ -22,6 +21,7 @@ export class Controls {
     trainer.on('playing', playing => this.playing(playing));
     trainer.on('frame', () => this.counts());
     trainer.on('theme', () => this.thumbnails());
+    trainer.on('points', () => this.offered === trainer.description.task && this.thumbnails(['own']));
   }
 
   buttons() {
@@ -29,7 +29,7 @@ export class Controls {
     byId('play').addEventListener('click', () => trainer.playing ? trainer.pause() : trainer.play());
     byId('step').addEventListener('click', () => { trainer.pause(); trainer.steps(1).catch(() => {}); });
     byId('reset').addEventListener('click', () => trainer.restart());
-    byId('pace').addEventListener('change', event => { trainer.pace = event.target.value; });
+    byId('pace').addEventListener('change', event => { trainer.pace.choice = event.target.value; });
     // Space starts and stops where no control takes it.
     addEventListener('keydown', event => {
       if (event.key === ' ' && event.target === document.body) { event.preventDefault(); byId('play').click(); }
@@ -136,9 +136,9 @@ export class Controls {
   }
 
   /** A small picture of each data set. */
-  thumbnails() {
-    const { trainer: { engine, names, description } } = this;
-    for (const data of names[this.offered] ?? []) {
+  thumbnails(which = this.trainer.names[this.offered] ?? []) {
+    const { engine, description } = this.trainer;
+    for (const data of which) {
       const canvas = byId(`thumbnail-${data}`);
       const context = canvas.getContext('2d');
       context.clearRect(0, 0, 48, 48);

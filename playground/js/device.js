@@ -1,6 +1,5 @@
 // Where it runs, what a step costs, and the self-check.
-import { announce, byId, copy, count, make, say } from './say.js';
-import { sentence } from './trainer.js';
+import { announce, byId, copy, count, make, say, sentence } from './say.js';
 
 export class DevicePanel {
   constructor(trainer) {
@@ -33,7 +32,7 @@ export class DevicePanel {
   }
 
   live() {
-    const { cost, playing, description } = this.trainer;
+    const { pace: { cost }, playing, description } = this.trainer;
     if (!playing || !cost) return;
     const now = performance.now();
     if (now < (this.next ?? 0)) return;

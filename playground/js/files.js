@@ -1,7 +1,6 @@
 // The network as a file: out and in.
-import { byId, copy, say } from './say.js';
+import { byId, copy, say, sentence } from './say.js';
 import { droppable } from './own.js';
-import { sentence } from './trainer.js';
 
 const TYPES = { wgsl: 'text/plain', safetensors: 'application/octet-stream', onnx: 'application/octet-stream' };
 

@@ -1,6 +1,5 @@
 // The gradient's health by layer, and the three gradients side by side.
-import { byId, make, say, short } from './say.js';
-import { sentence } from './trainer.js';
+import { byId, make, say, sentence, short } from './say.js';
 
 const EVERY = 600;  // milliseconds
 const ROWS = 400;
@@ -9,7 +8,7 @@ export class Health {
   constructor(trainer) {
     this.trainer = trainer;
     this.next = 0;
-    trainer.addLooker(lab => this.look(lab));
+    trainer.looking.add(lab => this.look(lab));
     new IntersectionObserver(entries => { this.visible = entries.at(-1).isIntersecting; }).observe(byId('health'));
     byId('gradients-run').addEventListener('click', () => this.gradients());
     for (const name of ['started', 'description']) trainer.on(name, () => this.layers());
@@ -61,5 +60,5 @@ export class Health {
 }
 
 const cell = text => make('td', {}, text);
-const digits = value => value.toFixed(7).replace('-', '−');
+const digits = value => value.toFixed(6).replace('-', '−');
 const brief = value => value === 0 ? '0' : value >= 0.001 && value < 1e4 ? short(value, 4) : value.toExponential(1);

@@ -111,9 +111,8 @@ export class Links {
   }
 
   /** Numbers stand on their curves, each at another place so that they do not cover each other. */
-  placeNumber({ l, u, i, number, curve }) {
-    const [inputs, units] = [this.ends[l].length, this.ends[l + 1].length];
-    const share = 0.35 + 0.5 * ((i + 0.5) / inputs + (u % 2) / (2 * inputs)) * (units > 1 ? 0.9 : 1);
+  placeNumber({ l, i, number, curve }) {
+    const share = 0.56 + 0.36 * (i + 0.5) / this.ends[l].length;
     const { x, y } = curve.getPointAtLength(curve.getTotalLength() * share);
     number.setAttribute('x', r(x));
     number.setAttribute('y', r(y));
@@ -147,7 +146,7 @@ export class Links {
       link.curve.style.stroke = colour(tint(value));
       link.curve.style.opacity = on ? Math.min(0.35 + Math.abs(value), 1) : 0.06;
       if (this.numbers) {
-        link.number.textContent = short(value, 2);
+        link.number.textContent = value.toFixed(2).replace('-', '−');
         link.number.style.opacity = on ? 1 : 0;
       }
       link.hit.setAttribute('aria-valuenow', value.toFixed(4));

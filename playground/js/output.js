@@ -28,7 +28,7 @@ export class OutputMap {
     byId('scale-high').textContent = short(range, range === 1 ? 0 : 2);
     if (scores) {
       byId('loss-train').textContent = short(scores.train, 4);
-      byId('loss-test').textContent = short(scores.test, 4);
+      byId('loss-test').textContent = Number.isNaN(scores.test) ? '–' : short(scores.test, 4);
       const classes = task === 'classification';
       for (const [id, value] of [['accuracy-train', scores.train_accuracy], ['accuracy-test', scores.test_accuracy]]) {
         byId(`${id}-box`).hidden = !classes;

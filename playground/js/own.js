@@ -1,6 +1,5 @@
 // Points of the reader's own: pasted, or from a CSV.
-import { byId, say } from './say.js';
-import { sentence } from './trainer.js';
+import { byId, say, sentence } from './say.js';
 
 export class OwnPoints {
   constructor(trainer) {

@@ -179,7 +179,8 @@ function curve() {
   const canvas = $('curve');
   fit(canvas);
   const c = canvas.getContext('2d'), { width, height } = canvas, style = getComputedStyle(canvas);
-  const scale = Math.min(devicePixelRatio || 1, 2), left = 30 * scale, bottom = height - 18 * scale, up = 8 * scale;
+  const scale = Math.min(devicePixelRatio || 1, 2) * parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  const left = 30 * scale, bottom = height - 18 * scale, up = 8 * scale;
   c.clearRect(0, 0, width, height);
   const last = state.history.at(-1)?.[0] ?? 1;
   const most = Math.max(40, ...state.history.map(([, psnr]) => psnr)), least = Math.min(10, ...state.history.map(([, psnr]) => psnr));
@@ -197,7 +198,7 @@ function curve() {
     c.globalAlpha = 0.7;
   }
   c.textBaseline = 'alphabetic';
-  if (state.history.length) c.fillText(`${last.toLocaleString('en')} steps`, width - 6 * scale, height - 3 * scale);
+  if (state.history.length > 1) c.fillText(`${last.toLocaleString('en')} steps`, width - 6 * scale, height - 3 * scale);
   c.globalAlpha = 1;
   c.strokeStyle = style.getPropertyValue('--accent') || style.color;
   c.lineWidth = 2 * scale;

@@ -1,7 +1,6 @@
 // Many networks at once: a mosaic of their maps, a histogram of their losses, and one that is picked.
-import { announce, byId, count, say, short } from './say.js';
+import { announce, byId, count, say, sentence, short } from './say.js';
 import { fitted, image } from './colour.js';
-import { sentence } from './trainer.js';
 import { styled } from './theme.js';
 
 const PAGE = 1000;  // maps of a page
@@ -14,7 +13,7 @@ export class Population {
     this.first = 0;
     this.next = 0;
     this.cursor = 0;
-    trainer.addLooker(lab => this.look(lab));
+    trainer.looking.add(lab => this.look(lab));
     trainer.on('description', () => this.show());
     trainer.on('started', () => this.show());
     trainer.on('restart', () => { this.maps = null; this.next = 0; });

@@ -25,6 +25,12 @@ export function short(value, digits = 3) {
   return text.replace('-', '−');
 }
 
+/** A message as a sentence. */
+export function sentence(text) {
+  const full = text.trim().replace(/\.?$/, '.');
+  return full[0].toUpperCase() + full.slice(1);
+}
+
 /** A count with spaces between the thousands. */
 export const count = value => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 

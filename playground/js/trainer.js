@@ -1,10 +1,7 @@
 // The training behind the page: one call at a time, edits between frames, the CPU where the GPU fails.
-import { announce, say } from './say.js';
-
-const BUDGET = 12;      // milliseconds of training in a frame
-const OUTPUT = 96;      // points of a side of the output map
-const MAPS = 30;        // milliseconds that maps may take while it learns
-const RAMP = 250;       // milliseconds in which the steps of a frame grow e times: the first steps can be seen
+import { announce, say, sentence } from './say.js';
+import { Look } from './look.js';
+import { Pace } from './pace.js';
 
 export class Trainer extends EventTarget {
   lab = null;
@@ -12,21 +9,13 @@ export class Trainer extends EventTarget {
   playing = false;
   model = 0;
   kind = 'cpu';
-  pace = 'fast';
+  pace = new Pace();
+  looking = new Look(this);
   /** The parameters of the shown model in the last frame. */
   values = null;
   scores = null;
   maps = null;
-  /** Milliseconds of a step, lately. */
-  cost = 0;
   #tail = Promise.resolve();
-  #burst = 1;
-  /** When the last frame began, and what the last ones took: a step, and all of it. */
-  #began = 0;
-  #lately = [];
-  #viewCost = 0;
-  #nextView = 0;
-  #fine = 1;
   #frame = 0;
 
   constructor(engine) {
@@ -106,9 +95,7 @@ export class Trainer extends EventTarget {
     this.description = description;
     this.kind = kind;
     this.model = Math.min(this.model, description.models - 1);
-    this.#burst = Math.min(this.#burst, 8);
-    this.#lately = [];
-    this.cost = 0;
+    this.pace.forget();
     this.#points();
     this.emit('lab');
   }
@@ -210,7 +197,8 @@ export class Trainer extends EventTarget {
     this.playing = false;
     cancelAnimationFrame(this.#frame);
     this.emit('playing', false);
-    if (this.maps?.outputSide !== OUTPUT) this.look();
+    // What was shown in part or coarsely is shown in full.
+    this.look();
     announce(`It pauses at step ${this.lab.step}.`);
   }
 
@@ -221,31 +209,16 @@ export class Trainer extends EventTarget {
   /** One frame of learning. */
   async #once() {
     if (!this.playing) return;
-    const epoch = this.epochSteps();
-    const steps = this.pace === 'step' ? 1 : this.pace === 'epoch' ? epoch : Math.max(1, Math.floor(this.#burst));
+    const steps = this.pace.next(this.epochSteps());
     const began = performance.now();
     try {
       await this.lab.train(steps);
-      const took = Math.max(performance.now() - began, 0.05);
-      this.cost = this.cost ? 0.9 * this.cost + 0.1 * took / steps : took / steps;
-      this.#adapt(began, took, steps);
-      if (performance.now() >= this.#nextView) await this.#look();
+      this.pace.learn(began, performance.now() - began, steps, this.kind);
+      if (this.looking.due) await this.#look();
     } catch (error) {
       if (!await this.#rescued(error)) return this.#fail(error);
     }
     if (this.playing) this.#schedule();
-  }
-
-  /** How many steps the next frame takes. The quickest of the last frames says what a step costs: in the others
-   *  the device had something else to do, such as to paint the page. */
-  #adapt(began, took, steps) {
-    const grown = Math.exp(Math.min(began - this.#began, 500) / RAMP);
-    this.#began = began;
-    this.#lately = [...this.#lately.slice(-11), [took / steps, took]];
-    const least = column => Math.min(...this.#lately.map(row => row[column]));
-    // What a call to the GPU costs without any step is no reason to take fewer of them.
-    const budget = this.kind === 'gpu' ? Math.max(BUDGET, 1.5 * least(1)) : BUDGET;
-    this.#burst = Math.max(1, Math.min(this.#burst * grown + 0.1, budget / least(0), 20000));
   }
 
   /** The steps of an epoch. */
@@ -274,7 +247,7 @@ export class Trainer extends EventTarget {
         if (!await this.#rescued(error)) throw error;
         await this.lab.restart();
       }
-      this.#burst = 1;
+      this.pace.restart();
       this.emit('restart');
       announce('The network starts again.');
       await this.#look();
@@ -306,51 +279,18 @@ export class Trainer extends EventTarget {
   }
 
   async #look() {
-    const began = performance.now();
-    const { lab, model, description } = this;
-    const units = description.layers.reduce((sum, layer) => sum + layer.units, 0);
-    const side = units <= 48 ? 32 : units <= 400 ? 16 : 8;
     try {
-      this.scores = await lab.losses(model);
-      this.maps = await this.#draw(lab, side);
-      const values = await lab.parameters(model);
-      if (!this.touched) this.values = values;
-      this.last = { description: { ...description, models: 1 }, parameters: values, step: lab.step, epochs: lab.epoch };
-      this.emit('frame');
-      await Promise.all((this.lookers ?? []).map(looker => looker(lab)));
+      await this.looking.take();
     } catch (error) {
       if (!await this.#rescued(error)) throw error;
     }
-    this.#viewCost = performance.now() - began;
-    // Looking takes half of the time at most.
-    this.#nextView = performance.now() + (this.playing ? Math.min(this.#viewCost, 400) : 0);
   }
-
-  /** The maps, as fine as there is time for while it learns. */
-  async #draw(lab, side) {
-    const fine = this.playing ? this.#fine : 1;
-    const sides = [Math.max(6, Math.round(side * fine)), Math.round(OUTPUT * fine)];
-    const began = performance.now();
-    const maps = await lab.maps(this.model, ...sides);
-    const took = performance.now() - began;
-    if (this.playing && lab.kind === 'cpu') this.#fine = Math.max(0.25, Math.min(1, fine * Math.sqrt(MAPS / took)));
-    return { side: sides[0], outputSide: sides[1], ...maps };
-  }
-
-  /** Adds what is looked at with each frame: `(lab) => Promise`, called in turn. */
-  addLooker(looker) { (this.lookers ??= []).push(looker); }
 
   #fail(error) {
     this.pause();
     const advice = error.name === 'DivergedError' ? ' Try a smaller learning rate, then reset.' : '';
     say('problem', sentence(error.message) + advice);
   }
-}
-
-/** A message as a sentence. */
-export function sentence(text) {
-  const full = text.trim().replace(/\.?$/, '.');
-  return full[0].toUpperCase() + full.slice(1);
 }
 
 function sameBut(a, b, names) {

@@ -55,7 +55,7 @@ pub fn carry(
     };
     let sampled = to.training(1)?.init.sample(&mlp, to.models, to.seed.into())?;
     let (p, mut values) = (mlp.parameters(), sampled.values().to_vec());
-    let mut random = Random::new(u64::from(to.seed) ^ 0x6361_7272_79);
+    let mut random = Random::new(u64::from(to.seed) ^ 0x63_6172_7279);
     let places: Vec<f32> = inputs(&to.features, square(GRID));
     let old_models = old.values().chunks(old.mlp().parameters());
     for (model, old_model) in values.chunks_mut(p).zip(old_models) {

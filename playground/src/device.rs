@@ -78,7 +78,12 @@ impl Device {
     /// A lost device; every model has diverged.
     pub async fn train(&mut self, steps: u32) -> Result<()> {
         match self {
-            Self::Cpu(trainer) => Ok(trainer.train_async(steps).await?),
+            Self::Cpu(trainer) => {
+                let outcome = trainer.train_async(steps).await;
+                // The page takes its losses from the parameters.
+                trainer.forget_losses();
+                Ok(outcome?)
+            }
             #[cfg(feature = "whole")]
             Self::Gpu(trainer) => submit(trainer, steps).await,
         }

@@ -1,4 +1,5 @@
 //! Addresses hold all of a description, and what cannot be read is an error.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use proptest::prelude::*;
 use wgrad::{Activation, Optimizer};

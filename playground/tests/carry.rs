@@ -1,4 +1,5 @@
 //! An edited network goes on from what was learnt.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use pollster::block_on;
 use wgrad_playground::address::read;

@@ -58,6 +58,12 @@ export default async function ({ test, noGpu }) {
     await set(page, '#batch', 20);
     await sameAddress(page);
   });
+  await test('points of one\'s own are asked for where there is none', async () => {
+    const before = await description(page);
+    await click(page, '#data-own');
+    assert.deepEqual((await description(page)).points, before.points);
+    assert.ok(await page.evaluate(() => ['data-message', 'own-message'].some(id => (document.getElementById(id)?.textContent ?? '').length > 10)));
+  });
   await test('own points are pasted', async () => {
     await page.evaluate(() => { document.querySelector('#own-panel').open = true; });
     const rows = Array.from({ length: 40 }, (_, i) => `${(i % 8) - 3.5},${Math.floor(i / 8) - 2},${i % 8 < 4 ? 1 : -1}`).join('\n');

@@ -6,8 +6,9 @@ import { playground } from './common.mjs';
 const SECONDS = process.env.PLAYGROUND_MINUTES ? 60 * Number(process.env.PLAYGROUND_MINUTES) : 20;
 const mb = bytes => (bytes / 1e6).toFixed(1);
 
-/** Measures after a fifth of the time, when everything has been used once, and at its end. */
-async function grows(page, again) {
+/** Measures after a fifth of the time, when everything has been used (`warm` sees to that), and at its end. */
+async function grows(page, again, warm = async () => {}) {
+  await warm();
   const end = Date.now() + 1e3 * SECONDS, pass = async until => { while (Date.now() < until) { await again(); await new Promise(done => setTimeout(done, 100)); } };
   await pass(end - 800 * SECONDS);
   const before = await page.memory();
@@ -45,7 +46,12 @@ export default async function ({ test, noGpu }) {
     const page = await browser.open('picture.html');
     await page.until(() => globalThis.playground?.state.picture?.step > 0, { say: 'it learns' });
     let round = 0;
-    await grows(page, async () => { if (++round % 60 === 0) await page.click('#again'); });
+    const start = async () => {
+      const before = await page.evaluate(() => playground.state.epoch);
+      await page.click('#again');
+      await page.until(epoch => playground.state.epoch > epoch && playground.state.picture.step > 0, { say: 'a new start', values: [before] });
+    };
+    await grows(page, async () => { if (++round % 60 === 0) await start(); }, async () => { for (let i = 0; i < 4; i++) await start(); });
     await page.close();
   });
 }

@@ -130,6 +130,16 @@ export default async function ({ test, noGpu }) {
     assert.equal(await page.evaluate(() => document.querySelector('#unit-0-0').getAttribute('aria-pressed')), 'true');
     await page.click('#unit-0-0');
   });
+  await test('the weights carry their numbers', async () => {
+    await click(page, '#show-numbers');
+    const numbers = () => page.evaluate(() => [...document.querySelectorAll('#links text')].map(e => e.textContent).filter(text => /\d/.test(text)));
+    const before = await numbers(), { layers, features } = await description(page);
+    assert.equal(before.length, features.length * layers[0].units + layers[0].units * layers[1].units + layers[1].units);
+    await learn(page, 50);
+    assert.notDeepEqual(await numbers(), before);
+    await click(page, '#show-numbers');
+    assert.equal((await numbers()).length, 0);
+  });
   await test('a dragged weight repaints the output', () => repaints(page, '#output-map', async () => {
     await page.focus('#bias-1-0');
     for (let i = 0; i < 8; i++) await page.press('ArrowUp');

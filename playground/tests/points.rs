@@ -1,4 +1,5 @@
 //! The points of every source, and points that are read.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use wgrad_playground::address::read;
 use wgrad_playground::csv;

@@ -1,4 +1,5 @@
 //! A training as the page holds it, on the CPU.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use pollster::block_on;
 use std::time::Duration;

@@ -271,6 +271,10 @@ impl<T: Real> TrainBase for CpuTrainer<T> {
         Ok(())
     }
 
+    fn forget_losses(&mut self) {
+        self.losses.forget();
+    }
+
     fn set_data(&mut self, data: &Data<T>) -> Result<()> {
         data.check(&self.mlp, &self.training)?;
         check_shape_of(data, self.data.shape())?;

@@ -65,6 +65,11 @@ impl Log {
         self.next = step;
     }
 
+    /// Forgets the losses that are here.
+    pub fn forget(&mut self) {
+        self.losses.forget();
+    }
+
     pub const fn losses(&self) -> &Losses {
         &self.losses
     }

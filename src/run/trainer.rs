@@ -529,6 +529,10 @@ impl TrainBase for Trainer {
         Self::set_optimizer(self, optimizer)
     }
 
+    fn forget_losses(&mut self) {
+        lock(&self.log).forget();
+    }
+
     fn set_data(&mut self, data: &Data) -> Result<()> {
         Self::set_data(self, data)
     }

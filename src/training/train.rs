@@ -35,6 +35,12 @@ impl<T: Real> Losses<T> {
         self.first_step = step;
     }
 
+    /// Forgets all losses; the next ones follow them.
+    pub(crate) fn forget(&mut self) {
+        self.first_step += wide(self.values.len() / self.models.max(1));
+        self.values.clear();
+    }
+
     /// Appends the losses of a step, and drops old ones where they have become too many.
     pub(crate) fn push(&mut self, losses: &[T]) {
         self.push_within(MAX_LOSSES, losses);
@@ -94,6 +100,11 @@ pub trait TrainBase: Sealed {
     /// # Errors
     /// Hyperparameters out of range, or an optimizer of another kind.
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
+
+    /// Forgets the losses that were kept until now, for a training that runs for days and is looked at
+    /// by its last losses: [`Losses::first_step`] says where the rest begin. On a GPU those of recorded
+    /// steps that were not read yet stay.
+    fn forget_losses(&mut self);
 
     /// Trains on other data from the next step on. Their epochs begin anew; the parameters, the
     /// optimizer state, the losses and the step counter stay. On a GPU this comes before recorded steps
@@ -410,6 +421,11 @@ mod tests {
             let first = losses.of_model(0).next().unwrap();
             assert_eq!(u64::from(first as u16), losses.first_step);
         }
+        let next = losses.first_step + (losses.values.len() / 3) as u64;
+        losses.forget();
+        assert_eq!((losses.first_step, losses.last().len()), (next, 0));
+        losses.push(&[1.0, 2.0, 3.0]);
+        assert_eq!((losses.first_step, losses.last()), (next, &[1.0, 2.0, 3.0][..]));
         // One step of a population larger than the bound is kept whole.
         losses.push_within(2, &[7.0, 8.0, 9.0]);
         assert_eq!(losses.last(), [7.0, 8.0, 9.0]);
