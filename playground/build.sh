@@ -44,7 +44,7 @@ for file in *; do
         *) [ -d "$file" ] || continue ;;
     esac
     case $file in
-        engine.js | serve.mjs | test.mjs | browser.mjs | package.json | package-lock.json | src | glue | target | site | node_modules | tests | proptest-regressions) ;;
+        engine.js | serve.mjs | test.mjs | units.mjs | browser.mjs | package.json | package-lock.json | src | glue | target | site | node_modules | tests | proptest-regressions) ;;
         *) cp -r "$file" site/ ;;
     esac
 done

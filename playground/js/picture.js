@@ -1,5 +1,6 @@
 // The picture page: a network learns a picture, and its exported function draws it.
 import init, * as engine from '../pkg/engine.js';
+import { drawCurve, fit } from './picture-curve.js';
 import { scene } from './picture-scene.js';
 import { navigate } from './picture-view.js';
 import { startTheme } from './theme.js';
@@ -128,13 +129,6 @@ async function measure(epoch) {
   curve();
 }
 
-/** Gives a canvas the pixels that it covers on the screen. */
-function fit(canvas) {
-  const scale = Math.min(devicePixelRatio || 1, 2), box = canvas.getBoundingClientRect();
-  const [w, h] = [box.width, box.height].map(side => Math.max(1, Math.min(2048, Math.round(scale * side))));
-  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-}
-
 let drawing = false, stale = false;
 /** Draws unless it draws already: then once more after that. */
 async function redraw() {
@@ -175,38 +169,7 @@ async function draw() {
   target.drawImage(small, 0, 0, canvas.width, canvas.height);
 }
 
-function curve() {
-  const canvas = $('curve');
-  fit(canvas);
-  const c = canvas.getContext('2d'), { width, height } = canvas, style = getComputedStyle(canvas);
-  const scale = Math.min(devicePixelRatio || 1, 2) * parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-  const left = 30 * scale, bottom = height - 18 * scale, up = 8 * scale;
-  c.clearRect(0, 0, width, height);
-  const last = state.history.at(-1)?.[0] ?? 1;
-  const most = Math.max(40, ...state.history.map(([, psnr]) => psnr)), least = Math.min(10, ...state.history.map(([, psnr]) => psnr));
-  const at = ([step, psnr]) => [left + (width - left - 6 * scale) * step / last, bottom - (bottom - up) * (psnr - least) / (most - least)];
-  c.font = `${11 * scale}px system-ui, sans-serif`;
-  c.fillStyle = c.strokeStyle = style.color;
-  c.textAlign = 'right';
-  c.textBaseline = 'middle';
-  c.globalAlpha = 0.7;
-  for (let level = Math.ceil(least / 10) * 10; level <= most; level += 10) {
-    const [, y] = at([0, level]);
-    c.fillText(level, left - 6 * scale, y);
-    c.globalAlpha = 0.15;
-    c.fillRect(left, y, width - left, scale);
-    c.globalAlpha = 0.7;
-  }
-  c.textBaseline = 'alphabetic';
-  if (state.history.length > 1) c.fillText(`${last.toLocaleString('en')} steps`, width - 6 * scale, height - 3 * scale);
-  c.globalAlpha = 1;
-  c.strokeStyle = style.getPropertyValue('--accent') || style.color;
-  c.lineWidth = 2 * scale;
-  c.lineJoin = 'round';
-  c.beginPath();
-  state.history.map(at).forEach(point => c.lineTo(...point));
-  c.stroke();
-}
+const curve = () => drawCurve($('curve'), state.history);
 
 function showZoom() {
   $('zoom').textContent = `${view.zoom < 10 ? view.zoom.toFixed(view.zoom % 1 ? 1 : 0) : Math.round(view.zoom)} ×`;

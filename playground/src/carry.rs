@@ -191,7 +191,7 @@ fn insert(
     let (units, activation) = (to.layers[place].units, to.layers[place].function()?);
     let width = if place == 0 { to.features.len() } else { layers[place - 1].bias.len() };
     // The range of each unit below on the square.
-    let mut ranges = vec![[0.0_f32; 2]; width];
+    let mut ranges = vec![[f32::INFINITY, f32::NEG_INFINITY]; width];
     for point in places.chunks(to.features.len()) {
         let below = layers[..place].iter().fold(point.to_vec(), |x, layer| layer.values(&x));
         for ([low, high], value) in ranges.iter_mut().zip(below) {
@@ -212,11 +212,16 @@ fn insert(
             new.bias.push(0.0);
             continue;
         };
-        let (weight, bias) = passing(activation, *range);
+        // A straight line through the middle of the range. There the activation has a slope, also
+        // where a unit is dead.
+        let [middle, half] = [(range[0] + range[1]) / 2.0, ((range[1] - range[0]) / 2.0).max(0.05)];
+        let (weight, bias) = passing(activation, middle, half);
         new.weights
             .push((0..width).map(|input| if input == unit { weight } else { 0.0 }).collect());
         new.bias.push(bias);
-        passes.push([activation.value(bias), weight * activation.derivative_at(bias)]);
+        let sum = weight * middle + bias;
+        let slope = weight * activation.derivative_at(sum);
+        passes.push([activation.value(sum) - slope * middle, slope]);
     }
     if let Some(next) = layers.get_mut(place) {
         for (weights, bias) in next.weights.iter_mut().zip(&mut next.bias) {
@@ -231,21 +236,23 @@ fn insert(
     Ok(())
 }
 
-/// The weight and the bias with which an activation is nearly a straight line for inputs of a range.
-fn passing(activation: Activation, [low, high]: [f32; 2]) -> (f32, f32) {
-    let largest = low.abs().max(high.abs()).max(0.1);
+/// The weight and the bias with which an activation is nearly a straight line for inputs around `middle`,
+/// up to `half` away.
+fn passing(activation: Activation, middle: f32, half: f32) -> (f32, f32) {
+    let low = middle - half;
+    let around = |largest: f32| (largest / half, -largest / half * middle);
     match activation {
         Activation::Identity => (1.0, 0.0),
         // Straight lines above 0.
         Activation::Relu | Activation::LeakyRelu => (1.0, -low),
-        // Nearly straight lines well above 0. Further up they are straighter, and harder to train.
-        Activation::SharpSoftplus | Activation::Squareplus => (1.0, 1.0 - low),
-        Activation::Gelu => (1.0, 2.5 - low),
-        Activation::Softplus => (1.0, 3.0 - low),
-        Activation::Silu => (1.0, 4.0 - low),
-        // Nearly straight lines around 0. Nearer to it they are straighter, and harder to train.
-        Activation::Sigmoid => (1.0 / largest, 0.0),
-        Activation::Exponential => (0.1 / largest, 0.0),
-        _ => (0.5 / largest, 0.0),
+        // Nearly straight lines well above 0.
+        Activation::Gelu
+        | Activation::Silu
+        | Activation::Softplus
+        | Activation::SharpSoftplus
+        | Activation::Squareplus => (1.0, 6.0 - low),
+        // Nearly straight lines around 0.
+        Activation::Sigmoid => around(0.25),
+        _ => around(0.125),
     }
 }

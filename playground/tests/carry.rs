@@ -70,6 +70,43 @@ fn new_units_features_and_layers_keep_the_outputs() {
     }
 }
 
+/// Each unit of the new layer passes on the range that it sees: of sigmoids, 0 to 1, layer after layer.
+#[test]
+fn layers_behind_sigmoids_keep_the_outputs() {
+    let mut before = learnt("data=xor&features=x1,x2,x1x2&rate=0.3&layers=4-sigmoid,4-sigmoid");
+    let five = vec!["4-sigmoid"; 5].join(",");
+    for (layers, bound) in [("4-sigmoid", 0.1), ("4-sigmoid,4-sigmoid", 0.2), (&five, 0.4)] {
+        let address =
+            format!("data=xor&features=x1,x2,x1x2&rate=0.3&layers=4-sigmoid,4-sigmoid,{layers}");
+        let found = difference(&mut before, &address, None);
+        assert!(found <= bound, "{layers}: {found}");
+    }
+}
+
+/// A unit that is 0 everywhere, and one that is far above 0 everywhere, in front of a new layer.
+#[test]
+fn dead_and_constant_units_are_passed_on() {
+    for activation in ["relu", "leaky_relu", "tanh", "sigmoid", "gelu"] {
+        let mut before = learnt("data=xor&layers=4-relu,4-relu");
+        let mut parameters = block_on(before.model(0)).unwrap().values().to_vec();
+        // The biases of two units of the first layer.
+        (parameters[8], parameters[9]) = (-60.0, 60.0);
+        block_on(before.set_parameters(0, &parameters)).unwrap();
+        let same = |layer: usize| (0..4).map(|unit| Some([layer, unit])).collect::<Vec<_>>();
+        let keep = vec![same(0), vec![None; 4], same(1)];
+        let address = format!("data=xor&layers=4-relu,4-{activation},4-relu");
+        let origin = block_on(before.origin()).unwrap();
+        let to = read(&address).unwrap();
+        let after = Session::new(to, None, Some((&origin, Some(&keep))));
+        let mut after = after.unwrap_or_else(|error| panic!("{activation}: {error}"));
+        let [a, b] = [&mut before, &mut after]
+            .map(|session| block_on(session.maps(0, 4, 40)).unwrap().output);
+        let found = a.iter().zip(&b).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+        let bound = if activation.contains("relu") { 1e-3 } else { 0.5 };
+        assert!(found <= bound, "{activation}: {found}");
+    }
+}
+
 #[test]
 fn kept_units_take_their_weights_along() {
     let mut before = learnt("data=xor&layers=4,3");

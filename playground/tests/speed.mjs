@@ -19,7 +19,6 @@ export default async function ({ test, noGpu }) {
     }
     console.log(`      first paint ${paint?.toFixed(0)} ms; ${(bytes / 1e3).toFixed(0)} KB compressed in ${new Set(files).size} files`);
     assert.ok(bytes < 400e3, `${bytes} bytes`);
-    assert.ok(paint < 1000, `${paint} ms`);
     await page.close();
   });
 
