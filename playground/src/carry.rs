@@ -252,7 +252,7 @@ fn passing(activation: Activation, middle: f32, half: f32) -> (f32, f32) {
         | Activation::SharpSoftplus
         | Activation::Squareplus => (1.0, 6.0 - low),
         // Nearly straight lines around 0.
-        Activation::Sigmoid => around(0.25),
-        _ => around(0.125),
+        Activation::Sigmoid => around(0.5),
+        _ => around(0.25),
     }
 }

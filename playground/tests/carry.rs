@@ -74,7 +74,7 @@ fn new_units_features_and_layers_keep_the_outputs() {
 #[test]
 fn layers_behind_sigmoids_keep_the_outputs() {
     let mut before = learnt("data=xor&features=x1,x2,x1x2&rate=0.3&layers=4-sigmoid,4-sigmoid");
-    let five = vec!["4-sigmoid"; 5].join(",");
+    let five = ["4-sigmoid"; 5].join(",");
     for (layers, bound) in [("4-sigmoid", 0.1), ("4-sigmoid,4-sigmoid", 0.2), (&five, 0.4)] {
         let address =
             format!("data=xor&features=x1,x2,x1x2&rate=0.3&layers=4-sigmoid,4-sigmoid,{layers}");
