@@ -285,6 +285,7 @@ fn tiles_of_a_workgroup_do_not_mix() {
 fn under_way<T: Train>(trainer: &mut T, all: &[Data<T::Scalar>; 2], bad: &[Data<T::Scalar>]) {
     let optimizer = |l1, l2| Optimizer::from(Sgd { rate: 0.1, l1, l2 });
     trainer.train(3).unwrap();
+    assert_eq!(trainer.losses().unwrap().values.len(), 2 * 3);
     trainer.forget_losses();
     trainer.train(4).unwrap();
     assert_eq!(trainer.losses().unwrap().first_step, 3);

@@ -102,8 +102,8 @@ pub trait TrainBase: Sealed {
     fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<()>;
 
     /// Forgets the losses that were kept until now, for a training that runs for days and is looked at
-    /// by its last losses: [`Losses::first_step`] says where the rest begin. On a GPU those of recorded
-    /// steps that were not read yet stay.
+    /// by its last losses: [`Losses::first_step`] says where the rest begin. On a GPU the losses that
+    /// were not read yet stay.
     fn forget_losses(&mut self);
 
     /// Trains on other data from the next step on. Their epochs begin anew; the parameters, the
