@@ -53,7 +53,9 @@
 //! | choose how the steps are put on the GPU | [`Strategy`] |
 //! | clip gradients; slow down or freeze a layer or an encoding | [`Training::clip_norm`], [`Training::rate_of`] |
 //! | train on the GPU, on the CPU, on either | [`Trainer`], [`CpuTrainer`], [`Train`] and [`TrainBase`] |
+//! | change data, rate, penalties or parameters while it trains | [`TrainBase`] |
 //! | run a trained network | [`Model`], or `predict` of a trainer |
+//! | look at the units of inner layers; predict without a device | [`Parameters::up_to`], [`Parameters::predict`] |
 //! | evaluate it in the application's own shaders | [`Trainer::wgsl`], [`Model::wgsl`], [`Parameters::wgsl`] |
 //! | train on, and predict into, the application's buffers and textures | [`Trainer::with_buffers`], [`Trainer::inference`] |
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
