@@ -137,8 +137,9 @@ export class Lab {
   lose_device(): void;
 }
 
-/** The self-check of this browser's GPU; the report is text to be copied into a bug report. */
-export function self_check(progress: (done: number, all: number) => void): Promise<{ text: string; passed: boolean }>;
+/** The self-check of this browser's GPU; the report is text to be copied into a bug report. `progress` is called after
+ *  each check: how many are done, the name of the last and whether it passed. */
+export function self_check(progress: (done: number, name: string, passed: boolean) => void): Promise<{ text: string; passed: boolean }>;
 /** Whether there is a GPU, and which: what `create` would take. Never throws. `text` is `GPU: vendor, architecture`,
  *  or why there is none. */
 export function gpu(): Promise<{ found: boolean; text: string }>;

@@ -75,8 +75,10 @@ export class DevicePanel {
     progress.removeAttribute('value');
     say('check-message', 'It checks. This can take some minutes. The network can learn meanwhile.');
     try {
-      const { text, passed } = await this.trainer.engine.self_check((done, all) => {
-        if (all > 1) Object.assign(progress, { max: all, value: done });
+      let failed = 0;
+      const { text, passed } = await this.trainer.engine.self_check((done, name, right) => {
+        failed += !right;
+        byId('check-now').textContent = `${done} done${failed ? `, ${failed} failed` : ''}: ${name}`;
       });
       byId('check-text').textContent = text;
       byId('check-text').hidden = byId('check-copy').hidden = false;
@@ -85,6 +87,7 @@ export class DevicePanel {
     } catch (error) {
       say('check-message', `The check did not end: ${sentence(error.message)}`);
     }
+    byId('check-now').textContent = '';
     progress.hidden = true;
     button.disabled = false;
   }

@@ -20,7 +20,7 @@
 //           #show-test #discretize #map-value #loss-train #loss-test #accuracy-train #accuracy-test
 //           #curves #curve-log
 // Device    #device-gpu #device-cpu (aria-pressed) #device (its name) #live-speed #speed (measures both) #speed-result
-//           #check #check-copy #check-progress #check-message #check-text #device-problem
+//           #check #check-copy #check-progress #check-now #check-message #check-text #device-problem
 // Many      #models #model #model-best #mosaic #mosaic-sorted #mosaic-back #mosaic-on #mosaic-page #mosaic-text
 //           #histogram #histogram-text #population #population-problem
 // Health    #health (a table, a row a layer) #gradients-layer #gradients-run #gradients (a table) #gradients-error

@@ -46,11 +46,18 @@ pub fn lose(gpu: &Gpu) {
 /// Checks this browser's GPU against the CPU.
 #[wasm_bindgen]
 pub async fn self_check(progress: Function) -> Result<JsValue, JsValue> {
-    let tell = |done: u32| progress.call2(&JsValue::NULL, &done.into(), &1.into());
-    tell(0)?;
     let shared = shared().await?;
-    let check = self_check_async(&shared.gpu).await;
-    tell(1)?;
+    let mut done = 0_u32;
+    let mut thrown = Ok(JsValue::UNDEFINED);
+    let check = self_check_async(&shared.gpu, |check| {
+        done += 1;
+        if thrown.is_ok() {
+            let arguments = [done.into(), check.name.as_str().into(), check.passed().into()];
+            thrown = progress.call3(&JsValue::NULL, &arguments[0], &arguments[1], &arguments[2]);
+        }
+    })
+    .await;
+    thrown?;
     let browser = field(&field(&js_sys::global(), "navigator"), "userAgent");
     let browser = browser.as_string().unwrap_or_default();
     let text = format!("{check}GPU: {}\nbrowser: {browser}\n", shared.text);

@@ -80,12 +80,13 @@ impl fmt::Display for SelfCheck {
 /// ```
 #[cfg(not(target_family = "wasm"))]
 pub fn self_check(gpu: &Gpu) -> SelfCheck {
-    pollster::block_on(self_check_async(gpu))
+    pollster::block_on(self_check_async(gpu, |_| ()))
 }
 
 /// [`self_check`] without blocking, for a browser. The page stays responsive between its cases.
-pub async fn self_check_async(gpu: &Gpu) -> SelfCheck {
-    let mut runner = Runner { gpu, checks: Vec::new() };
+/// `each` is called after every check, to show how far it is.
+pub async fn self_check_async(gpu: &Gpu, mut each: impl FnMut(&Check)) -> SelfCheck {
+    let mut runner = Runner { gpu, checks: Vec::new(), each: &mut each };
     runner.products().await;
     runner.step().await;
     runner.measures().await;
@@ -97,6 +98,7 @@ pub async fn self_check_async(gpu: &Gpu) -> SelfCheck {
 struct Runner<'a> {
     gpu: &'a Gpu,
     checks: Vec<Check>,
+    each: &'a mut dyn FnMut(&Check),
 }
 
 /// Pseudo-random numbers in ±1, exact in f32.
@@ -140,6 +142,8 @@ impl Runner<'_> {
         // Not max(): it drops a NaN.
         let worst = |a: f64, b: f64| if b <= a { a } else { b };
         let error = errors.iter().fold(0.0, |a, b| worst(a, *b));
-        self.checks.push(Check { name: name.into(), cases: errors.len(), error, bound, failure });
+        let check = Check { name: name.into(), cases: errors.len(), error, bound, failure };
+        (self.each)(&check);
+        self.checks.push(check);
     }
 }

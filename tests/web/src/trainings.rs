@@ -137,8 +137,10 @@ pub async fn the_self_check_passes() -> Outcome {
     // On a device that no page tells from a GPU, compilers that choke on large kernels stay away.
     let own = device.gpu.capabilities().clone();
     let gpu = device.gpu.planned_for(&Capabilities { software: true, ..own });
-    let check = self_check_async(&gpu).await;
+    let mut told = 0;
+    let check = self_check_async(&gpu, |_| told += 1).await;
     ensure!(check.passed(), "\n{check}");
+    ensure!(told == check.checks.len(), "{told} of {} checks are told", check.checks.len());
     device.check_silent()?;
     Ok(format!("{} checks", check.checks.len()))
 }
