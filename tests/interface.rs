@@ -141,11 +141,17 @@ fn parameters_have_four_bytes_a_field() {
     let sizes = sizes!(
         encoding::dequantize,
         encoding::encode_grid,
+        encoding::encode_grid_curvature,
         encoding::encode_grid_gradient,
+        encoding::encode_grid_tangent,
         encoding::encode_pointwise,
+        encoding::encode_pointwise_curvature,
         encoding::encode_pointwise_gradient,
+        encoding::encode_pointwise_tangent,
+        encoding::grid_bound,
         encoding::max_abs,
         encoding::scatter,
+        encoding::scatter_tangent,
         fused,
         matmul::registers,
         matmul::split,
@@ -162,10 +168,12 @@ fn parameters_have_four_bytes_a_field() {
         step::advance,
         step::clip,
         step::count_rows,
+        step::curvature,
         step::ema,
         step::gather,
         step::loss,
         step::reduce,
+        step::tangent,
         step::update
     );
     assert_eq!(sizes.len(), kernels::ALL.len());

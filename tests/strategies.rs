@@ -257,7 +257,7 @@ fn many_rows_stay_fused() {
     assert_eq!(plan.unwrap().strategy(), Strategy::Fused);
     let without = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
     let takes_fused = |rows| {
-        let all = without.dispatches_of_passes(rows).unwrap();
+        let all = without.dispatches_of_passes(rows, false).unwrap();
         all.iter().any(|dispatch| dispatch.kernel().name == "fused")
     };
     assert!(takes_fused(1 << 14) && !takes_fused(rows));

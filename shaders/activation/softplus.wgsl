@@ -7,3 +7,8 @@ fn softplus_value(z: f32) -> f32 {
 fn softplus_derivative(saved: f32) -> f32 {
     return logistic(saved);
 }
+
+// σ(z) σ(−z), from the input.
+fn softplus_second_derivative(saved: f32) -> f32 {
+    return logistic(saved) * logistic(-saved);
+}

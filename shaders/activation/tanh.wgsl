@@ -13,3 +13,8 @@ fn tanh_value(z: f32) -> f32 {
 fn tanh_derivative(saved: f32) -> f32 {
     return (1.0 - saved) * (1.0 + saved);
 }
+
+// −2 y (1 − y²), from the output.
+fn tanh_second_derivative(saved: f32) -> f32 {
+    return -2.0 * saved * (1.0 - saved) * (1.0 + saved);
+}

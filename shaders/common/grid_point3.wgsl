@@ -30,3 +30,8 @@ fn grid_other_factors(f: GridPoint) -> GridPoint {
 fn grid_fault(x: GridPoint) -> f32 {
     return select(select(x.x, x.y, is_finite(x.x)), x.z, is_finite(x.x) && is_finite(x.y));
 }
+
+// How these products change where the factors change by t. A missing dimension's t is 0.
+fn grid_other_factors_along(f: GridPoint, t: GridPoint) -> GridPoint {
+    return GridPoint(t.y * f.z + f.y * t.z, t.x * f.z + f.x * t.z, t.x * f.y + f.x * t.y);
+}

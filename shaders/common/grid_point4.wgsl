@@ -32,3 +32,17 @@ fn grid_fault(x: GridPoint) -> f32 {
     let high = select(x.z, x.w, is_finite(x.z));
     return select(low, high, is_finite(low));
 }
+
+// How these products change where the factors change by t.
+fn grid_other_factors_along(f: GridPoint, t: GridPoint) -> GridPoint {
+    let low = f.x * f.y;
+    let high = f.z * f.w;
+    let low_t = t.x * f.y + f.x * t.y;
+    let high_t = t.z * f.w + f.z * t.w;
+    return GridPoint(
+        t.y * high + f.y * high_t,
+        t.x * high + f.x * high_t,
+        low_t * f.w + low * t.w,
+        low_t * f.z + low * t.z,
+    );
+}

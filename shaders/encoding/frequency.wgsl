@@ -9,3 +9,8 @@ fn frequency_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     let other = sine_of_half_turns(p.x * scale, i32(k % 2u) + 1);
     return vec3<f32>(3.1415927 * scale * other, 0.0, 0.0);
 }
+
+fn frequency_second_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>, v: vec3<f32>) -> vec3<f32> {
+    let slope = 3.1415927 * f32(1u << (k / 2u));
+    return vec3<f32>(-slope * slope * frequency_value(p, k, numbers) * v.x, 0.0, 0.0);
+}

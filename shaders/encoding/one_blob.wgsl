@@ -27,3 +27,19 @@ fn one_blob_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
 fn one_blob_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     return vec3<f32>(one_blob_bin(p.x, k, numbers.x).y, 0.0, 0.0);
 }
+
+// The derivative of the blob's density at u; 0 from ±1 on.
+fn one_blob_slope(u: f32) -> f32 {
+    let v = clamp(u, -1.0, 1.0);
+    return -3.75 * v * (1.0 - v * v);
+}
+
+fn one_blob_second_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>, v: vec3<f32>) -> vec3<f32> {
+    let bins = numbers.x;
+    var sum = 0.0;
+    for (var turn = -1; turn <= 1; turn++) {
+        let left = f32(k) + bins * (f32(turn) - p.x);
+        sum += one_blob_slope(left + 1.0) - one_blob_slope(left);
+    }
+    return vec3<f32>(bins * bins * sum * v.x, 0.0, 0.0);
+}

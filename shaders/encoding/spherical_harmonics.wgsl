@@ -75,3 +75,42 @@ fn spherical_harmonics_value(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> f32 {
 fn spherical_harmonics_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f32> {
     return 2.0 * spherical_harmonics_both(p, k).yzw;
 }
+
+// The matrix of second derivatives with respect to p, times v: 4 of those with respect to the direction.
+fn spherical_harmonics_second_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>, v: vec3<f32>) -> vec3<f32> {
+    let d = 2.0 * p - 1.0;
+    let l = u32(sqrt(f32(k) + 0.5));
+    let center = l * l + l;
+    let negative = k < center;
+    let m = select(k - center, center - k, negative);
+    let c = spherical_harmonics_factors[l * (l + 1u) / 2u + m];
+    let q = d.z * d.z;
+    // The polynomial of z and its two derivatives.
+    let even = c.x + q * (c.y + q * (c.z + q * c.w));
+    let slope = d.z * (2.0 * c.y + q * (4.0 * c.z + q * 6.0 * c.w));
+    let second = 2.0 * c.y + q * (12.0 * c.z + q * 30.0 * c.w);
+    let odd = (l - m) % 2u == 1u;
+    let along = select(even, d.z * even, odd);
+    let along_slope = select(slope, even + d.z * slope, odd);
+    let along_second = select(second, 2.0 * slope + d.z * second, odd);
+    // (x + i y)ᵐ⁻², (x + i y)ᵐ⁻¹ and (x + i y)ᵐ.
+    var low = vec2<f32>();
+    var below = vec2<f32>();
+    var power = vec2<f32>(1.0, 0.0);
+    for (var i = 0u; i < m; i++) {
+        low = below;
+        below = power;
+        power = vec2<f32>(power.x * d.x - power.y * d.y, power.x * d.y + power.y * d.x);
+    }
+    // Along x a power loses one, along y it is multiplied by i, too.
+    let n = f32(m);
+    let twice = along * n * (n - 1.0);
+    let x = select(vec2<f32>(low.x, -low.y), low.yx, negative) * twice;
+    let z = select(vec2<f32>(below.x, -below.y), below.yx, negative) * along_slope * n;
+    let zz = along_second * select(power.x, power.y, negative);
+    return 4.0 * vec3<f32>(
+        x.x * v.x + x.y * v.y + z.x * v.z,
+        x.y * v.x - x.x * v.y + z.y * v.z,
+        z.x * v.x + z.y * v.y + zz * v.z,
+    );
+}

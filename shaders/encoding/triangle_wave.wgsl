@@ -14,3 +14,8 @@ fn triangle_wave_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>) -> vec3<f3
     let steep = 2.0 * f32(1u << k);
     return vec3<f32>(select(steep, -steep, triangle_wave_phase(p.x, k) < 0.5), 0.0, 0.0);
 }
+
+// 0.
+fn triangle_wave_second_derivative(p: vec3<f32>, k: u32, numbers: vec2<f32>, v: vec3<f32>) -> vec3<f32> {
+    return vec3<f32>();
+}

@@ -109,6 +109,17 @@ impl Level {
         if self.wraps { index % self.size } else { index }
     }
 
+    /// [`Level::entry`] of a corner of 1 to 4 coordinates.
+    pub fn entry_of(&self, corner: &[u32]) -> u32 {
+        match *corner {
+            [x] => self.entry([x]),
+            [x, y] => self.entry([x, y]),
+            [x, y, z] => self.entry([x, y, z]),
+            [x, y, z, w] => self.entry([x, y, z, w]),
+            _ => 0,
+        }
+    }
+
     /// The level as a WGSL value, of a grid of `inputs` dimensions. Equal sides are one number.
     pub fn literal(&self, inputs: usize, equal: bool) -> String {
         let Self { scale, resolution, size, first, hashed, .. } = self;

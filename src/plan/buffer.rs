@@ -65,6 +65,25 @@ pub enum Buffer {
     Saved,
     /// The gradient of the inputs, `[models, batch, inputs]`.
     InputGradient,
+    /// The gradient of each output of which the slope is taken, `[models, batch, outputs]`.
+    Seed,
+    /// The slope: the gradient of the seeded outputs with respect to the inputs, `[models, batch, inputs]`.
+    Slope,
+    /// The gradient of the slope, `[models, batch, inputs]`: the tangent of the inputs of what follows.
+    SlopeGradient,
+    /// The tangent of the first layer's inputs where an encoding computes them, `[models, batch, width]`.
+    EncodedTangent,
+    /// The tangent of a layer's pre-activations, `[models, batch, units]`.
+    InputTangent(usize),
+    /// The tangent of a layer's activations, `[models, batch, units]`.
+    Tangent(usize),
+    /// The gradient of the tangent of a layer's pre-activations, `[models, batch, units]`. Two buffers
+    /// alternate.
+    TangentDelta(usize),
+    /// The gradient of the tangent of the first layer's inputs, `[models, batch, width]`.
+    EncodedTangentGradient,
+    /// What the contributions to a grid's tables cannot exceed, `[models, batch, outputs]`.
+    GridBounds,
     /// The parameters of one model, `[P]`, from which the copies of a population are made.
     Base,
     /// The replacement of each parameter, `[P]`; each copy takes one.

@@ -33,6 +33,8 @@ pub(super) struct Builder<'a> {
     pub counted: bool,
     /// The buffer that receives the gradient.
     pub gradient: Gradient,
+    /// The buffer that receives the gradient of the inputs.
+    pub inputs_gradient: Buffer,
     buffers: Vec<(Buffer, u64)>,
     /// The index of each buffer.
     index: HashMap<Buffer, usize>,
@@ -94,6 +96,7 @@ impl<'a> Builder<'a> {
             own_targets: sets > 1,
             counted: false,
             gradient: Gradient::Replaces,
+            inputs_gradient: Buffer::InputGradient,
             buffers: Vec::new(),
             index: HashMap::new(),
             nodes: Vec::new(),

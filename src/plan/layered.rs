@@ -24,6 +24,17 @@ pub(super) enum Purpose {
     Prediction,
 }
 
+/// The operands of a layer's weight gradient.
+#[derive(Clone, Copy)]
+pub(super) struct WeightOperands {
+    pub delta: Buffer,
+    pub input: Buffer,
+    /// Elements from one model's inputs to the next's; 0 where all models share them.
+    pub model: u32,
+    /// Whether they are the tangents', whose product is added.
+    pub tangents: bool,
+}
+
 impl Builder<'_> {
     /// Leaves the gradient of a step in [`Buffer::Gradient`] and computes its loss.
     pub fn layered_gradient(&mut self, sizes: &Sizes) -> Result<()> {
@@ -45,7 +56,13 @@ impl Builder<'_> {
         self.buffer(partial, &[splits, elements])?;
         let loss_groups = self.loss(loss, [x, t])?;
         for layer in (0..self.ranges.len()).rev() {
-            self.weight_gradient(layer, x, splits, in_parts)?;
+            let operands = WeightOperands {
+                delta: self.delta(layer),
+                input: self.input(layer, x),
+                model: self.input_model(layer)?,
+                tangents: false,
+            };
+            self.weight_gradient(layer, operands, splits, in_parts)?;
             if layer > 0 || tables > 0 {
                 self.layer_gradient(layer, self.delta_rows(layer))?;
             }
@@ -148,12 +165,12 @@ impl Builder<'_> {
     }
 
     /// The buffer of layer `layer`'s delta. Two buffers alternate from the last layer down.
-    fn delta(&self, layer: usize) -> Buffer {
+    pub fn delta(&self, layer: usize) -> Buffer {
         Buffer::Delta((self.mlp.layers.len() - 1 - layer) % 2)
     }
 
     /// The range of layer `layer`'s delta.
-    fn delta_rows(&self, layer: usize) -> Rows {
+    pub fn delta_rows(&self, layer: usize) -> Rows {
         let width = self.mlp.layers[layer].units;
         Rows { buffer: self.delta(layer), first: 0, width }
     }
@@ -161,7 +178,7 @@ impl Builder<'_> {
     /// The number of parts of the batch for the weight gradients. It gives enough invocations to
     /// fill a GPU, keeps sums short enough to be accurate, and limits the memory. A CPU has few
     /// cores to fill: from 8 tiles of a subgroup on, longer sums only save memory.
-    fn splits(&self) -> usize {
+    pub fn splits(&self) -> usize {
         let of_layers = self.parameters - self.tables;
         let all = wide(of_layers).saturating_mul(wide(self.models));
         let filled = if self.capabilities.software { 512 } else { 16_384 };
@@ -173,13 +190,13 @@ impl Builder<'_> {
     }
 
     /// The stride from model to model of layer `layer`'s inputs; 0 where all models share them.
-    fn input_model(&self, layer: usize) -> Result<u32> {
+    pub fn input_model(&self, layer: usize) -> Result<u32> {
         let shared = layer == 0 && self.encoded_sets() == 1;
         if shared { Ok(0) } else { n(self.batch.saturating_mul(self.mlp.layer_inputs(layer))) }
     }
 
     /// The buffer of layer `layer`'s inputs.
-    fn input(&self, layer: usize, x: Buffer) -> Buffer {
+    pub fn input(&self, layer: usize, x: Buffer) -> Buffer {
         match layer.checked_sub(1) {
             Some(below) => Buffer::Activation(below),
             None if self.mlp.encoding.is_empty() => x,
@@ -188,21 +205,23 @@ impl Builder<'_> {
     }
 
     /// The offset of layer `layer`'s pre-activations, which follow its activations.
-    fn saved_offset(&self, layer: usize) -> Result<u32> {
+    pub fn saved_offset(&self, layer: usize) -> Result<u32> {
         n(narrow(volume(&[self.models, self.batch, self.mlp.layers[layer].units])))
     }
 
-    /// dW = Δᵀ X and db = Δᵀ 1 in one product: X has an additional column of ones.
-    fn weight_gradient(
+    /// dW = Δᵀ X and db = Δᵀ 1 in one product: X has an additional column of ones. The product of tangents
+    /// is added to that one, and has no bias.
+    pub fn weight_gradient(
         &mut self,
         layer: usize,
-        x: Buffer,
+        operands: WeightOperands,
         splits: usize,
         in_parts: bool,
     ) -> Result<()> {
+        let WeightOperands { delta, input, model, tangents } = operands;
         let range = self.ranges[layer].clone();
         let [units, inputs] = range.shape;
-        let biased = self.mlp.layers[layer].bias;
+        let biased = self.mlp.layers[layer].bias && !tangents;
         // The partial sums leave the tables out.
         let of_layers = self.parameters - self.tables;
         let (start, p) = if in_parts { (self.tables, of_layers) } else { (0, self.parameters) };
@@ -215,7 +234,7 @@ impl Builder<'_> {
             a_model: n(self.batch.saturating_mul(units))?,
             a_row: 1,
             a_inner: n(units)?,
-            b_model: self.input_model(layer)?,
+            b_model: model,
             b_inner: n(inputs)?,
             b_column: 1,
             c_offset: n(range.weight.start - start)?,
@@ -224,23 +243,68 @@ impl Builder<'_> {
             c_row: n(inputs)?,
             ones_column: biased.into(),
             ones_offset: n(range.bias.start - range.weight.start)?,
+            accumulate: tangents.into(),
             ..Parameters::default()
         };
-        let b = self.input(layer, x);
         let dispatches =
             matmul::dispatches_over_rows(parameters, self.batch, self.counted, self.capabilities)?;
         for dispatch in dispatches {
             let c = if in_parts { Buffer::PartialGradient } else { Buffer::Gradient };
-            self.push(dispatch, &[self.delta(layer), b, b, c]);
+            self.push(dispatch, &[delta, input, input, c]);
         }
         Ok(())
     }
 
     /// The delta of the layer below, Δ W ⊙ f′. Below layer 0 it is the gradient of the inputs, Δ W.
     pub fn layer_gradient(&mut self, layer: usize, delta: Rows) -> Result<()> {
-        let range = self.ranges[layer].clone();
-        let [units, inputs] = range.shape;
-        let mut parameters = Parameters {
+        let inputs = self.ranges[layer].shape[1];
+        let mut parameters = self.parameters_below(layer, delta)?;
+        let (epilogue, extra, c) = if layer == 0 {
+            let encoded = !self.mlp.encoding.is_empty();
+            let c = if encoded { Buffer::EncodedGradient } else { self.inputs_gradient };
+            self.buffer(c, &[self.models, self.batch, inputs])?;
+            (Epilogue::Sum, Buffer::Parameters, c)
+        } else {
+            let activation = self.mlp.layers[layer - 1].activation;
+            if activation.saves() == Saved::Input {
+                parameters.extra_offset = self.saved_offset(layer - 1)?;
+            }
+            parameters.extra_model = n(self.batch.saturating_mul(inputs))?;
+            parameters.extra_row = n(inputs)?;
+            parameters.extra_column = 1;
+            (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
+        };
+        self.product_below(layer, delta.buffer, parameters, (epilogue, extra, c))
+    }
+
+    /// Δ W, the gradient of layer `layer`'s inputs, in the buffer `c`.
+    pub fn input_product(&mut self, layer: usize, delta: Rows, c: Buffer) -> Result<()> {
+        let parameters = self.parameters_below(layer, delta)?;
+        self.buffer(c, &[self.models, self.batch, self.ranges[layer].shape[1]])?;
+        self.product_below(layer, delta.buffer, parameters, (Epilogue::Sum, Buffer::Parameters, c))
+    }
+
+    fn product_below(
+        &mut self,
+        layer: usize,
+        delta: Buffer,
+        parameters: Parameters,
+        (epilogue, extra, c): (Epilogue, Buffer, Buffer),
+    ) -> Result<()> {
+        let units = self.ranges[layer].shape[0];
+        let dispatches =
+            matmul::dispatches_of_rows(parameters, units, 0, epilogue, self.capabilities)?;
+        for dispatch in dispatches {
+            self.push(dispatch, &[delta, Buffer::Parameters, extra, c]);
+        }
+        Ok(())
+    }
+
+    /// The operands of Δ W.
+    fn parameters_below(&self, layer: usize, delta: Rows) -> Result<Parameters> {
+        let range = &self.ranges[layer];
+        let inputs = range.shape[1];
+        Ok(Parameters {
             rows: n(self.batch)?,
             columns: n(inputs)?,
             models: n(self.models)?,
@@ -255,26 +319,35 @@ impl Builder<'_> {
             c_model: n(self.batch.saturating_mul(inputs))?,
             c_row: n(inputs)?,
             ..Parameters::default()
+        })
+    }
+
+    /// X Wᵀ, the tangent of layer `layer`'s pre-activations, in the buffer `c`, from that of its inputs,
+    /// `[models, batch, inputs]`.
+    pub fn tangent_product(&mut self, layer: usize, x: Buffer, c: Buffer) -> Result<()> {
+        let range = self.ranges[layer].clone();
+        let [units, inputs] = range.shape;
+        self.buffer(c, &[self.models, self.batch, units])?;
+        let parameters = Parameters {
+            rows: n(self.batch)?,
+            columns: n(units)?,
+            models: n(self.models)?,
+            a_model: n(self.batch.saturating_mul(inputs))?,
+            a_row: n(inputs)?,
+            a_inner: 1,
+            b_offset: n(range.weight.start)?,
+            b_model: n(self.parameters)?,
+            b_inner: 1,
+            b_column: n(inputs)?,
+            c_model: n(self.batch.saturating_mul(units))?,
+            c_row: n(units)?,
+            ..Parameters::default()
         };
-        let (epilogue, extra, c) = if layer == 0 {
-            let encoded = !self.mlp.encoding.is_empty();
-            let c = if encoded { Buffer::EncodedGradient } else { Buffer::InputGradient };
-            self.buffer(c, &[self.models, self.batch, inputs])?;
-            (Epilogue::Sum, Buffer::Parameters, c)
-        } else {
-            let activation = self.mlp.layers[layer - 1].activation;
-            if activation.saves() == Saved::Input {
-                parameters.extra_offset = self.saved_offset(layer - 1)?;
-            }
-            parameters.extra_model = n(self.batch.saturating_mul(inputs))?;
-            parameters.extra_row = n(inputs)?;
-            parameters.extra_column = 1;
-            (Epilogue::Gradient(activation), Buffer::Activation(layer - 1), self.delta(layer - 1))
-        };
-        let dispatches =
-            matmul::dispatches_of_rows(parameters, units, 0, epilogue, self.capabilities)?;
-        for dispatch in dispatches {
-            self.push(dispatch, &[delta.buffer, Buffer::Parameters, extra, c]);
+        let weight = Buffer::Parameters;
+        for dispatch in
+            matmul::dispatches_of_rows(parameters, inputs, 0, Epilogue::Sum, self.capabilities)?
+        {
+            self.push(dispatch, &[x, weight, weight, c]);
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ mod passes;
 mod prediction;
 mod resident;
 mod sizes;
+mod slope;
 mod step;
 
 pub use buffer::Buffer;

@@ -23,12 +23,18 @@ pub(crate) struct PassShape {
     pub input_gradient: bool,
     /// Whether a count on the GPU may leave fewer rows.
     pub counted: bool,
+    /// Whether the slope is computed, and whether it has a seed.
+    pub slope: Option<Seeded>,
 }
+
+/// Whether the slope's seed is in a buffer. Otherwise it is 1.
+pub(crate) type Seeded = bool;
 
 /// The dispatches of a forward and a backward pass.
 #[derive(Debug, Clone)]
 pub(crate) struct PassPlan {
     pub forward: Vec<Node>,
+    pub slope: Vec<Node>,
     pub backward: Vec<Node>,
     /// The buffers of both and their sizes in bytes. [`Buffer::Targets`] is the outputs' gradient.
     pub buffers: Vec<(Buffer, u64)>,
@@ -92,14 +98,17 @@ impl Plan {
     }
 
     /// The dispatches of a forward and a backward pass over `rows` rows, with the inputs' gradient and
-    /// a count of rows, and of an update: those of [`Trainer::passes`](crate::Trainer::passes).
+    /// a count of rows, and of an update: those of [`Trainer::passes`](crate::Trainer::passes), with a
+    /// loss on the slope or without.
     ///
     /// # Errors
     /// Those of [`Trainer::passes`](crate::Trainer::passes).
-    pub fn dispatches_of_passes(&self, rows: usize) -> Result<Vec<Dispatch>> {
-        let shape = PassShape { rows, own_inputs: true, input_gradient: true, counted: true };
-        let PassPlan { forward, backward, .. } = self.passes(shape)?;
-        let nodes = [forward, backward, self.accumulated_update()?.nodes].concat();
+    pub fn dispatches_of_passes(&self, rows: usize, slope: bool) -> Result<Vec<Dispatch>> {
+        let slope = slope.then_some(true);
+        let shape =
+            PassShape { rows, own_inputs: true, input_gradient: true, counted: true, slope };
+        let PassPlan { forward, slope, backward, .. } = self.passes(shape)?;
+        let nodes = [forward, slope, backward, self.accumulated_update()?.nodes].concat();
         let mut all: Vec<_> = nodes.into_iter().map(|node| node.dispatch).collect();
         let words = all.iter().map(|dispatch| dispatch.counted.len()).sum();
         all.push(CountRows { words, most: rows }.dispatch()?);
@@ -112,7 +121,7 @@ impl Plan {
     /// [`Error::TooLarge`] where a buffer would not fit; [`Error::Argument`] where the requested
     /// strategy is not possible.
     pub(crate) fn passes(&self, shape: PassShape) -> Result<PassPlan> {
-        let PassShape { rows, own_inputs, input_gradient, counted } = shape;
+        let PassShape { rows, own_inputs, input_gradient, counted, slope } = shape;
         let mut sizes = self.sizes.clone();
         let models = sizes.training.models;
         sizes.training.batch = Batch::Full;
@@ -127,26 +136,39 @@ impl Plan {
         b.state(&sizes)?;
         let part = fused::Part::Backward;
         let fused = fused::Shape { part, input_gradient, ..sizes.fused() };
-        let strategy = sizes.single_step_strategy(fused);
-        let (outputs, backward_from) = if strategy == Strategy::Fused {
+        let strategy = match slope {
+            Some(_) if sizes.training.strategy == Strategy::Fused => {
+                let what = "the strategy of passes with a slope";
+                return Err(Error::argument(what, "fused", "auto or layered"));
+            }
+            Some(_) => Strategy::Layered,
+            None => sizes.single_step_strategy(fused),
+        };
+        let (outputs, [slope_from, backward_from]) = if strategy == Strategy::Fused {
             b.fused_passes(&sizes, input_gradient)?
         } else {
-            b.layered_passes(&sizes, input_gradient)?
+            b.layered_passes(&sizes, input_gradient, slope)?
         };
         let Stages { mut nodes, buffers } = b.without_unbound().finish()?;
         let backward = nodes.split_off(backward_from);
-        Ok(PassPlan { forward: nodes, backward, buffers, outputs, strategy })
+        let slope = nodes.split_off(slope_from);
+        Ok(PassPlan { forward: nodes, slope, backward, buffers, outputs, strategy })
     }
 }
 
 /// The buffers of the passes' inputs and of the outputs' gradient.
 const ROWS: [Buffer; 2] = [Buffer::Inputs, Buffer::Targets];
 
-/// The buffer of the outputs, and the number of the forward pass's dispatches.
-type Forward = (Buffer, usize);
+/// The buffer of the outputs, and where the slope and the backward pass begin among the dispatches.
+type Parts = (Buffer, [usize; 2]);
 
 impl Builder<'_> {
-    fn layered_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Forward> {
+    fn layered_passes(
+        &mut self,
+        sizes: &Sizes,
+        input_gradient: bool,
+        slope: Option<Seeded>,
+    ) -> Result<Parts> {
         let [x, g] = ROWS;
         self.forward(x, Purpose::Training)?;
         let last = Buffer::Activation(self.mlp.layers.len() - 1);
@@ -160,14 +182,20 @@ impl Builder<'_> {
             self.push(activate.dispatch()?, &[last, outputs]);
         }
         let forward = self.pushed();
+        if let Some(seeded) = slope {
+            self.slope(x, seeded)?;
+            let backward = self.pushed();
+            self.slope_backward(x, g, seeded, input_gradient)?;
+            return Ok((outputs, [forward, backward]));
+        }
         self.layered_backward(sizes.training.loss, x, g)?;
         if input_gradient {
             self.input_gradient(x)?;
         }
-        Ok((outputs, forward))
+        Ok((outputs, [forward; 2]))
     }
 
-    fn fused_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Forward> {
+    fn fused_passes(&mut self, sizes: &Sizes, input_gradient: bool) -> Result<Parts> {
         let [x, g] = ROWS;
         let of = |part| fused::Shape { part, input_gradient, ..sizes.fused() };
         self.fused_forward(of(fused::Part::Forward), x)?;
@@ -176,6 +204,6 @@ impl Builder<'_> {
         if input_gradient {
             self.fused_input_gradient(of(fused::Part::Backward), x)?;
         }
-        Ok((Buffer::Outputs, forward))
+        Ok((Buffer::Outputs, [forward; 2]))
     }
 }

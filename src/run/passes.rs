@@ -1,4 +1,4 @@
-//! A network as a differentiable function between the application's own passes.
+//! A network as a differentiable function between the application's own passes, with its slope.
 
 use crate::error::{Error, Result};
 use crate::gpu::{BufferRange, Buffers, Prepared, Program, bind, find, record};
@@ -17,6 +17,9 @@ pub struct PassBuffers<'a> {
     outputs: wgpu::BufferSlice<'a>,
     output_gradient: wgpu::BufferSlice<'a>,
     input_gradient: Option<wgpu::BufferSlice<'a>>,
+    /// The slope and its gradient.
+    slope: Option<[wgpu::BufferSlice<'a>; 2]>,
+    seed: Option<wgpu::BufferSlice<'a>>,
     own_inputs: bool,
 }
 
@@ -32,8 +35,16 @@ impl<'a> PassBuffers<'a> {
         output_gradient: wgpu::BufferSlice<'a>,
     ) -> Self {
         let rows = rows.into();
-        let (input_gradient, own_inputs) = (None, false);
-        Self { rows, inputs, outputs, output_gradient, input_gradient, own_inputs }
+        Self {
+            rows,
+            inputs,
+            outputs,
+            output_gradient,
+            input_gradient: None,
+            slope: None,
+            seed: None,
+            own_inputs: false,
+        }
     }
 
     /// Receives the derivative of the application's loss with respect to each input,
@@ -41,6 +52,53 @@ impl<'a> PassBuffers<'a> {
     #[must_use]
     pub const fn input_gradient(mut self, to: wgpu::BufferSlice<'a>) -> Self {
         self.input_gradient = Some(to);
+        self
+    }
+
+    /// Adds the slope: the gradient of the output with respect to the inputs, `[models, rows, inputs]`,
+    /// of several outputs that of their sum, or what [`PassBuffers::seed`] says.
+    /// [`Passes::record_slope`] writes it to `to`. The application's loss may depend on it: the backward
+    /// pass then reads `gradient` `[models, rows, inputs]`, the derivative of the loss with respect to
+    /// the slope, and adds what flows through it to the gradients of the parameters and of the inputs.
+    /// With zeros there, the passes are those without a slope. `gradient` may be the same bytes as `to`.
+    ///
+    /// The terms of a loss on the slope: (|p| − 1)² of a distance field (the eikonal equation), the
+    /// difference from a known normal, the residual of a differential equation.
+    ///
+    /// ```no_run
+    /// # fn app(gpu: &wgrad::Gpu, [x, y, dy, p, dp]: [&wgpu::Buffer; 5]) -> Result<(), wgrad::Error> {
+    /// use wgrad::{Activation, Loss, Mlp, Optimizer, PassBuffers, Trainer, Training};
+    /// let mlp = Mlp::new(3).layer(64, Activation::Sine).layer(1, Activation::Identity);
+    /// let training = Training::new(Loss::OutputGradient, Optimizer::adam(1e-3));
+    /// let mut trainer = Trainer::without_data(gpu, &mlp, &training)?;
+    /// let buffers = PassBuffers::new(4096, x.slice(..), y.slice(..), dy.slice(..))
+    ///     .slope(p.slice(..), dp.slice(..));
+    /// let passes = trainer.passes(buffers)?;
+    /// let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    /// passes.record_forward(&mut encoder);
+    /// passes.record_slope(&mut encoder);
+    /// // … the application's own shaders read y and the slope p, and write dL/dy and dL/dp …
+    /// passes.record_backward(&mut encoder);
+    /// trainer.record_update(&mut encoder);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn slope(
+        mut self,
+        to: wgpu::BufferSlice<'a>,
+        gradient: wgpu::BufferSlice<'a>,
+    ) -> Self {
+        self.slope = Some([to, gradient]);
+        self
+    }
+
+    /// Takes the slope of the sum of the outputs times `seed` `[models, rows, outputs]`: of one output
+    /// where that has a 1 and the others have a 0. The loss counts the seed as a constant. Without
+    /// [`PassBuffers::slope`] it is not read.
+    #[must_use]
+    pub const fn seed(mut self, seed: wgpu::BufferSlice<'a>) -> Self {
+        self.seed = Some(seed);
         self
     }
 
@@ -67,19 +125,31 @@ impl<'a> PassBuffers<'a> {
         if let Some(to) = self.input_gradient {
             own(Buffer::InputGradient, "the inputs' gradient", to, models, mlp.inputs)?;
         }
+        if let Some([to, gradient]) = self.slope {
+            own(Buffer::Slope, "the slope", to, models, mlp.inputs)?;
+            own(Buffer::SlopeGradient, "the slope's gradient", gradient, models, mlp.inputs)?;
+            if let Some(seed) = self.seed {
+                own(Buffer::Seed, "the slope's seed", seed, models, mlp.outputs())?;
+            }
+        }
         let bytes = |slice: wgpu::BufferSlice<'_>, width: usize, sets: usize| -> Range<u64> {
             let size = crate::kernels::volume(&[4, sets, rows, width]);
             slice.offset()..slice.offset().saturating_add(size)
         };
         let read = bytes(self.inputs, mlp.inputs, sets);
-        let written = bytes(self.outputs, mlp.outputs(), models);
-        let same = self.inputs.buffer() == self.outputs.buffer();
-        if same && read.start < written.end && written.start < read.end {
-            return Err(Error::argument(
-                "the inputs and outputs of the passes",
-                "in the same bytes of one buffer",
-                "apart: the backward pass reads the inputs again",
-            ));
+        let slope =
+            self.slope.map(|[to, _]| ("the inputs and slope of the passes", to, mlp.inputs));
+        let outputs = ("the inputs and outputs of the passes", self.outputs, mlp.outputs());
+        for (what, to, width) in [outputs].into_iter().chain(slope) {
+            let written = bytes(to, width, models);
+            let same = self.inputs.buffer() == to.buffer();
+            if same && read.start < written.end && written.start < read.end {
+                return Err(Error::argument(
+                    what,
+                    "in the same bytes of one buffer",
+                    "apart: the backward pass reads the inputs again",
+                ));
+            }
         }
         Ok(buffers)
     }
@@ -93,9 +163,10 @@ impl<'a> PassBuffers<'a> {
 /// activation is the identity, the outputs may change.
 #[derive(Debug)]
 pub struct Passes {
-    /// The first `forward` dispatches are those of the forward pass.
+    /// The dispatches of the forward pass, of the slope, and of the backward pass.
     prepared: Vec<Prepared>,
     forward: usize,
+    slope: usize,
     strategy: Strategy,
 }
 
@@ -106,17 +177,25 @@ impl Passes {
         record(encoder, &self.prepared[..self.forward], 1);
     }
 
+    /// Records the slope of the last forward pass: no submit, no poll, no allocation, one compute pass.
+    /// Without [`PassBuffers::slope`] it records nothing.
+    pub fn record_slope(&self, encoder: &mut wgpu::CommandEncoder) {
+        if self.slope > 0 {
+            record(encoder, &self.prepared[self.forward..self.forward + self.slope], 1);
+        }
+    }
+
     /// Records the backward pass of the last forward pass: no submit, no poll, no allocation, one
     /// compute pass. It adds the gradient to what the trainer's passes have added up since
     /// [`Trainer::record_update`], and overwrites the inputs' gradient, if there is one. Parameters
     /// must be those of the forward pass.
     pub fn record_backward(&self, encoder: &mut wgpu::CommandEncoder) {
-        record(encoder, &self.prepared[self.forward..], 1);
+        record(encoder, &self.prepared[self.forward + self.slope..], 1);
     }
 
-    /// The dispatches of the forward and of the backward pass.
-    pub const fn dispatches(&self) -> [usize; 2] {
-        [self.forward, self.prepared.len() - self.forward]
+    /// The dispatches of the forward pass, of the slope, and of the backward pass.
+    pub const fn dispatches(&self) -> [usize; 3] {
+        [self.forward, self.slope, self.prepared.len() - self.forward - self.slope]
     }
 
     /// How the passes are executed: fused or layered.
@@ -154,7 +233,8 @@ impl Trainer {
     /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
     /// made for `STORAGE`; inputs and outputs in the same bytes; a buffer that one dispatch would
     /// both read and write; [`Error::TooLarge`]; the fused strategy where it is asked for and not
-    /// possible. A trainer of the resident strategy takes its passes layer by layer.
+    /// possible; with a slope the fused strategy, or a custom activation. A trainer of the resident strategy
+    /// takes its passes layer by layer, and so do passes with a slope.
     pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
         let count = of.rows.check(&self.gpu, "the passes")?;
         let shape = PassShape {
@@ -162,6 +242,7 @@ impl Trainer {
             own_inputs: of.own_inputs,
             input_gradient: of.input_gradient.is_some(),
             counted: count.is_some(),
+            slope: of.slope.map(|_| of.seed.is_some()),
         };
         let mut plan = self.plan.passes(shape)?;
         self.prepare_update()?;
@@ -172,11 +253,13 @@ impl Trainer {
             buffers.insert(name, find(self.buffers(), name)?.clone());
         }
         let forward = plan.forward.len() + usize::from(count.is_some());
+        let slope = plan.slope.len();
+        plan.forward.append(&mut plan.slope);
         plan.forward.append(&mut plan.backward);
         let stages = Stages { nodes: plan.forward, buffers: plan.buffers };
         let prepared = bind(&self.gpu, &stages, &mut buffers, None, count.as_ref())?;
         self.gpu.check_present()?;
-        Ok(Passes { prepared, forward, strategy: plan.strategy })
+        Ok(Passes { prepared, forward, slope, strategy: plan.strategy })
     }
 
     /// Makes what an update from added gradients needs.

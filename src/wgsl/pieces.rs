@@ -10,6 +10,7 @@ macro_rules! common {
 
 common! {
     ADAM_DIRECTION = "adam_direction" needs [EXP_MINUS_ONE];
+    ADD_TO_SUMS = "add_to_sums" needs [];
     CURSOR = "cursor" needs [];
     EXP_MINUS_ONE = "exp_minus_one" needs [];
     FINITE = "finite" needs [];
@@ -28,8 +29,8 @@ common! {
     PRODUCT_BLOCKS = "product_blocks" needs [];
     PRODUCT_C_SCALAR = "product_c_scalar" needs [];
     PRODUCT_C_VEC4 = "product_c_vec4" needs [];
-    QUANTA_DIRECT = "quanta_direct" needs [];
-    QUANTA_WORKGROUP = "quanta_workgroup" needs [];
+    QUANTA_DIRECT = "quanta_direct" needs [ADD_TO_SUMS];
+    QUANTA_WORKGROUP = "quanta_workgroup" needs [ADD_TO_SUMS];
     QUARTER_TURNS = "quarter_turns" needs [];
     RUNS = "runs" needs [];
     SCALAR = "scalar" needs [FINITE];

@@ -1,8 +1,12 @@
 //! What the tests share.
 #![allow(dead_code)]
 
+pub mod application;
+
 use std::sync::OnceLock;
-use wgrad::encoding::{Axis, Edge, Encoding, Grid, GridKind, Interpolation};
+use wgrad::encoding::{
+    Axis, Edge, Encoding, Frequency, Grid, GridKind, Identity, Interpolation, OneBlob,
+};
 use wgrad::kernels::encoding::dequantize::Dequantize;
 use wgrad::kernels::encoding::encode_grid::EncodeGrid;
 use wgrad::kernels::encoding::encode_grid_gradient::EncodeGridGradient;
@@ -402,8 +406,8 @@ return sum;",
     })
 }
 
-/// The dispatches of passes by themselves, with every last activation, under each strategy, and with
-/// an encoding in front.
+/// The dispatches of passes by themselves, with every last activation, under each strategy, with
+/// encodings in front, and with a loss on the slope.
 pub fn every_pass() -> Vec<Dispatch> {
     let mut all = Vec::new();
     for strategy in [Strategy::Fused, Strategy::Layered] {
@@ -416,10 +420,57 @@ pub fn every_pass() -> Vec<Dispatch> {
                     .models(2)
                     .strategy(strategy);
                 let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
-                all.extend(plan.dispatches_of_passes(10).unwrap());
+                all.extend(plan.dispatches_of_passes(10, false).unwrap());
+                if strategy == Strategy::Layered {
+                    all.extend(plan.dispatches_of_passes(10, true).unwrap());
+                }
             }
         }
     }
+    for mlp in sloped() {
+        let training = Training::new(Loss::OutputGradient, Sgd::default()).models(2);
+        let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
+        all.extend(plan.dispatches_of_passes(10, true).unwrap());
+    }
+    all
+}
+
+/// Networks with every activation inside, and with every encoding in front: what slopes are tried on.
+pub fn sloped() -> Vec<Mlp> {
+    let hidden = |f: Activation| {
+        let mlp = Mlp::new(3).layer(5, f).layer(6, f);
+        mlp.layer(3, Activation::Identity)
+    };
+    let mut all: Vec<_> = Activation::ALL.iter().map(|f| hidden(*f)).collect();
+    let grid = Grid { levels: 3, log2_hashmap_size: 5, base_resolution: 3, ..Grid::default() };
+    let smooth = Grid { interpolation: Interpolation::Smoothstep, ..grid };
+    let axis = Some(Axis { base_resolution: 2, per_level_scale: 1.5 });
+    let grids = [
+        (1, grid),
+        (2, Grid { features_per_level: 4, edge: Edge::Wrap, ..smooth }),
+        (3, Grid { kind: GridKind::Dense, features_per_level: 1, ..smooth }),
+        (4, Grid { axes: [None, axis, None, axis], features_per_level: 8, ..smooth }),
+        (3, Grid { kind: GridKind::Tiled, ..grid }.in_box([-1.0, 0.0, -0.5], [2.0, 1.0, 1.5])),
+        (4, grid),
+    ];
+    let encoded = |inputs: usize, encoding: Encoding| {
+        let mlp = Mlp::new(inputs).encode(inputs, encoding);
+        mlp.layer(6, Activation::Tanh).layer(2, Activation::Sigmoid)
+    };
+    for encoding in Encoding::all() {
+        if !matches!(encoding, Encoding::Grid(_)) {
+            all.push(encoded(3, encoding));
+        }
+    }
+    all.extend(grids.map(|(inputs, grid)| encoded(inputs, grid.into())));
+    // Several encodings, some of them of the same inputs.
+    let several = Mlp::new(3).encode(2, smooth).encode(1, Frequency { frequencies: 2 });
+    all.push(several.layer(5, Activation::Softplus).layer(1, Activation::Identity));
+    let shared = Mlp::new(3)
+        .encode_at(0, 3, Identity::default())
+        .encode_at(0, 3, smooth)
+        .encode_at(1, 1, OneBlob { bins: 4 });
+    all.push(shared.layer(4, Activation::Sine).layer(2, Activation::Tanh));
     all
 }
 

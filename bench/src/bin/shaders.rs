@@ -112,8 +112,10 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
         let chosen = plan(Strategy::Auto, &Capabilities::default())?;
         manifest.plan(&format!("{name}-none"), &chosen)?;
         if models == 1 {
-            for (i, dispatch) in chosen.dispatches_of_passes(1000)?.iter().enumerate() {
-                manifest.dispatch(&format!("{name}-passes"), i, 1, dispatch)?;
+            for (kind, slope) in [("passes", false), ("slope", true)] {
+                for (i, dispatch) in chosen.dispatches_of_passes(1000, slope)?.iter().enumerate() {
+                    manifest.dispatch(&format!("{name}-{kind}"), i, 1, dispatch)?;
+                }
             }
         }
         for size in [32, 64] {

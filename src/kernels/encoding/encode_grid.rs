@@ -210,8 +210,20 @@ pub(super) fn fetch(
     }
 }
 
+/// Adds the WGSL functions of a grid's tangents, and the loading of a step of its inputs.
+pub(super) fn step(variant: &mut Variant, inputs: usize) {
+    let part = |d| if d < inputs { format!("tangents[at + {d}u]") } else { "0.0".to_owned() };
+    let parts: Vec<_> = (0..inputs.max(3)).map(part).collect();
+    let mut w = Writer::default();
+    w.function("grid_step(at: u32) -> GridPoint", |w| {
+        w.line(format_args!("return GridPoint({});", parts.join(", ")));
+    });
+    variant.pieces.push(Grid::tangent_piece());
+    variant.generated += &w.finish();
+}
+
 /// Adds the WGSL function that stores a chunk of features.
-fn store(variant: &mut Variant, grid: Grid, vectors: bool) {
+pub(super) fn store(variant: &mut Variant, grid: Grid, vectors: bool) {
     let width = grid.chunk();
     let mut w = Writer::default();
     w.function("store_features(at: u32, features: GridFeatures)", |w| {

@@ -3,11 +3,17 @@
 
 pub mod dequantize;
 pub mod encode_grid;
+pub mod encode_grid_curvature;
 pub mod encode_grid_gradient;
+pub mod encode_grid_tangent;
 pub mod encode_pointwise;
+pub mod encode_pointwise_curvature;
 pub mod encode_pointwise_gradient;
+pub mod encode_pointwise_tangent;
+pub mod grid_bound;
 pub mod max_abs;
 pub mod scatter;
+pub mod scatter_tangent;
 
 use crate::error::Result;
 use crate::kernels::dispatch::Counted;

@@ -91,7 +91,7 @@ pub(super) fn stored_dispatches(
                 chunk: to_u32("terms", wide(chunk))?,
                 first_tile: to_u32("tiles", first_tile)?,
                 tiles: to_u32("tiles", most.min(tiles - first_tile))?,
-                accumulate: u32::from(begin > 0),
+                accumulate: u32::from(begin > 0 || p.accumulate == 1),
                 ..p
             };
             let results = area * u64::from(part.tiles);

@@ -31,3 +31,13 @@ pub fn derivative<T: Real>(z: T) -> T {
     // overflows.
     on + z * (on * off * inner)
 }
+
+/// With s = σ(2u) and w = 2u′: s (1 − s) (2 w + z (w² (1 − 2 s) + w′)).
+pub fn second_derivative<T: Real>(z: T) -> T {
+    let c = z.max(T::of(-20.0)).min(T::of(20.0));
+    let (u, inner) = gate(z);
+    let [on, off] = [u, -u].map(|u| crate::network::Activation::Sigmoid.value(u));
+    let slope = on * off;
+    let bend = inner * inner * (off - on) + T::of(12.0 * ROOT * CUBE) * c;
+    T::of(2.0) * (slope * inner) + z * (slope * bend)
+}

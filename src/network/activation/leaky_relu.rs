@@ -13,3 +13,7 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(y: T) -> T {
     if y > T::ZERO { T::ONE } else { T::of(0.01) }
 }
+
+pub fn second_derivative<T: Real>(_saved: T) -> T {
+    T::ZERO
+}

@@ -80,6 +80,15 @@ macro_rules! activations {
                 }
             }
 
+            /// The second derivative d²y/dz², from what [`Activation::saves`] names: 0 for functions of
+            /// straight pieces, NaN for a custom activation.
+            pub fn second_derivative<T: Real>(self, saved: T) -> T {
+                match self {
+                    $(Self::$variant => $module::second_derivative(saved),)*
+                    Self::Custom(_) => T::of(f64::NAN),
+                }
+            }
+
             /// The value that [`Activation::derivative`] takes.
             pub const fn saves(self) -> Saved {
                 match self {
@@ -99,8 +108,8 @@ macro_rules! activations {
                 }
             }
 
-            /// The WGSL functions `NAME_value(z)` and `NAME_derivative(saved)`, where NAME is
-            /// [`Activation::function`].
+            /// The WGSL functions `NAME_value(z)` and `NAME_derivative(saved)`, and of the crate's own
+            /// `NAME_second_derivative(saved)`, where NAME is [`Activation::function`].
             pub(crate) const fn wgsl(self) -> &'static Piece {
                 match self {
                     $(Self::$variant => {
@@ -197,6 +206,39 @@ impl Activation {
         w.finish()
     }
 
+    /// Checks that the function has a second derivative.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument): a custom activation.
+    pub(crate) fn check_second_derivative(self) -> Result<()> {
+        match self {
+            Self::Custom(custom) => {
+                let what = "the activation of a network with a loss on its slope";
+                Err(Error::argument(what, custom.name(), "one of the crate's own"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// WGSL function `activation_second_derivative(saved)` that calls this activation's own.
+    pub(crate) fn splice_second(self) -> String {
+        let mut w = Writer::default();
+        w.function("activation_second_derivative(saved: f32) -> f32", |w| {
+            w.line(format_args!("return {}_second_derivative(saved);", self.function()));
+        });
+        w.finish()
+    }
+
+    /// WGSL function `activation_saved(v)`: what the derivatives take, where a buffer holds that or, with
+    /// `of_input`, the pre-activations.
+    pub(crate) fn splice_saved(self, of_input: bool) -> String {
+        let computed = of_input && self.saves() == Saved::Output;
+        let saved = if computed { "activation_value(v)" } else { "v" };
+        let mut w = Writer::default();
+        w.function("activation_saved(v: f32) -> f32", |w| w.line(format_args!("return {saved};")));
+        w.finish()
+    }
+
     /// WGSL function `activation_derivative_at(z)`: the derivative at the pre-activation z.
     pub(crate) fn splice_derivative(self) -> String {
         let saved = match self.saves() {
@@ -226,6 +268,14 @@ mod tests {
                 let derivative = activation.derivative_at(z);
                 let error = (derivative - difference).abs() / derivative.abs().max(1.0);
                 assert!(error <= 1e-9, "{} at {z}: {error}", activation.name());
+                let saved = match activation.saves() {
+                    Saved::Output => activation.value(z),
+                    Saved::Input => z,
+                };
+                let second = activation.second_derivative(saved);
+                let [above, below] = [z + h, z - h].map(|z| activation.derivative_at(z));
+                let error = (second - (above - below) / (2.0 * h)).abs() / second.abs().max(1.0);
+                assert!(error <= 1e-8, "{} at {z}: {error}", activation.name());
             }
         }
     }
@@ -237,6 +287,11 @@ mod tests {
                 for z in [z, -z] {
                     let (y, slope) = (activation.value(z), activation.derivative_at(z));
                     assert!(y.is_finite() && slope.is_finite(), "{} at {z}", activation.name());
+                    let saved = if activation.saves() == Saved::Output { y } else { z };
+                    assert!(
+                        activation.second_derivative(saved).is_finite(),
+                        "{activation:?} at {z}"
+                    );
                 }
             }
         }

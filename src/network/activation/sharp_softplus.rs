@@ -28,3 +28,9 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(z: T) -> T {
     crate::network::Activation::Sigmoid.value(scaled(z))
 }
+
+pub fn second_derivative<T: Real>(z: T) -> T {
+    let z = scaled(z);
+    let [on, off] = [z, -z].map(|z| crate::network::Activation::Sigmoid.value(z));
+    T::of(10.0) * on * off
+}

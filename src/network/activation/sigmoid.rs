@@ -17,3 +17,7 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(y: T) -> T {
     y * (T::ONE - y)
 }
+
+pub fn second_derivative<T: Real>(y: T) -> T {
+    derivative(y) * (T::ONE - T::of(2.0) * y)
+}

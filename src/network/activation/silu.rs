@@ -15,3 +15,11 @@ pub fn derivative<T: Real>(z: T) -> T {
     // 1 − σ(z) is computed as σ(−z), which does not cancel where σ is near 1.
     s + z * (s * crate::network::Activation::Sigmoid.value(-z))
 }
+
+/// σ (1 − σ) (2 + z (1 − 2 σ)).
+pub fn second_derivative<T: Real>(z: T) -> T {
+    let [on, off] = [z, -z].map(|z| crate::network::Activation::Sigmoid.value(z));
+    // The product with z comes after that with the slope, which reaches 0 first.
+    let slope = on * off;
+    T::of(2.0) * slope + slope * z * (off - on)
+}

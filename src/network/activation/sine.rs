@@ -14,3 +14,7 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(z: T) -> T {
     z.cos()
 }
+
+pub fn second_derivative<T: Real>(z: T) -> T {
+    -z.sin()
+}

@@ -14,3 +14,8 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(z: T) -> T {
     crate::network::Activation::Sigmoid.value(z)
 }
+
+pub fn second_derivative<T: Real>(z: T) -> T {
+    let [on, off] = [z, -z].map(|z| crate::network::Activation::Sigmoid.value(z));
+    on * off
+}

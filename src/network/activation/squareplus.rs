@@ -21,3 +21,9 @@ pub fn derivative<T: Real>(y: T) -> T {
     let square = y * y;
     if y > T::of(1e9) { T::ONE } else { square / (square + T::of(0.01)) }
 }
+
+/// 0.02 (y / (y² + 0.01))³. The quotient is finite at any magnitude.
+pub fn second_derivative<T: Real>(y: T) -> T {
+    let q = y / (y * y + T::of(0.01));
+    T::of(0.02) * q * q * q
+}

@@ -14,3 +14,7 @@ pub fn value<T: Real>(z: T) -> T {
 pub fn derivative<T: Real>(y: T) -> T {
     (T::ONE - y) * (T::ONE + y)
 }
+
+pub fn second_derivative<T: Real>(y: T) -> T {
+    T::of(-2.0) * y * derivative(y)
+}

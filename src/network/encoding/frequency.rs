@@ -66,4 +66,14 @@ impl Pointwise for Frequency {
         let sign = if k.is_multiple_of(2) { T::ONE } else { -T::ONE };
         [sign * T::of(std::f64::consts::PI) * scale * other, T::ZERO, T::ZERO]
     }
+
+    fn second_derivative<T: Real>(
+        &self,
+        p: [T; DIMENSIONS],
+        k: usize,
+        v: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS] {
+        let slope = T::of(std::f64::consts::PI) * octave::<T>((k / 2) as u32);
+        [-slope * slope * self.value(p, k) * v[0], T::ZERO, T::ZERO]
+    }
 }

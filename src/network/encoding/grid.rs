@@ -324,6 +324,111 @@ impl Grid {
         [self.lower, self.upper].map(|corner| corner.get(d).copied().map_or(0.0, f64::from))
     }
 
+    /// The second derivative of the weight of the upper corner.
+    fn weight_bend<T: Real>(&self, f: T) -> T {
+        match self.interpolation {
+            Interpolation::Linear => T::ZERO,
+            Interpolation::Smoothstep => T::of(6.0) - T::of(12.0) * f,
+        }
+    }
+
+    /// Calls `f(entry, along, bends)` for each corner of a cell: the derivative of its weight along `v`,
+    /// and how the derivatives of the weight change along `v`.
+    fn corners_along<T: Real>(
+        &self,
+        level: &Level,
+        [x, v]: [&[T]; 2],
+        mut f: impl FnMut(usize, T, [T; D]),
+    ) {
+        let (mut unit, mut steps) = (vec![T::ZERO; x.len()], [T::ZERO; D]);
+        for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
+            *unit = (*x - T::of(f64::from(self.lower[d]))) * T::of(f64::from(self.slope(d)));
+        }
+        let place = level.place(&unit);
+        // From a step of the inputs to one in cells.
+        for (d, step) in steps.iter_mut().enumerate().take(x.len()) {
+            let slope = T::of(f64::from(self.slope(d)));
+            *step = T::of(f64::from(level.scale[d])) * place.inside[d] * slope;
+        }
+        for corner in 0..1_u32 << x.len() {
+            let mut cell: [u32; D] = std::array::from_fn(|d| place.cell[d]);
+            // Value, derivative and second derivative of each dimension's factor.
+            let mut factors = [[T::ONE, T::ZERO, T::ZERO]; D];
+            for (d, factor) in factors.iter_mut().enumerate().take(x.len()) {
+                let up = corner >> d & 1;
+                cell[d] += up;
+                let ((share, slope), bend) =
+                    (self.weight(place.at[d]), self.weight_bend(place.at[d]));
+                *factor = match up {
+                    1 => [share, slope, bend],
+                    _ => [T::ONE - share, -slope, -bend],
+                };
+            }
+            // The product of the factors without some dimensions.
+            let without = |skipped: [usize; 2]| {
+                let kept = factors.iter().enumerate().filter(|(d, _)| !skipped.contains(d));
+                kept.fold(T::ONE, |product, (_, factor)| product * factor[0])
+            };
+            let (mut along, mut bends) = (T::ZERO, [T::ZERO; D]);
+            for (d, v) in v.iter().enumerate() {
+                let step = steps[d] * *v;
+                along += step * factors[d][1] * without([d, d]);
+                for (j, bend) in bends.iter_mut().enumerate().take(x.len()) {
+                    let own = if j == d { factors[d][2] } else { factors[d][1] * factors[j][1] };
+                    *bend += steps[j] * step * own * without([d, j]);
+                }
+            }
+            f(level.entry_of(&cell[..x.len()]) as usize, along, bends);
+        }
+    }
+
+    /// Adds the tangent of all levels' outputs at a point for the tangent `v` of the point.
+    pub(super) fn tangent<T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        at: [&[T]; 2],
+        y: &mut [T],
+    ) {
+        let features = self.features_per_level as usize;
+        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
+            let first = level.first as usize * features;
+            self.corners_along(level, at, |entry, along, _| {
+                for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
+                    *y += along * *value;
+                }
+            });
+        }
+    }
+
+    /// Adds the gradients of `dot(dy, tangent)` with respect to the point and to the tables.
+    pub(super) fn vjp_of_tangent<T: Real>(
+        &self,
+        levels: &[Level],
+        tables: &[T],
+        at: [&[T]; 2],
+        dy: &[T],
+        [dx, of_tables]: [&mut [T]; 2],
+    ) {
+        let features = self.features_per_level as usize;
+        for (level, dy) in levels.iter().zip(dy.chunks(features)) {
+            let first = level.first as usize * features;
+            self.corners_along(level, at, |entry, along, bends| {
+                let range = first + entry * features..first + (entry + 1) * features;
+                let mut product = T::ZERO;
+                for (value, dy) in tables[range.clone()].iter().zip(dy) {
+                    product += *value * *dy;
+                }
+                for (dx, bend) in dx.iter_mut().zip(bends) {
+                    *dx += bend * product;
+                }
+                for (gradient, dy) in of_tables[range].iter_mut().zip(dy) {
+                    *gradient += along * *dy;
+                }
+            });
+        }
+    }
+
     /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
     /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
     #[inline(always)]
@@ -594,6 +699,12 @@ impl Grid {
     /// The WGSL functions of a grid of `inputs` dimensions.
     pub(crate) fn piece(inputs: usize) -> &'static Piece {
         if inputs > 3 { &GRID4 } else { &GRID3 }
+    }
+
+    /// The WGSL functions of the tangents of a grid, which call those of [`Grid::piece`].
+    pub(crate) fn tangent_piece() -> &'static Piece {
+        static PIECE: Piece = piece!("encoding/grid_tangent", []);
+        &PIECE
     }
 
     /// The operations of a row: twice the number of entries that a point touches, times the

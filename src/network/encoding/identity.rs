@@ -49,4 +49,13 @@ impl Pointwise for Identity {
     fn derivative<T: Real>(&self, _: [T; DIMENSIONS], _: usize) -> [T; DIMENSIONS] {
         [T::of(self.scale), T::ZERO, T::ZERO]
     }
+
+    fn second_derivative<T: Real>(
+        &self,
+        _: [T; DIMENSIONS],
+        _: usize,
+        _: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS] {
+        [T::ZERO; DIMENSIONS]
+    }
 }

@@ -35,6 +35,13 @@ trait Pointwise {
     const RANGE: Option<[f64; 2]> = None;
     /// The derivatives of output `k` with respect to `p`.
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS];
+    /// How these derivatives change along `v`: the matrix of second derivatives times `v`.
+    fn second_derivative<T: Real>(
+        &self,
+        p: [T; DIMENSIONS],
+        k: usize,
+        v: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS];
 }
 
 mod frequency;
@@ -138,8 +145,21 @@ macro_rules! encodings {
                 }
             }
 
-            /// The WGSL functions `NAME_value(p, k, numbers)` and `NAME_derivative(p, k, numbers)`,
-            /// or a grid's functions.
+            /// The matrix of second derivatives of output `k` of a point, times `v`; 0 for a grid.
+            pub(crate) fn second_derivative_at<T: Real>(
+                &self,
+                p: [T; DIMENSIONS],
+                k: usize,
+                v: [T; DIMENSIONS],
+            ) -> [T; DIMENSIONS] {
+                match self {
+                    $(Self::$variant(encoding) => encoding.second_derivative(p, k, v),)*
+                    Self::Grid(_) => [T::ZERO; DIMENSIONS],
+                }
+            }
+
+            /// The WGSL functions `NAME_value(p, k, numbers)`, `NAME_derivative(p, k, numbers)` and
+            /// `NAME_second_derivative(p, k, numbers, v)`, or a grid's functions.
             pub(crate) const fn wgsl(&self) -> &'static Piece {
                 match self {
                     $(Self::$variant(_) => {
@@ -425,9 +445,114 @@ pub(crate) fn back_propagate<T: Real>(
     gradient
 }
 
+/// The tangent `[rows, width]` of the first layer's inputs, for the tangent `v` `[rows, inputs]` of `x`.
+pub(crate) fn tangent<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], v: &[T]) -> Vec<T> {
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
+    let mut tangent = vec![T::ZERO; x.len() / inputs * width];
+    each_row(x, inputs, &mut tangent, width, |row, x, y| {
+        let v = &v[row * inputs..(row + 1) * inputs];
+        for (place, levels) in &places {
+            let (x, v) = (&x[place.inputs.clone()], &v[place.inputs.clone()]);
+            let y = &mut y[place.outputs.clone()];
+            if let Encoding::Grid(grid) = &place.encoding {
+                grid.tangent(levels, &parameters[place.tables.clone()], [x, v], y);
+                continue;
+            }
+            let dimensions = place.encoding.dimensions().unwrap_or(1);
+            let points = x.chunks(dimensions).zip(v.chunks(dimensions));
+            for ((p, v), y) in points.zip(y.chunks_mut(place.encoding.of_point())) {
+                for (k, y) in y.iter_mut().enumerate() {
+                    let derivative = place.encoding.derivative_at(point(p), k);
+                    for (v, derivative) in v.iter().zip(derivative) {
+                        *y += *v * derivative;
+                    }
+                }
+            }
+        }
+    });
+    tangent
+}
+
+/// The vjp of the encodings and of their [`tangent`] along `v`, for the gradient of the first layer's
+/// inputs and that of their tangent, `[rows, width]` each. Adds the tables' gradient to `tables`.
+/// Returns the gradient of `x`.
+pub(crate) fn back_propagate_tangent<T: Real>(
+    mlp: &Mlp,
+    parameters: &[T],
+    [x, v]: [&[T]; 2],
+    [delta, tangent_delta]: [&[T]; 2],
+    tables: &mut [T],
+) -> Vec<T> {
+    let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
+    let mut gradient = back_propagate(mlp, parameters, x, delta, tables, true);
+    for (row, gradient) in gradient.chunks_mut(inputs).enumerate() {
+        let [x, v] = [x, v].map(|of| &of[row * inputs..(row + 1) * inputs]);
+        let delta = &tangent_delta[row * width..(row + 1) * width];
+        for (place, levels) in &places {
+            let [x, v] = [x, v].map(|of| &of[place.inputs.clone()]);
+            let (dy, dx) = (&delta[place.outputs.clone()], &mut gradient[place.inputs.clone()]);
+            if let Encoding::Grid(grid) = &place.encoding {
+                let of = place.tables.clone();
+                grid.vjp_of_tangent(
+                    levels,
+                    &parameters[of.clone()],
+                    [x, v],
+                    dy,
+                    [dx, &mut tables[of]],
+                );
+                continue;
+            }
+            let dimensions = place.encoding.dimensions().unwrap_or(1);
+            let points = x.chunks(dimensions).zip(v.chunks(dimensions));
+            let points = points.zip(dx.chunks_mut(dimensions));
+            for (((p, v), dx), dy) in points.zip(dy.chunks(place.encoding.of_point())) {
+                for (k, dy) in dy.iter().enumerate() {
+                    let bend = place.encoding.second_derivative_at(point(p), k, point(v));
+                    for (dx, bend) in dx.iter_mut().zip(bend) {
+                        *dx += *dy * bend;
+                    }
+                }
+            }
+        }
+    }
+    gradient
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The second derivatives along random directions, by central differences of the first.
+    #[test]
+    fn second_derivatives_match_central_differences() {
+        let mut encodings = Encoding::all();
+        encodings.push(SphericalHarmonics { degree: 8 }.into());
+        encodings.push(OneBlob { bins: 1 }.into());
+        for encoding in encodings {
+            let Some(dimensions) = encoding.dimensions() else { continue };
+            for i in 0..200 {
+                let p: [f64; 3] =
+                    std::array::from_fn(|d| (f64::from(i) + 0.317 * d as f64) / 201.0 + 1.3e-3);
+                let v = std::array::from_fn(|d| {
+                    if d < dimensions { (f64::from(i) * 0.7 + d as f64).sin() } else { 0.0 }
+                });
+                for k in 0..encoding.of_point() {
+                    let bend = encoding.second_derivative_at(p, k, v);
+                    let h = 1e-7;
+                    let at = |h: f64| {
+                        encoding.derivative_at(std::array::from_fn(|d| p[d] + h * v[d]), k)
+                    };
+                    let (up, down) = (at(h), at(-h));
+                    for d in 0..dimensions {
+                        let difference = (up[d] - down[d]) / (2.0 * h);
+                        let error = (bend[d] - difference).abs() / bend[d].abs().max(1.0);
+                        // The highest frequency's differences are as good as that.
+                        assert!(error <= 1e-3, "{} {k} at {p:?}: {error}", encoding.name());
+                    }
+                }
+            }
+        }
+    }
 
     /// Central differences in f64, away from the kinks of piecewise encodings.
     #[test]

@@ -46,6 +46,22 @@ fn blob<T: Real>(x: T, k: usize, bins: u32) -> (T, T) {
     (value, derivative)
 }
 
+/// The second derivative of the integral over bin `k`.
+fn bend<T: Real>(x: T, k: usize, bins: u32) -> T {
+    let n = T::of(f64::from(bins));
+    // The derivative of the density; 0 from ±1 on.
+    let slope = |u: T| {
+        let u = u.max(-T::ONE).min(T::ONE);
+        T::of(-3.75) * u * (T::ONE - u * u)
+    };
+    let mut sum = T::ZERO;
+    for turn in [-1.0, 0.0, 1.0] {
+        let left = T::of(k as f64) + n * (T::of(turn) - x);
+        sum += n * n * (slope(left + T::ONE) - slope(left));
+    }
+    sum
+}
+
 impl Pointwise for OneBlob {
     const DIMENSIONS: usize = 1;
     const RANGE: Option<[f64; 2]> = Some([0.0, 1.0]);
@@ -71,6 +87,15 @@ impl Pointwise for OneBlob {
 
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         [blob(p[0], k, self.bins).1, T::ZERO, T::ZERO]
+    }
+
+    fn second_derivative<T: Real>(
+        &self,
+        p: [T; DIMENSIONS],
+        k: usize,
+        v: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS] {
+        [bend(p[0], k, self.bins) * v[0], T::ZERO, T::ZERO]
     }
 }
 

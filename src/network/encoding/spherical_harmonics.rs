@@ -90,6 +90,44 @@ fn harmonic<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize) -> (T, [T; DIMENSIONS
     (along * around, [each * dx, each * dy, along_slope * around])
 }
 
+/// The second derivatives of harmonic `k`, times `v`.
+fn bend<T: Real>([x, y, z]: [T; DIMENSIONS], k: usize, v: [T; DIMENSIONS]) -> [T; DIMENSIONS] {
+    let l = k.isqrt();
+    let (center, base) = (l * l + l, l * (l + 1) / 2);
+    let (negative, m) = (k < center, k.abs_diff(center));
+    let c = COEFFICIENTS[base + m].map(T::of);
+    let n = |value: usize| T::of(value as f64);
+    let q = z * z;
+    // The polynomial of z and its two derivatives.
+    let even = c[0] + q * (c[1] + q * (c[2] + q * c[3]));
+    let slope = z * (n(2) * c[1] + q * (n(4) * c[2] + q * n(6) * c[3]));
+    let second = n(2) * c[1] + q * (n(12) * c[2] + q * n(30) * c[3]);
+    let [along, along_slope, along_second] = if (l - m) % 2 == 1 {
+        [z * even, even + z * slope, n(2) * slope + z * second]
+    } else {
+        [even, slope, second]
+    };
+    // (x + i y)ᵐ⁻², (x + i y)ᵐ⁻¹ and (x + i y)ᵐ: real and imaginary part.
+    let (mut low, mut below, mut power) = ([T::ZERO; 2], [T::ZERO; 2], [T::ONE, T::ZERO]);
+    for _ in 0..m {
+        low = below;
+        below = power;
+        power = [power[0] * x - power[1] * y, power[0] * y + power[1] * x];
+    }
+    // Along x a power loses one, along y it is multiplied by i, too.
+    let part = |of: [T; 2]| of[usize::from(negative)];
+    let turned = |of: [T; 2]| part([-of[1], of[0]]);
+    let (first, twice) = (n(m), n(m * m.saturating_sub(1)));
+    let [xx, xy] = [along * twice * part(low), along * twice * turned(low)];
+    let [xz, yz] = [along_slope * first * part(below), along_slope * first * turned(below)];
+    let zz = along_second * part(power);
+    [
+        xx * v[0] + xy * v[1] + xz * v[2],
+        xy * v[0] - xx * v[1] + yz * v[2],
+        xz * v[0] + yz * v[1] + zz * v[2],
+    ]
+}
+
 /// 2 p − 1.
 fn direction<T: Real>(p: [T; DIMENSIONS]) -> [T; DIMENSIONS] {
     p.map(|v| T::of(2.0) * v - T::ONE)
@@ -120,6 +158,15 @@ impl Pointwise for SphericalHarmonics {
 
     fn derivative<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> [T; DIMENSIONS] {
         harmonic(direction(p), k).1.map(|s| T::of(2.0) * s)
+    }
+
+    fn second_derivative<T: Real>(
+        &self,
+        p: [T; DIMENSIONS],
+        k: usize,
+        v: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS] {
+        bend(direction(p), k, v).map(|s| T::of(4.0) * s)
     }
 }
 

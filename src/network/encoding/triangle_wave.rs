@@ -54,4 +54,13 @@ impl Pointwise for TriangleWave {
         let steep = T::of(2.0) * octave::<T>(k as u32);
         [if phase(p[0], k) < T::of(0.5) { -steep } else { steep }, T::ZERO, T::ZERO]
     }
+
+    fn second_derivative<T: Real>(
+        &self,
+        _: [T; DIMENSIONS],
+        _: usize,
+        _: [T; DIMENSIONS],
+    ) -> [T; DIMENSIONS] {
+        [T::ZERO; DIMENSIONS]
+    }
 }

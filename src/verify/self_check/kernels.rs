@@ -9,13 +9,15 @@ use crate::kernels::measure::norm::Norm;
 use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
 use crate::kernels::step::clip::Clip;
+use crate::kernels::step::curvature::Curvature;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::loss::LossGradient;
 use crate::kernels::step::reduce::Reduce;
+use crate::kernels::step::tangent::Tangent;
 use crate::kernels::step::update::Update;
 use crate::kernels::step::{RateRange, Status};
 use crate::kernels::{Capabilities, Dispatch, Matmul, Tiling};
-use crate::network::Activation;
+use crate::network::{Activation, Saved};
 use crate::numeric::{Real, wide};
 use crate::training::{Argument, Domain, Loss, Optimizer};
 use crate::verify::deviation;
@@ -105,6 +107,16 @@ impl Runner<'_> {
             let rates = [(20, 0.5), (41, 0.0), (67, 2.0)];
             let rates = rates.map(|(end, factor)| RateRange { end, factor });
             updates(gpu, &Optimizer::adam(0.01), &rates).await
+        })
+        .await;
+        self.check("tangent, curvature: every activation", 4e-6, async |gpu| {
+            let mut errors = Vec::new();
+            for activation in Activation::ALL {
+                for of_input in [false, true] {
+                    errors.extend(tangents(gpu, *activation, of_input).await?);
+                }
+            }
+            Ok(errors)
         })
         .await;
         self.check("clip: magnitudes 1e-30 to 1e30", 2e-6, async |gpu| {
@@ -296,6 +308,31 @@ async fn losses(gpu: &Gpu, which: Loss) -> Result<Vec<f64>> {
         let found: Vec<f64> = floats(&slots[3]).chunks(groups).map(|g| g.iter().sum()).collect();
         errors.push(deviation(&found, &sums));
         errors.push(deviation(&floats(&slots[2]), &delta));
+    }
+    Ok(errors)
+}
+
+async fn tangents(gpu: &Gpu, activation: Activation, of_input: bool) -> Result<Vec<f64>> {
+    let shape = [2, 65, 3];
+    let [z, v, dy, of_tangent] = [1, 2, 3, 4].map(|seed| numbers(390, seed));
+    let z: Vec<f64> = z.into_iter().map(|v| f64::from(f32::of(4.0 * v))).collect();
+    let saved = if of_input || activation.saves() == Saved::Input {
+        z
+    } else {
+        floats(&bytes(&z.iter().map(|z| activation.value(*z)).collect::<Vec<_>>()))
+    };
+    let zeros = bytes(&[0.0; 390]);
+    let tangent = Tangent { activation, of_input, ones: false, saved_offset: 0, shape };
+    let mut slots = [bytes(&saved), bytes(&v), zeros.clone()];
+    tangent.dispatch()?.run_async(gpu, &mut slots).await?;
+    let mut errors = vec![deviation(&floats(&slots[2]), &tangent.reference(&saved, &v))];
+    let curvature = Curvature { activation, of_input, ones: false, saved_offset: 0, shape };
+    let [a, b, c, d] = [&saved, &v, &dy, &of_tangent].map(|values| bytes(values));
+    let mut slots = [a, b, c, d, zeros.clone(), zeros];
+    curvature.dispatch()?.run_async(gpu, &mut slots).await?;
+    let expected = curvature.reference([&saved, &v], [&dy, &of_tangent]);
+    for (found, expected) in slots[4..].iter().zip(expected) {
+        errors.push(deviation(&floats(found), &expected));
     }
     Ok(errors)
 }

@@ -4,9 +4,13 @@ use super::{Runner, bytes, equal, floats, numbers, words};
 use crate::cpu::CpuTrainer;
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::kernels::encoding::encode_grid_curvature::EncodeGridCurvature;
+use crate::kernels::encoding::encode_grid_tangent::EncodeGridTangent;
+use crate::kernels::encoding::encode_pointwise_curvature::EncodePointwiseCurvature;
+use crate::kernels::encoding::encode_pointwise_tangent::EncodePointwiseTangent;
 use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
-use crate::network::encoding::{Encoding, Grid};
+use crate::network::encoding::{Encoding, Grid, Interpolation};
 use crate::network::{Activation, Init, Mlp, Parameters};
 use crate::numeric::Real;
 use crate::run::Trainer;
@@ -47,6 +51,10 @@ impl Runner<'_> {
                 },
             )
             .await;
+        }
+        for encoding in Encoding::all() {
+            let name = format!("encoding: {}, tangents and their gradients", encoding.name());
+            self.check(name, 1e-5, async |gpu| tangents(gpu, encoding).await).await;
         }
         self.check("average of the parameters", 1e-6, async |gpu| {
             let (mut kept, mut expected) = (vec![0.0_f64; 67], vec![0.0_f64; 67]);
@@ -159,6 +167,57 @@ fn data(inputs: usize, outputs: usize, rows: usize) -> Result<Data> {
     let x = numbers(rows * inputs, 1).into_iter().map(f32::of).collect();
     let t = numbers(rows * outputs, 2).into_iter().map(|v| f32::of(0.5 * v + 0.5)).collect();
     Data::new(inputs, outputs, x, t)
+}
+
+/// The tangents of an encoding of two models, and what their gradients give the inputs and tables.
+async fn tangents(gpu: &Gpu, encoding: Encoding) -> Result<Vec<f64>> {
+    let (models, rows) = (2, 65);
+    let inputs = if encoding.check(2).is_ok() { 2 } else { 3 };
+    let x: Vec<f64> = numbers(models * rows * inputs, 1).into_iter().map(f64::abs).collect();
+    let v = numbers(models * rows * inputs, 2);
+    let of = |width: usize, seed| numbers(models * rows * width, seed);
+    let zeros = |length: usize| bytes(&vec![0.0; length]);
+    if let Encoding::Grid(grid) = encoding {
+        let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 4, ..grid };
+        let encoding = Encoding::from(Grid { interpolation: Interpolation::Smoothstep, ..grid });
+        let Encoding::Grid(grid) = encoding else { return Ok(Vec::new()) };
+        let (width, size) = (encoding.outputs(inputs), encoding.parameters(inputs));
+        let (tables, deltas) = (numbers(models * size, 3), [of(width, 4), of(width, 5)]);
+        let tangent = EncodeGridTangent::new(grid, inputs, models, rows)?;
+        let mut slots = [bytes(&x), bytes(&v), bytes(&tables), zeros(deltas[0].len())];
+        tangent.dispatch()?.run_async(gpu, &mut slots).await?;
+        let curvature = EncodeGridCurvature::new(grid, inputs, models, rows)?;
+        let [x_bytes, v_bytes, of_tables] = [&x, &v, &tables].map(|values| bytes(values));
+        let [d, dt] = [&deltas[0], &deltas[1]].map(|values| bytes(values));
+        let mut more = [x_bytes, v_bytes, of_tables, d, dt, zeros(x.len())];
+        curvature.dispatch()?.run_async(gpu, &mut more).await?;
+        let (mut expected, mut of_inputs) = (Vec::new(), Vec::new());
+        for m in 0..models {
+            let part = |all: &[f64], width| all[m * width..(m + 1) * width].to_vec();
+            let tables = part(&tables, size);
+            let [x, v] = [&x, &v].map(|all| part(all, rows * inputs));
+            let [d, dt] = [&deltas[0], &deltas[1]].map(|all| part(all, rows * width));
+            expected.extend(tangent.reference(&tables, &x, &v));
+            of_inputs.extend(curvature.reference(&tables, [&x, &v], [&d, &dt])[1].clone());
+        }
+        let found =
+            [deviation(&floats(&slots[3]), &expected), deviation(&floats(&more[5]), &of_inputs)];
+        return Ok(found.to_vec());
+    }
+    let width = encoding.outputs(inputs);
+    let deltas = [of(width, 4), of(width, 5)];
+    let tangent = EncodePointwiseTangent::new(encoding, inputs, models, rows)?;
+    let mut slots = [bytes(&x), bytes(&v), zeros(deltas[0].len())];
+    tangent.dispatch()?.run_async(gpu, &mut slots).await?;
+    let curvature = EncodePointwiseCurvature::new(encoding, inputs, models, rows)?;
+    let [d, dt] = [&deltas[0], &deltas[1]].map(|values| bytes(values));
+    let mut more = [bytes(&x), bytes(&v), d, dt, zeros(x.len())];
+    curvature.dispatch()?.run_async(gpu, &mut more).await?;
+    let of_inputs = curvature.reference([&x, &v], [&deltas[0], &deltas[1]]);
+    Ok(vec![
+        deviation(&floats(&slots[2]), &tangent.reference(&x, &v)),
+        deviation(&floats(&more[4]), &of_inputs),
+    ])
 }
 
 /// [`network`] behind an encoding, on inputs away from kinks: multiples of 1 / 97, and a little.
