@@ -311,6 +311,56 @@ fn a_count_bounds_the_rows() {
     }
 }
 
+/// A loss with a slope inside, of sine networks, as jax differentiates it in float64: `files/slope.py`.
+#[test]
+fn gradients_are_those_of_jax() {
+    let gpu = application();
+    let bytes = std::fs::read("tests/files/slope.safetensors").unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for name in ["one", "three", "shallow"] {
+        let tensor = |part: &str| -> Vec<f64> {
+            bytemuck::pod_collect_to_vec(file.tensor(&format!("{name}.{part}")).unwrap().data())
+        };
+        let sizes: Vec<i64> =
+            bytemuck::pod_collect_to_vec(file.tensor(&format!("{name}.sizes")).unwrap().data());
+        let single = |part| -> Vec<f32> { tensor(part).iter().map(|v| *v as f32).collect() };
+        let units: Vec<usize> = sizes.iter().map(|size| *size as usize).collect();
+        let (last, hidden) = units[1..].split_last().unwrap();
+        let mlp = hidden.iter().fold(Mlp::new(units[0]), |mlp, n| mlp.layer(*n, Activation::Sine));
+        let mlp = mlp.layer(*last, Activation::Identity);
+        let (x, seed) = (single("x"), single("seed"));
+        let rows = x.len() / units[0];
+        let parameters = Parameters::new(mlp.clone(), 1, single("parameters")).unwrap();
+        let [g, v] = [last, &units[0]].map(|width| vec![0.0; rows * width]);
+        let mut case = Case { mlp, models: 1, rows, x, s: Some(seed), g, v, parameters };
+        // The loss's own derivatives, from the outputs and slopes of a first run.
+        let first = case.run(&gpu);
+        assert!(deviation(&first.slopes, &tensor("slope")) <= 2e-6, "{name}: slopes");
+        let count = rows as f32;
+        let mut loss = 0.0;
+        for (p, v) in first.slopes.chunks(units[0]).zip(case.v.chunks_mut(units[0])) {
+            let norm = p.iter().map(|p| p * p).sum::<f32>().sqrt();
+            loss += f64::from((norm - 1.0).powi(2) + p[0].sin());
+            for (v, p) in v.iter_mut().zip(p) {
+                *v = 2.0 * (norm - 1.0) * p / norm / count;
+            }
+            v[0] += p[0].cos() / count;
+        }
+        for (y, g) in first.outputs.iter().zip(&mut case.g) {
+            loss += f64::from(0.3 * y * y);
+            *g = 0.6 * y / count;
+        }
+        let error = (loss / f64::from(count) - tensor("loss")[0]).abs();
+        assert!(error <= 1e-6, "{name}: loss {error:e}");
+        let found = case.run(&gpu);
+        let errors = [
+            deviation(&found.parameters, &tensor("gradient")),
+            deviation(&found.inputs, &tensor("input_gradient")),
+        ];
+        assert!(errors.iter().all(|error| *error <= 5e-6), "{name}: {errors:?}");
+    }
+}
+
 /// Two runs give the same bits, on a device that is planned for as hardware, too.
 #[test]
 fn bits_repeat() {

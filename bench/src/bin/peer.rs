@@ -15,7 +15,9 @@ use std::io::{ErrorKind, Write};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 use wgrad::kernels::Work;
-use wgrad::{CpuTrainer, Gpu, Strategy, Train, Trainer, Training};
+use wgrad::{
+    Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, TrainBase as _, Trainer, Training,
+};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
 use wgrad_bench::{Outcome, floor, submit};
 
@@ -88,6 +90,17 @@ enum Other {
     Profile {
         #[arg(default_value = "w1", value_parser = NAMES)]
         training: String,
+    },
+    /// A step of passes by themselves, and one with a loss on the slope, in turns. Rows as of floor, and
+    /// the ratio of the medians.
+    Slope {
+        #[arg(default_value = "w3", value_parser = NAMES)]
+        training: String,
+        #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
+        repetitions: u32,
+        /// Steps of a sample
+        #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
+        steps: u32,
     },
     /// What the device itself can do: name, repetition, value, unit
     Floor {
@@ -174,6 +187,9 @@ fn run(options: Options) -> Outcome {
     let Options { workload, repetitions, steps, how, other } = options;
     match other {
         Some(Other::Profile { training }) => return profiled(&how.workload(&training)?),
+        Some(Other::Slope { training, repetitions, steps }) => {
+            return slope(&how.workload(&training)?, repetitions, steps);
+        }
         Some(Other::Floor { repetitions }) => return floor::run(repetitions, &mut emit),
         Some(Other::Cold { training, repetitions }) => return cold(&training, repetitions),
         Some(Other::ColdKernel) => return emit("kernel", 0, floor::first_result()?, "s"),
@@ -269,6 +285,60 @@ fn profiled(workload: &Workload) -> Outcome {
         row(node.dispatch.kernel().name, node.dispatch.workgroups(), seconds, work)?;
     }
     Ok(row("all", 0, all.0, all.1)?)
+}
+
+/// Times a step of passes without and with a loss on the slope.
+fn slope(workload: &Workload, repetitions: u32, steps: u32) -> Outcome {
+    let Workload { mlp, training, data, parameters, name, .. } = workload;
+    let gpu = Gpu::new()?;
+    let models = training.models;
+    let rows = training.batch.size(data.rows())?;
+    let training =
+        Training { loss: Loss::OutputGradient, batch: Batch::Full, ..training.clone() };
+    let buffer = |width: usize, values: &[f32]| {
+        let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4 * (models * rows * width) as u64,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(values));
+        buffer
+    };
+    let inputs = buffer(mlp.inputs, &data.x()[..rows * mlp.inputs]);
+    let small = |width: usize| vec![1e-3; models * rows * width];
+    let [y, dy] = [mlp.outputs(); 2].map(|width| buffer(width, &small(width)));
+    let [p, dp] = [mlp.inputs; 2].map(|width| buffer(width, &small(width)));
+    let mut made = Vec::new();
+    for with_slope in [false, true] {
+        let mut trainer = Trainer::without_data(&gpu, mlp, &training)?;
+        trainer.set_parameters(parameters)?;
+        let of = PassBuffers::new(rows, inputs.slice(..), y.slice(..), dy.slice(..));
+        let of = if with_slope { of.slope(p.slice(..), dp.slice(..)) } else { of };
+        let passes = trainer.passes(of)?;
+        made.push((with_slope, trainer, passes, Vec::new()));
+    }
+    for repetition in 0..=repetitions {
+        for (with_slope, trainer, passes, seconds) in &mut made {
+            let start = Instant::now();
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            for _ in 0..steps {
+                passes.record_forward(&mut encoder);
+                passes.record_slope(&mut encoder);
+                passes.record_backward(&mut encoder);
+                trainer.record_update(&mut encoder);
+            }
+            submit::submit(&gpu, &[encoder.finish()], 0)?;
+            trainer.diverged()?;
+            let step = start.elapsed().as_secs_f64() / f64::from(steps);
+            let kind = if *with_slope { "slope" } else { passes.strategy().name() };
+            emit(&format!("{name}_{kind}"), repetition, step, "s")?;
+            // The first round warms up.
+            seconds.extend((repetition > 0).then_some(step));
+        }
+    }
+    let [without, with] = [0, 1].map(|i| median(made[i].3.clone()));
+    emit(&format!("{name}_slope_ratio"), repetitions, with / without, "x")
 }
 
 /// Seconds from nothing until the loss of a first step is known.
