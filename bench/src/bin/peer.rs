@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 use wgrad::kernels::Work;
 use wgrad::{
-    Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, TrainBase as _, Trainer, Training,
+    Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, Trainer, Training,
 };
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
 use wgrad_bench::{Outcome, floor, submit};
@@ -328,8 +328,8 @@ fn slope(workload: &Workload, repetitions: u32, steps: u32) -> Outcome {
                 passes.record_backward(&mut encoder);
                 trainer.record_update(&mut encoder);
             }
-            submit::submit(&gpu, &[encoder.finish()], 0)?;
-            trainer.diverged()?;
+            gpu.queue().submit([encoder.finish()]);
+            submit::wait(&gpu)?;
             let step = start.elapsed().as_secs_f64() / f64::from(steps);
             let kind = if *with_slope { "slope" } else { passes.strategy().name() };
             emit(&format!("{name}_{kind}"), repetition, step, "s")?;
