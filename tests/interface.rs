@@ -206,6 +206,11 @@ fn kernels_stay_within_the_limits() {
             assert!(dispatch.workgroup() <= defaults.max_compute_invocations_per_workgroup);
             continue;
         }
+        if ["curvature", "encode_grid_curvature", "scatter_tangent"].contains(&kernel.name) {
+            // Of passes with a slope alone, which a device of fewer bindings refuses.
+            assert!(storage == 6 && uniform <= 2, "{}", kernel.name);
+            continue;
+        }
         assert!(storage <= 5 && uniform <= 2, "{}: more than `from_wgpu` demands", kernel.name);
         let in_workgroup = [Tiling::Tiled, Tiling::Split];
         if let Some(form) = in_workgroup.iter().find(|form| form.kernel().name == kernel.name) {

@@ -233,7 +233,8 @@ impl Trainer {
     /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
     /// made for `STORAGE`; inputs and outputs in the same bytes; a buffer that one dispatch would
     /// both read and write; [`Error::TooLarge`]; the fused strategy where it is asked for and not
-    /// possible; with a slope the fused strategy, or a custom activation. A trainer of the resident strategy
+    /// possible; with a slope the fused strategy, a
+    /// custom activation, or a device of fewer than six storage buffers a stage. A trainer of the resident strategy
     /// takes its passes layer by layer, and so do passes with a slope.
     pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
         let count = of.rows.check(&self.gpu, "the passes")?;

@@ -17,6 +17,7 @@ common! {
     FIXED_POINT_SCALE = "fixed_point_scale" needs [];
     GRID_POINT3 = "grid_point3" needs [FINITE];
     GRID_POINT4 = "grid_point4" needs [FINITE];
+    GRID_TANGENT = "grid_tangent" needs [];
     HALVES_U64 = "halves_u64" needs [];
     HALVES_VEC2 = "halves_vec2" needs [];
     LOGISTIC = "logistic" needs [];

@@ -15,9 +15,7 @@ use std::io::{ErrorKind, Write};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 use wgrad::kernels::Work;
-use wgrad::{
-    Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, Trainer, Training,
-};
+use wgrad::{Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, Trainer, Training};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
 use wgrad_bench::{Outcome, floor, submit};
 
@@ -293,8 +291,7 @@ fn slope(workload: &Workload, repetitions: u32, steps: u32) -> Outcome {
     let gpu = Gpu::new()?;
     let models = training.models;
     let rows = training.batch.size(data.rows())?;
-    let training =
-        Training { loss: Loss::OutputGradient, batch: Batch::Full, ..training.clone() };
+    let training = Training { loss: Loss::OutputGradient, batch: Batch::Full, ..training.clone() };
     let buffer = |width: usize, values: &[f32]| {
         let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: None,

@@ -67,10 +67,8 @@ impl Tree {
 fn bounds(points: impl Iterator<Item = Vector>) -> Box {
     let empty = Box { low: [f32::INFINITY; 3], high: [f32::NEG_INFINITY; 3] };
     points.fold(empty, |mut all, p| {
-        for d in 0..3 {
-            all.low[d] = all.low[d].min(p[d]);
-            all.high[d] = all.high[d].max(p[d]);
-        }
+        all.low = std::array::from_fn(|d| all.low[d].min(p[d]));
+        all.high = std::array::from_fn(|d| all.high[d].max(p[d]));
         all
     })
 }

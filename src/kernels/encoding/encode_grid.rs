@@ -7,7 +7,7 @@ use crate::kernels::{Dispatch, Kernel, Slot, Variant};
 use crate::network::encoding::{EncodingRange, GRID_DIMENSIONS, Grid};
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, wide};
-use crate::wgsl::{Writer, shader_struct};
+use crate::wgsl::{GRID_TANGENT, Writer, shader_struct};
 use std::mem::offset_of;
 
 /// `shaders/encoding/encode_grid.wgsl`.
@@ -218,7 +218,7 @@ pub(super) fn step(variant: &mut Variant, inputs: usize) {
     w.function("grid_step(at: u32) -> GridPoint", |w| {
         w.line(format_args!("return GridPoint({});", parts.join(", ")));
     });
-    variant.pieces.push(Grid::tangent_piece());
+    variant.pieces.push(&GRID_TANGENT);
     variant.generated += &w.finish();
 }
 

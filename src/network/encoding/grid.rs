@@ -701,12 +701,6 @@ impl Grid {
         if inputs > 3 { &GRID4 } else { &GRID3 }
     }
 
-    /// The WGSL functions of the tangents of a grid, which call those of [`Grid::piece`].
-    pub(crate) fn tangent_piece() -> &'static Piece {
-        static PIECE: Piece = piece!("encoding/grid_tangent", []);
-        &PIECE
-    }
-
     /// The operations of a row: twice the number of entries that a point touches, times the
     /// features.
     pub(crate) fn work(&self, inputs: usize) -> u64 {
