@@ -36,6 +36,7 @@ use field::{Field, Preset, Report, Wishes, beside};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame};
 use mesh::Mesh;
+use shader::Drawing;
 use std::f32::consts::TAU;
 use std::fs::File;
 use std::io::BufWriter;
@@ -70,7 +71,7 @@ struct Arguments {
     /// Frames of the film; 60, or 2 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: Option<u32>,
-    /// Pixels of a side of the pictures; 360, or 48 with --quick, unless it is given
+    /// Pixels of a side of the pictures; 280, or 48 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=2048))]
     size: Option<u32>,
     /// Corners of a side of the grid from which the zero level is made a mesh; 128, or 24 with --quick,
@@ -138,13 +139,14 @@ fn learn(asked: &Arguments) -> Outcome {
     say!(options, "network: {}", field.trainer.mlp());
     let film = Film {
         frames: asked.frames.unwrap_or(or(60, 2)),
-        size: asked.size.unwrap_or(or(360, 48)),
+        size: asked.size.unwrap_or(or(280, 48)),
         steps: wishes.steps,
         has_mesh: triangles > 0,
         name: &name,
     };
-    film.shoot(&mut field, options)?;
-    film.pictures(&field, options)?;
+    let learnt = [field.drawing("surface", film.size)?, field.drawing("slice", film.size)?];
+    film.shoot(&mut field, &learnt, options)?;
+    film.pictures(&field, &learnt, options)?;
     let side = asked.cells.unwrap_or(or(128, 24)) as usize;
     let zeros = Mesh::of_zeros(field.values(side)?, side)?;
     let path = options.out.join(film.file("zero.obj"));
@@ -197,14 +199,16 @@ impl Film<'_> {
         (f64::from(self.steps) * share.powi(2)).min(self.steps.into()).ceil() as u32
     }
 
-    fn shoot(&self, field: &mut Field, options: &Options) -> Outcome {
+    fn shoot(
+        &self,
+        field: &mut Field,
+        [surface, slice]: &[Drawing; 2],
+        options: &Options,
+    ) -> Outcome {
         let path = options.out.join(self.file("film.gif"));
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         let mut film = GifEncoder::new_with_speed(BufWriter::new(File::create(&path)?), 10);
         film.set_repeat(Repeat::Infinite).map_err(failed)?;
-        let small = self.size.min(240);
-        let surface = field.drawing("surface", small)?;
-        let slice = field.drawing("slice", small)?;
         let mut spent = Duration::ZERO;
         let (mut taken, mut told) = (0, 0);
         let bar = common::progress(self.frames.into(), "frames");
@@ -241,16 +245,15 @@ impl Film<'_> {
     }
 
     /// What was learnt beside the mesh: the surface from two sides, and the slice.
-    fn pictures(&self, field: &Field, options: &Options) -> Outcome {
+    fn pictures(&self, field: &Field, learnt: &[Drawing; 2], options: &Options) -> Outcome {
         let views = [[0.6, HEIGHT], [2.4, 0.2]];
         let panel = |title: &str, picture: &image::RgbImage| -> Outcome<Picture> {
             Ok(wgrad_plot::titled(title, self.size, picture.as_raw())?)
         };
         let mut columns = Vec::new();
-        let learnt = [field.drawing("surface", self.size)?, field.drawing("slice", self.size)?];
         let mesh =
             [field.mesh_drawing("surface", self.size), field.mesh_drawing("slice", self.size)];
-        let sets = [("learnt", &learnt), ("mesh", &mesh)];
+        let sets = [("learnt", learnt), ("mesh", &mesh)];
         for (name, [surface, slice]) in sets.into_iter().take(1 + usize::from(self.has_mesh)) {
             let panels = [
                 panel(name, &surface.draw(views[0])?)?,
