@@ -210,6 +210,13 @@ pub(super) fn fetch(
     }
 }
 
+/// Adds the function that the grid's own call for features, where their results are never used.
+pub(super) fn without_features(variant: &mut Variant) {
+    let mut w = Writer::default();
+    w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
+    variant.generated += &w.finish();
+}
+
 /// Adds the WGSL functions of a grid's tangents, and the loading of a step of its inputs.
 pub(super) fn step(variant: &mut Variant, inputs: usize) {
     let part = |d| if d < inputs { format!("tangents[at + {d}u]") } else { "0.0".to_owned() };

@@ -2,12 +2,11 @@
 //! each row, where r bounds the derivative of a corner's weight along the tangent of the inputs.
 
 pub use super::encode_grid::Parameters;
-use super::encode_grid::{EncodeGrid, fetch, grid_of, parameters, step, variant};
+use super::encode_grid::{EncodeGrid, fetch, grid_of, parameters, step, without_features};
 use crate::error::Result;
-use crate::kernels::{Dispatch, Kernel, Slot};
+use crate::kernels::{Dispatch, Kernel, Slot, Variant};
 use crate::network::encoding::Grid;
 use crate::numeric::wide;
-use crate::wgsl::Writer;
 use std::mem::offset_of;
 
 /// `shaders/encoding/grid_bound.wgsl`.
@@ -45,16 +44,13 @@ impl GridBound {
         let EncodeGrid { part, parameters: all } = &self.0;
         let range = &part.range;
         let (grid, p) = (grid_of(range)?, parameters(part, *all)?);
-        let mut variant = variant(part)?;
-        variant.generated.clear();
-        variant.kinds.clear();
-        let mut w = Writer::default();
-        w.push(&grid.constants(range.inputs.len()));
-        w.push(&grid.splice_levels(range.inputs.len()));
-        // The grid's functions call `grid_features`; a bound never uses its result.
-        w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
-        variant.generated = w.finish();
-        step(&mut variant, range.inputs.len());
+        // A bound reads no point.
+        let inputs = range.inputs.len();
+        let generated = grid.constants(inputs) + &grid.splice_levels(inputs);
+        let pieces = vec![Grid::piece(inputs)];
+        let mut variant = Variant { pieces, generated, ..Variant::default() };
+        without_features(&mut variant);
+        step(&mut variant, inputs);
         let vectors = p.chunks_are_vectors(p.first, grid);
         fetch(&mut variant, grid, "delta_at", "delta", vectors);
         fetch(&mut variant, grid, "tangent_delta_at", "tangent_delta", vectors);

@@ -11,7 +11,7 @@
 //! adds up a block of rows in workgroup memory, for each level that fits there, and then adds the
 //! block's sums to those of all blocks. They are the same integers, so the bits are the same.
 
-use super::encode_grid::{self, corners, fetch, grid_of, variant};
+use super::encode_grid::{self, corners, fetch, grid_of, variant, without_features};
 use super::{EncodedPart, n};
 use crate::error::{Error, Result};
 use crate::kernels::{Capabilities, Dispatch, Kernel, Slot};
@@ -199,10 +199,9 @@ impl Scatter {
         } else {
             &QUANTA_DIRECT
         };
-        // The grid's functions call `grid_features`; a scatter never uses its result.
-        w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
         variant.pieces.push(quanta);
         variant.generated += &w.finish();
+        without_features(&mut variant);
         let share = |all: u64| all / u64::from(of.chunks.max(1)) * u64::from(count);
         let all = self.part.all_rows();
         let work = share(all.saturating_mul(grid.work(inputs)));

@@ -2,14 +2,14 @@
 //! them, in the fixed point of [`super::scatter`]. The largest magnitude that it reads is that of
 //! [`super::grid_bound`].
 
-use super::encode_grid::{self, corners, fetch, grid_of, step, variant};
+use super::encode_grid::{self, corners, fetch, grid_of, step, variant, without_features};
 use super::scatter::Precision;
 use super::{EncodedPart, n};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot};
 use crate::network::encoding::Grid;
 use crate::numeric::wide;
-use crate::wgsl::{ADD_TO_SUMS, Writer, shader_struct};
+use crate::wgsl::{ADD_TO_SUMS, shader_struct};
 use std::mem::offset_of;
 
 /// `shaders/encoding/scatter_tangent.wgsl`.
@@ -106,11 +106,8 @@ impl ScatterTangent {
         let vectors = of.chunks_are_vectors(p.first, grid);
         fetch(&mut variant, grid, "delta_at", "delta", vectors);
         fetch(&mut variant, grid, "tangent_delta_at", "tangent_delta", vectors);
-        let mut w = Writer::default();
-        // The grid's functions call `grid_features`; a scatter never uses its result.
-        w.function("grid_features(at: u32) -> GridFeatures", |w| w.line("return GridFeatures();"));
+        without_features(&mut variant);
         variant.pieces.push(&ADD_TO_SUMS);
-        variant.generated += &w.finish();
         let all = self.part.all_rows();
         let work = all.saturating_mul(grid.work(inputs));
         let read = all.saturating_mul(wide(2 * (inputs + range.outputs.len())));
