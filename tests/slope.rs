@@ -302,7 +302,9 @@ fn a_count_bounds_the_rows() {
                 (&whole.inputs, &found.inputs, mlp.inputs),
             ] {
                 let (taken, rest) = all.split_at(rows * width);
-                assert!(taken == &part[..], "{mlp}, {rows} rows");
+                // A product of more rows may be cut otherwise on hardware.
+                let error = deviation(taken, &wide(part));
+                assert!(error <= 1e-6, "{mlp}, {rows} rows: {error:e}");
                 assert!(rest.iter().all(|v| *v == OLD), "{mlp}, {rows} rows");
             }
             let error = deviation(&found.parameters, &wide(&whole.parameters));

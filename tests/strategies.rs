@@ -134,6 +134,20 @@ fn every_strategy_is_the_cpus_training() {
             }
             let training = training.clone().strategy(strategy);
             let target = gpu.capabilities().clone();
+            let branches = common::has_sine(&mlp)
+                && [Strategy::Resident, Strategy::Fused].contains(&strategy)
+                && (common::is_narrow(&target) || common::is_narrow(own.capabilities()));
+            if branches {
+                if common::is_narrow(&target) {
+                    let error = Trainer::new(&gpu, &mlp, &training, &data).err().unwrap();
+                    assert!(error.to_string().contains("without a branch"), "{error}");
+                    println!("{mlp}: {error}");
+                } else {
+                    println!("{mlp}, planned for hardware: this device's compiler has no end");
+                }
+                skipped += 1;
+                continue;
+            }
             let mut gpu = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
             gpu.train(25).unwrap();
             gpu.train(steps - 25).unwrap();
@@ -148,7 +162,8 @@ fn every_strategy_is_the_cpus_training() {
             checked += 1;
         }
     }
-    assert!(checked >= 60, "{checked}");
+    let least = if common::is_narrow(common::gpu().capabilities()) { 50 } else { 59 };
+    assert!(checked >= least, "{checked}");
     assert_eq!(checked + skipped, 80);
 }
 

@@ -43,6 +43,12 @@ impl Capabilities {
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into())
     }
 
+    /// Whether the device runs on a CPU and has subgroups below 8, or none. SwiftShader is one, whose
+    /// compiler takes long for much text.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.software && self.subgroup.is_none_or(|size| size < 8)
+    }
+
     /// The largest number of invocations of a workgroup along x.
     pub(crate) fn max_workgroup(&self) -> u32 {
         let limits = &self.limits;

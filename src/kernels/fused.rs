@@ -14,7 +14,7 @@ use crate::kernels::dispatch::Counted;
 use crate::kernels::step::reduce::MAX_SPLITS;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_WORK, PARTIAL_BYTES, Slot, Variant,
-    check_needs, check_positive, stride,
+    check_compiler, check_needs, check_positive, stride,
 };
 use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
@@ -223,6 +223,7 @@ impl LaunchConfig {
         }
         let widest = mlp.widest();
         check_needs("fused", [("the widest layer", wide(widest), wide(MAX_WIDTH))])?;
+        check_compiler("fused", mlp, capabilities)?;
         let limits = &capabilities.limits;
         let width = widest.next_power_of_two().max(16);
         let mut launch = Self { width, chunk: 0, splits: 1, saved: 0, delta: [0; 2] };

@@ -18,6 +18,7 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::network::{Layer, Mlp};
 use crate::numeric::wide;
 
 /// Makes a [`Kernel`] from the name of its entry point and the path of its file in `shaders/`. A
@@ -155,6 +156,21 @@ fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> 
         }
     }
     Ok(())
+}
+
+/// Refuses activations that branch where the compiler of a device on a CPU with narrow subgroups
+/// has no end: 3-2-2 with sines takes SwiftShader more than 12 GB. The layered strategy calls an
+/// activation at one place of a kernel only.
+fn check_compiler(strategy: &str, mlp: &Mlp, capabilities: &Capabilities) -> Result<()> {
+    let branches = |layer: &&Layer| layer.activation.wgsl().branches();
+    match mlp.layers.iter().find(branches) {
+        Some(layer) if capabilities.is_narrow() => Err(Error::argument(
+            format!("an activation, under the {strategy} strategy,"),
+            layer.activation.name(),
+            "without a branch, on a CPU device with subgroups below 8 (layered allows it)",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that a size is 1 or more.

@@ -4,7 +4,8 @@
 use super::{MAX_PARAMETERS, MAX_WIDTH, Shape, UNROLLED, operations};
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Capabilities, LONGEST_WALK, MAX_ITERATIONS, MAX_OPERATIONS, WALK, check_needs, check_positive,
+    Capabilities, LONGEST_WALK, MAX_ITERATIONS, MAX_OPERATIONS, WALK, check_compiler, check_needs,
+    check_positive,
 };
 use crate::numeric::{narrow, wide};
 use crate::training::{Batch, Widths};
@@ -75,6 +76,7 @@ impl LaunchConfig {
                 ("the rows of a data set", wide(rows), u32::MAX.into()),
             ],
         )?;
+        check_compiler("resident", mlp, capabilities)?;
         let full = batch == Batch::Full;
         let batch = batch.size(rows)?;
         let limits = &capabilities.limits;
