@@ -5,6 +5,7 @@
 //! cargo run --release --example self_check
 //! ```
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -34,7 +35,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(gpu) => {
-            let check = wgrad::self_check(&gpu);
+            let mut done = 0;
+            let shows = std::io::stderr().is_terminal();
+            let check = pollster::block_on(wgrad::self_check_async(&gpu, |check| {
+                done += 1;
+                if shows {
+                    eprint!("\r\x1b[2Kcheck {done}: {}", check.name);
+                }
+            }));
+            if shows {
+                eprint!("\r\x1b[2K");
+            }
             print!("{check}");
             if check.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

@@ -58,6 +58,7 @@ mod kernels {
     use wgrad::kernels::step::advance::Advance;
     use wgrad::kernels::step::clip::Clip;
     use wgrad::kernels::step::curvature::Curvature;
+    use wgrad::kernels::step::eikonal::Eikonal;
     use wgrad::kernels::step::ema::Ema;
     use wgrad::kernels::step::gather::Gather;
     use wgrad::kernels::step::loss::LossGradient;
@@ -272,6 +273,7 @@ mod kernels {
             let (activation, of_input, ones) = (s.of(Activation::ALL), s.flag(), s.flag());
             let (saved_offset, shape) = (s.next(), [s.next(), s.next(), s.next()]);
             check(Tangent { activation, of_input, ones, saved_offset, shape }.dispatch());
+            check(Eikonal { weight: 1.0, models, rows, inputs }.dispatch());
             check(Curvature { activation, of_input, ones, saved_offset, shape }.dispatch());
             let scatter = Scatter::new(grid, inputs, models, rows);
             let all = scatter.and_then(|e| e.dispatches(device)).unwrap_or_default();

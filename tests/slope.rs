@@ -7,7 +7,7 @@ mod common;
 
 use common::application::{application, buffer, floats, read, run, wide};
 use common::{Content, Job, as_floats, deviation, numbers_f32, sloped};
-use wgrad::encoding::Encoding;
+use wgrad::encoding::{Encoding, Grid};
 use wgrad::kernels::encoding::encode_grid_curvature::EncodeGridCurvature;
 use wgrad::kernels::encoding::encode_grid_tangent::EncodeGridTangent;
 use wgrad::kernels::encoding::encode_pointwise_curvature::EncodePointwiseCurvature;
@@ -16,9 +16,10 @@ use wgrad::kernels::encoding::grid_bound::GridBound;
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::Precision;
 use wgrad::kernels::encoding::scatter_tangent::ScatterTangent;
+use wgrad::kernels::step::eikonal::Eikonal;
 use wgrad::{
-    Activation, Capabilities, CpuTrainer, CustomActivation, Data, Error, Gpu, Init, Loss, Mlp,
-    Optimizer, Parameters, PassBuffers, Passes, Rows, Strategy, Train, TrainBase, Trainer,
+    Activation, Batch, Capabilities, CpuTrainer, CustomActivation, Data, Error, Gpu, Init, Loss,
+    Mlp, Optimizer, Parameters, PassBuffers, Passes, Rows, Strategy, Train, TrainBase, Trainer,
     Training,
 };
 
@@ -573,5 +574,182 @@ fn kernels_of_encodings_are_their_references() {
             let error = deviation(&found, expected);
             assert!(error <= 4e-6, "{name}: tables {error:e}");
         }
+    }
+}
+
+/// The eikonal term w · mean (|p| − 1)² and its derivative with respect to each slope.
+fn eikonal(weight: f64, rows: usize, inputs: usize, slopes: &[f32]) -> Vec<f64> {
+    let of_row = |p: &[f32]| {
+        let norm = p.iter().map(|p| f64::from(*p).powi(2)).sum::<f64>().sqrt();
+        let factor = if norm == 0.0 { 0.0 } else { (norm - 1.0) / norm };
+        p.iter()
+            .map(move |p| 2.0 * weight / rows as f64 * factor * f64::from(*p))
+            .collect::<Vec<_>>()
+    };
+    slopes.chunks(inputs).flat_map(of_row).collect()
+}
+
+#[test]
+fn eikonal_gradients_of_all_sizes() {
+    for (models, rows, inputs) in [(1, 1, 1), (2, 65, 3), (3, 130, 7), (1, 64, 2)] {
+        let term = Eikonal { weight: 0.3, models, rows, inputs };
+        let mut slopes = numbers_f32(models * rows * inputs, 1);
+        // A slope of 0, a tiny one, one whose square is infinite.
+        for (row, size) in [0.0, 1e-30, 3e20].into_iter().enumerate().take(models * rows) {
+            slopes[row * inputs..(row + 1) * inputs].fill(size);
+        }
+        let slots = vec![common::floats(&slopes), Content::Unset(slopes.len())];
+        let job = Job::new("eikonal", term.dispatch().unwrap(), slots);
+        let found = as_floats(&common::run(&[job])[0][1]);
+        let expected = eikonal(0.3, rows, inputs, &slopes);
+        let reference = term.reference(&wide(&slopes));
+        for (i, found) in found.iter().enumerate() {
+            let size = expected[i].abs().max(1e-3);
+            let is_tiny = slopes[i] == 1e-30;
+            let error = (f64::from(*found) - expected[i]).abs() / size;
+            assert!(error <= 1e-5 || is_tiny, "{found} for {}", expected[i]);
+            let error = (reference[i] - expected[i]).abs() / size;
+            assert!(error <= 1e-6 || is_tiny, "{} for {}", reference[i], expected[i]);
+        }
+    }
+    for (models, rows) in [(0, 1), (1, 0)] {
+        let term = Eikonal { weight: 1.0, models, rows, inputs: 3 };
+        assert_eq!(term.dispatch().is_err(), rows == 0);
+    }
+}
+
+/// A count bounds the rows whose mean is taken.
+#[test]
+fn passes_write_the_eikonal_terms_gradient() {
+    let gpu = application();
+    for (i, mlp) in sloped().iter().enumerate() {
+        let (rows, padding) = (9, if i % 2 == 0 { 0 } else { 30 });
+        let case = Case::new(mlp, 1, rows, false);
+        let size = rows + padding;
+        let drawn = numbers_f32(size * mlp.inputs, 1);
+        let x = floats(&gpu, &drawn.iter().map(|v| v.abs().fract()).collect::<Vec<_>>());
+        let [y, g] = [OLD, 0.0].map(|v| floats(&gpu, &vec![v; size * mlp.outputs()]));
+        let [p, v] = [OLD, OLD].map(|v| floats(&gpu, &vec![v; size * mlp.inputs]));
+        let count = buffer(&gpu, bytemuck::bytes_of(&(rows as u32)));
+        let counted = if padding == 0 { size.into() } else { Rows::counted(size, count.slice(..)) };
+        let training = Training::new(Loss::OutputGradient, Optimizer::adam(0.01));
+        let mut trainer = Trainer::without_data(&gpu, mlp, &training).unwrap();
+        trainer.set_parameters(&case.parameters).unwrap();
+        let of = PassBuffers::new(counted, x.slice(..), y.slice(..), g.slice(..))
+            .slope(p.slice(..), v.slice(..))
+            .eikonal(0.7);
+        let passes = trainer.passes(of).unwrap();
+        run(&gpu, |encoder| {
+            passes.record_forward(encoder);
+            passes.record_slope(encoder);
+            passes.record_backward(encoder);
+        });
+        let (slopes, written) = (read(&gpu, &p), read(&gpu, &v));
+        let (taken, rest) = written.split_at(rows * mlp.inputs);
+        let expected = eikonal(0.7, rows, mlp.inputs, &slopes[..rows * mlp.inputs]);
+        let error = deviation(taken, &expected);
+        assert!(error <= 1e-5, "{mlp}: {error:e}");
+        assert!(rest.iter().all(|v| *v == OLD), "{mlp}");
+        // The backward pass takes what was written.
+        let mut case = case;
+        case.x = read(&gpu, &x)[..rows * mlp.inputs].to_vec();
+        (case.g, case.v) = (vec![0.0; rows * mlp.outputs()], taken.to_vec());
+        let expected = wide(&case.run(&gpu).parameters);
+        let error = deviation(&trainer.gradients().unwrap().values, &expected);
+        assert!(error <= 2e-5, "{mlp}: {error:e}");
+    }
+}
+
+/// A step of a training's own data beside its passes is one from the sum of both gradients.
+#[test]
+fn a_step_takes_passes_beside_its_data() {
+    let gpu = application();
+    let grid = Grid { levels: 3, log2_hashmap_size: 5, base_resolution: 3, ..Grid::default() };
+    let plain = Mlp::new(2).layer(6, Activation::Tanh).layer(1, Activation::Identity);
+    let encoded = Mlp::new(2).encode(2, grid).layer(6, Activation::Softplus);
+    let encoded = encoded.layer(1, Activation::Identity);
+    let (rows, rate) = (40, 0.5);
+    let places: Vec<f32> = numbers_f32(200, 8).into_iter().map(|v| v.abs().fract()).collect();
+    let data = Data::new(2, 1, places, numbers_f32(100, 7)).unwrap();
+    for (mlp, strategy, batch, models) in [
+        (&plain, Strategy::Resident, Batch::Full, 1),
+        (&plain, Strategy::Layered, Batch::Shuffled { size: 32, seed: 1 }, 3),
+        (&encoded, Strategy::Fused, Batch::Shuffled { size: 32, seed: 1 }, 1),
+        (&encoded, Strategy::Fused, Batch::Full, 2),
+        (&encoded, Strategy::Layered, Batch::Full, 2),
+    ] {
+        let training = Training::new(Loss::MeanAbsoluteError, Optimizer::sgd(rate))
+            .models(models)
+            .batch(batch);
+        // Passes with a slope are refused where fused is asked for, not where the plan chooses it.
+        let hardware = Capabilities { software: false, ..gpu.capabilities().clone() };
+        let (gpu, training) = match strategy {
+            Strategy::Fused => (gpu.planned_for(&hardware), training),
+            asked => (gpu.clone(), training.strategy(asked)),
+        };
+        let mut trainer = Trainer::new(&gpu, mlp, &training, &data).unwrap();
+        assert_eq!(trainer.plan().strategy(), strategy);
+        let case = Case::new(mlp, models, rows, false);
+        trainer.set_parameters(&case.parameters).unwrap();
+        let x = floats(&gpu, &case.x);
+        let [y, g] = [OLD, 0.0].map(|v| floats(&gpu, &vec![v; models * rows]));
+        let [p, v] = [OLD, OLD].map(|v| floats(&gpu, &vec![v; models * rows * 2]));
+        let of = PassBuffers::new(rows, x.slice(..), y.slice(..), g.slice(..))
+            .slope(p.slice(..), v.slice(..))
+            .eikonal(0.7);
+        let passes = trainer.passes(of).unwrap();
+        let own = trainer.gradients().unwrap();
+        run(&gpu, |encoder| {
+            passes.record_forward(encoder);
+            passes.record_slope(encoder);
+            passes.record_backward(encoder);
+            trainer.record_step_with_passes(encoder).unwrap();
+        });
+        let mut term = case;
+        (term.g, term.v) = (vec![0.0; models * rows], read(&gpu, &v));
+        let of_term = term.run(&gpu).parameters;
+        let moved: Vec<f64> = trainer
+            .parameters()
+            .unwrap()
+            .values()
+            .iter()
+            .zip(term.parameters.values())
+            .map(|(new, old)| (f64::from(*old) - f64::from(*new)) / rate)
+            .collect();
+        let sum =
+            |own: &[f32]| -> Vec<f32> { own.iter().zip(&of_term).map(|(a, b)| a + b).collect() };
+        let name = format!("{mlp} {} {batch:?}", strategy.name());
+        let error = deviation(&sum(&own.values), &moved);
+        assert!(error <= 2e-5, "{name}: {error:e}");
+        assert!(deviation(&own.values, &moved) > 1e-3, "{name}: the term counts");
+        // The loss is the data's own, and the next step begins without a gradient.
+        let losses = trainer.losses().unwrap();
+        assert_eq!(losses.values.len(), models, "{name}");
+        assert!(deviation(&losses.values, &wide(&own.losses)) <= 1e-6, "{name}");
+        let own = trainer.gradients().unwrap();
+        let before = trainer.parameters().unwrap();
+        run(&gpu, |encoder| trainer.record_step_with_passes(encoder).unwrap());
+        let after = trainer.parameters().unwrap();
+        let pairs = before.values().iter().zip(after.values());
+        let moved: Vec<f64> =
+            pairs.map(|(old, new)| (f64::from(*old) - f64::from(*new)) / rate).collect();
+        assert!(deviation(&own.values, &moved) <= 2e-5, "{name}");
+    }
+    let training = Training::new(Loss::OutputGradient, Optimizer::sgd(rate));
+    let mut trainer = Trainer::without_data(&gpu, &plain, &training).unwrap();
+    run(&gpu, |encoder| {
+        let error = trainer.record_step_with_passes(encoder).unwrap_err().to_string();
+        assert!(error.contains("record_update"), "{error}");
+    });
+    let all = floats(&gpu, &[0.0; 4096]);
+    let of = PassBuffers::new(4, all.slice(..64), all.slice(1024..1280), all.slice(2048..2304));
+    let sloped = of.slope(all.slice(5120..6144), all.slice(4096..4352));
+    for (of, what) in [
+        (of.eikonal(1.0), "without a slope"),
+        (sloped.eikonal(f32::NAN), "the weight of the eikonal term"),
+        (sloped.eikonal(-1.0), "the weight of the eikonal term"),
+    ] {
+        let error = trainer.passes(of).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
     }
 }

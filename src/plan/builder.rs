@@ -31,6 +31,8 @@ pub(super) struct Builder<'a> {
     pub own_targets: bool,
     /// Whether a count on the GPU may leave fewer rows.
     pub counted: bool,
+    /// The parts of each model's loss, of the gradient so far.
+    pub loss_groups: usize,
     /// The buffer that receives the gradient.
     pub gradient: Gradient,
     /// The buffer that receives the gradient of the inputs.
@@ -95,6 +97,7 @@ impl<'a> Builder<'a> {
             marks: true,
             own_targets: sets > 1,
             counted: false,
+            loss_groups: 0,
             gradient: Gradient::Replaces,
             inputs_gradient: Buffer::InputGradient,
             buffers: Vec::new(),

@@ -41,7 +41,7 @@ mod step;
 pub use buffer::Buffer;
 pub(crate) use evaluation::EvaluationPlan;
 pub(crate) use finite_difference::FiniteDifferencePlan;
-pub(crate) use passes::{PassPlan, PassShape};
+pub(crate) use passes::{PassPlan, PassShape, Slope};
 pub(crate) use prediction::Prediction;
 
 use crate::error::Result;

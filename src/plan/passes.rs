@@ -2,7 +2,7 @@
 
 use super::layered::Purpose;
 use super::sizes::Sizes;
-use super::{Buffer, Node, Plan, StepGroup};
+use super::{Buffer, Node, Plan, StepGroup, own_gradient};
 use crate::error::{Error, Result};
 use crate::kernels::step::activate::Activate;
 use crate::kernels::step::count_rows::CountRows;
@@ -23,12 +23,18 @@ pub(crate) struct PassShape {
     pub input_gradient: bool,
     /// Whether a count on the GPU may leave fewer rows.
     pub counted: bool,
-    /// Whether the slope is computed, and whether it has a seed.
-    pub slope: Option<Seeded>,
+    /// What is computed of the slope.
+    pub slope: Option<Slope>,
 }
 
-/// Whether the slope's seed is in a buffer. Otherwise it is 1.
-pub(crate) type Seeded = bool;
+/// What passes compute of a slope.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slope {
+    /// Whether its seed is in a buffer. Otherwise it is 1.
+    pub seeded: bool,
+    /// The weight of the eikonal term, whose gradient the passes then write.
+    pub eikonal: Option<f32>,
+}
 
 /// The dispatches of a forward and a backward pass.
 #[derive(Debug, Clone)]
@@ -97,6 +103,20 @@ impl Plan {
         b.without_unbound().finish()
     }
 
+    /// The dispatches of a step of the training's own data and loss, whose gradient is added to what
+    /// backward passes have added up.
+    pub(crate) fn step_with_passes(&self) -> Result<Stages> {
+        let mut b = self.sizes.builder();
+        b.state(&self.sizes)?;
+        b.gather(&self.sizes)?;
+        b.gradient = Gradient::Adds;
+        // The sum of both gradients is checked below.
+        b.marks = false;
+        own_gradient(&mut b, &self.sizes, self.strategy)?;
+        b.accumulated_update(&self.sizes)?;
+        b.without_unbound().finish()
+    }
+
     /// The dispatches of a forward and a backward pass over `rows` rows, with the inputs' gradient and
     /// a count of rows, and of an update: those of [`Trainer::passes`](crate::Trainer::passes), with a
     /// loss on the slope or without.
@@ -104,7 +124,7 @@ impl Plan {
     /// # Errors
     /// Those of [`Trainer::passes`](crate::Trainer::passes).
     pub fn dispatches_of_passes(&self, rows: usize, slope: bool) -> Result<Vec<Dispatch>> {
-        let slope = slope.then_some(true);
+        let slope = slope.then_some(Slope { seeded: true, eikonal: Some(1.0) });
         let shape =
             PassShape { rows, own_inputs: true, input_gradient: true, counted: true, slope };
         let PassPlan { forward, slope, backward, .. } = self.passes(shape)?;
@@ -167,7 +187,7 @@ impl Builder<'_> {
         &mut self,
         sizes: &Sizes,
         input_gradient: bool,
-        slope: Option<Seeded>,
+        slope: Option<Slope>,
     ) -> Result<Parts> {
         let [x, g] = ROWS;
         self.forward(x, Purpose::Training)?;
@@ -182,8 +202,9 @@ impl Builder<'_> {
             self.push(activate.dispatch()?, &[last, outputs]);
         }
         let forward = self.pushed();
-        if let Some(seeded) = slope {
+        if let Some(Slope { seeded, eikonal }) = slope {
             self.slope(x, seeded)?;
+            eikonal.map_or(Ok(()), |weight| self.eikonal(weight))?;
             let backward = self.pushed();
             self.slope_backward(x, g, seeded, input_gradient)?;
             return Ok((outputs, [forward, backward]));

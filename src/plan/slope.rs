@@ -20,6 +20,7 @@ use super::encoding::Rows;
 use super::layered::WeightOperands;
 use crate::error::Result;
 use crate::kernels::step::curvature::Curvature;
+use crate::kernels::step::eikonal::Eikonal;
 use crate::kernels::step::tangent::Tangent;
 use crate::kernels::stride;
 use crate::network::Saved;
@@ -49,6 +50,14 @@ impl Builder<'_> {
             self.encoding_gradient(x, Rows { buffer: Buffer::EncodedGradient, first: 0, width })?;
         }
         self.inputs_gradient = Buffer::InputGradient;
+        Ok(())
+    }
+
+    /// The gradient of the eikonal term, in [`Buffer::SlopeGradient`], after [`Builder::slope`].
+    pub fn eikonal(&mut self, weight: f32) -> Result<()> {
+        let (models, rows, inputs) = (self.models, self.batch, self.mlp.inputs);
+        let dispatch = Eikonal { weight, models, rows, inputs }.dispatch()?;
+        self.push(dispatch, &[Buffer::Slope, Buffer::SlopeGradient]);
         Ok(())
     }
 

@@ -73,13 +73,15 @@ impl Builder<'_> {
         };
         let dispatch = reduce.dispatch(self.capabilities)?;
         self.push(dispatch, &[partial, PartialLoss, gradient, Losses, Status]);
+        self.loss_groups = loss_groups;
         Ok(())
     }
 
-    /// An update from the gradient that backward passes have added up: the check that it is finite,
-    /// the update, the step counter. The gradient is 0 afterwards.
+    /// An update from the gradient that has been added up: the check that it is finite, the update, the
+    /// step counter. The gradient is 0 afterwards. The step's loss is that of the gradient that this
+    /// builder has added, or 0.
     pub fn accumulated_update(&mut self, sizes: &Sizes) -> Result<()> {
-        use Buffer::{AccumulatedGradient, Losses, Status, Unused};
+        use Buffer::{AccumulatedGradient, Losses, PartialLoss, Status, Unused};
         self.gradient = Gradient::Adds;
         self.buffer(AccumulatedGradient, &[self.models, self.parameters])?;
         for i in 0..2 {
@@ -89,13 +91,14 @@ impl Builder<'_> {
             parameters: self.parameters,
             models: self.models,
             splits: 0,
-            loss_groups: 0,
+            loss_groups: self.loss_groups,
             tables: 0,
             padded: true,
             marks: true,
             adds: false,
         };
-        let buffers = [Unused(0), Unused(1), AccumulatedGradient, Losses, Status];
+        let loss = if self.loss_groups > 0 { PartialLoss } else { Unused(1) };
+        let buffers = [Unused(0), loss, AccumulatedGradient, Losses, Status];
         self.push(check.dispatch(self.capabilities)?, &buffers);
         self.clip(sizes, AccumulatedGradient)?;
         let update = sizes.update().dispatch(self.capabilities)?.overriding("CLEARS");

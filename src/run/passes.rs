@@ -2,10 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{BufferRange, Buffers, Prepared, Program, bind, find, record};
-use crate::plan::{Buffer, PassPlan, PassShape, Stages};
+use crate::plan::{Buffer, PassPlan, PassShape, Slope, Stages};
 use crate::run::{Rows, Trainer};
 use crate::training::Strategy;
 use std::ops::Range;
+
+/// The largest weight of the eikonal term.
+const MAX_WEIGHT: f32 = 1e30;
 
 /// The application's buffers of a forward and a backward pass: f32, row after row, each at a slice
 /// of a buffer made for `STORAGE`, whose offset is a multiple of the device's
@@ -20,6 +23,7 @@ pub struct PassBuffers<'a> {
     /// The slope and its gradient.
     slope: Option<[wgpu::BufferSlice<'a>; 2]>,
     seed: Option<wgpu::BufferSlice<'a>>,
+    eikonal: Option<f32>,
     own_inputs: bool,
 }
 
@@ -43,6 +47,7 @@ impl<'a> PassBuffers<'a> {
             input_gradient: None,
             slope: None,
             seed: None,
+            eikonal: None,
             own_inputs: false,
         }
     }
@@ -102,11 +107,36 @@ impl<'a> PassBuffers<'a> {
         self
     }
 
+    /// Adds the eikonal term `weight` · mean (|p| − 1)² of the slope p of [`PassBuffers::slope`]:
+    /// [`Passes::record_slope`] then writes its gradient to the slope's `gradient` too, to which the
+    /// application may add its own terms. Rows without a target are points of space: with zeros as the
+    /// outputs' gradient this term alone teaches them. [`Trainer::record_step_with_passes`] takes it beside
+    /// the training's own data.
+    #[must_use]
+    pub const fn eikonal(mut self, weight: f32) -> Self {
+        self.eikonal = Some(weight);
+        self
+    }
+
     /// Gives each model inputs of its own: `[models, rows, inputs]`.
     #[must_use]
     pub const fn own_inputs(mut self) -> Self {
         self.own_inputs = true;
         self
+    }
+
+    fn check_eikonal(&self) -> Result<()> {
+        match (self.eikonal, self.slope) {
+            (Some(weight), _) if !(0.0..=MAX_WEIGHT).contains(&weight) => {
+                let allowed = format!("0 to {MAX_WEIGHT:e}");
+                Err(Error::argument("the weight of the eikonal term", weight, allowed))
+            }
+            (Some(_), None) => {
+                let what = "the eikonal term of passes";
+                Err(Error::argument(what, "without a slope", "PassBuffers::slope"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The buffers that the plan's names stand for.
@@ -238,12 +268,13 @@ impl Trainer {
     /// takes its passes layer by layer, and so do passes with a slope.
     pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
         let count = of.rows.check(&self.gpu, "the passes")?;
+        of.check_eikonal()?;
         let shape = PassShape {
             rows: of.rows.most(),
             own_inputs: of.own_inputs,
             input_gradient: of.input_gradient.is_some(),
             counted: count.is_some(),
-            slope: of.slope.map(|_| of.seed.is_some()),
+            slope: of.slope.map(|_| Slope { seeded: of.seed.is_some(), eikonal: of.eikonal }),
         };
         let mut plan = self.plan.passes(shape)?;
         self.prepare_update()?;
@@ -285,5 +316,50 @@ impl Trainer {
             update.record(encoder, 1, None);
             self.unread = self.unread.saturating_add(1);
         }
+    }
+
+    /// Records a step of the training's own data and loss, whose gradient is added to what backward
+    /// passes have added up: a loss of the application's on other rows beside it, such as the eikonal
+    /// term of [`PassBuffers::eikonal`]. The loss that is logged is that of the training's own data. The
+    /// first call prepares the dispatches; the others allocate nothing. No submit, no poll.
+    ///
+    /// ```no_run
+    /// # fn app(gpu: &wgrad::Gpu, data: &wgrad::Data, [x, y, dy, p, dp]: [&wgpu::Buffer; 5])
+    /// #     -> Result<(), wgrad::Error> {
+    /// use wgrad::{Activation, Loss, Mlp, Optimizer, PassBuffers, Trainer, Training};
+    /// let mlp = Mlp::new(3).layer(64, Activation::Softplus).layer(1, Activation::Identity);
+    /// let training = Training::new(Loss::MeanAbsoluteError, Optimizer::adam(1e-3));
+    /// let mut trainer = Trainer::new(gpu, &mlp, &training, data)?; // places and their distances
+    /// let space = PassBuffers::new(4096, x.slice(..), y.slice(..), dy.slice(..)) // dy holds zeros
+    ///     .slope(p.slice(..), dp.slice(..))
+    ///     .eikonal(0.1);
+    /// let space = trainer.passes(space)?;
+    /// let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    /// // … the application's own shader writes places without a distance to x …
+    /// space.record_forward(&mut encoder);
+    /// space.record_slope(&mut encoder);
+    /// space.record_backward(&mut encoder);
+    /// trainer.record_step_with_passes(&mut encoder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A trainer without data, which [`Trainer::record_update`] is for; of the first call
+    /// [`Error::TooLarge`] and those of the device.
+    pub fn record_step_with_passes(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if !self.plan.has_data() {
+            let what = "a step with passes";
+            return Err(Error::argument(what, "without data", "Trainer::record_update"));
+        }
+        if self.with_passes.is_none() {
+            let stages = self.plan.step_with_passes()?;
+            self.with_passes = Some(Program::step(self.prepare(&stages)?));
+        }
+        if let Some(step) = &self.with_passes {
+            step.record(encoder, 1, None);
+            self.unread = self.unread.saturating_add(1);
+        }
+        Ok(())
     }
 }

@@ -44,6 +44,8 @@ pub struct Trainer {
     /// The update from the gradient that backward passes have added up; `program` where there are no
     /// data.
     pub(super) update: Option<Program>,
+    /// A step of the trainer's own data beside its passes.
+    pub(super) with_passes: Option<Program>,
     pub(super) parameters: wgpu::Buffer,
     pub(super) gradient: Option<Vec<Prepared>>,
     pub(super) layered: Option<Vec<Prepared>>,
@@ -114,6 +116,7 @@ impl Trainer {
             count,
             program,
             update: None,
+            with_passes: None,
             parameters,
             gradient: None,
             layered: None,

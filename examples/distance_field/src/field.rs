@@ -6,6 +6,7 @@ use crate::mesh::{HALF, Mesh, dot};
 use crate::shader::{Bound, DISTANCE, Drawing, LOSS, Pass, SAMPLE, filled};
 use crate::submit::{read, wait};
 use image::RgbImage;
+use std::f32::consts::PI;
 use wgrad::encoding::{Grid, Identity, Interpolation};
 use wgrad::{
     Activation, Adam, Gpu, Init, Loss, Mlp, Parameters, PassBuffers, Passes, Schedule, Train,
@@ -57,20 +58,27 @@ fn network(preset: Preset) -> Mlp {
 }
 
 /// The first parameters. Sitzmann's first layer has frequencies up to 30, of pictures; a distance has few
-/// corners, and learns from 10.
-fn first(mlp: &Mlp, preset: Preset, seed: u32) -> Outcome<Parameters> {
+/// corners, and learns from 10. Where points alone teach, the field begins as about the distance to a
+/// sphere, which has the right sign far away: Atzmon and Lipman, "SAL: Sign Agnostic Learning of Shapes
+/// from Raw Data", 2020.
+fn first(mlp: &Mlp, preset: Preset, points: bool, seed: u32) -> Outcome<Parameters> {
     let init = if preset == Preset::Siren { Init::Siren } else { Init::Auto };
-    let mut parameters = init.sample(mlp, 1, seed.into())?;
+    let mut values = init.sample(mlp, 1, seed.into())?.values().to_vec();
+    let ranges = mlp.ranges();
+    let (first, last) = (&ranges[0], &ranges[ranges.len() - 1]);
     if preset == Preset::Siren {
-        let mut values = parameters.values().to_vec();
-        let range = mlp.ranges()[0].weight.clone();
-        values[range].iter_mut().for_each(|w| *w *= FREQUENCY / 30.0);
-        parameters = Parameters::new(mlp.clone(), 1, values)?;
+        values[first.weight.clone()].iter_mut().for_each(|w| *w *= FREQUENCY / 30.0);
+    } else if points {
+        let [units, inputs] = first.shape.map(|n| n as f32);
+        values[first.weight.clone()].iter_mut().for_each(|w| *w *= (inputs / units).sqrt());
+        values[last.weight.clone()].fill((PI / last.shape[1] as f32).sqrt());
+        values[last.bias.clone()].fill(-RADIUS);
     }
-    Ok(parameters)
+    Ok(Parameters::new(mlp.clone(), 1, values)?)
 }
 
 const FREQUENCY: f32 = 10.0;
+const RADIUS: f32 = 0.6 * HALF;
 
 /// What the field is measured by. Distances are in shares of the box's side.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +160,7 @@ impl Field {
         };
         let training = Training::new(Loss::OutputGradient, adam).schedule(schedule);
         let mut trainer = Trainer::without_data(gpu, &mlp, &training)?;
-        trainer.restart(&first(&mlp, preset, seed)?)?;
+        trainer.restart(&first(&mlp, preset, points, seed)?)?;
 
         let tree = Tree::new(mesh);
         let words: Vec<u32> = mesh.for_shaders(&tree.order).into_iter().map(f32::to_bits).collect();
@@ -205,8 +213,8 @@ impl Field {
             false => pass("sample_mesh", &step, &on_mesh),
         };
         let constants = format!(
-            "const EIKONAL = f32({eikonal:?});\nconst ON_SURFACE = 10.0;\nconst NORMAL = 0.5;\n\
-             const AWAY = 0.5;\nconst SHARPNESS = 50.0;\n"
+            "const EIKONAL = f32({eikonal:?});\nconst ON_SURFACE = 3.0;\nconst NORMAL = 0.5;\n\
+             const HEAT = 0.1;\nconst FALL = 8.0;\n"
         );
         let of_loss = [
             (0, 0, &step.outputs),

@@ -65,9 +65,9 @@ struct Arguments {
     /// Rows of a step; 65536 on a GPU, 1024 on one of software or with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
     rows: Option<u32>,
-    /// The weight of the eikonal term; 0 leaves it out
-    #[arg(long, value_name = "W", default_value = "0.3", value_parser = common::between(0.0, 1e6))]
-    eikonal: f64,
+    /// The weight of the eikonal term, 0 leaves it out; 0.3, or 1 with --points, unless it is given
+    #[arg(long, value_name = "W", value_parser = common::between(0.0, 1e6))]
+    eikonal: Option<f64>,
     /// Frames of the film; 60, or 2 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: Option<u32>,
@@ -132,7 +132,7 @@ fn learn(asked: &Arguments) -> Outcome {
         rows: rows as usize,
         steps: asked.steps.unwrap_or(or(4000, 20)),
         seed: asked.seed,
-        eikonal: asked.eikonal,
+        eikonal: asked.eikonal.unwrap_or(if asked.points { 1.0 } else { 0.3 }),
         points: asked.points,
     };
     let mut field = Field::new(&gpu, &mesh, wishes)?;

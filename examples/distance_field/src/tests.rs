@@ -131,7 +131,9 @@ fn the_shaders_distances_are_the_cpus() {
 #[test]
 fn a_few_steps_teach() {
     let gpu = Gpu::new().unwrap();
-    for (points, preset) in [(false, Preset::Siren), (false, Preset::Hash), (true, Preset::Siren)] {
+    for (points, preset) in
+        [(false, Preset::Siren), (false, Preset::Hash), (true, Preset::Siren), (true, Preset::Hash)]
+    {
         let wishes = Wishes { preset, rows: 1024, steps: 60, seed: 0, eikonal: 0.1, points };
         let mut field = Field::new(&gpu, &Mesh::knot(), wishes).unwrap();
         let before = field.report().unwrap();

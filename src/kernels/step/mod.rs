@@ -5,6 +5,7 @@ pub mod advance;
 pub mod clip;
 pub mod count_rows;
 pub mod curvature;
+pub mod eikonal;
 pub mod ema;
 pub mod gather;
 pub mod loss;

@@ -10,6 +10,7 @@ use crate::kernels::measure::perturb::Perturb;
 use crate::kernels::measure::saturation::{Holds, Saturation};
 use crate::kernels::step::clip::Clip;
 use crate::kernels::step::curvature::Curvature;
+use crate::kernels::step::eikonal::Eikonal;
 use crate::kernels::step::gather::Gather;
 use crate::kernels::step::loss::LossGradient;
 use crate::kernels::step::reduce::Reduce;
@@ -119,6 +120,7 @@ impl Runner<'_> {
             Ok(errors)
         })
         .await;
+        self.check("eikonal", 2e-6, eikonal).await;
         self.check("clip: magnitudes 1e-30 to 1e30", 2e-6, async |gpu| {
             let mut errors = Vec::new();
             for max_norm in [1e-30, 1.0, 1e30] {
@@ -335,6 +337,14 @@ async fn tangents(gpu: &Gpu, activation: Activation, of_input: bool) -> Result<V
         errors.push(deviation(&floats(found), &expected));
     }
     Ok(errors)
+}
+
+async fn eikonal(gpu: &Gpu) -> Result<Vec<f64>> {
+    let term = Eikonal { weight: 0.3, models: 2, rows: 65, inputs: 3 };
+    let slopes = floats(&bytes(&numbers(390, 1)));
+    let mut slots = [bytes(&slopes), bytes(&[0.0; 390])];
+    term.dispatch()?.run_async(gpu, &mut slots).await?;
+    Ok(vec![deviation(&floats(&slots[1]), &term.reference(&slopes))])
 }
 
 async fn evaluation(gpu: &Gpu, loss: Loss, outputs: usize, classes: Classes) -> Result<Vec<f64>> {

@@ -1,8 +1,10 @@
 // The loss of a row, from the output y and the slope p, and its derivatives with respect to both.
 //
 // A row of a mesh has a distance d as its target: |y - d|. A point with a normal n: its y and p - n are 0.
-// Any other point keeps away from 0, or the field would have surfaces that nobody asked for. And every row
-// has the eikonal term: a distance has a slope of length 1.
+// Any other point has the energy of heat that falls off with the distance, (|p|^2 + 1) exp(-2 FALL |y|),
+// or the field would have surfaces that nobody asked for: Wang et al., "HotSpot: Signed Distance Function
+// Optimization with an Asymptotically Sufficient Condition", 2025. And every row has the eikonal term: a
+// distance has a slope of length 1.
 
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;
 @group(0) @binding(1) var<storage, read> slopes: array<f32>;
@@ -33,7 +35,9 @@ fn loss(@builtin(global_invocation_id) id: vec3<u32>) {
         dy = ON_SURFACE * soft(y).y;
         dp += 2.0 * NORMAL * (p - goal.xyz);
     } else {
-        dy = -AWAY * SHARPNESS * sign(y) * exp(-SHARPNESS * abs(y));
+        let heat = HEAT * exp(-2.0 * FALL * abs(y));
+        dy = -FALL * heat * (norm * norm + 1.0) * sign(y);
+        dp += heat * p;
     }
     let each = 1.0 / f32(rows);
     output_gradient[row] = dy * each;

@@ -90,24 +90,24 @@ fn sample_mesh(@builtin(global_invocation_id) id: vec3<u32>) {
     store(id.x, p, vec4<f32>(distance_to_mesh(p), 0.0, 0.0, 2.0));
 }
 
-// Half of the rows are points with a normal, the others lie in the box and have no target.
+// Of eight rows, two are points with a normal, three lie near one, three in the box: these have no target.
 @compute @workgroup_size(64)
 fn sample_points(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= arrayLength(&targets)) { return; }
     begin(id.x);
-    if (id.x % 2u == 0u) {
+    if (id.x % 8u < 2u) {
         let count = arrayLength(&points) / 2u;
         let at = min(u32(draw() * f32(count)), count - 1u);
         store(id.x, points[2u * at].xyz, vec4<f32>(points[2u * at + 1u].xyz, 1.0));
         return;
     }
     var p = in_box();
-    if (id.x % 4u == 1u) {
+    if (id.x % 8u < 5u) {
         // Round a point: where the surface is, the field must be right first.
         let count = arrayLength(&points) / 2u;
         let at = min(u32(draw() * f32(count)), count - 1u);
         let first = normals();
-        p = points[2u * at].xyz + 0.1 * HALF * vec3<f32>(first, normals().x);
+        p = points[2u * at].xyz + 0.05 * HALF * vec3<f32>(first, normals().x);
     }
     store(id.x, p, vec4<f32>(0.0));
 }
