@@ -169,6 +169,7 @@ fn parameters_have_four_bytes_a_field() {
         step::clip,
         step::count_rows,
         step::curvature,
+        step::eikonal,
         step::ema,
         step::gather,
         step::loss,

@@ -209,13 +209,15 @@ impl Gpu {
         let same = info.subgroup_min_size == info.subgroup_max_size;
         let subgroup = (same && device.features().contains(wgpu::Features::SUBGROUP))
             .then_some(info.subgroup_min_size);
+        let software = info.device_type == wgpu::DeviceType::Cpu;
         Ok(Self {
             device: device.clone(),
             queue: queue.clone(),
             capabilities: Capabilities {
                 limits,
-                software: info.device_type == wgpu::DeviceType::Cpu,
+                software,
                 subgroup,
+                narrow: software && info.subgroup_max_size < 8,
                 int64: device.features().contains(wgpu::Features::SHADER_INT64),
                 product: None,
             },
@@ -254,15 +256,15 @@ impl Gpu {
 
     /// Plans for this device as if it had other capabilities: for hardware, for software, without
     /// subgroup operations, with one tiling of all matrix products. This compares on one device what
-    /// is made for others. The limits stay the device's own, and subgroups and integers of 64 bits
-    /// can only be given up.
+    /// is made for others. The limits and what the compiler bears stay the device's own, and subgroups
+    /// and integers of 64 bits can only be given up.
     #[must_use]
     pub fn planned_for(&self, capabilities: &Capabilities) -> Self {
         let own = &self.capabilities;
         let subgroup = capabilities.subgroup.filter(|size| own.subgroup == Some(*size));
         let int64 = capabilities.int64 && own.int64;
-        let capabilities =
-            Capabilities { limits: own.limits.clone(), subgroup, int64, ..capabilities.clone() };
+        let (limits, narrow) = (own.limits.clone(), own.narrow);
+        let capabilities = Capabilities { limits, subgroup, narrow, int64, ..capabilities.clone() };
         Self { capabilities, ..self.clone() }
     }
 

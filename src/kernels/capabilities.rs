@@ -22,6 +22,9 @@ pub struct Capabilities {
     /// The number of invocations of a subgroup. `None` where shaders may not use subgroup
     /// operations or where subgroups differ in size.
     pub subgroup: Option<u32>,
+    /// Whether the device runs on a CPU and its subgroups are below 8, whether shaders may use them or
+    /// not. SwiftShader is one: its compiler has no end for branches in much text.
+    pub narrow: bool,
     /// Whether shaders may use 64-bit integers. A device on a CPU then moves two 32-bit elements of
     /// a buffer in one access.
     pub int64: bool,
@@ -41,12 +44,6 @@ impl Capabilities {
         let limits = &self.limits;
         // Shaders count elements in u32.
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into())
-    }
-
-    /// Whether the device runs on a CPU and has subgroups below 8, or none. SwiftShader is one, whose
-    /// compiler takes long for much text.
-    pub(crate) fn is_narrow(&self) -> bool {
-        self.software && self.subgroup.is_none_or(|size| size < 8)
     }
 
     /// The largest number of invocations of a workgroup along x.

@@ -97,6 +97,7 @@ pub const ALL: &[&Kernel] = &[
     &step::clip::KERNEL,
     &step::count_rows::KERNEL,
     &step::curvature::KERNEL,
+    &step::eikonal::KERNEL,
     &step::ema::KERNEL,
     &step::gather::KERNEL,
     &step::loss::KERNEL,
@@ -164,7 +165,7 @@ fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> 
 fn check_compiler(strategy: &str, mlp: &Mlp, capabilities: &Capabilities) -> Result<()> {
     let branches = |layer: &&Layer| layer.activation.wgsl().branches();
     match mlp.layers.iter().find(branches) {
-        Some(layer) if capabilities.is_narrow() => Err(Error::argument(
+        Some(layer) if capabilities.narrow => Err(Error::argument(
             format!("an activation, under the {strategy} strategy,"),
             layer.activation.name(),
             "without a branch, on a CPU device with subgroups below 8 (layered allows it)",

@@ -57,17 +57,6 @@ pub fn ways() -> Vec<Capabilities> {
     all
 }
 
-/// Whether a layer has sines, whose code branches.
-pub fn has_sine(mlp: &Mlp) -> bool {
-    mlp.layers.iter().any(|layer| layer.activation == Activation::Sine)
-}
-
-/// A device on the CPU with subgroups below 8, whose compiler bears no sine but under the layered
-/// strategy.
-pub fn is_narrow(target: &Capabilities) -> bool {
-    target.software && target.subgroup.is_none_or(|size| size < 8)
-}
-
 /// The device under test with each tiling of the matrix product that it can run, and once more
 /// without integers of 64 bits. All but the one for subgroups of 8 it must.
 pub fn targets() -> Vec<Capabilities> {

@@ -25,7 +25,7 @@ use crate::kernels::step::update::Update;
 use crate::kernels::{
     Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
 };
-use crate::network::Mlp;
+use crate::network::{Layer, Mlp};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Batch, Loss, Optimizer, Widths, half_bits};
 use crate::wgsl::shader_struct;
@@ -153,7 +153,10 @@ pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
     let Ok(launch) = LaunchConfig::new(shape, capabilities) else { return false };
     // SwiftShader's compiler takes 0.6 s for 113 parameters with SGD, 1.0 s with Adam, mini-batches and
     // rates; for 193 and 337 with SGD 1.0 and 3.1 s.
-    if capabilities.is_narrow() && shape.mlp.parameters() > NARROW_PARAMETERS {
+    let slow = capabilities.software && capabilities.subgroup.is_none_or(|size| size < 8);
+    let branches = |layer: &Layer| layer.activation.wgsl().branches();
+    if slow && (shape.mlp.parameters() > NARROW_PARAMETERS || shape.mlp.layers.iter().any(branches))
+    {
         return false;
     }
     let cost = operations(shape.mlp, launch.batch);
@@ -308,8 +311,11 @@ mod tests {
             assert!(pays(shape(&small), &capabilities), "{subgroup:?}");
             assert_eq!(pays(shape(&larger), &capabilities), larger_too, "{subgroup:?}");
             assert_eq!(pays(shape(&branches), &capabilities), larger_too, "{subgroup:?}");
-            let refused = most_steps(shape(&branches), &capabilities);
-            assert_eq!(refused.is_ok(), larger_too, "{subgroup:?}: {refused:?}");
+            for narrow in [false, true] {
+                let device = Capabilities { narrow, ..capabilities.clone() };
+                let steps = most_steps(shape(&branches), &device);
+                assert_eq!(steps.is_err(), narrow, "{subgroup:?}: {steps:?}");
+            }
         }
         assert!(pays(shape(&larger), &Capabilities::default()));
     }

@@ -54,6 +54,7 @@ impl Eikonal {
     pub fn dispatch(&self) -> Result<Dispatch> {
         let Self { weight, models, rows, inputs } = *self;
         check_positive("the number of rows of the slopes", rows)?;
+        check_positive("the number of elements of a slope", inputs)?;
         let elements = volume(&[models, rows, inputs]);
         to_u32("the number of elements of all slopes", elements)?;
         let n = |value: usize| to_u32("a size of the slopes", wide(value));
