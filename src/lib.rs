@@ -64,6 +64,7 @@
 //! | save and load | [`Parameters`], [`Model::load`] (safetensors) |
 //! | bring weights from PyTorch, flax, Keras, NumPy; exchange ONNX files | [`weights`], `Parameters::load_onnx` and `save_onnx` (feature `onnx`) |
 //! | stop a training and go on another day, bit for bit | [`Checkpoint`], [`Train::checkpoint`], [`TrainBase::resume`] |
+//! | train a population on several devices, or in the processes of a job array | [`train_across`], [`Shard`], [`Checkpoint::join`] |
 //! | take a gradient in three ways | [`compare_gradients`], [`SingleUnit`], [`FiniteDifference`] |
 //! | look at a gradient's health | [`Health`] |
 //! | see the loss and the accuracy on held-out data | [`Train::evaluate`], [`Trainer::evaluation`] |
@@ -144,6 +145,8 @@ pub use network::{
 };
 pub use numeric::Real;
 pub use plan::Plan;
+#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
+pub use run::{Across, Worker, train_across};
 pub use run::{
     DataBuffers, Evaluation, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers,
     Passes, Rows, Snapshot, Trainer, WarmUp,
@@ -153,7 +156,8 @@ pub use training::Checkpoint;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
     Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Metrics, Momentum, Nesterov,
-    Optimizer, Part, Schedule, Sgd, Strategy, Targets, Train, TrainAsync, TrainBase, Training,
+    Optimizer, Part, Schedule, Sgd, Shard, Strategy, Targets, Train, TrainAsync, TrainBase,
+    Training,
 };
 #[cfg(feature = "json")]
 pub use training::{Config, ConfigReader};

@@ -7,6 +7,7 @@ use crate::numeric::{Real, check_finite, to_u32, wide};
 use crate::training::{Cursor, Losses, Optimizer, Training};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use std::ops::Range;
 use std::path::Path;
 
 /// A training between two steps: parameters, optimizer state, counters, moving average, losses, and
@@ -43,6 +44,17 @@ pub struct Checkpoint<T = f32> {
     /// no such passes.
     pub(crate) gradient: Vec<T>,
     pub(crate) losses: Losses<T>,
+    /// Its place in a population, where it is a part of one.
+    place: Option<Place>,
+}
+
+/// The place of some models in a population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The index of the first model.
+    first: usize,
+    /// The number of models of the population.
+    of: usize,
 }
 
 /// How far a training is.
@@ -88,6 +100,7 @@ impl<T: Real> Checkpoint<T> {
             ema: Vec::new(),
             gradient: Vec::new(),
             losses,
+            place: None,
         })
     }
 
@@ -129,6 +142,160 @@ impl<T: Real> Checkpoint<T> {
     /// The losses of the steps.
     pub const fn losses(&self) -> &Losses<T> {
         &self.losses
+    }
+
+    /// The step at which each model diverged.
+    pub fn diverged(&self) -> &[Option<u64>] {
+        &self.progress.diverged
+    }
+
+    /// The models of a population that these are, and how many that has; `None` where these are all.
+    pub fn part(&self) -> Option<(Range<usize>, usize)> {
+        let models = self.parameters.models();
+        self.place.map(|place| (place.first..place.first + models, place.of))
+    }
+
+    /// Says that these are the models from `first` on of a population of `of`.
+    ///
+    /// # Errors
+    /// The population has fewer models.
+    pub fn as_part(mut self, first: usize, of: usize) -> Result<Self> {
+        let models = self.parameters.models();
+        if first.checked_add(models).is_none_or(|end| end > of) {
+            let what = "the first model of a part";
+            let allowed = format!("one that {models} of {of} models follow");
+            return Err(Error::argument(what, first, allowed));
+        }
+        self.place = (models < of).then_some(Place { first, of });
+        Ok(self)
+    }
+
+    /// Some of the models, as a part of the population: what another process or device goes on with.
+    /// The training that resumes it has as many models.
+    ///
+    /// # Errors
+    /// Models that are not there, or none.
+    pub fn of_models(&self, models: Range<usize>) -> Result<Self> {
+        let all = self.parameters.models();
+        if models.is_empty() || models.end > all {
+            let allowed = format!("some of 0..{all}");
+            return Err(Error::argument("the models of a part", format!("{models:?}"), allowed));
+        }
+        let p = self.mlp().parameters();
+        let own = |values: &[T]| match values.is_empty() {
+            true => Vec::new(),
+            false => values[models.start * p..models.end * p].to_vec(),
+        };
+        let count = models.len();
+        let parameters = Parameters::new(self.mlp().clone(), count, own(self.parameters.values()))?;
+        let mut description = self.description.clone();
+        description["models"] = count.into();
+        let Losses { first_step, values, .. } = &self.losses;
+        let values = values.chunks(all).flat_map(|step| &step[models.clone()]).copied().collect();
+        let diverged = self.progress.diverged[models.clone()].to_vec();
+        let first = self.place.map_or(0, |place| place.first) + models.start;
+        Self {
+            parameters,
+            description,
+            progress: Progress { diverged, ..self.progress.clone() },
+            states: self.states.iter().map(|state| own(state)).collect(),
+            ema: own(&self.ema),
+            gradient: own(&self.gradient),
+            losses: Losses { first_step: *first_step, models: count, values },
+            place: None,
+        }
+        .as_part(first, self.place.map_or(all, |place| place.of))
+    }
+
+    /// The population of which these are the parts, in any order. A part that is there twice counts
+    /// once: the first one.
+    ///
+    /// # Errors
+    /// Models are missing, which the error names; parts overlap, are of other populations or
+    /// trainings, or are not equally far.
+    pub fn join(parts: impl IntoIterator<Item = Self>) -> Result<Self> {
+        let wrong = |what: &str, found: String, allowed: &str| {
+            Err(Error::argument(format!("the parts of a population{what}"), found, allowed))
+        };
+        let mut parts: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                let whole = (0..part.parameters.models(), part.parameters.models());
+                (part.part().unwrap_or(whole), part)
+            })
+            .collect();
+        parts.sort_by_key(|((models, _), _)| (models.start, models.end));
+        parts.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        let Some(((_, of), first)) = parts.first() else {
+            return wrong("", "none".into(), "one or more");
+        };
+        let (of, first) = (*of, first.clone());
+        let described = |part: &Self| {
+            let mut description = part.description.clone();
+            description["models"] = of.into();
+            description
+        };
+        let far = |part: &Self| {
+            let steps = part.losses.values.len() / part.parameters.models();
+            let Progress { step, updates, cursor, .. } = part.progress;
+            (step, updates, cursor, part.losses.first_step, steps)
+        };
+        let (mut missing, mut end) = (Vec::new(), 0);
+        for ((models, other), part) in &parts {
+            if *other != of {
+                return wrong("", format!("of {of} and of {other} models"), "of one");
+            }
+            if part.mlp() != first.mlp() || described(part) != described(&first) {
+                return wrong("", "of different trainings".into(), "of one");
+            }
+            if far(part) != far(&first) {
+                let found = format!("at step {} and at {}", first.step(), part.step());
+                return wrong("", found, "equally far");
+            }
+            if models.start < end {
+                return wrong("", format!("with model {} twice", models.start), "once each");
+            }
+            missing.extend((models.start > end).then_some(end..models.start));
+            end = models.end;
+        }
+        missing.extend((end < of).then_some(end..of));
+        if !missing.is_empty() {
+            let ranges: Vec<_> =
+                missing.iter().map(|m| format!("{} to {}", m.start, m.end - 1)).collect();
+            let found = format!("without the models {}", ranges.join(", "));
+            return wrong("", found, &format!("all of 0 to {}", of - 1));
+        }
+        let all = |own: &dyn Fn(&Self) -> &[T]| -> Vec<T> {
+            parts.iter().flat_map(|(_, part)| own(part)).copied().collect()
+        };
+        let steps = far(&first).4;
+        let losses = (0..steps).flat_map(|step| {
+            parts.iter().flat_map(move |(_, part)| {
+                let models = part.parameters.models();
+                &part.losses.values[step * models..(step + 1) * models]
+            })
+        });
+        let losses = Losses {
+            first_step: first.losses.first_step,
+            models: of,
+            values: losses.copied().collect(),
+        };
+        let diverged =
+            parts.iter().flat_map(|(_, part)| &part.progress.diverged).copied().collect();
+        Ok(Self {
+            parameters: Parameters::new(
+                first.mlp().clone(),
+                of,
+                all(&|part| part.parameters.values()),
+            )?,
+            description: described(&first),
+            progress: Progress { diverged, ..first.progress.clone() },
+            states: (0..first.states.len()).map(|i| all(&|part| &part.states[i])).collect(),
+            ema: all(&|part| &part.ema),
+            gradient: all(&|part| &part.gradient),
+            losses,
+            place: None,
+        })
     }
 
     /// Checks that a trainer of `mlp`, `training` and `rows` rows can go on with it. Returns the
@@ -191,6 +358,9 @@ impl<T: Real> Checkpoint<T> {
         add("diverged", Dtype::U64, vec![models], bytemuck::cast_slice(&marks));
         let mut metadata = files::metadata(self.mlp())?;
         metadata.insert("training".into(), self.description.to_string());
+        if let Some(Place { first, of }) = self.place {
+            metadata.insert("part".into(), format!("{first} of {of}"));
+        }
         files::serialize(&tensors, metadata)
     }
 
@@ -259,9 +429,17 @@ impl<T: Real> Checkpoint<T> {
         let values = array("losses", &[steps.unwrap_or(0), models])?;
         let losses = Losses { first_step, models, values };
         let progress = Progress { step, updates, cursor, diverged };
-        let checkpoint = Self { parameters, description, progress, states, ema, gradient, losses };
+        let place = None;
+        let checkpoint =
+            Self { parameters, description, progress, states, ema, gradient, losses, place };
         checkpoint.check_parts()?;
-        Ok(checkpoint)
+        let Some(part) = metadata.get("part") else { return Ok(checkpoint) };
+        let numbers = part.split_once(" of ");
+        let numbers = numbers.and_then(|(first, of)| Some((first.parse().ok()?, of.parse().ok()?)));
+        match numbers.map(|(first, of)| checkpoint.as_part(first, of)) {
+            Some(Ok(checkpoint)) => Ok(checkpoint),
+            _ => Err(Error::file("part", format!("is {part:?}, not a first model and a number"))),
+        }
     }
 
     fn optimizer(&self) -> Result<Optimizer> {

@@ -121,6 +121,21 @@ impl<T: Real> Data<T> {
         self.outputs
     }
 
+    /// The data of some of the models: their own sets, or the shared one.
+    #[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
+    pub(crate) fn of_models(&self, models: &std::ops::Range<usize>) -> std::borrow::Cow<'_, Self> {
+        use std::borrow::Cow;
+        if self.sets == 1 {
+            return Cow::Borrowed(self);
+        }
+        let part = |values: &[T], width: usize| {
+            let each = self.rows * width;
+            values[models.start * each..models.end * each].to_vec()
+        };
+        let (x, t) = (part(&self.x, self.inputs), part(&self.t, self.outputs));
+        Cow::Owned(Self { sets: models.len(), x, t, ..*self })
+    }
+
     /// The inputs, `[sets, rows, inputs]`.
     pub fn x(&self) -> &[T] {
         &self.x

@@ -16,6 +16,7 @@ mod metrics;
 pub(crate) mod optimizer;
 mod rates;
 mod schedule;
+mod shard;
 mod train;
 
 pub use batch::Batch;
@@ -40,5 +41,6 @@ pub(crate) use optimizer::Hyper;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use rates::Part;
 pub use schedule::Schedule;
+pub use shard::Shard;
 pub use train::{Gradients, Losses, Train, TrainAsync, TrainBase};
 pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same, train_async};

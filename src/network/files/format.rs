@@ -5,7 +5,8 @@ use crate::network::Mlp;
 use crate::network::files::read::boxes_of;
 use crate::numeric::Real;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
 
 /// The version of the format, which newer readers will count up.
 const VERSION: u32 = 1;
@@ -18,7 +19,7 @@ pub(crate) struct StoredTensor {
     pub bytes: Vec<u8>,
 }
 
-/// The bytes of a file of these tensors.
+/// The bytes of a file of these tensors: the same for the same content.
 pub(crate) fn serialize(
     tensors: &[StoredTensor],
     metadata: HashMap<String, String>,
@@ -29,8 +30,25 @@ pub(crate) fn serialize(
         Ok((name, view))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    safetensors::serialize(views, Some(metadata.into_iter().collect()))
-        .map_err(|error| Error::file_because("file", error.to_string(), error))
+    let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))
+        .map_err(|error| Error::file_because("file", error.to_string(), error))?;
+    sorted(bytes)
+}
+
+/// The same file with its header's keys in order, which a `HashMap` of metadata leaves to chance.
+fn sorted(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let size = bytes.first_chunk().map_or(0, |size| u64::from_le_bytes(*size));
+    let header = usize::try_from(size).ok().and_then(|size| bytes.get_mut(8..)?.get_mut(..size));
+    let Some(header) = header else { return Ok(bytes) };
+    let fields: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_slice(header).map_err(of_part("header"))?;
+    let text = serde_json::to_string(&fields).map_err(of_part("header"))?;
+    // What is left is padding.
+    if let Some((begin, end)) = header.split_at_mut_checked(text.len()) {
+        begin.copy_from_slice(text.as_bytes());
+        end.fill(b' ');
+    }
+    Ok(bytes)
 }
 
 /// The file of these bytes.
