@@ -10,8 +10,13 @@
 //!
 //! ```text
 //! cargo run --release --example restarts
-//! cargo run --release --example restarts -- --models 4096
+//! cargo run --release --example restarts -- --models 4096 --devices all
+//! cargo run --release --example restarts -- --models 100000 --shard 3/16
+//! cargo run --release --example restarts -- --models 100000 --merge out/restarts/shard_*.safetensors
 //! ```
+//!
+//! Which models a shard has, and their initial weights, follow from `--models` and `--seed` alone. Run
+//! the shards on any machines, in any order, a lost one again; `--merge` says what is missing.
 //!
 //! Pictures in `out/restarts/`: `histogram.png`, `losses.png`, `article.png`, `best.png`. `--help`
 //! lists the options.
@@ -20,8 +25,13 @@ mod common;
 
 use clap::Parser;
 use common::{Options, Outcome, Stop, say, usage};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wgrad::{Activation, Data, Init, Loss, Mlp, Optimizer, Parameters, Training};
+use std::time::Instant;
+use wgrad::{
+    Activation, Checkpoint, CpuTrainer, Data, Gpu, Init, Loss, Mlp, Optimizer, Parameters, Shard,
+    Train, TrainBase, Training, Worker, train_across,
+};
 use wgrad_plot::{Map, Series, curve, histogram, probability_map};
 
 /// Trains the article's XOR network from many initial weights at once and compares how they end
@@ -35,6 +45,16 @@ struct Arguments {
     /// Steps on all points; 2000, or 100 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
+    /// Train on every GPU and on the CPU at once, each as many networks as its speed suggests
+    #[arg(long, value_name = "WHICH", value_parser = ["all"])]
+    devices: Option<String>,
+    /// Train one of several parts, such as 3/16, and write it to a file
+    #[arg(long, value_name = "I/N", value_parser = |text: &str| text.parse::<Shard>(),
+        conflicts_with = "merge")]
+    shard: Option<Shard>,
+    /// Train nothing: put the files of all shards together
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    merge: Vec<PathBuf>,
     /// Seed of the restarts' initial weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u32,
@@ -73,7 +93,8 @@ impl Ends {
 }
 
 fn restarts(arguments: Arguments) -> Outcome {
-    let Arguments { options, models, epochs, seed } = arguments;
+    let Arguments { options, models, epochs, devices, shard, seed, .. } = &arguments;
+    let (models, epochs, shard, seed) = (*models, *epochs, *shard, *seed);
     let count = models.unwrap_or(if options.quick { 24 } else { 256 }) as usize;
     let epochs = epochs.unwrap_or(if options.quick { 100 } else { 2000 });
 
@@ -94,10 +115,9 @@ fn restarts(arguments: Arguments) -> Outcome {
     let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::sgd(1.0)).models(models);
     training.check(&mlp).map_err(usage)?;
 
-    let gpu = options.gpu()?;
-    let mut trainer = common::trainer(gpu.as_ref(), &mlp, &training, &data)?;
-    trainer.set_parameters(&initial)?;
-    say!(options, "device     {}", trainer.device());
+    let mut start = CpuTrainer::<f32>::new(&mlp, &training, &data)?;
+    start.set_parameters(&initial)?;
+    let start = start.checkpoint()?;
     say!(options, "data       xor, the article's {} points", common::thousands(data.rows()));
     say!(
         options,
@@ -112,18 +132,25 @@ fn restarts(arguments: Arguments) -> Outcome {
         training.optimizer.name(),
         common::thousands(epochs as usize)
     );
-    let spent = common::train(&mut *trainer, epochs)?.as_secs_f64();
-    say!(
-        options,
-        "took       {}, {} a step, {} a step and network",
-        common::time(spent),
-        common::time(spent / f64::from(epochs)),
-        common::time(spent / f64::from(epochs) / models as f64)
-    );
+    let folder = Path::new("restarts");
+    let end = if arguments.merge.is_empty() {
+        let own = shard.map_or(Ok(0..models), |shard| shard.models(models)).map_err(usage)?;
+        let start = start.of_models(own.clone())?;
+        let training = training.models(own.len());
+        let workers = workers(options, devices.is_some())?;
+        let end = train(options, &workers, &training, &start, &data, epochs)?;
+        if let Some(shard) = shard {
+            let name = format!("shard_{shard}.safetensors").replace('/', "_of_");
+            return write(options, &end, &folder.join(name));
+        }
+        end
+    } else {
+        merged(options, &arguments.merge, &start, epochs)?
+    };
+    write(options, &end, &folder.join("restarts.safetensors"))?;
 
-    let diverged = trainer.diverged()?;
-    let losses = trainer.losses()?;
-    let outputs = trainer.predict(data.x())?;
+    let (diverged, losses) = (end.diverged(), end.losses());
+    let outputs = end.parameters().predict(data.x())?;
     let accuracies: Vec<f64> =
         outputs.chunks(data.rows()).map(|y| common::accuracy(y, data.t())).collect();
     let last = losses.last();
@@ -134,9 +161,8 @@ fn restarts(arguments: Arguments) -> Outcome {
     ranking.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ends = Ends { ranking, accuracies };
     let article = last.first().map_or(f64::NAN, |loss| f64::from(*loss));
-    report(&options, &data, &ends, article, count)?;
+    report(options, &data, &ends, article, count)?;
 
-    let folder = std::path::Path::new("restarts");
     let (best, best_model) = ends.at(0.0)?;
     let finals: Vec<f64> = ends.ranking.iter().map(|end| end.0).collect();
     let marks =
@@ -166,18 +192,94 @@ fn restarts(arguments: Arguments) -> Outcome {
     options.save(&picture, folder.join("losses.png"))?;
 
     let (axis, places) = common::square(&data);
-    let maps = trainer.predict(&places)?;
-    for (name, title, model) in [
-        ("article.png", "The article's network after learning", 0),
-        ("best.png", "The best network after learning", best_model),
+    let shown = [0, best_model].map(|model| end.parameters().model(model));
+    let [article_map, best_map] = shown.map(|one| one.and_then(|one| one.predict(&places)));
+    for (name, title, map) in [
+        ("article.png", "The article's network after learning", article_map),
+        ("best.png", "The best network after learning", best_map),
     ] {
-        if let Some(values) = maps.chunks(places.len() / 2).nth(model) {
-            let map = Map { values, axis };
-            let picture = probability_map(title, &map, Some(&common::points_of(&data)))?;
-            options.save(&picture, folder.join(name))?;
-        }
+        let map = Map { values: &map?, axis };
+        let picture = probability_map(title, &map, Some(&common::points_of(&data)))?;
+        options.save(&picture, folder.join(name))?;
     }
     Ok(())
+}
+
+/// What trains: the device of `--device`, or all there are.
+fn workers(options: &Options, all: bool) -> Outcome<Vec<Worker>> {
+    if !all {
+        return Ok(vec![options.gpu()?.map_or(Worker::Cpu, Worker::Gpu)]);
+    }
+    let gpus = Gpu::all().unwrap_or_default().into_iter().map(Worker::Gpu);
+    let workers = gpus.chain([Worker::Cpu]).collect();
+    Ok(workers)
+}
+
+fn train(
+    options: &Options,
+    workers: &[Worker],
+    training: &Training,
+    start: &Checkpoint,
+    data: &Data,
+    epochs: u32,
+) -> Outcome<Checkpoint> {
+    for worker in workers {
+        say!(options, "device     {worker}");
+    }
+    let bar = common::progress(1000, "thousandths");
+    let clock = Instant::now();
+    let told = |share: f64| bar.set_position((1000.0 * share) as u64);
+    let done = train_across(workers, training, start, data, epochs, &told)?;
+    bar.finish_and_clear();
+    let spent = clock.elapsed().as_secs_f64();
+    say!(
+        options,
+        "took       {}, {} a step, {} a step and network",
+        common::time(spent),
+        common::time(spent / f64::from(epochs)),
+        common::time(spent / f64::from(epochs) / training.models as f64)
+    );
+    for (i, worker) in workers.iter().enumerate().filter(|_| workers.len() > 1) {
+        let own = done.parts.iter().filter(|(_, by)| *by == i).map(|(models, _)| models.len());
+        let lost = if done.lost.contains(&i) { "; this device was lost" } else { "" };
+        let sum = common::count(own.sum(), "network");
+        say!(options, "           {sum} on {worker}{lost}");
+    }
+    Ok(done.checkpoint)
+}
+
+fn write(options: &Options, end: &Checkpoint, name: &Path) -> Outcome {
+    let path = options.out.join(name);
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    end.save(&path)?;
+    match end.part() {
+        Some((models, of)) => {
+            let last = models.end - 1;
+            say!(options, "wrote {}: networks {} to {last} of {of}", path.display(), models.start);
+        }
+        None => say!(options, "wrote {}", path.display()),
+    }
+    Ok(())
+}
+
+/// The population of the shards' files, which must be of this run's description.
+fn merged(
+    options: &Options,
+    files: &[PathBuf],
+    start: &Checkpoint,
+    epochs: u32,
+) -> Outcome<Checkpoint> {
+    let parts = files.iter().map(Checkpoint::<f32>::load).collect::<wgrad::Result<Vec<_>>>()?;
+    let end = Checkpoint::join(parts)?;
+    let (found, own) = (end.parameters().models(), start.parameters().models());
+    if found != own {
+        return Err(usage(format!("the files are of {} restarts: --models", found - 1)));
+    }
+    if end.step() != u64::from(epochs) {
+        return Err(usage(format!("the files are of {} epochs: --epochs", end.step())));
+    }
+    say!(options, "merged     {}", common::count(files.len(), "file"));
+    Ok(end)
 }
 
 /// What the population came to, and where the article's run stands in it.

@@ -138,6 +138,25 @@ impl Gpu {
             .request_adapter(&options)
             .await
             .map_err(|error| Error::NoGpu(error.to_string()))?;
+        Self::of_adapter(&adapter).await
+    }
+
+    /// A device on every adapter of the machine, hardware or not, that the back end of [`Gpu::new`]
+    /// reaches: another back end would show the same ones again. An adapter without what a kernel
+    /// needs is left out.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] where there is none.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn all() -> Result<Vec<Self>> {
+        let first = Self::new()?;
+        let instance = wgpu::Instance::default();
+        let adapters = instance.enumerate_adapters(first.info.backend.into());
+        let devices = pollster::block_on(adapters).into_iter();
+        Ok(devices.filter_map(|one| pollster::block_on(Self::of_adapter(&one)).ok()).collect())
+    }
+
+    async fn of_adapter(adapter: &wgpu::Adapter) -> Result<Self> {
         let offered = adapter.limits();
         // More than the defaults only in what lets a network be larger.
         let required_limits = wgpu::Limits {

@@ -11,6 +11,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 /// What trains a part of a population: [`train_across`].
+// There are as many of them as devices.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Worker {
