@@ -172,6 +172,11 @@ pub use verify::{compare_gradients, self_check};
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
 
+/// The page about several devices compiles.
+#[cfg(all(doctest, feature = "safetensors", not(target_family = "wasm")))]
+#[doc = include_str!("../docs/beyond-one-gpu.md")]
+struct BeyondOneGpu;
+
 /// The page about weights compiles.
 #[cfg(all(doctest, feature = "safetensors"))]
 #[doc = include_str!("../docs/weights.md")]

@@ -69,8 +69,8 @@ impl fmt::Display for SelfCheck {
     }
 }
 
-/// Runs every kernel and a set of networks on `gpu` and compares them with the CPU in f64: a few
-/// seconds on a GPU.
+/// Runs every kernel and a set of networks on `gpu` and compares them with the CPU in f64: one to
+/// three minutes, nearly all of them the driver's compiler.
 ///
 /// ```no_run
 /// let check = wgrad::self_check(&wgrad::Gpu::new()?);
