@@ -136,6 +136,8 @@ mod wgsl;
 pub use wgpu;
 
 pub use cpu::CpuTrainer;
+#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
+pub use cpu::{Across, Worker, train_across};
 pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, LostHandle, Prepared};
@@ -145,8 +147,6 @@ pub use network::{
 };
 pub use numeric::Real;
 pub use plan::Plan;
-#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
-pub use run::{Across, Worker, train_across};
 pub use run::{
     DataBuffers, Evaluation, FrameBudget, FrameReport, Inference, Model, Output, PassBuffers,
     Passes, Rows, Snapshot, Trainer, WarmUp,

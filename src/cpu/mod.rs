@@ -1,6 +1,8 @@
 //! Trains networks on the CPU: what the GPU is checked against and compared with. The passes work on
 //! tiles in vectors; the kernels' references are their specification.
 
+#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
+mod across;
 #[cfg(feature = "safetensors")]
 mod checkpoint;
 mod compiled;
@@ -14,6 +16,9 @@ mod work;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
+pub use across::{Across, Worker, train_across};
 
 use crate::error::Result;
 use crate::kernels::measure::saturation::{Holds, Saturation};

@@ -1,7 +1,5 @@
 //! What a user holds: a trainer that records steps, a model, an inference, a frame budget, a snapshot.
 
-#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
-mod across;
 #[cfg(not(target_family = "wasm"))]
 mod blocking;
 mod budget;
@@ -23,8 +21,6 @@ mod train_async;
 mod trainer;
 mod waiting;
 
-#[cfg(all(feature = "safetensors", not(target_family = "wasm")))]
-pub use across::{Across, Worker, train_across};
 pub use budget::{FrameBudget, FrameReport};
 pub use data::DataBuffers;
 pub use evaluation::Evaluation;
