@@ -162,37 +162,27 @@ impl Job<'_> {
         trained: &mut Trained,
         told: &dyn Fn(f64),
     ) -> Result<()> {
-        let begin = self.start.step();
-        let state = match trained.state.take() {
-            Some(state) => state,
-            None => self.start.of_models(models.clone())?,
-        };
-        let end = begin.saturating_add(self.steps.into());
         let training = self.training.clone().models(models.len());
         let data = self.data.of_models(models);
         let mut trainer: Box<dyn Train<Scalar = f32>> = match &self.workers[worker] {
-            Worker::Gpu(gpu) => match Trainer::new(gpu, self.start.mlp(), &training, &data) {
-                Ok(trainer) => Box::new(trainer),
-                Err(error) => {
-                    trained.state = Some(state);
-                    return Err(error);
-                }
-            },
+            Worker::Gpu(gpu) => Box::new(Trainer::new(gpu, self.start.mlp(), &training, &data)?),
             Worker::Cpu => Box::new(CpuTrainer::new(self.start.mlp(), &training, &data)?),
         };
-        let mut taken = state.step();
-        let kept = trained.state.insert(state);
+        let kept = match &mut trained.state {
+            Some(state) => state,
+            none => none.insert(self.start.of_models(models.clone())?),
+        };
         trainer.resume(kept)?;
         let clock = Instant::now();
-        while taken < end {
-            let slice = (end - taken).min(self.steps.div_ceil(SLICES).into());
+        let end = self.start.step().saturating_add(self.steps.into());
+        while kept.step() < end {
+            let slice = (end - kept.step()).min(self.steps.div_ceil(SLICES).into());
             match trainer.train(u32::try_from(slice).unwrap_or(u32::MAX)) {
                 // Other parts may have models that have not.
                 Ok(()) | Err(Error::Diverged { .. }) => {}
                 Err(error) => return Err(error),
             }
             *kept = trainer.checkpoint()?;
-            taken += slice;
             told(slice as f64 / f64::from(self.steps.max(1)));
         }
         trained.seconds = clock.elapsed().as_secs_f64();

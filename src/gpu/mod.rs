@@ -126,18 +126,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoGpu`] where there is none.
     pub async fn new_async() -> Result<Self> {
-        if wgpu::Instance::enabled_backend_features().is_empty() {
-            return Err(Error::NoGpu("this build has no back end of wgpu".into()));
-        }
-        let instance = wgpu::Instance::default();
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            ..Default::default()
-        };
-        let adapter = instance
-            .request_adapter(&options)
-            .await
-            .map_err(|error| Error::NoGpu(error.to_string()))?;
+        let adapter = Self::fastest_adapter(&wgpu::Instance::default()).await?;
         Self::of_adapter(&adapter).await
     }
 
@@ -149,11 +138,23 @@ impl Gpu {
     /// [`Error::NoGpu`] where there is none.
     #[cfg(not(target_family = "wasm"))]
     pub fn all() -> Result<Vec<Self>> {
-        let first = Self::new()?;
         let instance = wgpu::Instance::default();
-        let adapters = instance.enumerate_adapters(first.info.backend.into());
-        let devices = pollster::block_on(adapters).into_iter();
-        Ok(devices.filter_map(|one| pollster::block_on(Self::of_adapter(&one)).ok()).collect())
+        let fastest = pollster::block_on(Self::fastest_adapter(&instance))?;
+        let adapters = instance.enumerate_adapters(fastest.get_info().backend.into());
+        let adapters = pollster::block_on(adapters).into_iter();
+        Ok(adapters.filter_map(|one| pollster::block_on(Self::of_adapter(&one)).ok()).collect())
+    }
+
+    async fn fastest_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapter> {
+        if wgpu::Instance::enabled_backend_features().is_empty() {
+            return Err(Error::NoGpu("this build has no back end of wgpu".into()));
+        }
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance.request_adapter(&options).await;
+        adapter.map_err(|error| Error::NoGpu(error.to_string()))
     }
 
     async fn of_adapter(adapter: &wgpu::Adapter) -> Result<Self> {

@@ -163,8 +163,7 @@ fn check_needs<const N: usize>(strategy: &str, needs: [(&str, u64, u64); N]) -> 
 /// has no end: 3-2-2 with sines takes SwiftShader more than 12 GB. The layered strategy calls an
 /// activation at one place of a kernel only.
 fn check_compiler(strategy: &str, mlp: &Mlp, capabilities: &Capabilities) -> Result<()> {
-    let branches = |layer: &&Layer| layer.activation.wgsl().branches();
-    match mlp.layers.iter().find(branches) {
+    match branching(mlp) {
         Some(layer) if capabilities.narrow => Err(Error::argument(
             format!("an activation, under the {strategy} strategy,"),
             layer.activation.name(),
@@ -172,6 +171,11 @@ fn check_compiler(strategy: &str, mlp: &Mlp, capabilities: &Capabilities) -> Res
         )),
         _ => Ok(()),
     }
+}
+
+/// The first layer whose activation branches or loops.
+fn branching(mlp: &Mlp) -> Option<&Layer> {
+    mlp.layers.iter().find(|layer| layer.activation.wgsl().branches())
 }
 
 /// Checks that a size is 1 or more.

@@ -106,15 +106,11 @@ impl Plan {
     /// The dispatches of a step of the training's own data and loss, whose gradient is added to what
     /// backward passes have added up.
     pub(crate) fn step_with_passes(&self) -> Result<Stages> {
-        let mut b = self.sizes.builder();
-        b.state(&self.sizes)?;
-        b.gather(&self.sizes)?;
-        b.gradient = Gradient::Adds;
-        // The sum of both gradients is checked below.
-        b.marks = false;
-        own_gradient(&mut b, &self.sizes, self.strategy)?;
-        b.accumulated_update(&self.sizes)?;
-        b.without_unbound().finish()
+        self.stages(|b| {
+            b.gradient = Gradient::Adds;
+            own_gradient(b, &self.sizes, self.strategy)?;
+            b.accumulated_update(&self.sizes)
+        })
     }
 
     /// The dispatches of a forward and a backward pass over `rows` rows, with the inputs' gradient and

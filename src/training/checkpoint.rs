@@ -229,7 +229,7 @@ impl<T: Real> Checkpoint<T> {
         let Some(((_, of), first)) = parts.first() else {
             return wrong("", "none".into(), "one or more");
         };
-        let (of, first) = (*of, first.clone());
+        let of = *of;
         let described = |part: &Self| {
             let mut description = part.description.clone();
             description["models"] = of.into();
@@ -245,10 +245,10 @@ impl<T: Real> Checkpoint<T> {
             if *other != of {
                 return wrong("", format!("of {of} and of {other} models"), "of one");
             }
-            if part.mlp() != first.mlp() || described(part) != described(&first) {
+            if part.mlp() != first.mlp() || described(part) != described(first) {
                 return wrong("", "of different trainings".into(), "of one");
             }
-            if far(part) != far(&first) {
+            if far(part) != far(first) {
                 let found = format!("at step {} and at {}", first.step(), part.step());
                 return wrong("", found, "equally far");
             }
@@ -268,7 +268,7 @@ impl<T: Real> Checkpoint<T> {
         let all = |own: &dyn Fn(&Self) -> &[T]| -> Vec<T> {
             parts.iter().flat_map(|(_, part)| own(part)).copied().collect()
         };
-        let steps = far(&first).4;
+        let steps = far(first).4;
         let losses = (0..steps).flat_map(|step| {
             parts.iter().flat_map(move |(_, part)| {
                 let models = part.parameters.models();
@@ -288,7 +288,7 @@ impl<T: Real> Checkpoint<T> {
                 of,
                 all(&|part| part.parameters.values()),
             )?,
-            description: described(&first),
+            description: described(first),
             progress: Progress { diverged, ..first.progress.clone() },
             states: (0..first.states.len()).map(|i| all(&|part| &part.states[i])).collect(),
             ema: all(&|part| &part.ema),

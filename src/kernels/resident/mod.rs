@@ -23,9 +23,9 @@ use crate::kernels::dispatch::Counted;
 use crate::kernels::step::RateRange;
 use crate::kernels::step::update::Update;
 use crate::kernels::{
-    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant,
+    Capabilities, Dispatch, Kernel, MAX_ITERATIONS, MAX_OPERATIONS, Slot, Variant, branching,
 };
-use crate::network::{Layer, Mlp};
+use crate::network::Mlp;
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Batch, Loss, Optimizer, Widths, half_bits};
 use crate::wgsl::shader_struct;
@@ -154,9 +154,8 @@ pub fn pays(shape: Shape<'_>, capabilities: &Capabilities) -> bool {
     // SwiftShader's compiler takes 0.6 s for 113 parameters with SGD, 1.0 s with Adam, mini-batches and
     // rates; for 193 and 337 with SGD 1.0 and 3.1 s.
     let slow = capabilities.software && capabilities.subgroup.is_none_or(|size| size < 8);
-    let branches = |layer: &Layer| layer.activation.wgsl().branches();
-    if slow && (shape.mlp.parameters() > NARROW_PARAMETERS || shape.mlp.layers.iter().any(branches))
-    {
+    let large = shape.mlp.parameters() > NARROW_PARAMETERS;
+    if slow && (large || branching(shape.mlp).is_some()) {
         return false;
     }
     let cost = operations(shape.mlp, launch.batch);
