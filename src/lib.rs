@@ -142,8 +142,10 @@ pub use error::{Cause, Error, Result};
 pub use export::{MAX_WRITTEN_OUT, WgslFunction};
 pub use gpu::{Gpu, LostHandle, Prepared};
 pub use kernels::Capabilities;
+pub use kernels::infer::Quantity;
 pub use network::{
-    Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Parameters, Saved,
+    Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Packed, Parameters,
+    Saved, Storage,
 };
 pub use numeric::Real;
 pub use plan::Plan;

@@ -8,7 +8,7 @@ mod common;
 use common::{deviation, numbers_f32};
 use std::time::Duration;
 use wgrad::encoding::OneBlob;
-use wgrad::kernels::measure::texture::{FORMATS, Texture};
+use wgrad::kernels::measure::texture::{FORMATS, Texel, Texture, channels};
 use wgrad::plan::Buffer;
 use wgrad::{
     Activation, Batch, Data, DataBuffers, DataShape, Dataset, Error, FrameBudget, Gpu, Init, Loss,
@@ -319,7 +319,7 @@ fn outputs_go_where_the_application_wants_them() {
         queue.write_buffer(&output, 0, &vec![0xa5; output.size() as usize]);
         let to = Output::Buffer(output.slice(256..256 + bytes));
         let inference = model.inference(ROWS, input.slice(512..), to).unwrap();
-        assert_eq!(inference.dispatches(), 2 * layers);
+        assert_eq!(inference.dispatches(), 1);
         let run = |inference: &wgrad::Inference| {
             let mut encoder = device.create_command_encoder(&Default::default());
             inference.record(&mut encoder);
@@ -331,16 +331,22 @@ fn outputs_go_where_the_application_wants_them() {
         let (values, after) = rest.split_at(bytes as usize);
         assert!(before.iter().chain(after).all(|byte| *byte == 0xa5));
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(values);
-        assert!(values == expected, "{models} models of {outputs} outputs");
+        let exact: Vec<f64> = expected.iter().map(|v| f64::from(*v)).collect();
+        let error = deviation(&values, &exact);
+        assert!(error <= 1e-6, "{models} models of {outputs} outputs: {error}");
 
         let size = [277, 65, models as u32];
         for format in FORMATS {
-            let texels =
-                Texture { format: *format, models, rows: ROWS, outputs, width: 277, first: 0 };
+            // The application's device lacks the feature for the last one.
+            if channels(*format) < outputs || *format == wgpu::TextureFormat::Bgra8Unorm {
+                continue;
+            }
+            let texel = Texel { format: *format, width: 277 };
+            let texels = Texture { texel, models, rows: ROWS, outputs, column: 0, first: 0 };
             let texture = texture(&device, *format, size);
             let to = Output::Texture(&texture);
             run(&model.inference(ROWS, input.slice(512..), to).unwrap());
-            let channels = if *format == wgpu::TextureFormat::R32Float { 1 } else { 4 };
+            let channels = channels(*format);
             let texel = format.block_copy_size(None).unwrap();
             let line = (277 * texel).next_multiple_of(256);
             let copy = storage(&device, u64::from(line * 65 * models as u32));
@@ -371,6 +377,9 @@ fn outputs_go_where_the_application_wants_them() {
                         wgpu::TextureFormat::Rgba8Unorm => {
                             found.extend(at.iter().map(|byte| f32::from(*byte) / 255.0));
                         }
+                        wgpu::TextureFormat::Rgba8Snorm => {
+                            found.extend(at.iter().map(|byte| f32::from(*byte as i8) / 127.0));
+                        }
                         wgpu::TextureFormat::Rgba16Float => {
                             let halves = at.as_chunks::<2>().0;
                             found.extend(
@@ -383,8 +392,9 @@ fn outputs_go_where_the_application_wants_them() {
             }
             let bound = match *format {
                 wgpu::TextureFormat::Rgba8Unorm => 0.75 / 255.0,
+                wgpu::TextureFormat::Rgba8Snorm => 0.75 / 127.0,
                 wgpu::TextureFormat::Rgba16Float => 1.0 / 1024.0,
-                _ => 0.0,
+                _ => 1e-6,
             };
             let error = deviation(&found, &wanted);
             assert!(error <= bound, "{format:?}: {error}");
@@ -392,7 +402,7 @@ fn outputs_go_where_the_application_wants_them() {
         let wrong = [
             texture(&device, wgpu::TextureFormat::R32Float, [277, 64, models as u32]),
             texture(&device, wgpu::TextureFormat::R32Float, [277, 65, models as u32 + 1]),
-            texture(&device, wgpu::TextureFormat::Rgba32Float, size),
+            texture(&device, wgpu::TextureFormat::R32Uint, size),
         ];
         for texture in &wrong {
             let error = model.inference(ROWS, input.slice(512..), Output::Texture(texture));
@@ -880,7 +890,9 @@ fn inference_within_one_buffer_is_right_or_refused() {
                         let bytes = read(&device, &queue, &both);
                         let bytes = &bytes[to as usize..(to + written) as usize];
                         let found: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
-                        assert!(found == expected, "{rows} {models} {widths:?} {from} {to}");
+                        let exact: Vec<f64> = expected.iter().map(|v| f64::from(*v)).collect();
+                        let error = deviation(&found, &exact);
+                        assert!(error <= 1e-6, "{rows} {models} {widths:?} {from} {to}: {error}");
                         right += 1;
                     }
                     Err(Error::Argument { found, .. }) => {

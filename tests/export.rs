@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{deviation, numbers, numbers_f32};
+use common::{deviation, expected, numbers, numbers_f32};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock};
@@ -18,7 +18,7 @@ use wgrad::encoding::{
 };
 use wgrad::{
     Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
-    Parameters, Train, TrainBase, Training, WgslFunction,
+    Parameters, Storage, Train, TrainBase, Training, WgslFunction,
 };
 
 /// The crate's activations, and one of the application's own.
@@ -53,7 +53,8 @@ fn in_every_stage(text: &str, mlp: &Mlp, name: &str, gradient: bool, model: &str
 fn validate(text: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(text)
         .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
-    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16;
+    use naga::valid::Capabilities;
+    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let mut validator =
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
     validator.validate(&module).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
@@ -198,7 +199,8 @@ struct Case<'a> {
     text: String,
     /// The calls of the function and of its gradient; empty where there is none.
     calls: [String; 2],
-    parameters: &'a [f32],
+    /// The content of the buffer.
+    parameters: &'a [u32],
     x: &'a [f32],
     inputs: usize,
     dy: &'a [f32],
@@ -278,9 +280,10 @@ impl Case<'_> {
     }
 
     fn buffers(&self, gpu: &Gpu) -> [wgpu::Buffer; 3] {
-        [self.parameters, self.x, self.dy].map(|values| {
+        let words = bytemuck::cast_slice;
+        [self.parameters, words(self.x), words(self.dy)].map(|values| {
             let mut values = values.to_vec();
-            values.resize(values.len().next_multiple_of(4), 0.0);
+            values.resize(values.len().next_multiple_of(4), 0);
             let buffer = gpu.buffer("test", 4 * values.len() as u64).unwrap();
             gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&values));
             buffer
@@ -474,33 +477,25 @@ fn read(
     bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..bytes).unwrap())
 }
 
-/// Outputs and Σ dy·∂y/∂x of model `model` in f64.
-fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Vec<f64>; 2] {
-    let mlp = parameters.mlp();
-    let p = mlp.parameters();
-    let values = parameters.values()[model * p..(model + 1) * p].iter().map(|v| f64::from(*v));
-    let one = Parameters::<f64>::new(mlp.clone(), 1, values.collect()).unwrap();
-    let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(1.0));
-    let zeros = vec![0.0; ROWS * mlp.outputs()];
-    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
-    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
-    cpu.restart(&one).unwrap();
-    let y = cpu.predict(&x).unwrap();
-    // ∂L/∂y = (y − t) / rows: t is chosen so that this is dy / rows.
-    let t = y.iter().zip(dy).map(|(y, dy)| y - f64::from(*dy)).collect();
-    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x, t).unwrap();
-    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
-    cpu.restart(&one).unwrap();
-    let gradient = cpu.input_gradient().unwrap();
-    [y, gradient.into_iter().map(|g| g * ROWS as f64).collect()]
-}
-
 /// One network in all its forms; the largest errors of its value and gradient.
 fn check(
     gpu: &Gpu,
     name: &str,
     parameters: &Parameters,
+    function: &WgslFunction<'_>,
+    model: &str,
+    index: usize,
+    seed: u64,
+) -> [f64; 2] {
+    let words = bytemuck::cast_slice(parameters.values());
+    check_words(gpu, name, (parameters, words), function, model, index, seed)
+}
+
+/// [`check`] of a function that reads `words`, which are `parameters` in some storage.
+fn check_words(
+    gpu: &Gpu,
+    name: &str,
+    (parameters, words): (&Parameters, &[u32]),
     function: &WgslFunction<'_>,
     model: &str,
     index: usize,
@@ -526,7 +521,7 @@ fn check(
         name: format!("{name} {mlp}"),
         text: function.clone().gradient().text().unwrap(),
         calls: [format!("net(x{model})"), format!("net_gradient(x{dy_argument}{model})")],
-        parameters: parameters.values(),
+        parameters: words,
         x: &x,
         inputs,
         dy: &dy,
@@ -732,6 +727,69 @@ fn encodings_of(part: impl Fn(u64) -> bool) {
     leave_cases();
 }
 
+/// Halves and bytes, written out and in loops: what the rounded parameters predict, since the rounding
+/// is shared.
+#[test]
+fn compact_parameters_are_read_as_they_are() {
+    let gpu = common::gpu();
+    let grid = |features| Grid {
+        levels: 3,
+        features_per_level: features,
+        log2_hashmap_size: 5,
+        base_resolution: 3,
+        per_level_scale: 1.6,
+        ..Grid::default()
+    };
+    let mut starts = vec![Mlp::new(3), Mlp::new(5)];
+    starts.extend([1, 2, 4, 8].map(|features| Mlp::new(2).encode(2, grid(features))));
+    let two = Mlp::new(3).encode(2, grid(2)).encode(1, grid(1));
+    starts.push(two);
+    let mut worst = [0.0_f64; 2];
+    for (i, start) in (0..).zip(starts) {
+        let mlp = start.layer(6, Activation::Tanh).layer_without_bias(5, Activation::Gelu);
+        let mlp = mlp.layer(1 + i as usize % 3, Activation::Identity);
+        let models = 1 + i as usize % 2;
+        let drawn = Init::Auto.sample(&mlp, models, i).unwrap();
+        let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+        let large = |(i, v): (usize, &f32)| if i % p < tables { 1e4 * v } else { *v };
+        let values = drawn.values().iter().enumerate().map(large).collect();
+        let parameters = Parameters::new(mlp.clone(), models, values).unwrap();
+        for storage in [Storage::F16, Storage::Snorm8] {
+            let packed = parameters.pack(storage).unwrap();
+            assert!(packed.bytes().len() < 4 * models * p, "{mlp}");
+            let (rounded, words) = (packed.parameters(), bytemuck::cast_slice(packed.bytes()));
+            let last = models - 1;
+            let bound = packed.wgsl("net").model(last);
+            let any = format!(", {last}u");
+            let functions = [
+                ("packed", bound.clone(), ""),
+                ("packed loops", bound.clone().loops(), ""),
+                ("packed any", packed.wgsl("net").any_model(), any.as_str()),
+                ("packed uniform", bound.uniform(), ""),
+                ("packed any loops", packed.wgsl("net").any_model().loops(), any.as_str()),
+            ];
+            // lavapipe takes half a second for each: two of them in turn.
+            let turn = i as usize + usize::from(storage == Storage::F16);
+            for (name, function, argument) in functions.into_iter().cycle().skip(turn).take(2) {
+                for f16 in [false, true] {
+                    let function = if f16 { function.clone().f16() } else { function.clone() };
+                    let text = function.gradient().text().unwrap();
+                    assert_own_names(&validate(&text), "net");
+                    validate(&in_every_stage(&text, &mlp, "net", true, argument));
+                }
+                let of = (&rounded, words);
+                let name = format!("{name} {storage:?}");
+                let errors = check_words(gpu, &name, of, &function, argument, last, i);
+                for (worst, error) in worst.iter_mut().zip(errors) {
+                    *worst = worst.max(error);
+                }
+            }
+        }
+    }
+    println!("largest errors: outputs {:.1e}, input gradients {:.1e}", worst[0], worst[1]);
+    leave_cases();
+}
+
 /// In f16 where the device has it: as close as eleven bits allow.
 #[test]
 fn halves_are_close() {
@@ -765,7 +823,7 @@ fn halves_are_close() {
             name: format!("f16 {mlp}"),
             text: mlp.wgsl("net").f16().text().unwrap(),
             calls: ["net(x)".into(), String::new()],
-            parameters: parameters.values(),
+            parameters: bytemuck::cast_slice(parameters.values()),
             x: &x,
             inputs: 3,
             dy: &dy,

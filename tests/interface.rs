@@ -177,6 +177,10 @@ fn parameters_have_four_bytes_a_field() {
         step::tangent,
         step::update
     );
+    // The two kernels of an inference share theirs.
+    let of_inference = size_of::<kernels::infer::Parameters>();
+    let inference = ["infer_buffer", "infer_textures"].map(|name| (name, of_inference));
+    let sizes = [&sizes[..14], &inference, &sizes[14..]].concat();
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
         assert_eq!((kernel.name, 4 * kernel.fields.len()), (name, size));
@@ -337,6 +341,7 @@ fn every_file_is_in_use_under_its_name() {
         ("shaders", Some(vec![])),
         ("shaders/activation", Some(activations)),
         ("shaders/encoding", Some(encodings)),
+        ("shaders/infer", Some(vec![])),
         ("shaders/loss", Some(losses)),
         ("shaders/matmul", Some(vec![])),
         ("shaders/measure", Some(vec![])),
@@ -391,7 +396,8 @@ fn every_kernel_lies_under_its_name() {
     for kernel in kernels::ALL {
         let (_, file) = in_folder(kernel.path);
         let both = kernel.path.replace('/', "_");
-        let own = if kernel.path.starts_with("matmul/") { both.as_str() } else { file };
+        let several = ["matmul/", "infer/"].iter().any(|folder| kernel.path.starts_with(folder));
+        let own = if several { both.as_str() } else { file };
         assert_eq!(kernel.name, own);
     }
 }

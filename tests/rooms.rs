@@ -7,7 +7,7 @@ use wgrad::kernels;
 
 /// From left to right: a room imports itself and those before it.
 const ROOMS: [&str; 12] = [
-    "error", "numeric", "wgsl", "network", "training", "kernels", "plan", "gpu", "export", "run",
+    "error", "numeric", "wgsl", "network", "training", "export", "kernels", "plan", "gpu", "run",
     "cpu", "verify",
 ];
 

@@ -12,15 +12,15 @@ fn texture(
     if (model >= params.models || index % params.rows >= params.count) {
         return;
     }
-    let at = index * params.outputs;
+    let at = index * params.outputs + params.column;
     var texel = vec4<f32>(values[at], 0.0, 0.0, 1.0);
-    if (params.outputs > 1u) {
+    if (params.channels > 1u) {
         texel.y = values[at + 1u];
     }
-    if (params.outputs > 2u) {
+    if (params.channels > 2u) {
         texel.z = values[at + 2u];
     }
-    if (params.outputs > 3u) {
+    if (params.channels > 3u) {
         texel.w = values[at + 3u];
     }
     let row = params.first + index % params.rows;

@@ -3,10 +3,19 @@
 use super::Which;
 use super::names::renamed;
 use super::text::{Text, component};
-use crate::network::Encoding;
-use crate::network::encoding::{EncodingRange, Grid, encoding_ranges};
+use crate::network::encoding::{EncodingPart, EncodingRange, Grid, encoding_ranges};
+use crate::network::{Encoding, Storage};
 use crate::numeric::to_f32;
 use crate::wgsl::{helper, literal};
+
+/// A call of a grid's function for a chunk of a level's features.
+struct GridCall {
+    /// The level's scale as a factor, or nothing.
+    scale: String,
+    arguments: String,
+    /// The first output of the encoding that it makes.
+    output: usize,
+}
 
 /// What the names of a part's grid begin with.
 fn part_prefix(part: usize) -> String {
@@ -36,24 +45,44 @@ impl Text<'_> {
         helper(&self.function.name, &format!("{}{name}", part_prefix(part)))
     }
 
-    /// The function `which` of a grid for each chunk of a level's features: what it is called with, and
-    /// the first output.
-    fn grid_calls(&self, part: usize, place: &EncodingRange, grid: &Grid) -> Vec<(String, usize)> {
+    /// The calls of a grid's functions for each chunk of a level's features: a factor in front, the
+    /// arguments, and the first output.
+    fn grid_calls(&self, part: usize, place: &EncodingRange, grid: &Grid) -> Vec<GridCall> {
         let f = self.function;
         let point = self.point(place.inputs.start, place.inputs.len());
         let (features, chunk) = (grid.features_per_level as usize, grid.chunk() as usize);
-        let (base, model) = match f.which {
-            Which::Fixed(model) => ("", model),
-            Which::Argument => ("base + ", 0),
+        // A byte is half of a half.
+        let smaller = if f.storage == Storage::Snorm8 { 2 } else { 1 };
+        let at = self.offset() * smaller + self.packing.tables + place.tables.start;
+        let base = match f.which {
+            Which::Fixed(_) => String::new(),
+            Which::Argument => format!("base * {}u + ", self.lanes() * smaller),
         };
-        let at = model * f.mlp.parameters() + place.tables.start;
+        let scales = self.packing.scales.start + self.levels_before(part);
         let levels = grid.levels(place.inputs.len());
         let calls = levels.iter().enumerate().flat_map(|(l, level)| {
             let level = self.of_grid(part, &grid.literal(level, place.inputs.len()));
-            let call = move |c| (format!("{level}, {base}{}u", at + c), l * features + c);
-            (0..features).step_by(chunk).map(call)
+            let scale = match f.storage {
+                Storage::Snorm8 => format!("bitcast<f32>({}) * ", self.word(scales + l)),
+                _ => String::new(),
+            };
+            let (point, base) = (point.clone(), base.clone());
+            (0..features).step_by(chunk).map(move |c| GridCall {
+                scale: scale.clone(),
+                arguments: format!("{point}, {level}, {base}{}u", at + c),
+                output: place.outputs.start + l * features + c,
+            })
         });
-        calls.map(|(rest, j)| (format!("{point}, {rest}"), place.outputs.start + j)).collect()
+        calls.collect()
+    }
+
+    /// The levels of the grids before a part.
+    fn levels_before(&self, part: usize) -> usize {
+        let levels = |part: &EncodingPart| match part.encoding {
+            Encoding::Grid(grid) => grid.levels as usize,
+            _ => 0,
+        };
+        self.function.mlp.encoding[..part].iter().map(levels).sum()
     }
 
     /// The first layer's inputs as vectors `y0_…`: the function's own, or what its encoding makes of
@@ -69,9 +98,9 @@ impl Text<'_> {
             if let Encoding::Grid(grid) = &place.encoding {
                 let value = self.of_grid(part, "grid_value");
                 let chunk = grid.chunk() as usize;
-                for (call, first) in self.grid_calls(part, place, grid) {
-                    let name = format!("g_{first}");
-                    self.w.line(format!("let {name} = {value}({call});"));
+                for GridCall { scale, arguments, output } in self.grid_calls(part, place, grid) {
+                    let name = format!("g_{output}");
+                    self.w.line(format!("let {name} = {scale}{value}({arguments});"));
                     elements.extend((0..chunk).map(|i| component(&name, i, chunk)));
                 }
             } else {
@@ -99,10 +128,10 @@ impl Text<'_> {
                 let chunk = grid.chunk() as usize;
                 let [features, vjp] =
                     ["GridFeatures", "grid_vjp"].map(|name| self.of_grid(part, name));
-                let call = |(call, first): (String, usize)| {
-                    let dy: Vec<_> = (first..first + chunk).map(&delta).collect();
+                let call = |GridCall { scale, arguments, output }| {
+                    let dy: Vec<_> = (output..output + chunk).map(&delta).collect();
                     let dy = format!("{features}({})", dy.join(", "));
-                    (format!("{vjp}({call}, {dy})"), first, place.inputs.start)
+                    (format!("{scale}{vjp}({arguments}, {dy})"), output, place.inputs.start)
                 };
                 let calls: Vec<_> =
                     self.grid_calls(part, place, grid).into_iter().map(call).collect();
@@ -137,27 +166,82 @@ impl Text<'_> {
             let piece = Grid::piece(place.inputs.len());
             let mut text = grid.constants(place.inputs.len());
             let chunk = grid.chunk() as usize;
-            let name = format!("{}_parameters", f.name);
-            let model = if let Which::Fixed(model) = f.which { model } else { 0 };
-            let first = model * f.mlp.parameters();
-            let body = if f.is_vec4() && chunk == 4 && first.is_multiple_of(4) {
-                format!("return {name}[at / 4u];")
-            } else if f.is_vec4() && chunk == 2 && first.is_multiple_of(2) {
-                format!("let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);")
-            } else {
-                let element = |i: usize| match f.is_vec4() {
-                    true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
-                    false => format!("{name}[at + {i}u]"),
-                };
-                let elements: Vec<_> = (0..chunk).map(element).collect();
-                format!("return GridFeatures({});", elements.join(", "))
-            };
+            let body = self.features_of(place, chunk);
             text += &format!("fn grid_features(at: u32) -> GridFeatures {{ {body} }}\n");
             text.push_str(piece.text);
             for need in piece.needs {
                 text.push_str(need.text);
             }
             self.w.push(&renamed(&text, &f.name, &part_prefix(part)));
+        }
+    }
+
+    /// The body of the function that loads a chunk of features from the buffer, at an element of the
+    /// tables.
+    fn features_of(&self, place: &EncodingRange, chunk: usize) -> String {
+        let f = self.function;
+        let name = format!("{}_parameters", f.name);
+        let word = |each: usize| match f.is_vec4() {
+            true => format!("{name}[at / {}u][at / {each}u % 4u]", 4 * each),
+            false => format!("{name}[at / {each}u]"),
+        };
+        match f.storage {
+            Storage::Snorm8 => {
+                let word = format!("let v = unpack4x8snorm({});", word(4));
+                match chunk {
+                    4 => format!("{word} return v;"),
+                    2 => format!("{word} return select(v.xy, v.zw, (at & 2u) != 0u);"),
+                    _ => format!("{word} return v[at % 4u];"),
+                }
+            }
+            // Halves of the buffer's own type.
+            Storage::F16 if f.has_halves() => {
+                let features = match (f.is_vec4(), chunk) {
+                    (true, 4) => return format!("return vec4<f32>({name}[at / 4u]);"),
+                    (true, _) => (0..chunk)
+                        .map(|i| format!("f32({name}[(at + {i}u) / 4u][(at + {i}u) % 4u])"))
+                        .collect::<Vec<_>>(),
+                    (false, _) => (0..chunk).map(|i| format!("f32({name}[at + {i}u])")).collect(),
+                };
+                format!("return GridFeatures({});", features.join(", "))
+            }
+            Storage::F16 => {
+                let first = word(2);
+                match chunk {
+                    4 => {
+                        let words = match f.is_vec4() {
+                            true => format!(
+                                "let w = {name}[at / 8u]; let h = select(w.xy, w.zw, (at & 4u) != 0u);"
+                            ),
+                            false => {
+                                format!("let h = vec2<u32>({name}[at / 2u], {name}[at / 2u + 1u]);")
+                            }
+                        };
+                        format!(
+                            "{words} return vec4<f32>(unpack2x16float(h.x), unpack2x16float(h.y));"
+                        )
+                    }
+                    2 => format!("return unpack2x16float({first});"),
+                    _ => format!("return unpack2x16float({first})[at % 2u];"),
+                }
+            }
+            Storage::F32 => {
+                let aligned = (self.offset() + place.tables.start).is_multiple_of(chunk);
+                if f.is_vec4() && chunk == 4 && aligned {
+                    return format!("return {name}[at / 4u];");
+                }
+                if f.is_vec4() && chunk == 2 && aligned {
+                    return format!(
+                        "let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);"
+                    );
+                }
+                let element = |i: usize| match f.is_vec4() {
+                    true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
+                    false => format!("{name}[at + {i}u]"),
+                };
+                let elements: Vec<_> = (0..chunk).map(element).collect();
+                format!("return GridFeatures({});", elements.join(", "))
+            }
         }
     }
 }

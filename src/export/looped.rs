@@ -66,20 +66,16 @@ impl Text<'_> {
         let (mlp, ranges, scalar) = (f.mlp, f.mlp.ranges(), f.scalar());
         for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
             let [units, inputs] = range.shape;
-            let (weight, next) = (range.weight.start, l + 1);
+            let next = l + 1;
             let keeps = gradient && layer.activation.saves() == Saved::Input;
             self.w.line(format!("var y_{next}: array<{scalar}, {units}>;"));
             if keeps {
                 self.w.line(format!("var z_{next}: array<{scalar}, {units}>;"));
             }
             self.w.open(format_args!("for (var j = 0u; j < {units}u; j++)"));
-            let first = if layer.bias {
-                self.load_at(range.bias.start, "j")
-            } else {
-                format!("{scalar}(0.0)")
-            };
+            let first = if layer.bias { self.bias_at(l, "j") } else { format!("{scalar}(0.0)") };
             self.w.line(format!("var sum = {first};"));
-            let row = |w: &Self, k: &str| w.load_at(weight, &format!("j * {inputs}u + {k}"));
+            let row = |w: &Self, k: &str| w.weight_at(l, "j", k);
             self.sum(inputs, &row, &format!("y_{l}"));
             if keeps {
                 self.w.line(format!("z_{next}[j] = sum;"));
@@ -99,7 +95,7 @@ impl Text<'_> {
         self.copy(&format!("e_{last}"), mlp.outputs(), &from);
         for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate().rev() {
             let [units, inputs] = range.shape;
-            let (weight, next) = (range.weight.start, l + 1);
+            let next = l + 1;
             if layer.activation != Activation::Identity {
                 let saved = if layer.activation.saves() == Saved::Output { "y" } else { "z" };
                 let derivative =
@@ -109,7 +105,7 @@ impl Text<'_> {
             self.w.line(format!("var e_{l}: array<{scalar}, {inputs}>;"));
             self.w.open(format_args!("for (var j = 0u; j < {inputs}u; j++)"));
             self.w.line(format!("var sum = {scalar}(0.0);"));
-            let column = |w: &Self, k: &str| w.load_at(weight, &format!("({k}) * {inputs}u + j"));
+            let column = |w: &Self, k: &str| w.weight_at(l, &format!("({k})"), "j");
             self.sum(units, &column, &format!("e_{next}"));
             self.w.line(format!("e_{l}[j] = sum;"));
             self.w.close();

@@ -7,7 +7,7 @@ mod text;
 mod unrolled;
 
 use crate::error::{Error, Result};
-use crate::network::{Mlp, Parameters};
+use crate::network::{Mlp, Packed, Packing, Parameters, Storage};
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::{Writer, check_function_name};
 use text::Text;
@@ -85,10 +85,12 @@ pub struct WgslFunction<'a> {
     models: usize,
     name: String,
     values: Values<'a>,
+    storage: Storage,
     which: Which,
     gradient: bool,
     f16: bool,
     loops: bool,
+    scalars: bool,
 }
 
 impl Mlp {
@@ -100,10 +102,12 @@ impl Mlp {
             models: 1,
             name: name.to_owned(),
             values: Values::Bound { group: 0, binding: 0, uniform: false },
+            storage: Storage::F32,
             which: Which::Fixed(0),
             gradient: false,
             f16: false,
             loops: false,
+            scalars: false,
         }
     }
 }
@@ -124,7 +128,26 @@ impl Parameters {
     }
 }
 
+impl Packed {
+    /// The network as the WGSL function `name`, which reads a buffer of [`Packed::bytes`].
+    pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
+        self.mlp().wgsl(name).models(self.models()).storage(self.storage())
+    }
+}
+
 impl WgslFunction<'_> {
+    /// The buffer holds parameters in this storage: [`Packed::bytes`].
+    pub const fn storage(mut self, storage: Storage) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Loads the parameters one by one, whatever could be loaded as a vector.
+    pub(crate) const fn scalars(mut self) -> Self {
+        self.scalars = true;
+        self
+    }
+
     /// The buffer holds the parameters of `models` models.
     pub(crate) const fn models(mut self, models: usize) -> Self {
         self.models = models;
@@ -141,8 +164,8 @@ impl WgslFunction<'_> {
 
     /// Binds the parameters' buffer as a uniform one. Of two layers of 16 units, NVIDIA's open compiler
     /// (NAK, Ampere) then makes 0.29 times the instructions; those of AMD and Intel make as many. On
-    /// software devices it was measured up to 1.8 times as fast as storage. It is for one known model,
-    /// layers of up to [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
+    /// software devices it was measured up to 1.8 times as fast as storage. It is for one known model
+    /// (or any of whole vectors of four words), layers of up to [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
     pub const fn uniform(mut self) -> Self {
         if let Values::Bound { group, binding, .. } = self.values {
             self.values = Values::Bound { group, binding, uniform: true };
@@ -201,13 +224,25 @@ impl WgslFunction<'_> {
     /// constants for layers of more than [`MAX_WRITTEN_OUT`] units, for tables or, in f16, beyond ±65,504; a
     /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
-        self.check()?;
-        let mut text = Text { function: self, w: Writer::default() };
+        let definitions = self.definitions()?;
+        let packing = Packing::new(self.mlp, self.storage);
+        let mut text = Text { function: self, packing, w: Writer::default() };
         if self.f16 {
             text.w.line("enable f16;");
         }
         text.w.line(format_args!("// {}: by wgrad {}.", self.mlp, env!("CARGO_PKG_VERSION")));
-        text.parameters()?;
+        text.parameters();
+        text.w.push(&definitions);
+        Ok(text.w.finish())
+    }
+
+    /// The text without the declaration of its buffer, which is `NAME_parameters` of the type
+    /// [`WgslFunction::buffer_type`].
+    pub(crate) fn definitions(&self) -> Result<String> {
+        self.check()?;
+        let packing = Packing::new(self.mlp, self.storage);
+        let mut text = Text { function: self, packing, w: Writer::default() };
+        text.storage();
         text.function(false);
         if self.gradient {
             text.function(true);
@@ -219,7 +254,8 @@ impl WgslFunction<'_> {
 
     fn check(&self) -> Result<()> {
         self.mlp.check()?;
-        let elements = wide(self.models).saturating_mul(wide(self.mlp.parameters()));
+        let words = Packing::new(self.mlp, self.storage).words;
+        let elements = wide(self.models).saturating_mul(wide(words));
         to_u32("the number of parameters of all models", elements)?;
         check_function_name(&self.name)?;
         if let Which::Fixed(index) = self.which
@@ -232,6 +268,13 @@ impl WgslFunction<'_> {
             ));
         }
         if let Values::Baked(parameters) = self.values {
+            if self.storage != Storage::F32 {
+                return Err(Error::argument(
+                    "the storage of a WGSL function with constants",
+                    format!("{:?}", self.storage),
+                    "F32, or a buffer",
+                ));
+            }
             if self.loops {
                 return Err(Error::argument(
                     "the form of a WGSL function with constants",
@@ -302,7 +345,7 @@ impl WgslFunction<'_> {
     }
 
     /// Iterations of all loops of a call, with those that end them.
-    fn iterations(&self) -> usize {
+    pub(crate) fn iterations(&self) -> usize {
         if self.is_unrolled() {
             return 0;
         }
@@ -323,10 +366,33 @@ impl WgslFunction<'_> {
         if self.f16 { "f16" } else { "f32" }
     }
 
-    /// Whether the parameters are bound four by four: every index is then a constant, and most rows
-    /// begin at a multiple of four.
+    /// Whether the parameters are bound four by four: every index is then a constant behind the
+    /// model's first, and most rows begin at a multiple of four.
     fn is_vec4(&self) -> bool {
-        self.is_unrolled() && self.which != Which::Argument
+        let words = Packing::new(self.mlp, self.storage).words;
+        self.is_unrolled()
+            && !self.scalars
+            && (self.which != Which::Argument || words.is_multiple_of(4))
+    }
+
+    /// The type of the buffer of parameters. It has a fixed size: an index that is a constant needs no
+    /// check then.
+    pub(crate) fn buffer_type(&self) -> String {
+        let words = self.models * Packing::new(self.mlp, self.storage).words;
+        let (scalar, elements) = match self.storage {
+            _ if self.has_halves() => ("f16", 2 * words),
+            Storage::F32 => ("f32", words),
+            _ => ("u32", words),
+        };
+        match self.is_vec4() {
+            true => format!("array<vec4<{scalar}>, {}>", elements.div_ceil(4)),
+            false => format!("array<{scalar}, {elements}>"),
+        }
+    }
+
+    /// Whether the buffer's elements are of the type f16, which is the type of the sums then.
+    fn has_halves(&self) -> bool {
+        self.f16 && self.storage == Storage::F16
     }
 }
 

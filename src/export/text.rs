@@ -2,8 +2,7 @@
 
 use super::names::renamed;
 use super::{Values, WgslFunction, Which};
-use crate::error::Result;
-use crate::network::{Activation, Encoding};
+use crate::network::{Activation, Encoding, Packing, Storage};
 use crate::wgsl::{Piece, Writer, helper, literal};
 
 /// A layer's units: vectors of four, and one of the rest.
@@ -25,23 +24,31 @@ pub(super) fn component(name: &str, i: usize, len: usize) -> String {
 /// The text of a function under way.
 pub(super) struct Text<'a> {
     pub function: &'a WgslFunction<'a>,
+    pub packing: Packing,
     pub w: Writer,
 }
 
 impl Text<'_> {
-    pub fn parameters(&mut self) -> Result<()> {
+    pub fn parameters(&mut self) {
         let f = self.function;
-        let Values::Bound { group, binding, uniform } = f.values else { return Ok(()) };
-        let all = f.models * f.mlp.parameters();
-        // Of a fixed size: an index that is a constant needs no check then.
-        let (ty, count) = if f.is_vec4() { ("vec4<f32>", all.div_ceil(4)) } else { ("f32", all) };
-        let name = &f.name;
+        let Values::Bound { group, binding, uniform } = f.values else { return };
+        let (name, ty) = (&f.name, f.buffer_type());
         let space = if uniform { "uniform" } else { "storage, read" };
-        let line = format!(
-            "@group({group}) @binding({binding}) var<{space}> {name}_parameters: array<{ty}, {count}>;"
-        );
+        let line =
+            format!("@group({group}) @binding({binding}) var<{space}> {name}_parameters: {ty};");
         self.w.line(line);
-        Ok(())
+    }
+
+    /// What of the parameters' storage the function calls.
+    pub fn storage(&mut self) {
+        let f = self.function;
+        if f.storage == Storage::F32 || f.is_unrolled() || f.has_halves() {
+            return;
+        }
+        let (half, name) = (helper(&f.name, "half"), &f.name);
+        self.w.function(format_args!("{half}(at: u32) -> f32"), |w| {
+            w.line(format_args!("return unpack2x16float({name}_parameters[at / 2u])[at % 2u];"));
+        });
     }
 
     /// A vector of a scalar type.
@@ -50,41 +57,100 @@ impl Text<'_> {
         if len == 1 { scalar.to_owned() } else { format!("vec{len}<{scalar}>") }
     }
 
-    /// The parameters from `first` on, as a vector of `len`.
-    pub fn load(&self, first: usize, len: usize) -> String {
+    /// Weights of one unit, from an input on, as a vector of `len`.
+    pub fn weights(&self, layer: usize, unit: usize, input: usize, len: usize) -> String {
+        self.load(self.packing.weight(layer, unit, input), len)
+    }
+
+    /// A unit's bias.
+    pub fn bias(&self, layer: usize, unit: usize) -> String {
+        self.load(self.packing.bias(layer, unit), 1)
+    }
+
+    /// Elements of the layers in a word of the storage.
+    const fn in_word(&self) -> usize {
+        match self.function.storage {
+            Storage::F32 => 1,
+            _ => 2,
+        }
+    }
+
+    /// Elements of the layers in an element of the buffer, which may be a vector.
+    pub fn lanes(&self) -> usize {
         let f = self.function;
-        let name = &f.name;
-        let at = match f.which {
-            Which::Fixed(model) => model * f.mlp.parameters() + first,
-            Which::Argument => first,
+        let vector = if f.is_vec4() { 4 } else { 1 };
+        // Four words, or four halves.
+        if f.has_halves() { vector } else { vector * self.in_word() }
+    }
+
+    /// The first of the layers' elements of the model that is fixed.
+    pub fn offset(&self) -> usize {
+        match self.function.which {
+            Which::Fixed(model) => model * self.packing.words * self.in_word(),
+            Which::Argument => 0,
+        }
+    }
+
+    /// What stands in front of an index into the buffer: the first element of the model that is an
+    /// argument.
+    fn base(&self) -> &'static str {
+        if self.function.which == Which::Argument { "base + " } else { "" }
+    }
+
+    /// The buffer's word `at`, of the function's own model.
+    pub fn word(&self, at: usize) -> String {
+        let at = self.offset() / self.in_word() + at;
+        let (name, base) = (&self.function.name, self.base());
+        match self.function.is_vec4() {
+            true => {
+                format!("{name}_parameters[{base}{}u].{}", at / 4, ["x", "y", "z", "w"][at % 4])
+            }
+            false => format!("{name}_parameters[{base}{at}u]"),
+        }
+    }
+
+    /// The elements of the layers from `first` on, as a vector of `len`.
+    fn load(&self, first: usize, len: usize) -> String {
+        let f = self.function;
+        let half = |vector: String, len: usize| match f.f16 {
+            true => format!("vec{len}<f16>({vector})"),
+            false => vector,
         };
+        let cast = |element: String| if f.f16 { format!("f16({element})") } else { element };
         let elements: Vec<String> = match f.values {
             Values::Baked(parameters) => {
-                let values = &parameters.values()[at..at + len];
-                let literals = values.iter().map(|value| {
+                let at = self.offset() + first;
+                let literals = parameters.values()[at..at + len].iter().map(|value| {
                     // What an f16 cannot tell from 0 has no literal.
                     let value = if f.f16 && value.abs() < 6e-8 { 0.0 } else { *value };
                     if f.f16 { format!("{value:?}h") } else { literal(value) }
                 });
                 literals.collect()
             }
-            Values::Bound { .. } if f.is_vec4() => {
-                if len == 4 && at.is_multiple_of(4) {
-                    let whole = format!("{name}_parameters[{}]", at / 4);
-                    return if f.f16 { format!("vec4<f16>({whole})") } else { whole };
-                }
-                let element = |i: usize| {
-                    let place = ["x", "y", "z", "w"][(at + i) % 4];
-                    let element = format!("{name}_parameters[{}].{place}", (at + i) / 4);
-                    if f.f16 { format!("f16({element})") } else { element }
+            Values::Bound { .. }
+                if f.is_vec4() && (f.has_halves() || self.is_aligned(first, len)) =>
+            {
+                let at = self.offset() + first;
+                let vector = format!("{}_parameters[{}{}u]", f.name, self.base(), at / 4);
+                return match len {
+                    4 if f.has_halves() => vector,
+                    4 => half(vector, 4),
+                    _ => format!("{vector}.{}", &"xyzw"[at % 4..at % 4 + len]),
                 };
-                (0..len).map(element).collect()
+            }
+            Values::Bound { .. } if f.storage == Storage::F32 || f.has_halves() => {
+                (0..len).map(|i| self.word(first + i)).map(cast).collect()
             }
             Values::Bound { .. } => {
-                let base = if f.which == Which::Argument { "base + " } else { "" };
-                let scalar = f.scalar();
-                let element = |i: usize| format!("{scalar}({name}_parameters[{base}{}u])", at + i);
-                (0..len).map(element).collect()
+                let word = |at: usize| format!("unpack2x16float({})", self.word(at));
+                // Rows begin at multiples of four halves and are padded.
+                let (low, high) = (word(first / 2), || word(first / 2 + 1));
+                return match len {
+                    1 => cast(format!("{low}.{}", ["x", "y"][first % 2])),
+                    2 => half(low, 2),
+                    3 => half(format!("vec3<f32>({low}, {}.x)", high()), 3),
+                    _ => half(format!("vec4<f32>({low}, {})", high()), 4),
+                };
             }
         };
         match len {
@@ -93,14 +159,33 @@ impl Text<'_> {
         }
     }
 
-    /// One parameter, at an index that the shader computes.
-    pub fn load_at(&self, first: usize, index: &str) -> String {
+    /// Whether these elements are one vector of the buffer.
+    fn is_aligned(&self, first: usize, len: usize) -> bool {
+        let whole = self.function.storage == Storage::F32 && len == 4;
+        whole && (self.offset() + first).is_multiple_of(4)
+    }
+
+    /// An element of the layers, `index` behind `first`, which the shader computes.
+    fn load_at(&self, first: usize, index: &str) -> String {
         let f = self.function;
-        let at = match f.which {
-            Which::Fixed(model) => format!("{}u", model * f.mlp.parameters() + first),
-            Which::Argument => format!("base + {first}u"),
-        };
-        format!("{}({}_parameters[{at} + {index}])", f.scalar(), f.name)
+        let (at, scalar, lanes) = (self.offset() + first, f.scalar(), self.lanes());
+        if lanes == 1 {
+            let element = format!("{}_parameters[{}{at}u + {index}]", f.name, self.base());
+            return if f.has_halves() { element } else { format!("{scalar}({element})") };
+        }
+        let base = if f.which == Which::Argument { "base * 2u + " } else { "" };
+        format!("{scalar}({}({base}{at}u + {index}))", helper(&f.name, "half"))
+    }
+
+    /// A weight of a unit and an input that the shader computes.
+    pub fn weight_at(&self, layer: usize, unit: &str, input: &str) -> String {
+        let stride = self.packing.stride(layer);
+        self.load_at(self.packing.weight(layer, 0, 0), &format!("{unit} * {stride}u + {input}"))
+    }
+
+    /// The bias of a unit that the shader computes.
+    pub fn bias_at(&self, layer: usize, unit: &str) -> String {
+        self.load_at(self.packing.bias(layer, 0), unit)
     }
 
     /// `activation`'s value or gradient at a scalar expression.
@@ -142,8 +227,10 @@ impl Text<'_> {
         let name = &f.name;
         self.w.open(format_args!("fn {name}{suffix}({arguments}) -> array<f32, {results}>"));
         if f.which == Which::Argument {
-            let (last, p) = (f.models - 1, f.mlp.parameters());
-            self.w.line(format!("let base = min(model, {last}u) * {p}u;"));
+            // In elements of the buffer.
+            let block = self.packing.words * self.in_word() / self.lanes();
+            let last = f.models - 1;
+            self.w.line(format!("let base = min(model, {last}u) * {block}u;"));
         }
         match (f.is_unrolled(), gradient) {
             (true, _) => self.unrolled(gradient),

@@ -14,10 +14,10 @@ impl Text<'_> {
             for (c, chunk) in chunks(layer.units).enumerate() {
                 let sums: Vec<String> = (chunk.first..chunk.first + chunk.len)
                     .map(|unit| {
-                        let bias = layer.bias.then(|| self.load(range.bias.start + unit, 1));
+                        let bias = layer.bias.then(|| self.bias(l, unit));
                         let products = chunks(inputs).enumerate().map(|(i, part)| {
-                            let first = range.weight.start + unit * inputs + part.first;
-                            let (w, y) = (self.load(first, part.len), format!("y{l}_{i}"));
+                            let w = self.weights(l, unit, part.first, part.len);
+                            let y = format!("y{l}_{i}");
                             if part.len == 1 {
                                 format!("{w} * {y}")
                             } else {
@@ -68,10 +68,9 @@ impl Text<'_> {
                     .enumerate()
                     .flat_map(|(c, chunk)| (0..chunk.len).map(move |j| (c, chunk, j)))
                     .map(|(c, chunk, j)| {
-                        let unit = chunk.first + j;
-                        let first = range.weight.start + unit * inputs + part.first;
+                        let w = self.weights(l, chunk.first + j, part.first, part.len);
                         let d = component(&format!("d{}_{c}", l + 1), j, chunk.len);
-                        format!("{} * {d}", self.load(first, part.len))
+                        format!("{w} * {d}")
                     })
                     .collect();
                 self.w.line(format!("let e{l}_{i} = {};", terms.join(" + ")));

@@ -29,13 +29,13 @@ pub(crate) fn find(buffers: &Buffers, name: Buffer) -> Result<&BufferRange> {
 }
 
 /// Makes the buffers of `stages` that are not in `buffers` yet, compiles its dispatches and binds
-/// them. `texels` is what [`Buffer::Texels`] stands for. With a count of rows, the dispatch that
+/// them. `texels` are what [`Buffer::Texels`] stands for. With a count of rows, the dispatch that
 /// bounds them comes first.
 pub(crate) fn bind(
     gpu: &Gpu,
     stages: &Stages,
     buffers: &mut Buffers,
-    texels: Option<&wgpu::TextureView>,
+    texels: &[wgpu::TextureView],
     count: Option<&Count>,
 ) -> Result<Vec<Prepared>> {
     make_buffers(gpu, &stages.buffers, buffers)?;
@@ -47,12 +47,15 @@ pub(crate) fn prepare(
     gpu: &Gpu,
     nodes: &[&Node],
     buffers: &Buffers,
-    texels: Option<&wgpu::TextureView>,
+    texels: &[wgpu::TextureView],
     count: Option<&Count>,
 ) -> Result<Vec<Prepared>> {
     let bound = nodes.iter().map(|node| {
-        let bindings = node.buffers.iter().map(|name| match (name, texels) {
-            (Buffer::Texels, Some(view)) => Ok(wgpu::BindingResource::TextureView(view)),
+        let bindings = node.buffers.iter().map(|name| match name {
+            Buffer::Texels(i) => match texels.get(*i) {
+                Some(view) => Ok(wgpu::BindingResource::TextureView(view)),
+                None => Err(Error::Internal(format!("the texture `{name}` was not made"))),
+            },
             _ => Ok(wgpu::BindingResource::Buffer(find(buffers, *name)?.binding())),
         });
         Ok((&node.dispatch, bindings.collect::<Result<Vec<_>>>()?))
@@ -85,7 +88,7 @@ impl Program {
         count: Option<&Count>,
     ) -> Result<Self> {
         let nodes: Vec<&Node> = groups.iter().flat_map(|stride| &stride.nodes).collect();
-        let mut all = prepare(gpu, &nodes, buffers, None, count)?.into_iter();
+        let mut all = prepare(gpu, &nodes, buffers, &[], count)?.into_iter();
         let counting = count.and_then(|_| all.next());
         let groups = groups.iter().map(|s| (s.steps, all.by_ref().take(s.nodes.len()).collect()));
         Ok(Self { counting, groups: groups.collect() })

@@ -79,9 +79,9 @@ impl Gpu {
     fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
         let kernel = dispatch.kernel();
         let pieces: Vec<_> = dispatch.variant.pieces.iter().map(|piece| piece.name).collect();
-        let Variant { generated, overrides, kinds, workgroup, texture, .. } = &dispatch.variant;
+        let Variant { generated, overrides, kinds, workgroup, textures, .. } = &dispatch.variant;
         let key = format!(
-            "{} {overrides:?} {pieces:?} {kinds:?} {workgroup:?} {texture:?}\n{generated}",
+            "{} {overrides:?} {pieces:?} {kinds:?} {workgroup:?} {textures:?}\n{generated}",
             kernel.name
         );
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
@@ -158,7 +158,7 @@ impl Gpu {
                     }
                     Access::Texture => wgpu::BindingType::StorageTexture {
                         access: wgpu::StorageTextureAccess::WriteOnly,
-                        format: dispatch.texture_format(),
+                        format: dispatch.texture_format(slot),
                         view_dimension: wgpu::TextureViewDimension::D2Array,
                     },
                 },

@@ -49,6 +49,18 @@ impl BufferRange {
         Ok(Self { buffer: buffer.clone(), offset, size: NonZero::new(bytes) })
     }
 
+    /// The range up to the next multiple of 16 bytes where the buffer is long enough, and whether it
+    /// is one of whole vectors of four words.
+    pub fn in_vectors(mut self) -> (Self, bool) {
+        let room = self.buffer.size().saturating_sub(self.offset);
+        let size = self.size.map_or(room, NonZero::get);
+        let whole = size.checked_next_multiple_of(16).filter(|whole| *whole <= room);
+        if let Some(whole) = whole {
+            self.size = NonZero::new(whole);
+        }
+        (self, whole.is_some())
+    }
+
     pub fn binding(&self) -> wgpu::BufferBinding<'_> {
         wgpu::BufferBinding { buffer: &self.buffer, offset: self.offset, size: self.size }
     }

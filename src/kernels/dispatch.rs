@@ -7,6 +7,7 @@ use crate::numeric::to_u32;
 use crate::training::{Hyper, Mean};
 use crate::wgsl;
 use crate::wgsl::Piece;
+use std::borrow::Cow;
 
 /// What distinguishes one compiled variant of a kernel from another.
 #[derive(Debug, Clone, Default)]
@@ -18,12 +19,15 @@ pub(crate) struct Variant {
     /// Values of the shader's overrides.
     pub overrides: Vec<(&'static str, f64)>,
     /// Types of slots, by name, where they differ from the kernel's.
-    pub kinds: Vec<(&'static str, &'static str)>,
+    pub kinds: Vec<(&'static str, Cow<'static, str>)>,
     /// The number of invocations of a workgroup. `None` leaves the kernel's number.
     pub workgroup: Option<u32>,
-    /// The format of the storage texture that the kernel writes.
-    pub texture: Option<wgpu::TextureFormat>,
+    /// The formats of the storage textures that the kernel writes, in the order of its slots.
+    pub textures: Vec<wgpu::TextureFormat>,
 }
+
+/// The format of a texture that stands for one that a kernel does not write.
+pub(crate) const UNUSED_TEXTURE: wgpu::TextureFormat = wgpu::TextureFormat::R32Float;
 
 /// One dispatch of one kernel: pure data.
 #[derive(Debug, Clone)]
@@ -151,9 +155,13 @@ impl Dispatch {
         self.variant.workgroup.unwrap_or(self.kernel.workgroup)
     }
 
-    /// The format of the storage texture that the kernel writes.
-    pub(crate) fn texture_format(&self) -> wgpu::TextureFormat {
-        self.variant.texture.unwrap_or(wgpu::TextureFormat::Rgba8Unorm)
+    /// The format of the storage texture in a slot that has one. Textures beyond those of the variant
+    /// are not written.
+    pub(crate) fn texture_format(&self, slot: &Slot) -> wgpu::TextureFormat {
+        let mut textures = self.kernel.slots.iter().filter(|s| s.access == Access::Texture);
+        let index = textures.position(|s| s.name == slot.name);
+        let format = index.and_then(|index| self.variant.textures.get(index));
+        format.copied().unwrap_or(UNUSED_TEXTURE)
     }
 
     /// The number of workgroups.
@@ -219,11 +227,11 @@ impl Dispatch {
     /// The WGSL type of a slot in this variant.
     fn kind(&self, slot: &Slot) -> String {
         if slot.access == Access::Texture {
-            let format = format!("{:?}", self.texture_format()).to_lowercase();
+            let format = format!("{:?}", self.texture_format(slot)).to_lowercase();
             return format!("texture_storage_2d_array<{format}, write>");
         }
         let own = self.variant.kinds.iter().find(|(name, _)| *name == slot.name);
-        own.map_or(slot.kind, |(_, kind)| kind).to_owned()
+        own.map_or_else(|| slot.kind.to_owned(), |(_, kind)| kind.to_string())
     }
 
     /// The values of the shader's overrides.

@@ -20,6 +20,7 @@ use crate::network::{Activation, Mlp, Saved};
 use crate::numeric::{narrow, to_f32, to_u32, wide};
 use crate::training::{Loss, Widths};
 use crate::wgsl::{Writer, shader_struct};
+use std::borrow::Cow;
 use std::mem::offset_of;
 
 /// `shaders/fused.wgsl`.
@@ -424,13 +425,13 @@ impl Access {
     }
 
     /// The types of the buffers.
-    fn kinds(&self) -> Vec<(&'static str, &'static str)> {
+    fn kinds(&self) -> Vec<(&'static str, Cow<'static, str>)> {
         let names = [
             ("inputs", self.inputs),
             ("parameters", self.parameters),
             ("partial_gradient", self.gradient),
         ];
-        names.into_iter().filter(|(_, vec4)| *vec4).map(|(name, _)| (name, VEC4)).collect()
+        names.into_iter().filter(|(_, vec4)| *vec4).map(|(name, _)| (name, VEC4.into())).collect()
     }
 
     /// The functions that access them.

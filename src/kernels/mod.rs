@@ -50,6 +50,8 @@ pub(crate) mod dispatch;
 pub mod encoding;
 #[doc(hidden)]
 pub mod fused;
+#[doc(hidden)]
+pub mod infer;
 pub mod matmul;
 #[doc(hidden)]
 pub mod measure;
@@ -61,8 +63,8 @@ mod storage;
 
 pub use capabilities::Capabilities;
 pub use definition::{Access, Kernel, Slot};
-pub(crate) use dispatch::Variant;
 pub use dispatch::{Dispatch, Work};
+pub(crate) use dispatch::{UNUSED_TEXTURE, Variant};
 pub use matmul::{Matmul, Tiling};
 
 /// Every kernel.
@@ -81,6 +83,8 @@ pub const ALL: &[&Kernel] = &[
     &encoding::scatter::KERNEL,
     &encoding::scatter_tangent::KERNEL,
     &fused::KERNEL,
+    &infer::buffer::KERNEL,
+    &infer::textures::KERNEL,
     &matmul::registers::KERNEL,
     &matmul::split::KERNEL,
     &matmul::subgroup::KERNEL,
@@ -174,7 +178,7 @@ fn check_compiler(strategy: &str, mlp: &Mlp, capabilities: &Capabilities) -> Res
 }
 
 /// The first layer whose activation branches or loops.
-fn branching(mlp: &Mlp) -> Option<&Layer> {
+pub(crate) fn branching(mlp: &Mlp) -> Option<&Layer> {
     mlp.layers.iter().find(|layer| layer.activation.wgsl().branches())
 }
 

@@ -9,6 +9,7 @@ mod init;
 pub(crate) mod level;
 mod mlp;
 mod parameters;
+mod storage;
 
 pub use activation::{Activation, Saved};
 pub use custom::CustomActivation;
@@ -17,3 +18,5 @@ pub use init::Init;
 pub use mlp::{Layer, LayerRange, Mlp};
 pub use parameters::Parameters;
 pub(crate) use parameters::check_models;
+pub(crate) use storage::Packing;
+pub use storage::{Packed, Storage};

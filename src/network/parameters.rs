@@ -37,6 +37,11 @@ impl<T: Real> Parameters<T> {
         Ok(Self { mlp, models, values })
     }
 
+    /// Takes values of the right number, which have been checked or will be.
+    pub(super) const fn of_values(mlp: Mlp, models: usize, values: Vec<T>) -> Self {
+        Self { mlp, models, values }
+    }
+
     /// The network.
     pub const fn mlp(&self) -> &Mlp {
         &self.mlp

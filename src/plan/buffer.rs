@@ -88,8 +88,8 @@ pub enum Buffer {
     Base,
     /// The replacement of each parameter, `[P]`; each copy takes one.
     Replaced,
-    /// The texture that receives a prediction.
-    Texels,
+    /// A texture that receives a prediction: the first one, the second one, …
+    Texels(usize),
     /// A placeholder for a slot that the kernel does not use.
     Unused(usize),
 }

@@ -3,10 +3,12 @@
 use super::builder::{Builder, Slice};
 use super::layered::Purpose;
 use super::{Buffer, Stages};
-use crate::error::Result;
-use crate::kernels::Capabilities;
-use crate::kernels::measure::texture::Texture;
-use crate::network::Mlp;
+use crate::error::{Error, Result};
+use crate::export::MAX_WRITTEN_OUT;
+use crate::kernels::infer::{Form, Infer, MAX_TEXTURES, Quantity, check_textures};
+use crate::kernels::measure::texture::{Texel, Texture, channels};
+use crate::kernels::{Capabilities, branching};
+use crate::network::{Mlp, Packing, Storage};
 use crate::numeric::narrow;
 
 /// The forward pass alone, on slices of `rows` rows.
@@ -16,8 +18,57 @@ pub(crate) struct Prediction {
     pub stages: Stages,
 }
 
+/// What is predicted, from which parameters, to where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// How the parameters are stored.
+    pub storage: Storage,
+    /// Whether the buffer of parameters holds whole vectors of four words.
+    pub vectors: bool,
+    /// The columns of a row.
+    pub quantities: &'a [Quantity],
+    /// The textures that are written; with none it is a buffer.
+    pub textures: &'a [Texel],
+    /// Whether the inputs and the outputs lie in one buffer, which one dispatch cannot read and write.
+    pub one_buffer: bool,
+}
+
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Self {
+            storage: Storage::F32,
+            vectors: true,
+            quantities: &[Quantity::Outputs],
+            textures: &[],
+            one_buffer: false,
+        }
+    }
+}
+
 /// The number of rows of a slice, where the device has memory for them.
 const PREDICTION_ROWS: usize = 16_384;
+
+/// The most parameters of layers that are written out on a device on a CPU. More would take its
+/// compiler seconds.
+const WRITTEN_OUT: usize = 1 << 10;
+
+impl Wanted<'_> {
+    /// How one dispatch computes it. `None` where the layers one after another are faster, or needed.
+    fn form(&self, mlp: &Mlp, capabilities: &Capabilities) -> Option<Form> {
+        let layers = mlp.parameters() - mlp.encoding_parameters();
+        let too_long = capabilities.software && layers > WRITTEN_OUT;
+        let endless = capabilities.narrow && branching(mlp).is_some();
+        let written_out = mlp.widest() <= MAX_WRITTEN_OUT && !too_long && !endless;
+        // What the layers one after another can compute.
+        let of_layers = self.storage == Storage::F32 && self.quantities == [Quantity::Outputs];
+        match (written_out, of_layers) {
+            (true, true) => (!self.one_buffer).then_some(Form::WrittenOut),
+            (true, false) => Some(Form::WrittenOut),
+            (false, true) => None,
+            (false, false) => Some(Form::Loops),
+        }
+    }
+}
 
 impl Prediction {
     /// The number of rows of a slice of a prediction of `rows` rows.
@@ -45,32 +96,80 @@ impl Prediction {
         rows.min(PREDICTION_ROWS).next_power_of_two().min(room.max(1))
     }
 
-    /// The plan for `rows` rows, in slices as large as the device allows.
-    pub fn new(mlp: &Mlp, models: usize, rows: usize, capabilities: &Capabilities) -> Result<Self> {
+    /// The plan for `rows` rows from parameters in `storage`, in slices as large as the device allows.
+    pub fn new(
+        mlp: &Mlp,
+        models: usize,
+        rows: usize,
+        storage: Storage,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
         mlp.check()?;
         let rows = Self::slice(mlp, models, rows, capabilities);
-        Self::in_slices(mlp, models, [rows, rows], None, capabilities)
+        let wanted = Wanted { storage, ..Wanted::default() };
+        if storage != Storage::F32 {
+            return Self::at_once(mlp, models, rows, wanted, capabilities);
+        }
+        Self::in_slices(mlp, models, [rows, rows], &[], capabilities)
     }
 
-    /// The plan that writes the outputs of all `rows` rows, slice after slice, into one buffer, or
-    /// into a texture of the given format and width.
+    /// The plan that writes what is wanted of all `rows` rows: in one dispatch, or slice after slice
+    /// and layer after layer.
     pub fn whole(
         mlp: &Mlp,
         models: usize,
         rows: usize,
-        texture: Option<(wgpu::TextureFormat, u32)>,
+        wanted: Wanted<'_>,
         capabilities: &Capabilities,
     ) -> Result<Self> {
         mlp.check()?;
+        let columns = wanted.quantities.iter().map(|quantity| quantity.columns(mlp)).sum();
+        check_textures(wanted.textures, columns)?;
+        if wanted.form(mlp, capabilities).is_some() {
+            return Self::at_once(mlp, models, rows, wanted, capabilities);
+        }
         let slice = Self::slice(mlp, models, rows, capabilities);
-        Self::in_slices(mlp, models, [rows, slice], texture, capabilities)
+        Self::in_slices(mlp, models, [rows, slice], wanted.textures, capabilities)
+    }
+
+    /// In one dispatch, or in a few where it would run for too long.
+    fn at_once(
+        mlp: &Mlp,
+        models: usize,
+        rows: usize,
+        wanted: Wanted<'_>,
+        capabilities: &Capabilities,
+    ) -> Result<Self> {
+        let Wanted { storage, vectors, quantities, textures, .. } = wanted;
+        if wanted.one_buffer {
+            let what = "the inputs and outputs of an inference";
+            let found = "in one buffer, which one dispatch reads and writes";
+            return Err(Error::argument(what, found, "two buffers"));
+        }
+        let form = wanted.form(mlp, capabilities).unwrap_or(Form::Loops);
+        let infer = Infer { mlp, form, storage, vectors, quantities, models, rows, textures };
+        let mut b = Builder::new(mlp, capabilities, models, 1, rows);
+        b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
+        b.buffer(Buffer::Parameters, &[models, Packing::new(mlp, storage).words])?;
+        let written = Buffer::Activation(mlp.layers.len() - 1);
+        let mut buffers = vec![Buffer::Inputs, Buffer::Parameters];
+        if textures.is_empty() {
+            b.buffer(written, &[models, rows, infer.columns()])?;
+            buffers.push(written);
+        } else {
+            buffers.extend((0..MAX_TEXTURES).map(Buffer::Texels));
+        }
+        for dispatch in infer.dispatches()? {
+            b.push(dispatch, &buffers);
+        }
+        Ok(Self { rows, stages: b.finish()? })
     }
 
     fn in_slices(
         mlp: &Mlp,
         models: usize,
         [rows, slice]: [usize; 2],
-        texture: Option<(wgpu::TextureFormat, u32)>,
+        textures: &[Texel],
         capabilities: &Capabilities,
     ) -> Result<Self> {
         let mut b = Builder::new(mlp, capabilities, models, 1, slice.min(rows));
@@ -80,16 +179,18 @@ impl Prediction {
         for first in (0..rows).step_by(slice) {
             b.batch = slice.min(rows - first);
             b.read_from = first;
-            b.written = texture.is_none().then_some(Slice { first, of: rows });
+            b.written = textures.is_empty().then_some(Slice { first, of: rows });
             b.forward(Buffer::Inputs, Purpose::Prediction)?;
-            if let Some((format, width)) = texture {
+            let mut column = 0;
+            for (i, texel) in textures.iter().enumerate() {
                 let (rows, outputs) = (b.batch, mlp.outputs());
-                let texture = Texture { format, models, rows, outputs, width, first };
+                let texture = Texture { texel: *texel, models, rows, outputs, column, first };
                 let dispatch = texture.dispatch()?;
-                b.push(dispatch, &[written, Buffer::Texels]);
+                column += channels(texel.format);
+                b.push(dispatch, &[written, Buffer::Texels(i)]);
             }
         }
-        if texture.is_none() {
+        if textures.is_empty() {
             b.buffer(written, &[models, rows, mlp.outputs()])?;
         }
         Ok(Self { rows: slice, stages: b.finish()? })

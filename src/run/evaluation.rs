@@ -38,7 +38,7 @@ impl Evaluation {
             gpu.capabilities(),
         )?;
         let mut buffers = Buffers::from([(Buffer::Parameters, parameters)]);
-        let prepared = bind(&gpu, &plan.stages, &mut buffers, None, None)?;
+        let prepared = bind(&gpu, &plan.stages, &mut buffers, &[], None)?;
         let of = |name| find(&buffers, name).map(|range| range.buffer.clone());
         let evaluation = Self {
             inputs: of(Buffer::Inputs)?,

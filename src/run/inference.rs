@@ -3,10 +3,14 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{BufferRange, Buffers, Gpu, Prepared, bind, record};
+use crate::kernels::UNUSED_TEXTURE;
+use crate::kernels::infer::{MAX_TEXTURES, Quantity};
+use crate::kernels::measure::texture::Texel;
 use crate::network::Mlp;
 use crate::numeric::wide;
-use crate::plan::{Buffer, Prediction};
+use crate::plan::{Buffer, Prediction, Wanted};
 use crate::run::Rows;
+use crate::run::predictor::Source;
 
 /// Where an [`Inference`] writes.
 #[derive(Debug, Clone, Copy)]
@@ -15,10 +19,14 @@ pub enum Output<'a> {
     /// `[models, rows, outputs]`, f32, at a slice of a buffer made for `STORAGE`, whose offset is
     /// a multiple of the device's `min_storage_buffer_offset_alignment`.
     Buffer(wgpu::BufferSlice<'a>),
-    /// A texel a row, row after row of texels, model m in layer m: 1 to 4 outputs in the channels;
-    /// those that are left are 0, alpha 1. Of a 2-D texture made for `STORAGE_BINDING`, in
-    /// `Rgba8Unorm`, `Rgba16Float` or `R32Float`, the first mip level is written.
+    /// A texel a row, row after row of texels, model m in layer m: the outputs in the channels; those
+    /// that are left are 0, alpha 1. Of a 2-D texture made for `STORAGE_BINDING` the first mip level
+    /// is written. Its format is one that WebGPU stores fractions in: `Rgba8Unorm`, `Rgba8Snorm`,
+    /// `Rgba16Float`, `R32Float`, `Rg32Float`, `Rgba32Float`, or `Bgra8Unorm` where the device has it.
     Texture(&'a wgpu::Texture),
+    /// The same of up to four textures of one size: the first takes as many outputs as it has
+    /// channels, the next one those that follow.
+    Textures(&'a [&'a wgpu::Texture]),
 }
 
 /// A forward pass over rows that lie on the GPU, ready to be recorded any number of times:
@@ -33,37 +41,58 @@ impl Inference {
         gpu: &Gpu,
         mlp: &Mlp,
         models: usize,
-        parameters: BufferRange,
+        source: impl Into<Source>,
+        quantities: &[Quantity],
         (rows, x, to): (Rows<'_>, wgpu::BufferSlice<'_>, Output<'_>),
     ) -> Result<Self> {
+        let Source { parameters, storage } = source.into();
+        let columns: usize = quantities.iter().map(|quantity| quantity.columns(mlp)).sum();
+        if columns == 0 {
+            return Err(Error::argument("the columns of an inference", 0, "1 or more"));
+        }
+        let (parameters, vectors) = parameters.in_vectors();
         let count = rows.check(gpu, "an inference")?;
         let rows = rows.most();
         let of_parameters = parameters.buffer.clone();
         let input = BufferRange::new(gpu, "the inputs", x, [1, rows, mlp.inputs])?;
         let mut buffers =
             Buffers::from([(Buffer::Inputs, input), (Buffer::Parameters, parameters)]);
-        let (mut texels, mut outputs) = (None, None);
+        let (mut views, mut texels, mut outputs) = (Vec::new(), Vec::new(), None);
         match to {
             Output::Buffer(slice) => {
-                let shape = [models, rows, mlp.outputs()];
+                let shape = [models, rows, columns];
                 let part = BufferRange::new(gpu, "the outputs", slice, shape)?;
                 outputs = Some(slice);
                 buffers.insert(Buffer::Activation(mlp.layers.len() - 1), part);
             }
-            Output::Texture(texture) => {
-                check_texture(texture, models, rows)?;
-                let view = gpu.guarded("a view of the outputs' texture", || {
-                    texture.create_view(&wgpu::TextureViewDescriptor {
-                        dimension: Some(wgpu::TextureViewDimension::D2Array),
-                        mip_level_count: Some(1),
-                        ..Default::default()
-                    })
-                })?;
-                texels = Some((view, texture.format(), texture.width()));
+            Output::Texture(_) | Output::Textures(_) => {
+                let textures: Vec<&wgpu::Texture> = match to {
+                    Output::Texture(texture) => vec![texture],
+                    Output::Textures(all) => all.to_vec(),
+                    Output::Buffer(_) => Vec::new(),
+                };
+                if let Some(i) =
+                    (1..textures.len()).find(|i| textures[..*i].contains(&textures[*i]))
+                {
+                    let what = "the textures of the outputs";
+                    let found = format!("one twice, at {i}");
+                    return Err(Error::argument(what, found, "different ones"));
+                }
+                for texture in textures {
+                    let (view, texel) = texels_of(gpu, texture, models, rows)?;
+                    views.push(view);
+                    texels.push(texel);
+                }
+                check_sizes(&texels)?;
+                // What stands in the slots that are left.
+                for _ in texels.len()..MAX_TEXTURES {
+                    views.push(unused_texture(gpu)?);
+                }
             }
         }
-        let format = texels.as_ref().map(|(_, format, width)| (*format, *width));
-        let plan = Prediction::whole(mlp, models, rows, format, gpu.capabilities())?;
+        let one_buffer = outputs.is_some_and(|y: wgpu::BufferSlice<'_>| y.buffer() == x.buffer());
+        let wanted = Wanted { storage, vectors, quantities, textures: &texels, one_buffer };
+        let plan = Prediction::whole(mlp, models, rows, wanted, gpu.capabilities())?;
         if let Some(y) = outputs {
             if *y.buffer() == of_parameters {
                 let allowed = "another buffer: the last layer reads its parameters while it writes";
@@ -77,8 +106,7 @@ impl Inference {
                 ranges.check(one, models, [x.offset(), y.offset()])?;
             }
         }
-        let view = texels.as_ref().map(|(view, ..)| view);
-        let prepared = bind(gpu, &plan.stages, &mut buffers, view, count.as_ref())?;
+        let prepared = bind(gpu, &plan.stages, &mut buffers, &views, count.as_ref())?;
         gpu.check_present()?;
         Ok(Self { prepared })
     }
@@ -143,6 +171,61 @@ impl Ranges {
             let written = y..y + others + bytes(*first, outputs / models);
             read.start < written.end && written.start < read.end
         })
+    }
+}
+
+/// A texture that a kernel may bind and does not write.
+fn unused_texture(gpu: &Gpu) -> Result<wgpu::TextureView> {
+    gpu.guarded("a texture for an unused slot", || {
+        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+            label: Some("unused"),
+            size: wgpu::Extent3d::default(),
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: UNUSED_TEXTURE,
+            usage: wgpu::TextureUsages::STORAGE_BINDING,
+            view_formats: &[],
+        });
+        layers_of(&texture)
+    })
+}
+
+/// A view of a texture's first mip level, as a kernel binds it.
+fn layers_of(texture: &wgpu::Texture) -> wgpu::TextureView {
+    texture.create_view(&wgpu::TextureViewDescriptor {
+        dimension: Some(wgpu::TextureViewDimension::D2Array),
+        mip_level_count: Some(1),
+        ..Default::default()
+    })
+}
+
+fn texels_of(
+    gpu: &Gpu,
+    texture: &wgpu::Texture,
+    models: usize,
+    rows: usize,
+) -> Result<(wgpu::TextureView, Texel)> {
+    check_texture(texture, models, rows)?;
+    let view = gpu.guarded("a view of the outputs' texture", || layers_of(texture))?;
+    Ok((view, Texel { format: texture.format(), width: texture.width() }))
+}
+
+/// Checks that the textures have one size; each has as many texels as there are rows.
+fn check_sizes(texels: &[Texel]) -> Result<()> {
+    let Some(first) = texels.first() else {
+        return Err(Error::argument("the textures of the outputs", 0, "1 or more"));
+    };
+    match texels.iter().find(|other| other.width != first.width) {
+        None => Ok(()),
+        Some(other) => {
+            let what = "the width of a texture of the outputs";
+            Err(Error::argument(
+                what,
+                other.width,
+                format!("that of the first one, {}", first.width),
+            ))
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::error::Result;
 use crate::export::WgslFunction;
 use crate::gpu::Gpu;
-use crate::network::{Mlp, Parameters};
-use crate::run::predictor::{Predictor, predict};
+use crate::kernels::infer::Quantity;
+use crate::network::{Mlp, Packed, Parameters, Storage};
+use crate::run::predictor::{Predictor, Source, predict};
 use crate::run::{Inference, Output, Rows};
 
 /// A trained network, or a population of them, on the GPU: parameters and the forward pass.
@@ -22,7 +23,7 @@ pub struct Model {
     gpu: Gpu,
     mlp: Mlp,
     models: usize,
-    parameters: wgpu::Buffer,
+    source: Source,
     predictor: Option<Predictor>,
 }
 
@@ -35,15 +36,30 @@ impl Model {
         // Whole vectors of four, as a WGSL function binds them.
         let mut values = parameters.values().to_vec();
         values.resize(values.len().next_multiple_of(4), 0.0);
-        let buffer = gpu.buffer_with("parameters", bytemuck::cast_slice(&values))?;
+        let (mlp, models) = (parameters.mlp(), parameters.models());
+        Self::of_bytes(gpu, mlp, models, bytemuck::cast_slice(&values), Storage::F32)
+    }
+
+    /// Uploads compact parameters, which stay as they are: an inference and an exported function read
+    /// them as halves and bytes.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`].
+    pub fn packed(gpu: &Gpu, packed: &Packed) -> Result<Self> {
+        Self::of_bytes(gpu, packed.mlp(), packed.models(), packed.bytes(), packed.storage())
+    }
+
+    fn of_bytes(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        models: usize,
+        bytes: &[u8],
+        storage: Storage,
+    ) -> Result<Self> {
+        let parameters = gpu.buffer_with("parameters", bytes)?.into();
         gpu.check_present()?;
-        Ok(Self {
-            gpu: gpu.clone(),
-            mlp: parameters.mlp().clone(),
-            models: parameters.models(),
-            parameters: buffer,
-            predictor: None,
-        })
+        let source = Source { parameters, storage };
+        Ok(Self { gpu: gpu.clone(), mlp: mlp.clone(), models, source, predictor: None })
     }
 
     /// Uploads the parameters of a file that describes its network: see [`Parameters::open`]. Of a
@@ -62,9 +78,10 @@ impl Model {
         &self.mlp
     }
 
-    /// The buffer of the parameters, `[models, P]`, as [`Mlp::ranges`] lays them out.
+    /// The buffer of the parameters: `[models, P]`, as [`Mlp::ranges`] lays them out, or
+    /// [`Packed::bytes`].
     pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
-        &self.parameters
+        &self.source.parameters.buffer
     }
 
     /// How many models.
@@ -74,7 +91,7 @@ impl Model {
 
     /// [`Trainer::wgsl`](crate::Trainer::wgsl), of this model's [`Model::parameter_buffer`].
     pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
-        self.mlp.wgsl(name).models(self.models)
+        self.mlp.wgsl(name).models(self.models).storage(self.source.storage)
     }
 
     /// [`Trainer::inference`](crate::Trainer::inference).
@@ -87,8 +104,22 @@ impl Model {
         x: wgpu::BufferSlice<'_>,
         to: Output<'_>,
     ) -> Result<Inference> {
-        let parameters = self.parameters.clone().into();
-        Inference::new(&self.gpu, &self.mlp, self.models, parameters, (rows.into(), x, to))
+        self.inference_of(&[Quantity::Outputs], rows, x, to)
+    }
+
+    /// [`Trainer::inference_of`](crate::Trainer::inference_of), of this model's parameters.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::inference`](crate::Trainer::inference).
+    pub fn inference_of<'a>(
+        &self,
+        quantities: &[Quantity],
+        rows: impl Into<Rows<'a>>,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
+        let of = (rows.into(), x, to);
+        Inference::new(&self.gpu, &self.mlp, self.models, self.source.clone(), quantities, of)
     }
 
     /// `predict` without blocking.
@@ -96,7 +127,7 @@ impl Model {
     /// # Errors
     /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
     pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
-        let Self { gpu, mlp, models, parameters, predictor } = self;
-        predict(predictor, gpu, mlp, *models, parameters, x).await
+        let Self { gpu, mlp, models, source, predictor } = self;
+        predict(predictor, gpu, mlp, *models, source, x).await
     }
 }

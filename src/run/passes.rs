@@ -289,7 +289,7 @@ impl Trainer {
         plan.forward.append(&mut plan.slope);
         plan.forward.append(&mut plan.backward);
         let stages = Stages { nodes: plan.forward, buffers: plan.buffers };
-        let prepared = bind(&self.gpu, &stages, &mut buffers, None, count.as_ref())?;
+        let prepared = bind(&self.gpu, &stages, &mut buffers, &[], count.as_ref())?;
         self.gpu.check_present()?;
         Ok(Passes { prepared, forward, slope, strategy: plan.strategy })
     }

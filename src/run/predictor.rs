@@ -1,11 +1,30 @@
 //! The forward pass over rows of the CPU's, slice after slice.
 
 use crate::error::Result;
-use crate::gpu::{Buffers, Gpu, Prepared, bind, find, record};
+use crate::gpu::{BufferRange, Buffers, Gpu, Prepared, bind, find, record};
 use crate::kernels::Capabilities;
-use crate::network::Mlp;
+use crate::network::{Mlp, Storage};
 use crate::numeric::{check_finite, check_shape, wide};
 use crate::plan::{Buffer, Prediction};
+
+/// Where the parameters of an evaluation lie, and how they are stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub parameters: BufferRange,
+    pub storage: Storage,
+}
+
+impl From<wgpu::Buffer> for Source {
+    fn from(parameters: wgpu::Buffer) -> Self {
+        BufferRange::from(parameters).into()
+    }
+}
+
+impl From<BufferRange> for Source {
+    fn from(parameters: BufferRange) -> Self {
+        Self { parameters, storage: Storage::F32 }
+    }
+}
 
 /// The forward pass on a parameter buffer.
 pub(crate) struct Predictor {
@@ -15,16 +34,10 @@ pub(crate) struct Predictor {
 }
 
 impl Predictor {
-    pub fn new(
-        gpu: &Gpu,
-        mlp: &Mlp,
-        models: usize,
-        rows: usize,
-        parameters: &wgpu::Buffer,
-    ) -> Result<Self> {
-        let plan = Prediction::new(mlp, models, rows, gpu.capabilities())?;
-        let mut buffers = Buffers::from([(Buffer::Parameters, parameters.clone().into())]);
-        let prepared = bind(gpu, &plan.stages, &mut buffers, None, None)?;
+    pub fn new(gpu: &Gpu, mlp: &Mlp, models: usize, rows: usize, source: &Source) -> Result<Self> {
+        let plan = Prediction::new(mlp, models, rows, source.storage, gpu.capabilities())?;
+        let mut buffers = Buffers::from([(Buffer::Parameters, source.parameters.clone())]);
+        let prepared = bind(gpu, &plan.stages, &mut buffers, &[], None)?;
         Ok(Self { plan, buffers, prepared })
     }
 
@@ -68,7 +81,7 @@ pub(crate) async fn predict(
     gpu: &Gpu,
     mlp: &Mlp,
     models: usize,
-    parameters: &wgpu::Buffer,
+    source: &Source,
     x: &[f32],
 ) -> Result<Vec<f32>> {
     let rows = x.len() / mlp.inputs;
@@ -79,7 +92,7 @@ pub(crate) async fn predict(
     }
     let predictor = match kept.take() {
         Some(predictor) if predictor.suits(mlp, models, rows, gpu.capabilities()) => predictor,
-        _ => Predictor::new(gpu, mlp, models, rows, parameters)?,
+        _ => Predictor::new(gpu, mlp, models, rows, source)?,
     };
     kept.insert(predictor).run(gpu, mlp, models, x).await
 }

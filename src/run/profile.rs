@@ -38,7 +38,7 @@ impl Trainer {
 
     /// The least time of a dispatch in some passes of nothing else.
     async fn time(&self, node: &Node) -> Result<Duration> {
-        let prepared = prepare(&self.gpu, &[node], self.buffers(), None, None)?;
+        let prepared = prepare(&self.gpu, &[node], self.buffers(), &[], None)?;
         let run = async |count: u32| {
             let start = Instant::now();
             self.gpu.submit(|encoder| record(encoder, &prepared, count))?;

@@ -6,6 +6,7 @@ use crate::gpu::{
     BufferRange, Buffers, Count, Gpu, Prepared, Program, bind, check_usage, find, lock,
     make_buffers, record,
 };
+use crate::kernels::infer::Quantity;
 use crate::kernels::step::Status;
 use crate::network::{Mlp, Parameters};
 use crate::numeric::wide;
@@ -275,10 +276,31 @@ impl Trainer {
         x: wgpu::BufferSlice<'_>,
         to: Output<'_>,
     ) -> Result<Inference> {
+        self.inference_of(&[Quantity::Outputs], parameters, rows, x, to)
+    }
+
+    /// [`Trainer::inference_from`], which writes other quantities of a row, one after the other: the
+    /// slope of the outputs with respect to the inputs, its length. Of a distance field, with a texture
+    /// of four channels, `[Outputs, Slope]` is the distance and the normal.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::inference_from`], where the outputs' columns are those of all quantities.
+    /// With a slope, inputs and outputs lie in two buffers, and a network that is wider than
+    /// [`MAX_WRITTEN_OUT`](crate::MAX_WRITTEN_OUT) has a bounded size, as
+    /// [`WgslFunction::text`](crate::WgslFunction::text) says.
+    pub fn inference_of<'a>(
+        &self,
+        quantities: &[Quantity],
+        parameters: wgpu::BufferSlice<'_>,
+        rows: impl Into<Rows<'a>>,
+        x: wgpu::BufferSlice<'_>,
+        to: Output<'_>,
+    ) -> Result<Inference> {
         let models = self.training.models;
         let shape = [1, models, self.mlp.parameters()];
         let parameters = BufferRange::new(&self.gpu, "the parameters", parameters, shape)?;
-        Inference::new(&self.gpu, &self.mlp, models, parameters, (rows.into(), x, to))
+        let of = (rows.into(), x, to);
+        Inference::new(&self.gpu, &self.mlp, models, parameters, quantities, of)
     }
 
     /// The buffer of the parameters' moving average, laid out as [`Trainer::parameter_buffer`];
@@ -486,7 +508,7 @@ impl Trainer {
             let needed = stages.buffers.iter().find(|(needed, _)| needed == name);
             needed.is_none_or(|(_, bytes)| !name.is_scratch() || range.buffer.size() >= *bytes)
         });
-        let prepared = bind(&self.gpu, stages, &mut buffers, None, self.count.as_ref())?;
+        let prepared = bind(&self.gpu, stages, &mut buffers, &[], self.count.as_ref())?;
         for (name, range) in buffers {
             self.buffers.entry(name).or_insert(range);
         }

@@ -50,7 +50,8 @@ impl Trainer {
             Some(predictor) => predictor,
             None => {
                 let (rows, models) = (self.plan.batch(), self.training.models);
-                Predictor::new(&self.gpu, &self.mlp, models, rows, &self.parameters)?
+                let source = self.parameters.clone().into();
+                Predictor::new(&self.gpu, &self.mlp, models, rows, &source)?
             }
         };
         // Drivers compile at a kernel's first run.
@@ -280,7 +281,8 @@ impl Trainer {
         let mut kept = self.predictor.take();
         let models = self.training.models;
         let parameters = self.buffer(Buffer::EmaParameters).unwrap_or(&self.parameters);
-        let y = predict(&mut kept, &self.gpu, &self.mlp, models, parameters, x).await;
+        let source = parameters.clone().into();
+        let y = predict(&mut kept, &self.gpu, &self.mlp, models, &source, x).await;
         self.predictor = kept;
         y
     }

@@ -127,7 +127,7 @@ impl Trainer {
         let gpu = self.gpu().clone();
         let plan = FiniteDifferencePlan::new(&mlp, loss, self.plan().batch(), gpu.capabilities())?;
         let mut buffers = Buffers::from([(Buffer::Inputs, inputs), (Buffer::Targets, targets)]);
-        let forward = bind(&gpu, &plan.forward, &mut buffers, None, None)?;
+        let forward = bind(&gpu, &plan.forward, &mut buffers, &[], None)?;
         let get = |name| find(&buffers, name).map(|part| &part.buffer);
         gpu.write(get(Buffer::Base)?, 0, bytemuck::cast_slice(&base))?;
         let marks = Status::marks(plan.models);
@@ -136,7 +136,7 @@ impl Trainer {
             gpu.write(get(Buffer::Replaced)?, 0, bytemuck::cast_slice(replaced))?;
             let mut losses = Vec::with_capacity(count);
             for first in (0..count).step_by(plan.models) {
-                let perturb = prepare(&gpu, &[&plan.perturb(&mlp, first)?], &buffers, None, None)?;
+                let perturb = prepare(&gpu, &[&plan.perturb(&mlp, first)?], &buffers, &[], None)?;
                 gpu.submit(|encoder| {
                     record(encoder, &perturb, 1);
                     record(encoder, &forward, 1);

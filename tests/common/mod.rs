@@ -14,12 +14,13 @@ use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
 use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
+use wgrad::kernels::infer::{Form, Infer};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain};
 use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
 use wgrad::kernels::measure::perturb::Perturb;
 use wgrad::kernels::measure::saturation::{Holds, Saturation};
-use wgrad::kernels::measure::texture::{self, Texture};
+use wgrad::kernels::measure::texture::{self, Texel, Texture};
 use wgrad::kernels::step::RateRange;
 use wgrad::kernels::step::clip::Clip;
 use wgrad::kernels::step::ema::Ema;
@@ -29,8 +30,9 @@ use wgrad::kernels::step::reduce::Reduce;
 use wgrad::kernels::step::update::Update;
 use wgrad::kernels::{Access, Dispatch, Matmul, Tiling};
 use wgrad::{
-    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Gpu, Loss, Mlp,
-    Optimizer, Part, Plan, Sgd, Strategy, Training,
+    Activation, Batch, Capabilities, CpuTrainer, CustomActivation, CustomLoss, Data, DataShape,
+    Gpu, Loss, Mlp, Optimizer, Parameters, Part, Plan, Quantity, Sgd, Storage, Strategy, Train,
+    TrainBase, Training,
 };
 
 /// The device under test. Its absence fails the test that asks for it.
@@ -474,6 +476,53 @@ pub fn sloped() -> Vec<Mlp> {
     all
 }
 
+/// Evaluations in one dispatch: each storage, form and quantity, one model and several, into a buffer
+/// and into each texture.
+pub fn every_inference() -> Vec<Dispatch> {
+    let grid = Grid { levels: 2, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
+    let mlp = Mlp::new(2).encode(2, grid).layer(5, Activation::Gelu).layer(3, Activation::Sigmoid);
+    let formats = texture::FORMATS.iter().map(|format| Texel { format: *format, width: 3 });
+    let formats: Vec<_> = formats.collect();
+    let all = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
+    let mut found = Vec::new();
+    for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
+        for (form, models, vectors) in
+            [(Form::WrittenOut, 1, true), (Form::Loops, 3, true), (Form::WrittenOut, 3, false)]
+        {
+            let of = |quantities, textures| Infer {
+                mlp: &mlp,
+                form,
+                storage,
+                vectors,
+                quantities,
+                models,
+                rows: 6,
+                textures,
+            };
+            found.extend(of(&all, &[]).dispatches().unwrap());
+            found.extend(of(&all[..1], &formats[..1]).dispatches().unwrap());
+            // Six columns in channels of 4, 1 and 2.
+            found.extend(of(&all, &formats[2..5]).dispatches().unwrap());
+        }
+    }
+    let in_formats = formats.iter().filter(|texel| texture::channels(texel.format) == 4);
+    found.extend(in_formats.flat_map(|texel| {
+        let textures = std::slice::from_ref(texel);
+        let infer = Infer {
+            mlp: &mlp,
+            form: Form::WrittenOut,
+            storage: Storage::F32,
+            vectors: true,
+            quantities: &all[..1],
+            models: 1,
+            rows: 6,
+            textures,
+        };
+        infer.dispatches().unwrap()
+    }));
+    found
+}
+
 /// A dispatch of every kernel in every form that a step, an inference or a measurement has.
 pub fn every_dispatch() -> Vec<Dispatch> {
     let precision = Precision { bits: 24, low: 12 };
@@ -505,10 +554,11 @@ pub fn every_dispatch() -> Vec<Dispatch> {
     ];
     all.extend(every_encoding());
     for format in texture::FORMATS {
-        let format = *format;
-        let texels = Texture { format, models: 2, rows: 6, outputs: 3, width: 3, first: 0 };
+        let texel = Texel { format: *format, width: 3 };
+        let texels = Texture { texel, models: 2, rows: 6, outputs: 3, column: 0, first: 0 };
         all.push(texels.dispatch().unwrap());
     }
+    all.extend(every_inference());
     let mut step =
         |hidden, loss, last, optimizer: &Optimizer, batch, strategy, target: &Capabilities| {
             let mlp = Mlp::new(2).layer(3, hidden).layer(4, hidden).layer(2, last);
@@ -756,4 +806,26 @@ macro_rules! for_every_strategy {
             })*
         }
     };
+}
+
+/// Outputs and Σ dy·∂y/∂x of model `model` in f64.
+pub fn expected(parameters: &Parameters, model: usize, x: &[f32], dy: &[f32]) -> [Vec<f64>; 2] {
+    let mlp = parameters.mlp();
+    let (p, rows) = (mlp.parameters(), x.len() / mlp.inputs);
+    let values = parameters.values()[model * p..(model + 1) * p].iter().map(|v| f64::from(*v));
+    let one = Parameters::<f64>::new(mlp.clone(), 1, values.collect()).unwrap();
+    let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let training = Training::new(Loss::HalfSquaredError, Optimizer::sgd(1.0));
+    let zeros = vec![0.0; rows * mlp.outputs()];
+    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x.clone(), zeros).unwrap();
+    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
+    cpu.restart(&one).unwrap();
+    let y = cpu.predict(&x).unwrap();
+    // ∂L/∂y = (y − t) / rows: t is chosen so that this is dy / rows.
+    let t = y.iter().zip(dy).map(|(y, dy)| y - f64::from(*dy)).collect();
+    let data = Data::new_f64(mlp.inputs, mlp.outputs(), x, t).unwrap();
+    let mut cpu = CpuTrainer::new(mlp, &training, &data).unwrap();
+    cpu.restart(&one).unwrap();
+    let gradient = cpu.input_gradient().unwrap();
+    [y, gradient.into_iter().map(|g| g * rows as f64).collect()]
 }

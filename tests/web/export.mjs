@@ -11,12 +11,13 @@ export async function exported(cases) {
   let uncaptured;
   device.onuncapturederror = event => { uncaptured ??= event.error.message; };
 
-  const buffer = values => {
+  const buffer = values => words(new Float32Array(values));
+  const words = values => {
     const made = device.createBuffer({
       size: Math.max(16, 16 * Math.ceil(values.length / 4)),
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
     });
-    device.queue.writeBuffer(made, 0, new Float32Array(values));
+    device.queue.writeBuffer(made, 0, values);
     return made;
   };
   const read = async (bytes, copy) => {
@@ -41,7 +42,7 @@ export async function exported(cases) {
     if (one.compute.startsWith('enable f16') && !halves) continue;
     ran += 1;
     const width = one.inputs + one.outputs;
-    const bound = [one.parameters, one.x, one.dy].map(buffer);
+    const bound = [words(new Uint32Array(one.parameters)), buffer(one.x), buffer(one.dy)];
     const entries = layout => {
       const wanted = one.compute.includes('_parameters') ? [0, 1, 2] : [1, 2];
       return { layout, entries: wanted.map(i => ({ binding: i, resource: { buffer: bound[i] } })) };

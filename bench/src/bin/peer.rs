@@ -17,7 +17,7 @@ use std::time::Instant;
 use wgrad::kernels::Work;
 use wgrad::{Batch, CpuTrainer, Gpu, Loss, PassBuffers, Strategy, Train, Trainer, Training};
 use wgrad_bench::workloads::{MORE, NAMES, OnGpu, PRODUCTS, Product, Workload};
-use wgrad_bench::{Outcome, floor, submit};
+use wgrad_bench::{Outcome, floor, inference, median, submit};
 
 const USAGE: &str = "\
 peer [OPTIONS] WORKLOAD [REPETITIONS] [STEPS]
@@ -99,6 +99,17 @@ enum Other {
         /// Steps of a sample
         #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
         steps: u32,
+    },
+    /// An inference over many rows of a training's network: by the layers one after another, and in one
+    /// dispatch from parameters in f32, f16 and signed bytes, in turns. Rows as of floor, and the ratios
+    /// of the medians to that of the layers.
+    Inference {
+        #[arg(default_value = "w2", value_parser = NAMES)]
+        training: String,
+        #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
+        repetitions: u32,
+        #[arg(default_value_t = 500_000, value_parser = value_parser!(u32).range(1..))]
+        rows: u32,
     },
     /// What the device itself can do: name, repetition, value, unit
     Floor {
@@ -187,6 +198,10 @@ fn run(options: Options) -> Outcome {
         Some(Other::Profile { training }) => return profiled(&how.workload(&training)?),
         Some(Other::Slope { training, repetitions, steps }) => {
             return slope(&how.workload(&training)?, repetitions, steps);
+        }
+        Some(Other::Inference { training, repetitions, rows }) => {
+            let workload = how.workload(&training)?;
+            return inference::run(&workload, [repetitions, rows], &mut emit);
         }
         Some(Other::Floor { repetitions }) => return floor::run(repetitions, &mut emit),
         Some(Other::Cold { training, repetitions }) => return cold(&training, repetitions),
@@ -373,17 +388,6 @@ fn process(words: &[&str], plan: &str, cache: bool) -> std::io::Result<Result<f6
 }
 
 /// The middle value, or the mean of the middle two; NaN of none.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
-    let half = values.len() / 2;
-    if values.len().is_multiple_of(2) {
-        (at(half.wrapping_sub(1)) + at(half)) / 2.0
-    } else {
-        at(half)
-    }
-}
-
 fn cold(training: &str, repetitions: u32) -> Outcome {
     let plans = [&[Strategy::Auto], Strategy::ALL].concat();
     for cache in [false, true] {

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use wgrad::kernels::{Dispatch, Tiling, Work};
 use wgrad::{
     Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Init, Mlp, Optimizer,
-    Plan, Strategy, Training,
+    Plan, Storage, Strategy, Training,
 };
 use wgrad_bench::random::{Case, Choices, choices};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
@@ -227,12 +227,21 @@ fn functions(manifest: &mut Manifest) -> Outcome {
             ("baked", baked.wgsl("net")),
             ("baked-f16", baked.wgsl("net").f16()),
             ("f16", mlp.wgsl("net").f16()),
+            ("halves", mlp.wgsl("net").storage(Storage::F16)),
+            ("halves-uniform", mlp.wgsl("net").storage(Storage::F16).uniform()),
+            ("halves-f16", mlp.wgsl("net").storage(Storage::F16).f16()),
         ] {
             manifest.fragment(&format!("f{name}-{variant}"), &mlp, &function.text()?)?;
         }
     }
     let Some(work) = Workload::new("hash", 1)? else { return Ok(()) };
-    manifest.fragment("fhash-loops", &work.mlp, &work.mlp.wgsl("net").loops().text()?)
+    let bytes = || work.mlp.wgsl("net").storage(Storage::Snorm8);
+    for (variant, function) in
+        [("loops", work.mlp.wgsl("net").loops()), ("bytes", bytes()), ("bytes-f16", bytes().f16())]
+    {
+        manifest.fragment(&format!("fhash-{variant}"), &work.mlp, &function.text()?)?;
+    }
+    Ok(())
 }
 
 /// `count` random trainings, each as it is planned for one of some devices, and their networks as

@@ -95,7 +95,7 @@ impl Dequantize {
         let variant = Variant {
             pieces: [lanes(vec4, capabilities), vec![sums]].concat(),
             overrides: vec![("RUNS", f64::from(runs)), ("ADDS", f64::from(u8::from(adds)))],
-            kinds: vec![("sums", kind)],
+            kinds: vec![("sums", kind.into())],
             ..Variant::default()
         };
         Ok(Dispatch::over(&KERNEL, &p, invocations, u64::from(runs) + 1).with(variant).costing(

@@ -175,7 +175,7 @@ pub(super) fn variant(part: &EncodedPart) -> Result<Variant> {
         true => w.line("return GridPoint(inputs[at / 2u], 0.0);"),
         false => w.line(format_args!("return GridPoint({});", parts.join(", "))),
     });
-    let kinds = if pairs { vec![("inputs", "array<vec2<f32>>")] } else { Vec::new() };
+    let kinds = if pairs { vec![("inputs", "array<vec2<f32>>".into())] } else { Vec::new() };
     let pieces = vec![Grid::piece(inputs)];
     Ok(Variant { pieces, generated: w.finish(), kinds, ..Variant::default() })
 }
@@ -206,7 +206,7 @@ pub(super) fn fetch(
     });
     variant.generated += &w.finish();
     if vectors {
-        variant.kinds.push((buffer, chunks(width)));
+        variant.kinds.push((buffer, chunks(width).into()));
     }
 }
 
@@ -244,6 +244,6 @@ pub(super) fn store(variant: &mut Variant, grid: Grid, vectors: bool) {
     });
     variant.generated += &w.finish();
     if vectors {
-        variant.kinds.push(("encoded", chunks(width)));
+        variant.kinds.push(("encoded", chunks(width).into()));
     }
 }

@@ -110,8 +110,11 @@ impl MaxAbs {
             w.line(format_args!("let bits = values[at] & {mask};"));
             w.line(format_args!("return {value};"));
         });
-        let variant =
-            Variant { generated: w.finish(), kinds: vec![("values", kind)], ..Variant::default() };
+        let variant = Variant {
+            generated: w.finish(),
+            kinds: vec![("values", kind.into())],
+            ..Variant::default()
+        };
         // The search, and the halvings of the workgroup.
         let of_loads = 64 * wide(groups) * LOADS * u64::from(lanes);
         let iterations = each.div_ceil(of_loads) + 1 + 7;

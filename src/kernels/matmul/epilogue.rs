@@ -121,12 +121,13 @@ impl Epilogue {
         if aligned[2] || (!half && aligned.contains(&true)) {
             pieces.push(stored(capabilities));
         }
-        let kinds = vec![
+        let kinds = [
             ("a", operands[0].kind()),
             ("b", operands[1].kind()),
             ("extra", result.kind()),
             ("c", result.kind()),
         ];
+        let kinds = kinds.into_iter().map(|(name, kind)| (name, kind.into())).collect();
         Variant { pieces, generated, overrides, kinds, ..Variant::default() }
     }
 

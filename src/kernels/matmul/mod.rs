@@ -350,7 +350,8 @@ mod tests {
         };
         let fours = |product: Matmul, form| {
             let variant = &product.dispatches(&capabilities(form)).unwrap()[0].variant;
-            let kind = |slot| variant.kinds.iter().find(|(name, _)| *name == slot).unwrap().1;
+            let kind =
+                |slot| variant.kinds.iter().find(|(name, _)| *name == slot).unwrap().1.as_ref();
             ["a", "b", "c"].map(|slot| kind(slot) == "array<Stored>")
         };
         for form in [Tiling::Subgroup, Tiling::Tiled] {

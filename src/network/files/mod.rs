@@ -15,6 +15,8 @@ mod names;
 mod npz;
 #[cfg(feature = "onnx")]
 mod onnx;
+#[cfg(feature = "safetensors")]
+mod packed;
 mod read;
 #[cfg(feature = "safetensors")]
 mod safetensors;

@@ -1,0 +1,253 @@
+//! Evaluations in one dispatch: each quantity, storage and target against the CPU's f64.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::application::{application, floats, read, run};
+use common::{deviation, expected, numbers_f32};
+use wgrad::encoding::{Frequency, Grid};
+use wgrad::{
+    Activation, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Output, Parameters, Quantity, Rows,
+    Storage, Trainer, Training,
+};
+
+const ALL: [Quantity; 3] = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
+
+/// What stands where nothing is written.
+const OLD: f32 = -77.5;
+
+fn record(gpu: &Gpu, inference: &wgrad::Inference) {
+    run(gpu, |encoder| inference.record(encoder));
+}
+
+/// Parameters with tables that matter.
+fn sampled(mlp: &Mlp, models: usize, seed: u64) -> Parameters {
+    let drawn = Init::Auto.sample(mlp, models, seed).unwrap();
+    let (p, tables) = (mlp.parameters(), mlp.encoding_parameters());
+    let large = |(i, v): (usize, &f32)| if i % p < tables { 1e4 * v } else { *v };
+    let values = drawn.values().iter().enumerate().map(large).collect();
+    Parameters::new(mlp.clone(), models, values).unwrap()
+}
+
+/// The columns of a model's rows in f64: outputs, slope of their sum, its length.
+fn columns(parameters: &Parameters, model: usize, x: &[f32]) -> Vec<f64> {
+    let (inputs, outputs) = (parameters.mlp().inputs, parameters.mlp().outputs());
+    let dy = vec![1.0; x.len() / inputs * outputs];
+    let [y, slope] = expected(parameters, model, x, &dy);
+    let rows = y.chunks(outputs).zip(slope.chunks(inputs));
+    let length = |slope: &[f64]| slope.iter().map(|p| p * p).sum::<f64>().sqrt();
+    rows.flat_map(|(y, slope)| [y, slope, &[length(slope)]].concat()).collect()
+}
+
+#[test]
+fn quantities_of_every_storage_are_what_the_cpu_says() {
+    let gpu = &application();
+    let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
+    let networks = [
+        (Mlp::new(2).layer(8, Activation::Gelu).layer(1, Activation::Identity), 1),
+        (Mlp::new(3).layer(7, Activation::Tanh).layer(3, Activation::Sigmoid), 3),
+        (Mlp::new(2).encode(2, grid).layer(9, Activation::Silu).layer(2, Activation::Identity), 2),
+        // Loops: a layer that is not written out.
+        (Mlp::new(3).layer(70, Activation::Sine).layer(1, Activation::Identity), 2),
+        (
+            Mlp::new(2)
+                .encode(2, Frequency { frequencies: 2 })
+                .layer_without_bias(5, Activation::Softplus)
+                .layer(2, Activation::Identity),
+            1,
+        ),
+    ];
+    for (i, (mlp, models)) in (0..).zip(networks) {
+        let rows = 130;
+        let mut x = numbers_f32(rows * mlp.inputs, i);
+        if !mlp.encoding.is_empty() {
+            // In 0 to 1, and away from the kinks of cells.
+            x.iter_mut().for_each(|x| *x = ((0.5 + 0.5 * *x) * 97.0).floor() / 97.0 + 3.1e-3);
+        }
+        let parameters = sampled(&mlp, models, i);
+        let from = floats(gpu, &x);
+        for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
+            let packed = parameters.pack(storage).unwrap();
+            let rounded = packed.parameters();
+            let mut model = Model::packed(gpu, &packed).unwrap();
+            let each = mlp.outputs() + mlp.inputs + 1;
+            let y = floats(gpu, &vec![OLD; models * rows * each]);
+            let to = Output::Buffer(y.slice(..));
+            let inference = model.inference_of(&ALL, rows, from.slice(..), to).unwrap();
+            assert_eq!(inference.dispatches(), 1);
+            record(gpu, &inference);
+            let wanted: Vec<f64> = (0..models).flat_map(|m| columns(&rounded, m, &x)).collect();
+            let (mut of_outputs, mut of_slopes) = ((vec![], vec![]), (vec![], vec![]));
+            for (found, wanted) in read(gpu, &y).chunks(each).zip(wanted.chunks(each)) {
+                let (o, s) = found.split_at(mlp.outputs());
+                of_outputs.0.extend_from_slice(o);
+                of_slopes.0.extend_from_slice(s);
+                let (o, s) = wanted.split_at(mlp.outputs());
+                of_outputs.1.extend_from_slice(o);
+                of_slopes.1.extend_from_slice(s);
+            }
+            for ((found, wanted), bound) in [(&of_outputs, 1e-6), (&of_slopes, 1e-5)] {
+                let error = deviation(found, wanted);
+                assert!(error <= bound, "{mlp} {storage:?}: {error:e}");
+            }
+            // What `predict` says of rows on the CPU is the same.
+            let predicted = model.predict(&x).unwrap();
+            let error = deviation(&predicted, &of_outputs.1);
+            assert!(error <= 1e-6, "{mlp} {storage:?}: {error:e}");
+            // A count on the GPU leaves the other rows alone.
+            let taken = 71;
+            let count = floats(gpu, &[f32::from_bits(taken as u32)]);
+            let y = floats(gpu, &vec![OLD; models * rows * each]);
+            let counted = Rows::counted(rows, count.slice(..));
+            let to = Output::Buffer(y.slice(..));
+            let inference = model.inference_of(&ALL, counted, from.slice(..), to).unwrap();
+            record(gpu, &inference);
+            for of_model in read(gpu, &y).chunks(rows * each) {
+                let (some, none) = of_model.split_at(taken * each);
+                assert!(some.iter().all(|v| *v != OLD) && none.iter().all(|v| *v == OLD), "{mlp}");
+            }
+        }
+    }
+}
+
+fn texture(gpu: &Gpu, format: wgpu::TextureFormat, size: [u32; 3]) -> wgpu::Texture {
+    gpu.device().create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: size[0], height: size[1], depth_or_array_layers: size[2] },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_SRC,
+        view_formats: &[],
+    })
+}
+
+/// The texels of a texture of f32, `[layers, rows, channels]`, of 64 rows in lines of 16.
+fn texels(gpu: &Gpu, texture: &wgpu::Texture) -> Vec<f32> {
+    let channels = texture.format().block_copy_size(None).unwrap() / 4;
+    let layers = texture.depth_or_array_layers();
+    // A line of 16 texels of 4 channels has 256 bytes; of fewer channels it is padded to that.
+    let copy = floats(gpu, &vec![OLD; 64 * 4 * layers as usize]);
+    let layout = wgpu::TexelCopyBufferLayout {
+        offset: 0,
+        bytes_per_row: Some(256),
+        rows_per_image: Some(4),
+    };
+    let to = wgpu::TexelCopyBufferInfo { buffer: &copy, layout };
+    let size = texture.size();
+    run(gpu, |encoder| encoder.copy_texture_to_buffer(texture.as_image_copy(), to, size));
+    let lines = read(gpu, &copy);
+    lines.chunks(64).flat_map(|line| line[..16 * channels as usize].to_vec()).collect()
+}
+
+/// Columns over several textures: of a network that is written out, and of one whose layers go one
+/// after another.
+#[test]
+fn columns_fill_one_texture_after_the_other() {
+    use wgpu::TextureFormat::{R32Float, Rg32Float, Rgba32Float};
+    let gpu = &application();
+    let (rows, size) = (64, |models: usize| [16, 4, models as u32]);
+    for (hidden, models) in [(6, 2), (80, 2), (6, 1)] {
+        let mlp = Mlp::new(3).layer(hidden, Activation::Tanh).layer(6, Activation::Identity);
+        let parameters = sampled(&mlp, models, 5);
+        let model = Model::new(gpu, &parameters).unwrap();
+        let x = numbers_f32(rows * 3, 3);
+        let from = floats(gpu, &x);
+        for (quantities, formats) in [
+            (&ALL[..1], &[R32Float, Rgba32Float, Rg32Float][..]),
+            (&ALL[..1], &[Rgba32Float, Rgba32Float]),
+            (&ALL, &[Rgba32Float, Rgba32Float, Rgba32Float]),
+            (&ALL[1..2], &[Rgba32Float]),
+        ] {
+            let textures: Vec<_> =
+                formats.iter().map(|format| texture(gpu, *format, size(models))).collect();
+            let textures: Vec<_> = textures.iter().collect();
+            let to = Output::Textures(&textures);
+            record(gpu, &model.inference_of(quantities, rows, from.slice(..), to).unwrap());
+            let begin = if quantities[0] == Quantity::Slope { 6 } else { 0 };
+            let count: usize = match quantities.len() {
+                3 => 10,
+                _ if begin == 6 => 3,
+                _ => 6,
+            };
+            let mut next = begin;
+            for texture in &textures {
+                let found = texels(gpu, texture);
+                let channels = found.len() / (models * rows);
+                let mut wanted = Vec::new();
+                for m in 0..models {
+                    for row in columns(&parameters, m, &x).chunks(10) {
+                        wanted.extend((0..channels).map(|c| match next + c < begin + count {
+                            true => row[next + c],
+                            false => f64::from(u8::from(c == 3)),
+                        }));
+                    }
+                }
+                next += channels;
+                let error = deviation(&found, &wanted);
+                assert!(error <= 1e-5, "{mlp} {formats:?}: {error:e}");
+            }
+        }
+    }
+}
+
+/// Parameters in a buffer of the application's that ends inside of a vector of four.
+#[test]
+fn parameters_of_any_length_are_read() {
+    let gpu = &application();
+    let mlp = Mlp::new(2).layer(3, Activation::Tanh).layer(1, Activation::Identity);
+    let training = Training::new(Loss::OutputGradient, Optimizer::sgd(0.1)).models(3);
+    let trainer = Trainer::without_data(gpu, &mlp, &training).unwrap();
+    let parameters = sampled(&mlp, 3, 1);
+    let own = floats(gpu, parameters.values());
+    assert_ne!(own.size() % 16, 0);
+    let x = numbers_f32(2 * 50, 1);
+    let (from, y) = (floats(gpu, &x), floats(gpu, &[OLD; 3 * 50 * 4]));
+    let to = Output::Buffer(y.slice(..));
+    let inference = trainer.inference_of(&ALL, own.slice(..), 50, from.slice(..), to).unwrap();
+    record(gpu, &inference);
+    let wanted: Vec<f64> = (0..3).flat_map(|m| columns(&parameters, m, &x)).collect();
+    let error = deviation(&read(gpu, &y), &wanted);
+    assert!(error <= 1e-5, "{error:e}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    use wgpu::TextureFormat::{R32Float, Rgba32Float};
+    let gpu = &application();
+    let mlp = Mlp::new(3).layer(4, Activation::Tanh).layer(6, Activation::Identity);
+    let model = Model::new(gpu, &sampled(&mlp, 1, 5)).unwrap();
+    let from = floats(gpu, &[0.0; 3 * 64]);
+    let make = |format, width| texture(gpu, format, [width, 64 / width, 1]);
+    let message = |quantities: &[Quantity], textures: &[&wgpu::Texture]| {
+        let to = Output::Textures(textures);
+        let made = model.inference_of(quantities, 64, from.slice(..), to).map(|_| ());
+        match made {
+            Err(Error::Argument { what, found, allowed }) => format!("{what} {found} {allowed}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let many: Vec<_> = (0..5).map(|_| make(R32Float, 16)).collect();
+    let five: Vec<_> = many.iter().collect();
+    let other = make(Rgba32Float, 16);
+    let (four, one, tall) = (make(Rgba32Float, 16), make(R32Float, 16), make(Rgba32Float, 8));
+    for (quantities, textures, words) in [
+        (&ALL[..0], &[&four][..], "the columns of an inference 0"),
+        (&ALL[..1], &[], "the textures of the outputs 0"),
+        (&ALL[..1], &[&four], "the columns of an inference into textures 6 1 to 4"),
+        (&ALL[..1], &[&four, &other, &one], "the columns of an inference into textures 6 9 to 9"),
+        (&ALL[..1], &five, "the textures of an inference 5 at most 4"),
+        (&ALL[..1], &[&four, &four], "the textures of the outputs one twice"),
+        (&ALL[..1], &[&four, &tall], "the width of a texture of the outputs 8"),
+    ] {
+        let found = message(quantities, textures);
+        assert!(found.starts_with(words), "{found}");
+    }
+    // A slope is one dispatch: it cannot read and write one buffer.
+    let both = floats(gpu, &[0.0; 4096]);
+    let to = Output::Buffer(both.slice(1024..));
+    let error = model.inference_of(&ALL, 4, both.slice(..), to).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("which one dispatch reads and writes"), "{error}");
+}
