@@ -1,4 +1,4 @@
-// Evaluates a network at rows of inputs, each in one invocation, into a buffer.
+// Evaluates a network at rows of inputs, one or a few in an invocation, into a buffer.
 // Definition: src/kernels/infer/buffer.rs.
 
 @compute @workgroup_size(64)
@@ -7,7 +7,7 @@ fn infer_buffer(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    infer_row((group.y * groups.x + group.x) * 64u + local);
+    infer_block((group.y * groups.x + group.x) * 64u + local);
 }
 
 fn store_row(model: u32, row: u32, values: array<f32, COLUMNS>) {

@@ -1,4 +1,4 @@
-// Evaluates a network at rows of inputs, each in one invocation, into textures: a texel of each is a row,
+// Evaluates a network at rows of inputs, one or a few in an invocation, into textures: a texel of each is a row,
 // and a model has one layer.
 // Definition: src/kernels/infer/textures.rs.
 
@@ -8,7 +8,7 @@ fn infer_textures(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    infer_row((group.y * groups.x + group.x) * 64u + local);
+    infer_block((group.y * groups.x + group.x) * 64u + local);
 }
 
 fn store_row(model: u32, row: u32, values: array<f32, COLUMNS>) {

@@ -42,7 +42,7 @@ pub use buffer::Buffer;
 pub(crate) use evaluation::EvaluationPlan;
 pub(crate) use finite_difference::FiniteDifferencePlan;
 pub(crate) use passes::{PassPlan, PassShape, Slope};
-pub(crate) use prediction::{Prediction, Wanted};
+pub(crate) use prediction::{Prediction, Wanted, is_written_out};
 
 use crate::error::Result;
 use crate::kernels::{Access, Capabilities, Dispatch, Work};

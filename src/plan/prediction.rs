@@ -48,25 +48,39 @@ impl Default for Wanted<'_> {
 /// The number of rows of a slice, where the device has memory for them.
 const PREDICTION_ROWS: usize = 16_384;
 
-/// The most parameters of layers that are written out on a device on a CPU. More would take its
-/// compiler seconds.
-const WRITTEN_OUT: usize = 1 << 10;
+/// The most parameters of layers that are written out on a device on a CPU: its compiler takes seconds
+/// over more. One whose subgroups are not narrow has several rows in an invocation.
+const SOFTWARE_PARAMETERS: [usize; 2] = [1 << 8, 1 << 10];
+
+/// Rows of an invocation. A device on a CPU loads each parameter for each row, and checks each load.
+const fn block(capabilities: &Capabilities) -> usize {
+    if capabilities.software && !capabilities.narrow { 4 } else { 1 }
+}
+
+/// Whether a network is written out in the one dispatch that evaluates it, and so read from any
+/// storage.
+pub(crate) fn is_written_out(mlp: &Mlp, capabilities: &Capabilities) -> bool {
+    let most = SOFTWARE_PARAMETERS[usize::from(capabilities.narrow)];
+    let too_long = capabilities.software && of_layers(mlp) > most;
+    let endless = capabilities.narrow && branching(mlp).is_some();
+    mlp.widest() <= MAX_WRITTEN_OUT && !too_long && !endless
+}
+
+fn of_layers(mlp: &Mlp) -> usize {
+    mlp.parameters() - mlp.encoding_parameters()
+}
 
 impl Wanted<'_> {
     /// How one dispatch computes it. `None` where the layers one after another are faster, or needed.
     fn form(&self, mlp: &Mlp, capabilities: &Capabilities) -> Option<Form> {
-        let layers = mlp.parameters() - mlp.encoding_parameters();
-        let too_long = capabilities.software && layers > WRITTEN_OUT;
-        let endless = capabilities.narrow && branching(mlp).is_some();
-        let written_out = mlp.widest() <= MAX_WRITTEN_OUT && !too_long && !endless;
-        // What the layers one after another can compute.
-        let of_layers = self.storage == Storage::F32 && self.quantities == [Quantity::Outputs];
-        match (written_out, of_layers) {
-            (true, true) => (!self.one_buffer).then_some(Form::WrittenOut),
-            (true, false) => Some(Form::WrittenOut),
-            (false, true) => None,
-            (false, false) => Some(Form::Loops),
+        let form = match is_written_out(mlp, capabilities) {
+            true => Form::WrittenOut,
+            false => Form::Loops,
+        };
+        if self.storage != Storage::F32 || self.quantities != [Quantity::Outputs] {
+            return Some(form);
         }
+        (form == Form::WrittenOut && !self.one_buffer).then_some(form)
     }
 }
 
@@ -147,7 +161,9 @@ impl Prediction {
             return Err(Error::argument(what, found, "two buffers"));
         }
         let form = wanted.form(mlp, capabilities).unwrap_or(Form::Loops);
-        let infer = Infer { mlp, form, storage, vectors, quantities, models, rows, textures };
+        let block = if form == Form::Loops { 1 } else { block(capabilities) };
+        let infer =
+            Infer { mlp, form, storage, vectors, block, quantities, models, rows, textures };
         let mut b = Builder::new(mlp, capabilities, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, Packing::new(mlp, storage).words])?;

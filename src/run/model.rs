@@ -5,6 +5,7 @@ use crate::export::WgslFunction;
 use crate::gpu::Gpu;
 use crate::kernels::infer::Quantity;
 use crate::network::{Mlp, Packed, Parameters, Storage};
+use crate::plan::is_written_out;
 use crate::run::predictor::{Predictor, Source, predict};
 use crate::run::{Inference, Output, Rows};
 
@@ -23,8 +24,18 @@ pub struct Model {
     gpu: Gpu,
     mlp: Mlp,
     models: usize,
+    parameters: wgpu::Buffer,
+    storage: Storage,
+    /// What an inference reads.
     source: Source,
     predictor: Option<Predictor>,
+}
+
+/// Whole vectors of four, as a WGSL function binds them.
+fn upload(gpu: &Gpu, parameters: &Parameters) -> Result<wgpu::Buffer> {
+    let mut values = parameters.values().to_vec();
+    values.resize(values.len().next_multiple_of(4), 0.0);
+    gpu.buffer_with("parameters", bytemuck::cast_slice(&values))
 }
 
 impl Model {
@@ -33,33 +44,38 @@ impl Model {
     /// # Errors
     /// [`Error::TooLarge`](crate::Error::TooLarge) where they do not fit a buffer, [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Result<Self> {
-        // Whole vectors of four, as a WGSL function binds them.
-        let mut values = parameters.values().to_vec();
-        values.resize(values.len().next_multiple_of(4), 0.0);
-        let (mlp, models) = (parameters.mlp(), parameters.models());
-        Self::of_bytes(gpu, mlp, models, bytemuck::cast_slice(&values), Storage::F32)
+        let buffer = upload(gpu, parameters)?;
+        let source = buffer.clone().into();
+        Self::of_buffer(gpu, (parameters.mlp(), parameters.models()), buffer, source)
     }
 
-    /// Uploads compact parameters, which stay as they are: an inference and an exported function read
-    /// them as halves and bytes.
+    /// Uploads compact parameters. An exported function reads them as they are, and so does an
+    /// inference that takes one dispatch; one of another kind reads them in f32, which are uploaded,
+    /// too.
     ///
     /// # Errors
     /// Those of [`Model::new`].
     pub fn packed(gpu: &Gpu, packed: &Packed) -> Result<Self> {
-        Self::of_bytes(gpu, packed.mlp(), packed.models(), packed.bytes(), packed.storage())
+        let (mlp, storage) = (packed.mlp(), packed.storage());
+        let buffer = gpu.buffer_with("packed parameters", packed.bytes())?;
+        let source = match is_written_out(mlp, gpu.capabilities()) {
+            true => Source { parameters: buffer.clone().into(), storage },
+            false => upload(gpu, &packed.parameters())?.into(),
+        };
+        let model = Self::of_buffer(gpu, (mlp, packed.models()), buffer, source)?;
+        Ok(Self { storage, ..model })
     }
 
-    fn of_bytes(
+    fn of_buffer(
         gpu: &Gpu,
-        mlp: &Mlp,
-        models: usize,
-        bytes: &[u8],
-        storage: Storage,
+        (mlp, models): (&Mlp, usize),
+        parameters: wgpu::Buffer,
+        source: Source,
     ) -> Result<Self> {
-        let parameters = gpu.buffer_with("parameters", bytes)?.into();
         gpu.check_present()?;
-        let source = Source { parameters, storage };
-        Ok(Self { gpu: gpu.clone(), mlp: mlp.clone(), models, source, predictor: None })
+        let (gpu, mlp) = (gpu.clone(), mlp.clone());
+        let storage = Storage::F32;
+        Ok(Self { gpu, mlp, models, parameters, storage, source, predictor: None })
     }
 
     /// Uploads the parameters of a file that describes its network: see [`Parameters::open`]. Of a
@@ -81,7 +97,7 @@ impl Model {
     /// The buffer of the parameters: `[models, P]`, as [`Mlp::ranges`] lays them out, or
     /// [`Packed::bytes`].
     pub const fn parameter_buffer(&self) -> &wgpu::Buffer {
-        &self.source.parameters.buffer
+        &self.parameters
     }
 
     /// How many models.
@@ -91,7 +107,7 @@ impl Model {
 
     /// [`Trainer::wgsl`](crate::Trainer::wgsl), of this model's [`Model::parameter_buffer`].
     pub fn wgsl(&self, name: &str) -> WgslFunction<'_> {
-        self.mlp.wgsl(name).models(self.models).storage(self.source.storage)
+        self.mlp.wgsl(name).models(self.models).storage(self.storage)
     }
 
     /// [`Trainer::inference`](crate::Trainer::inference).
@@ -127,7 +143,7 @@ impl Model {
     /// # Errors
     /// A length that is no multiple of the inputs, an element that is not finite, a lost device.
     pub async fn predict_async(&mut self, x: &[f32]) -> Result<Vec<f32>> {
-        let Self { gpu, mlp, models, source, predictor } = self;
+        let Self { gpu, mlp, models, source, predictor, .. } = self;
         predict(predictor, gpu, mlp, *models, source, x).await
     }
 }

@@ -22,7 +22,7 @@ common! {
     HALVES_VEC2 = "halves_vec2" needs [];
     LOGISTIC = "logistic" needs [];
     LOG_ONE_PLUS = "log_one_plus" needs [];
-    INFER_ROW = "infer_row" needs [];
+    INFER_BLOCK = "infer_block" needs [];
     LOSS_ROW = "loss_row" needs [];
     MAGNITUDE = "magnitude" needs [];
     MARK_DIVERGED = "mark_diverged" needs [STEP_COUNTER];

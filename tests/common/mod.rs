@@ -486,14 +486,17 @@ pub fn every_inference() -> Vec<Dispatch> {
     let all = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
     let mut found = Vec::new();
     for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
-        for (form, models, vectors) in
-            [(Form::WrittenOut, 1, true), (Form::Loops, 3, true), (Form::WrittenOut, 3, false)]
-        {
+        for (form, models, vectors, block) in [
+            (Form::WrittenOut, 1, true, 1),
+            (Form::Loops, 3, true, 1),
+            (Form::WrittenOut, 3, false, 4),
+        ] {
             let of = |quantities, textures| Infer {
                 mlp: &mlp,
                 form,
                 storage,
                 vectors,
+                block,
                 quantities,
                 models,
                 rows: 6,
@@ -513,6 +516,7 @@ pub fn every_inference() -> Vec<Dispatch> {
             form: Form::WrittenOut,
             storage: Storage::F32,
             vectors: true,
+            block: 1,
             quantities: &all[..1],
             models: 1,
             rows: 6,

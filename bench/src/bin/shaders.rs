@@ -17,10 +17,11 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wgrad::kernels::infer::{Form, Infer};
 use wgrad::kernels::{Dispatch, Tiling, Work};
 use wgrad::{
-    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Init, Mlp, Optimizer,
-    Plan, Storage, Strategy, Training,
+    Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Init,
+    MAX_WRITTEN_OUT, Mlp, Optimizer, Plan, Quantity, Storage, Strategy, Training,
 };
 use wgrad_bench::random::{Case, Choices, choices};
 use wgrad_bench::workloads::{MORE, NAMES, PRODUCTS, Workload};
@@ -115,6 +116,25 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
             for (kind, slope) in [("passes", false), ("slope", true)] {
                 for (i, dispatch) in chosen.dispatches_of_passes(1000, slope)?.iter().enumerate() {
                     manifest.dispatch(&format!("{name}-{kind}"), i, 1, dispatch)?;
+                }
+            }
+        }
+        if work.mlp.widest() <= MAX_WRITTEN_OUT {
+            for storage in [Storage::F32, Storage::Snorm8] {
+                let infer = Infer {
+                    mlp: &work.mlp,
+                    form: Form::WrittenOut,
+                    storage,
+                    vectors: true,
+                    block: 1,
+                    quantities: &[Quantity::Outputs],
+                    models,
+                    rows: 500_000,
+                    textures: &[],
+                };
+                for (i, dispatch) in infer.dispatches()?.iter().enumerate() {
+                    let storage = format!("{storage:?}").to_lowercase();
+                    manifest.dispatch(&format!("{name}-infer-{storage}"), i, 1, dispatch)?;
                 }
             }
         }

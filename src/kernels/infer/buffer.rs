@@ -7,6 +7,6 @@ use crate::kernels::{Kernel, Slot};
 pub const KERNEL: Kernel = kernel!(
     "infer_buffer" in "infer/buffer",
     Parameters,
-    [INFER_ROW],
+    [INFER_BLOCK],
     [Slot::read("inputs"), Slot::read("network_parameters"), Slot::write("outputs")]
 );

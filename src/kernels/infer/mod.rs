@@ -80,6 +80,8 @@ pub struct Infer<'a> {
     pub storage: Storage,
     /// Whether the buffer of parameters holds whole vectors of four words.
     pub vectors: bool,
+    /// Rows of an invocation, which share each parameter that it loads.
+    pub block: usize,
     /// What is written, column after column.
     pub quantities: &'a [Quantity],
     /// The number of models.
@@ -137,8 +139,9 @@ impl Infer<'_> {
         check_textures(texels, columns)?;
         let variant = self.variant()?;
         let kernel = if texels.is_empty() { &buffer::KERNEL } else { &textures::KERNEL };
+        check_positive("the number of rows of an invocation", self.block)?;
         let most = narrow(MAX_OPERATIONS / self.operations()).max(1);
-        let iterations = wide(self.function().iterations());
+        let iterations = wide(self.function().iterations()).saturating_mul(wide(self.block));
         let width = texels.first().map_or(1, |texel| texel.width);
         let slices = (0..rows).step_by(most).map(|first| {
             let now = most.min(rows - first);
@@ -150,10 +153,11 @@ impl Infer<'_> {
                 width,
                 count: n(now)?,
             };
-            let all = volume(&[models, now]);
+            let (all, blocks) =
+                (volume(&[models, now]), volume(&[models, now.div_ceil(self.block)]));
             let read = volume(&[now, mlp.inputs]) + volume(&[models, mlp.parameters()]);
             let count = Counted::Rows { at: offset_of!(Parameters, count), first, each: 1 };
-            let dispatch = Dispatch::over(kernel, &p, all, iterations).with(variant.clone());
+            let dispatch = Dispatch::over(kernel, &p, blocks, iterations).with(variant.clone());
             let operations = wide(now).saturating_mul(self.operations());
             Ok(dispatch.costing(read, all * wide(columns), operations).counting(count))
         });
@@ -171,6 +175,19 @@ impl Infer<'_> {
         let elements: Vec<_> = (0..inputs).map(|i| format!("inputs[at + {i}u]")).collect();
         w.function(format_args!("row_inputs(at: u32) -> array<f32, {inputs}>"), |w| {
             w.line(format_args!("return array<f32, {inputs}>({});", elements.join(", ")));
+        });
+        w.constant("BLOCK_ROWS", to_u32("the rows of an invocation", wide(self.block))?);
+        w.function("infer_rows(model: u32, row: u32)", |w| {
+            // Rows beyond the last are the last one, once more.
+            w.line("let last = params.count - 1u;");
+            for i in 0..self.block {
+                w.line(format_args!("let row{i} = params.first + min(row + {i}u, last);"));
+                w.line(format_args!(
+                    "let y{i} = evaluate(row_inputs(row{i} * ROW_INPUTS), model);"
+                ));
+            }
+            // All loads come before the first store: a compiler may then share them.
+            (0..self.block).for_each(|i| w.line(format_args!("store_row(model, row{i}, y{i});")));
         });
         let model = if self.models > 1 { ", model" } else { "" };
         let signature =

@@ -7,7 +7,7 @@ use crate::kernels::{Kernel, Slot};
 pub const KERNEL: Kernel = kernel!(
     "infer_textures" in "infer/textures",
     Parameters,
-    [INFER_ROW],
+    [INFER_BLOCK],
     [
         Slot::read("inputs"),
         Slot::read("network_parameters"),
