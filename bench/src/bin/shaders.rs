@@ -119,7 +119,8 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
                 }
             }
         }
-        if work.mlp.widest() <= MAX_WRITTEN_OUT {
+        let units = work.mlp.layers.iter().map(|layer| layer.units);
+        if units.chain([work.mlp.layer_inputs(0)]).all(|units| units <= MAX_WRITTEN_OUT) {
             for storage in [Storage::F32, Storage::Snorm8] {
                 let infer = Infer {
                     mlp: &work.mlp,
