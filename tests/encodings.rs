@@ -57,7 +57,11 @@ fn forms(features: u32, interpolation: Interpolation) -> Vec<Grid> {
     let own = Some(Axis { base_resolution: 4, per_level_scale: 1.3 });
     let kinds = [GridKind::Hash, GridKind::Dense, GridKind::Tiled];
     let forms = kinds.into_iter().flat_map(|kind| {
-        [Edge::Clamp, Edge::Wrap].map(|edge| Grid { kind, edge, ..small(features, interpolation) })
+        [Edge::Clamp, Edge::Repeat, Edge::Wrap].map(|edge| Grid {
+            kind,
+            edge,
+            ..small(features, interpolation)
+        })
     });
     forms.flat_map(|grid| [grid, Grid { axes: [None, own, None, own], ..grid }]).collect()
 }
@@ -72,6 +76,11 @@ fn grids_of_inputs() -> Vec<(Grid, usize)> {
         // Each form with two of the four.
         all.extend(forms.flat_map(|(f, g)| [1 + (f + i) % 4, 1 + (f + i + 2) % 4].map(|n| (g, n))));
     }
+    // Textures with mip levels: points see one level, two, and the last ones.
+    for (features, lod) in [(1, 0.25), (2, -0.7), (4, -1.6), (8, -2.3), (2, -2.6)] {
+        all.push((Grid::texture(8, features).from_lod(lod), 3));
+    }
+    all.push((Grid { levels: 1, ..Grid::texture(8, 4) }, 3));
     all
 }
 
@@ -158,10 +167,18 @@ fn outputs_of_all_sizes() {
 /// Far from a kink, where a derivative jumps: no rounding of an f32 reaches it.
 fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
     let near = |v: f64| (v - v.round()).abs() < 1e-4;
+    if let Encoding::Grid(of) = encoding
+        && of.mips
+    {
+        let lod = x[2] - f64::from(of.lower[2]);
+        let sides = (0..of.levels).map(|l| f64::from(of.base_resolution >> l));
+        return !near(lod) && x[..2].iter().all(|x| sides.clone().all(|s| !near(x * s + 0.5)));
+    }
     x.iter().all(|x| match encoding {
         Encoding::TriangleWave(of) => (0..of.frequencies).all(|i| !near(x * f64::from(1_u32 << i))),
         Encoding::OneBlob(of) => !near(x * f64::from(of.bins)),
         Encoding::Grid(of) => {
+            let repeats = of.edge == Edge::Repeat;
             let axes = of.axes.iter().flatten().copied();
             let all =
                 Axis { base_resolution: of.base_resolution, per_level_scale: of.per_level_scale };
@@ -169,7 +186,10 @@ fn clear_of_kinks(encoding: &Encoding, inputs: usize, x: &[f64]) -> bool {
                 let side = move |l: u32| {
                     f64::from(axis.base_resolution) * axis.per_level_scale.powi(l as i32)
                 };
-                (0..of.levels).map(move |l| side(l) - 1.0)
+                (0..of.levels).map(move |l| match repeats {
+                    true => side(l).round(),
+                    false => side(l) - 1.0,
+                })
             });
             inputs > 0 && sides.all(|side| !near(x * side + 0.5))
         }

@@ -17,8 +17,7 @@ use wgrad::encoding::{
     TriangleWave,
 };
 use wgrad::{
-    Activation, CpuTrainer, Data, Gpu, Init, Loss, MAX_WRITTEN_OUT, Mlp, Model, Optimizer,
-    Parameters, Storage, Train, TrainBase, Training, WgslFunction,
+    Activation, Gpu, Init, MAX_WRITTEN_OUT, Mlp, Model, Parameters, Storage, WgslFunction,
 };
 
 /// The crate's activations, and one of the application's own.

@@ -52,7 +52,7 @@ mod kernels {
     use wgrad::kernels::measure::norm::Norm;
     use wgrad::kernels::measure::perturb::Perturb;
     use wgrad::kernels::measure::saturation::{Holds, Saturation};
-    use wgrad::kernels::measure::texture::{FORMATS, Texture};
+    use wgrad::kernels::measure::texture::{FORMATS, Texel, Texture};
     use wgrad::kernels::step::RateRange;
     use wgrad::kernels::step::Status;
     use wgrad::kernels::step::advance::Advance;
@@ -134,11 +134,11 @@ mod kernels {
             };
             check(saturation.dispatch());
             let texture = Texture {
-                format: s.of(FORMATS),
+                texel: Texel { format: s.of(FORMATS), width: s.next() as u32 },
                 models: s.next(),
                 rows: s.next(),
                 outputs: s.next(),
-                width: s.next() as u32,
+                column: s.next(),
                 first: s.next(),
             };
             check(texture.dispatch());

@@ -20,7 +20,7 @@ fn encode_grid(
     let x = grid_point(at);
     let of_level = GRID_FEATURES / GRID_CHUNK;
     let tables = model * params.parameters + params.tables + chunk % of_level * GRID_CHUNK;
-    let features = grid_value(x, grid_level(chunk / of_level), tables);
+    let features = grid_encoded(x, chunk / of_level, tables);
     let to = (model * params.rows + row) * params.width + params.first + chunk * GRID_CHUNK;
     store_features(to, features);
 }

@@ -23,7 +23,7 @@ fn encode_grid_gradient(
     var sum = GridPoint();
     for (var chunk = 0u; chunk < params.chunks; chunk++) {
         let dy = delta_at(begin + chunk * GRID_CHUNK);
-        sum += grid_vjp(x, grid_level(chunk / of_level), tables + chunk % of_level * GRID_CHUNK, dy);
+        sum += grid_encoded_vjp(x, chunk / of_level, tables + chunk % of_level * GRID_CHUNK, dy);
     }
     let to = index * params.inputs + params.input_offset % params.inputs;
     for (var d = 0u; d < GRID_DIMENSIONS; d++) {

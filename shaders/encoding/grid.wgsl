@@ -25,8 +25,7 @@ fn grid_fraction(x: GridPoint, cell: GridCell, level: GridLevel) -> GridPoint {
 
 // The index of a corner's entry among those of all levels.
 fn grid_entry(corner: GridCell, level: GridLevel) -> u32 {
-    let last = min(corner, GridCell(level.resolution - 1u));
-    let c = select(corner, last, GRID_CLAMPS);
+    let c = grid_held(corner, level);
     let mixed = grid_hash(c) & (level.size - 1u);
     return level.first + select(grid_index(c, level), mixed, level.hashed);
 }

@@ -19,7 +19,8 @@ fn scatter(
         return;
     }
     let of_level = GRID_FEATURES / GRID_CHUNK;
-    let level = grid_level(chunk / of_level);
+    let l = chunk / of_level;
+    let level = grid_level(l);
     let first = model * params.tables + chunk % of_level * GRID_CHUNK;
     let max_bits = max_abs_bits[model];
     let one = fixed_point_scale(max_bits, params.bits);
@@ -39,14 +40,14 @@ fn scatter(
             let next = min(row + WORKGROUP, last);
             x = point_of(model, next);
             dy = gradient_of(model, next, chunk);
-            add_row(point, gradient, level, first, one);
+            add_row(point, grid_share(point, l) * gradient, level, first, one);
         }
         end_block(level, first, local);
     } else {
         if (row >= end) {
             return;
         }
-        add_row(x, dy, level, first, one);
+        add_row(x, grid_share(x, l) * dy, level, first, one);
     }
 }
 
@@ -55,11 +56,15 @@ fn point_of(model: u32, row: u32) -> GridPoint {
 }
 
 fn gradient_of(model: u32, row: u32, chunk: u32) -> GridFeatures {
-    return delta_at(params.first + (model * params.rows + row) * params.width + chunk * GRID_CHUNK);
+    return delta_at(params.first + (model * params.rows + row) * params.width + grid_column(chunk));
 }
 
 // Adds one row's contributions to the entries of its cell's corners.
 fn add_row(x: GridPoint, dy: GridFeatures, level: GridLevel, first: u32, one: vec2<f32>) {
+    // What a point does not see of a texture's mip levels has no gradient.
+    if (grid_is_zero(dy)) {
+        return;
+    }
     let point = grid_to_unit(x);
     let cell = grid_cell(point, level);
     let shares = grid_shares(grid_fraction(point, cell, level));

@@ -392,7 +392,9 @@ impl WgslFunction<'_> {
 
     /// Whether the buffer's elements are of the type f16, which is the type of the sums then.
     fn has_halves(&self) -> bool {
-        self.f16 && self.storage == Storage::F16
+        // Elements of an array in a uniform buffer lie 16 bytes apart.
+        let uniform = matches!(self.values, Values::Bound { uniform: true, .. });
+        self.f16 && self.storage == Storage::F16 && !uniform
     }
 }
 

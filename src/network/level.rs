@@ -20,6 +20,8 @@ pub(crate) struct Level {
     pub wraps: bool,
     /// Whether corners end at the last one of each dimension.
     pub clamps: bool,
+    /// Whether the first corner follows the last one of each dimension.
+    pub repeats: bool,
 }
 
 /// The factors of a corner's coordinates in the hash.
@@ -36,16 +38,21 @@ pub(crate) struct Cell<T> {
 impl Level {
     /// A level of a grid of `inputs` dimensions, with the corners per side `sides`, whose entries
     /// follow `first` others. A table has at most `most` entries; `coarsest` are the sides of the
-    /// coarsest level. [`Level::entries`] may be too many.
+    /// coarsest level. Where the first corner follows the last one, a level `repeats`. [`Level::entries`] may be too many.
     pub fn new(
         kind: GridKind,
         [sides, coarsest]: [[f64; D]; 2],
         inputs: usize,
-        most: u32,
+        (most, repeats): (u32, bool),
         first: u32,
     ) -> Self {
         let (mut scale, mut resolution) = ([1.0_f32; D], [1_u32; D]);
         for d in 0..inputs.min(D) {
+            if repeats {
+                resolution[d] = whole(sides[d].round()).max(1);
+                scale[d] = resolution[d] as f32;
+                continue;
+            }
             scale[d] = crate::numeric::to_f32(sides[d] - 1.0);
             resolution[d] = whole(f64::from(scale[d]).ceil()).saturating_add(1);
         }
@@ -64,7 +71,7 @@ impl Level {
             }
         };
         let wraps = kind == GridKind::Tiled;
-        Self { scale, resolution, size, first, hashed, wraps, clamps: true }
+        Self { scale, resolution, size, first, hashed, wraps, clamps: true, repeats }
     }
 
     /// The entries of the level's table: its size, rounded up to a multiple of eight.
@@ -96,6 +103,11 @@ impl Level {
         if self.clamps {
             for (c, resolution) in corner.iter_mut().zip(self.resolution) {
                 *c = (*c).min(resolution - 1);
+            }
+        }
+        if self.repeats {
+            for (c, resolution) in corner.iter_mut().zip(self.resolution) {
+                *c = (*c + resolution - 1) % resolution;
             }
         }
         if self.hashed {

@@ -118,7 +118,7 @@ impl Scatter {
         let grid = grid_of(range)?;
         let coarse = self.coarse_levels(grid, capabilities);
         let of_level = grid.features_per_level / grid.chunk();
-        let [coarse, all] = [coarse, grid.levels].map(|levels| levels * of_level);
+        let [coarse, all] = [coarse, grid.levels].map(|levels| levels.saturating_mul(of_level));
         let parts = [(0..coarse, true), (coarse..all, false)];
         let parts = parts.into_iter().filter(|(chunks, _)| !chunks.is_empty());
         parts.map(|(chunks, in_workgroup)| self.part(grid, chunks, in_workgroup)).collect()
@@ -189,6 +189,7 @@ impl Scatter {
         variant.workgroup = Some(workgroup);
         fetch(&mut variant, grid, "delta_at", "delta", of.chunks_are_vectors(p.first, grid));
         let mut w = Writer::default();
+        w.push(&grid.splice_parts());
         w.constant("WORKGROUP", workgroup);
         w.flag("IN_WORKGROUP", in_workgroup);
         let mut of_sums = 0;

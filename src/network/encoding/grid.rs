@@ -44,6 +44,10 @@ pub enum Edge {
     /// The last corner twice: the features are constant from it to the end of the box.
     #[default]
     Clamp,
+    /// The first corner follows the last one: the features have the box as their period, and a
+    /// dimension has as many corners as cells. A corner stands in the middle of a texel of a repeated
+    /// texture.
+    Repeat,
     /// The last corner and the one that its index would follow, as in tiny-cuda-nn. On levels that
     /// are not hashed this is a corner of the next row, or of the first.
     Wrap,
@@ -130,6 +134,9 @@ pub struct Grid {
     pub interpolation: Interpolation,
     /// Which corners the last cells have.
     pub edge: Edge,
+    /// Whether the levels are those of a texture with mip levels, and the last input is the level of
+    /// detail: see [`Grid::texture`].
+    pub mips: bool,
     /// The lower corner of the box of the inputs. Two inputs have its first two coordinates.
     pub lower: [f32; 4],
     /// The upper corner of the box of the inputs.
@@ -148,6 +155,7 @@ impl Default for Grid {
             axes: [None; D],
             interpolation: Interpolation::Linear,
             edge: Edge::Clamp,
+            mips: false,
             lower: [0.0; D],
             upper: [1.0; D],
         }
@@ -168,8 +176,53 @@ impl From<Grid> for super::Encoding {
 }
 
 impl Grid {
+    /// A repeated texture of `side` × `side` texels, a power of two, of 1, 2, 4 or 8 channels, with all
+    /// its mip levels. Its inputs are the two coordinates, whose period is 1, and the level of detail: 0
+    /// is the finest level, each one more halves the side. A point has the channels of the two nearest
+    /// levels, mixed: what the filter of a GPU's textures gives. Each mip level is trained by the
+    /// points that see it.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Mlp, encoding::Grid};
+    /// // Two textures of four channels and a small network: 9 channels of a material.
+    /// let fine = Mlp::new(3).encode(3, Grid::texture(256, 4));
+    /// let both = fine.encode_at(0, 3, Grid::texture(64, 4).from_lod(2.0));
+    /// let mlp = both.layer(16, Activation::Gelu).layer(9, Activation::Identity);
+    /// assert_eq!(mlp.layer_inputs(0), 8);
+    /// # assert!(mlp.check().is_ok());
+    /// ```
+    #[must_use]
+    pub fn texture(side: u32, channels: u32) -> Self {
+        Self {
+            kind: GridKind::Dense,
+            levels: side.max(1).ilog2() + 1,
+            features_per_level: channels,
+            base_resolution: side,
+            edge: Edge::Repeat,
+            mips: true,
+            ..Self::default()
+        }
+    }
+
+    /// The texture whose finest level is that of the level of detail `lod`: one of a quarter of the
+    /// side beside a finer one, which is sampled by the same level of detail, begins at 2.
+    #[must_use]
+    pub const fn from_lod(mut self, lod: f32) -> Self {
+        self.lower[2] = lod;
+        self.upper[2] = lod + 1.0;
+        self
+    }
+
+    /// The inputs that are coordinates.
+    const fn coordinates(&self, inputs: usize) -> usize {
+        if self.mips { inputs.saturating_sub(1) } else { inputs }
+    }
+
     /// The number of features of all levels.
     pub(crate) const fn outputs(&self) -> usize {
+        if self.mips {
+            return self.features_per_level as usize;
+        }
         (self.levels as usize).saturating_mul(self.features_per_level as usize)
     }
 
@@ -210,6 +263,7 @@ impl Grid {
 
     pub(super) fn check(&self, inputs: usize) -> Result<()> {
         self.check_fields()?;
+        self.check_mips(inputs)?;
         for d in 0..inputs.min(D) {
             let (lower, upper) = (self.lower[d], self.upper[d]);
             // The slope of an empty box is infinite or negative, that of an endless box 0.
@@ -270,23 +324,76 @@ impl Grid {
         Ok(())
     }
 
+    fn check_mips(&self, inputs: usize) -> Result<()> {
+        if !self.mips {
+            return Ok(());
+        }
+        let what = |part: &str| format!("the {part} of an encoding grid with mip levels");
+        if inputs != 3 {
+            return Err(Error::argument(what("inputs"), inputs, "3: two coordinates, a level"));
+        }
+        let side = self.base_resolution;
+        if !side.is_power_of_two() {
+            return Err(Error::argument(what("side"), side, "a power of two"));
+        }
+        if self.levels > side.ilog2() + 1 {
+            let allowed = format!("at most {}", side.ilog2() + 1);
+            return Err(Error::argument(what("levels"), self.levels, allowed));
+        }
+        let shape = (self.kind, self.edge, self.interpolation, self.axes);
+        if shape != (GridKind::Dense, Edge::Repeat, Interpolation::Linear, [None; D]) {
+            let allowed = "dense, repeated, linear, with equal axes";
+            return Err(Error::argument(what("shape"), format!("{shape:?}"), allowed));
+        }
+        Ok(())
+    }
+
     /// The levels of a grid whose fields have been checked.
     pub(crate) fn levels(&self, inputs: usize) -> Vec<Level> {
         let axes: [Axis; D] = std::array::from_fn(|d| self.axis(d));
         let coarsest = axes.map(|axis| f64::from(axis.base_resolution));
         let (mut first, mut sides) = (0_u32, coarsest);
+        let (inputs, repeats) = (self.coordinates(inputs), self.edge == Edge::Repeat);
         (0..self.levels)
             .map(|_| {
                 let most = 1_u32 << self.log2_hashmap_size;
-                let level = Level::new(self.kind, [sides, coarsest], inputs, most, first);
+                let level =
+                    Level::new(self.kind, [sides, coarsest], inputs, (most, repeats), first);
                 first = first.saturating_add(level.entries());
                 for (side, axis) in sides.iter_mut().zip(axes) {
-                    *side *= axis.per_level_scale;
+                    *side *= if self.mips { 0.5 } else { axis.per_level_scale };
                 }
                 let clamps = self.edge == Edge::Clamp;
-                Level { clamps, wraps: level.wraps || !clamps, ..level }
+                Level { clamps, wraps: level.wraps || self.edge == Edge::Wrap, ..level }
             })
             .collect()
+    }
+
+    /// The two nearest mip levels of a point: each with its share, and the share's derivative with
+    /// respect to the level of detail.
+    fn mip_shares<T: Real>(&self, x: &[T]) -> [(usize, T, T); 2] {
+        let last = self.levels.saturating_sub(1);
+        let raw = x[2] - T::of(f64::from(self.lower[2]));
+        let lod = raw.max(T::ZERO).min(T::of(f64::from(last)));
+        let low = (lod.to_f64() as u32).min(last.saturating_sub(1));
+        let share = lod - T::of(f64::from(low));
+        let slope = if raw == lod && last > 0 { T::ONE } else { T::ZERO };
+        let high = (low + 1).min(last);
+        [(low as usize, T::ONE - share, -slope), (high as usize, share, slope)]
+    }
+
+    /// The share that a level has in a point's outputs.
+    fn share<T: Real>(&self, level: usize, x: &[T]) -> T {
+        if !self.mips {
+            return T::ONE;
+        }
+        let both = self.mip_shares(x).into_iter().filter(|(l, ..)| *l == level);
+        both.fold(T::ZERO, |all, (_, share, _)| all + share)
+    }
+
+    /// The first of a level's outputs.
+    const fn output_of(&self, level: usize) -> usize {
+        if self.mips { 0 } else { level * self.features_per_level as usize }
     }
 
     /// The number of features of all entries; 0 for a grid that cannot be.
@@ -309,6 +416,12 @@ impl Grid {
         }
     }
 
+    /// A coordinate of the unit box in its first period.
+    #[inline(always)]
+    fn periodic<T: Real>(&self, x: T) -> T {
+        if self.edge == Edge::Repeat { x - x.floor() } else { x }
+    }
+
     /// The derivative of the mapping from the box to [0, 1] in dimension `d`.
     fn slope(&self, d: usize) -> f32 {
         1.0 / (self.upper[d] - self.lower[d])
@@ -316,11 +429,15 @@ impl Grid {
 
     /// Whether the box is the unit cube, in `inputs` dimensions.
     fn is_unit(&self, inputs: usize) -> bool {
-        (0..inputs.min(D)).all(|d| self.lower[d] == 0.0 && self.upper[d] == 1.0)
+        (0..self.coordinates(inputs).min(D)).all(|d| self.lower[d] == 0.0 && self.upper[d] == 1.0)
     }
 
     /// The box of an input, which is dimension `d`.
     pub(crate) fn range(&self, d: usize) -> [f64; 2] {
+        // A level of detail beyond the last ones is the last one.
+        if self.mips && d == 2 {
+            return [f64::from(f32::MIN), f64::from(f32::MAX)];
+        }
         [self.lower, self.upper].map(|corner| corner.get(d).copied().map_or(0.0, f64::from))
     }
 
@@ -342,7 +459,8 @@ impl Grid {
     ) {
         let (mut unit, mut steps) = (vec![T::ZERO; x.len()], [T::ZERO; D]);
         for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
-            *unit = (*x - T::of(f64::from(self.lower[d]))) * T::of(f64::from(self.slope(d)));
+            let x = (*x - T::of(f64::from(self.lower[d]))) * T::of(f64::from(self.slope(d)));
+            *unit = self.periodic(x);
         }
         let place = level.place(&unit);
         // From a step of the inputs to one in cells.
@@ -440,6 +558,7 @@ impl Grid {
     ) {
         // The loops over coordinates have constant bounds, and are written out.
         match *x {
+            [x, y, _] if self.mips => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
             [x] => self.corners_of::<T, 1, DERIVATIVES>(level, [x], f),
             [x, y] => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
             [x, y, z] => self.corners_of::<T, 3, DERIVATIVES>(level, [x, y, z], f),
@@ -459,7 +578,7 @@ impl Grid {
         let mut unit = [T::ZERO; N];
         for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
             // As the shader does: the difference, then a product.
-            *unit = (x - T::of(f64::from(self.lower[d]))) * slopes[d];
+            *unit = self.periodic((x - T::of(f64::from(self.lower[d]))) * slopes[d]);
         }
         let place = level.place(&unit);
         let scales = level.scale.map(|scale| T::of(f64::from(scale)));
@@ -499,22 +618,31 @@ impl Grid {
     ) {
         for (l, level) in levels.iter().enumerate() {
             let features = self.features_per_level as usize;
-            let (table, at) = (&tables[level.first as usize * features..], first + l * features);
+            let table = &tables[level.first as usize * features..];
+            let at = first + self.output_of(l);
             for (row, y) in y.chunks_exact_mut(line).enumerate() {
                 let (x, y) = (x(row), &mut y[at..at + features]);
+                let share = self.share(l, x);
                 match features {
-                    1 => self.value::<T, 1>(level, table, x, y),
-                    2 => self.value::<T, 2>(level, table, x, y),
-                    4 => self.value::<T, 4>(level, table, x, y),
-                    _ => self.value::<T, 8>(level, table, x, y),
+                    _ if share == T::ZERO => {}
+                    1 => self.value::<T, 1>(level, table, (x, share), y),
+                    2 => self.value::<T, 2>(level, table, (x, share), y),
+                    4 => self.value::<T, 4>(level, table, (x, share), y),
+                    _ => self.value::<T, 8>(level, table, (x, share), y),
                 }
             }
         }
     }
 
-    /// Adds the F features of one level at a point.
+    /// Adds the F features of one level at a point, times the level's share.
     #[inline(always)]
-    fn value<T: Real, const F: usize>(&self, level: &Level, table: &[T], x: &[T], y: &mut [T]) {
+    fn value<T: Real, const F: usize>(
+        &self,
+        level: &Level,
+        table: &[T],
+        (x, share): (&[T], T),
+        y: &mut [T],
+    ) {
         let mut sums = [T::ZERO; F];
         self.corners::<T, false>(level, x, |entry, weight, _| {
             let values = &table[entry * F..][..F];
@@ -523,7 +651,7 @@ impl Grid {
             }
         });
         for (y, sum) in y.iter_mut().zip(sums) {
-            *y += sum;
+            *y += share * sum;
         }
     }
 
@@ -537,16 +665,31 @@ impl Grid {
         dx: &mut [T],
     ) {
         let features = self.features_per_level as usize;
-        for (level, dy) in levels.iter().zip(dy.chunks(features)) {
+        let shares = self.mips.then(|| self.mip_shares(x));
+        for (l, level) in levels.iter().enumerate() {
             let first = level.first as usize * features;
-            self.corners::<T, true>(level, x, |entry, _, derivatives| {
+            let dy = &dy[self.output_of(l)..][..features];
+            let both = shares.iter().flatten().filter(|(of, ..)| *of == l);
+            let add = |(a, b), (_, share, slope): &(usize, T, T)| (a + *share, b + *slope);
+            let (share, slope) = match shares {
+                None => (T::ONE, T::ZERO),
+                Some(_) => both.fold((T::ZERO, T::ZERO), add),
+            };
+            if share == T::ZERO && slope == T::ZERO {
+                continue;
+            }
+            self.corners::<T, true>(level, x, |entry, weight, derivatives| {
                 let values = &tables[first + entry * features..];
                 let mut product = T::ZERO;
                 for (value, dy) in values.iter().zip(dy) {
                     product += *value * *dy;
                 }
-                for (dx, derivative) in dx.iter_mut().zip(derivatives) {
-                    *dx += derivative * product;
+                for (dx, derivative) in dx[..self.coordinates(x.len())].iter_mut().zip(derivatives)
+                {
+                    *dx += share * derivative * product;
+                }
+                if self.mips {
+                    dx[2] += slope * weight * product;
                 }
             });
         }
@@ -570,14 +713,16 @@ impl Grid {
             rest = later;
         }
         let one = |(l, level, part): (usize, &Level, &mut [T])| {
-            let first = outputs.start + l * features;
+            let first = outputs.start + self.output_of(l);
             for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
                 let (x, delta) = (&x[inputs.clone()], &delta[first..first + features]);
+                let share = self.share(l, x);
                 match features {
-                    1 => self.add::<T, 1>(level, part, x, delta),
-                    2 => self.add::<T, 2>(level, part, x, delta),
-                    4 => self.add::<T, 4>(level, part, x, delta),
-                    _ => self.add::<T, 8>(level, part, x, delta),
+                    _ if share == T::ZERO => {}
+                    1 => self.add::<T, 1>(level, part, (x, share), delta),
+                    2 => self.add::<T, 2>(level, part, (x, share), delta),
+                    4 => self.add::<T, 4>(level, part, (x, share), delta),
+                    _ => self.add::<T, 8>(level, part, (x, share), delta),
                 }
             }
         };
@@ -593,8 +738,14 @@ impl Grid {
 
     /// Adds a row's share to the gradient of one level's entries.
     #[inline(always)]
-    fn add<T: Real, const F: usize>(&self, level: &Level, table: &mut [T], x: &[T], delta: &[T]) {
-        let delta: [T; F] = std::array::from_fn(|i| delta[i]);
+    fn add<T: Real, const F: usize>(
+        &self,
+        level: &Level,
+        table: &mut [T],
+        (x, share): (&[T], T),
+        delta: &[T],
+    ) {
+        let delta: [T; F] = std::array::from_fn(|i| share * delta[i]);
         self.corners::<T, false>(level, x, |entry, weight, _| {
             for (g, d) in table[entry * F..][..F].iter_mut().zip(delta) {
                 *g += weight * d;
@@ -641,10 +792,10 @@ impl Grid {
         });
         w.constant("GRID_FEATURES", self.features_per_level);
         w.constant("GRID_CHUNK", chunk);
-        w.constant("GRID_CORNERS", 1_u32 << inputs);
         w.constant("GRID_DIMENSIONS", inputs as u32);
+        let inputs = self.coordinates(inputs);
+        w.constant("GRID_CORNERS", 1_u32 << inputs);
         w.flag("GRID_SMOOTH", smooth);
-        w.flag("GRID_CLAMPS", self.edge == Edge::Clamp);
         let equal = self.is_equal(inputs);
         let [sides, resolution] = if equal { ["f32", "u32"] } else { ["GridPoint", "GridCell"] };
         w.line(format_args!("alias GridSides = {sides};"));
@@ -660,6 +811,18 @@ impl Grid {
             let modulo = if wraps { " % level.size" } else { "" };
             w.line(format_args!("return ({index}){modulo};"));
         });
+        w.function("grid_held(c: GridCell, level: GridLevel) -> GridCell", |w| match self.edge {
+            Edge::Clamp => w.line("return min(c, GridCell(level.resolution - 1u));"),
+            Edge::Wrap => w.line("return c;"),
+            Edge::Repeat => {
+                // Missing coordinates stay 0.
+                let there = |d| if d < inputs { "1u" } else { "0u" };
+                let there: Vec<_> = (0..inputs.max(3)).map(there).collect();
+                w.line("let sides = GridCell(level.resolution);");
+                let there = there.join(", ");
+                w.line(format_args!("return (c + sides - 1u) % sides * GridCell({there});"));
+            }
+        });
         // Missing coordinates of a point are 0.
         let vector = |f: &dyn Fn(usize) -> f32, missing: f32| {
             let part = |d| literal(if d < inputs { f(d) } else { missing });
@@ -668,9 +831,10 @@ impl Grid {
         };
         let (lower, slope) = (vector(&|d| self.lower[d], 0.0), vector(&|d| self.slope(d), 1.0));
         let unit = self.is_unit(inputs);
-        w.function("grid_to_unit(x: GridPoint) -> GridPoint", |w| match unit {
-            true => w.line("return x;"),
-            false => w.line(format_args!("return (x - {lower}) * {slope};")),
+        let to_unit = if unit { "x".to_owned() } else { format!("(x - {lower}) * {slope}") };
+        w.function("grid_to_unit(x: GridPoint) -> GridPoint", |w| match self.edge {
+            Edge::Repeat => w.line(format_args!("return fract({to_unit});")),
+            _ => w.line(format_args!("return {to_unit};")),
         });
         w.function("grid_from_unit(dx: GridPoint) -> GridPoint", |w| match unit {
             true => w.line("return dx;"),
@@ -691,9 +855,72 @@ impl Grid {
         w.finish()
     }
 
+    /// WGSL functions that make a point's outputs of the levels, of which `level` is an expression that
+    /// gives one by its number: `grid_encoded` and its vjp, and the share of a level in an output.
+    pub(crate) fn splice_encoded(&self, level: &str) -> String {
+        let mut w = Writer::default();
+        let arguments = "x: GridPoint, l: u32, first: u32";
+        let lower = literal(self.lower[2]);
+        let last = self.levels.saturating_sub(1);
+        let mips = |w: &mut Writer| {
+            w.line(format_args!("let lod = clamp(x.z - {lower}, 0.0, {last}.0);"));
+            w.line(format_args!("let low = min(u32(lod), {}u);", last.saturating_sub(1)));
+            w.line("let share = lod - f32(low);");
+            w.line(format_args!("let high = min(low + 1u, {last}u);"));
+        };
+        let of = |name: &str, l: &str, rest: &str| format!("{name}(x, {level}({l}), first{rest})");
+        w.function(format_args!("grid_encoded({arguments}) -> GridFeatures"), |w| {
+            if !self.mips {
+                w.line(format_args!("return {};", of("grid_value", "l", "")));
+                return;
+            }
+            mips(w);
+            let [low, high] = ["low", "high"].map(|l| of("grid_value", l, ""));
+            w.line(format_args!("return (1.0 - share) * {low} + share * {high};"));
+        });
+        let signature = format!("grid_encoded_vjp({arguments}, dy: GridFeatures) -> GridPoint");
+        w.function(signature, |w| {
+            if !self.mips {
+                w.line(format_args!("return {};", of("grid_vjp", "l", ", dy")));
+                return;
+            }
+            mips(w);
+            let [low, high] = ["low", "high"].map(|l| of("grid_vjp", l, ", dy"));
+            w.line(format_args!("var dx = (1.0 - share) * {low} + share * {high};"));
+            let [low, high] = ["low", "high"].map(|l| of("grid_value", l, ""));
+            w.line(format_args!("let change = grid_dot(dy, {high} - {low});"));
+            w.line(format_args!("dx.z = select(0.0, change, x.z - {lower} == lod);"));
+            w.line("return dx;");
+        });
+        w.finish()
+    }
+
+    /// WGSL functions of the way back: the column of a chunk, and a level's share of an output's
+    /// gradient.
+    pub(crate) fn splice_parts(&self) -> String {
+        let mut w = Writer::default();
+        let (lower, last) = (literal(self.lower[2]), self.levels.saturating_sub(1));
+        w.function("grid_column(chunk: u32) -> u32", |w| match self.mips {
+            true => w.line("return chunk % (GRID_FEATURES / GRID_CHUNK) * GRID_CHUNK;"),
+            false => w.line("return chunk * GRID_CHUNK;"),
+        });
+        w.function("grid_share(x: GridPoint, l: u32) -> f32", |w| match self.mips {
+            true => {
+                w.line(format_args!("let lod = clamp(x.z - {lower}, 0.0, {last}.0);"));
+                w.line("return max(1.0 - abs(lod - f32(l)), 0.0);");
+            }
+            false => w.line("return 1.0;"),
+        });
+        w.function("grid_is_zero(dy: GridFeatures) -> bool", |w| match self.mips {
+            true => w.line("return grid_dot(abs(dy), GridFeatures(1.0)) == 0.0;"),
+            false => w.line("return false;"),
+        });
+        w.finish()
+    }
+
     /// A level as a WGSL value.
     pub(crate) fn literal(&self, level: &Level, inputs: usize) -> String {
-        level.literal(inputs, self.is_equal(inputs))
+        level.literal(self.coordinates(inputs), self.is_equal(inputs))
     }
 
     /// The WGSL functions of a grid of `inputs` dimensions.
@@ -747,7 +974,12 @@ mod tests {
     fn every_entry_is_in_its_level_at_the_edges_too() {
         let forms =
             [GridKind::Hash, GridKind::Dense, GridKind::Tiled].into_iter().flat_map(|kind| {
-                [Edge::Clamp, Edge::Wrap].map(|edge| Grid { kind, edge, levels: 5, ..grid() })
+                [Edge::Clamp, Edge::Repeat, Edge::Wrap].map(|edge| Grid {
+                    kind,
+                    edge,
+                    levels: 5,
+                    ..grid()
+                })
             });
         let own = Some(Axis { base_resolution: 3, per_level_scale: 2.0 });
         let forms = forms.flat_map(|g| [g, Grid { axes: [None, own, None, own], ..g }]);
