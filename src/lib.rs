@@ -145,7 +145,7 @@ pub use kernels::Capabilities;
 pub use kernels::infer::Quantity;
 pub use network::{
     Activation, CustomActivation, Encoding, Init, Layer, LayerRange, Mlp, Packed, Parameters,
-    Saved, Storage,
+    Saved, Storage, TextureMips,
 };
 pub use numeric::Real;
 pub use plan::Plan;

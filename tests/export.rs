@@ -657,6 +657,13 @@ fn encodings_of(part: impl Fn(u64) -> bool) {
         // Encodings that share inputs.
         Mlp::new(3).encode_at(1, 2, grid(2, Linear)).encode_at(0, 2, grid(2, Smoothstep)),
     ];
+    // Textures with mip levels, of which the points see two.
+    starts.push(Mlp::new(3).encode(3, Grid::texture(8, 4).from_lod(-0.7)));
+    starts.push(Mlp::new(3).encode(3, Grid::texture(4, 1).from_lod(-1.2)).encode_at(
+        0,
+        3,
+        Grid::texture(8, 8),
+    ));
     let axis = Some(Axis { base_resolution: 5, per_level_scale: 1.3 });
     // Each kind with each number of axes, with every edge and with axes of their own in turn.
     let kinds = [GridKind::Hash, GridKind::Dense, GridKind::Tiled];
@@ -743,6 +750,8 @@ fn compact_parameters_are_read_as_they_are() {
     starts.extend([1, 2, 4, 8].map(|features| Mlp::new(2).encode(2, grid(features))));
     let two = Mlp::new(3).encode(2, grid(2)).encode(1, grid(1));
     starts.push(two);
+    let textures = Mlp::new(3).encode(3, Grid::texture(8, 4).from_lod(-0.7));
+    starts.push(textures.encode_at(0, 3, Grid::texture(4, 8)));
     let mut worst = [0.0_f64; 2];
     for (i, start) in (0..).zip(starts) {
         let mlp = start.layer(6, Activation::Tanh).layer_without_bias(5, Activation::Gelu);

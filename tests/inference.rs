@@ -9,7 +9,7 @@ use common::{deviation, expected, numbers_f32};
 use wgrad::encoding::{Frequency, Grid};
 use wgrad::{
     Activation, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Output, Parameters, Quantity, Rows,
-    Storage, Trainer, Training,
+    Storage, TextureMips, Trainer, Training,
 };
 
 const ALL: [Quantity; 3] = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
@@ -211,6 +211,169 @@ fn parameters_of_any_length_are_read() {
     let wanted: Vec<f64> = (0..3).flat_map(|m| columns(&parameters, m, &x)).collect();
     let error = deviation(&read(gpu, &y), &wanted);
     assert!(error <= 1e-5, "{error:e}");
+}
+
+/// A texture of the bytes, with all its mip levels.
+fn sampled_texture(gpu: &Gpu, of: &TextureMips) -> wgpu::TextureView {
+    let extent = |side| wgpu::Extent3d { width: side, height: side, depth_or_array_layers: 1 };
+    let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: extent(of.side),
+        mip_level_count: of.mips.len() as u32,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8Unorm,
+        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    for (level, bytes) in (0..).zip(&of.mips) {
+        let side = of.side >> level;
+        let to = wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() };
+        let layout = wgpu::TexelCopyBufferLayout {
+            offset: 0,
+            bytes_per_row: Some(4 * side),
+            rows_per_image: None,
+        };
+        gpu.queue().write_texture(to, bytes, layout, extent(side));
+    }
+    texture.create_view(&Default::default())
+}
+
+/// An exported function that samples textures, beside what the same bytes predict: at the middles of
+/// texels, where the filter has nothing to mix but levels, and anywhere.
+#[test]
+fn latent_textures_are_what_predict_says() {
+    let gpu = &application();
+    let mlp = Mlp::new(3)
+        .encode(3, Grid::texture(16, 8))
+        .encode_at(0, 3, Grid::texture(4, 4).from_lod(2.0))
+        .layer(9, Activation::Gelu)
+        .layer(2, Activation::Identity);
+    let packed = sampled(&mlp, 2, 4).pack(Storage::Snorm8).unwrap();
+    let model = packed.parameters().model(1).unwrap();
+    let rows = 400;
+    let mut x = numbers_f32(3 * rows, 8);
+    for (i, row) in x.chunks_mut(3).enumerate() {
+        // Beyond the first period and the last levels, too.
+        row.iter_mut().take(2).for_each(|v| *v = 0.5 + 0.5 * *v);
+        row[2] = 2.0 + 4.0 * row[2];
+        if i < rows / 2 {
+            row[2] = row[2].floor().max(0.0);
+            let side = 16.0 / row[2].min(4.0).exp2();
+            row.iter_mut().take(2).for_each(|v| *v = ((*v * side).floor() + 0.5) / side);
+        }
+    }
+    let y = floats(gpu, &vec![OLD; 2 * rows]);
+    let layers = packed.without_tables().unwrap();
+    let all = [layers.len(), packed.bytes().len()];
+    assert!(all[0] % 16 == 0 && all[0] < all[1] / 2, "{all:?}");
+    let text = packed.wgsl("look").model(1).textures(0, 1).text().unwrap();
+    let shader = format!(
+        "{text}
+        @group(0) @binding(5) var<storage, read> test_x: array<f32>;
+        @group(0) @binding(6) var<storage, read_write> test_y: array<f32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+            if (id.x >= {rows}u) {{ return; }}
+            let at = 3u * id.x;
+            let y = look(array<f32, 3>(test_x[at], test_x[at + 1u], test_x[at + 2u]));
+            test_y[2u * id.x] = y[0];
+            test_y[2u * id.x + 1u] = y[1];
+        }}"
+    );
+    common::leave_shader("latent_textures", &shader);
+    let device = gpu.device();
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl(shader.into()),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: None,
+        module: &module,
+        entry_point: None,
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
+        address_mode_u: wgpu::AddressMode::Repeat,
+        address_mode_v: wgpu::AddressMode::Repeat,
+        mag_filter: wgpu::FilterMode::Linear,
+        min_filter: wgpu::FilterMode::Linear,
+        mipmap_filter: wgpu::MipmapFilterMode::Linear,
+        ..Default::default()
+    });
+    let views: Vec<_> =
+        packed.textures(1).unwrap().iter().map(|of| sampled_texture(gpu, of)).collect();
+    assert_eq!(views.len(), 3);
+    let (layers, from) = (common::application::buffer(gpu, &layers), floats(gpu, &x));
+    let mut resources = vec![layers.as_entire_binding()];
+    resources.extend(views.iter().map(wgpu::BindingResource::TextureView));
+    resources.push(wgpu::BindingResource::Sampler(&sampler));
+    resources.extend([from.as_entire_binding(), y.as_entire_binding()]);
+    let entries: Vec<_> = (0..)
+        .zip(resources)
+        .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+        .collect();
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    run(gpu, |encoder| {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(rows.div_ceil(64) as u32, 1, 1);
+    });
+    let found = read(gpu, &y);
+    let wanted: Vec<f64> = model.predict(&x).unwrap().iter().map(|v| f64::from(*v)).collect();
+    let (middles, anywhere) = found.split_at(rows);
+    let (of_middles, of_anywhere) = wanted.split_at(rows);
+    let error = deviation(middles, of_middles);
+    assert!(error <= 1e-2, "at the middles of texels: {error:e}");
+    let error = deviation(anywhere, of_anywhere);
+    assert!(error <= 2e-2, "anywhere: {error:e}");
+    println!("anywhere {error:e}");
+}
+
+#[test]
+fn what_no_texture_holds_is_refused() {
+    let of = |grid: Grid, inputs| Mlp::new(inputs).encode(inputs, grid).layer(2, Activation::Relu);
+    let mlp = of(Grid::texture(8, 4), 3);
+    let packed = |mlp: &Mlp, storage| sampled(mlp, 1, 1).pack(storage).unwrap();
+    let bytes = packed(&mlp, Storage::Snorm8);
+    for (result, words) in [
+        (packed(&mlp, Storage::F16).textures(0).map(drop), "the storage of textures is F16"),
+        (packed(&mlp, Storage::F32).without_tables().map(drop), "the storage of textures is F32"),
+        (bytes.textures(1).map(drop), "the model of the textures is 1"),
+        (
+            packed(&of(Grid::texture(8, 2), 3), Storage::Snorm8).textures(0).map(drop),
+            "the channels of a texture is 2",
+        ),
+        (
+            packed(&of(Grid { levels: 2, ..Grid::default() }, 2), Storage::Snorm8)
+                .textures(0)
+                .map(drop),
+            "a grid is without mip levels",
+        ),
+        (
+            mlp.wgsl("f").textures(0, 1).text().map(drop),
+            "the storage of a WGSL function that samples textures is F32",
+        ),
+        (
+            bytes.wgsl("f").gradient().textures(0, 1).text().map(drop),
+            "the gradient of a WGSL function that samples textures",
+        ),
+        (of(Grid::texture(8, 4), 2).check(), "the inputs of an encoding grid with mip levels is 2"),
+        (of(Grid::texture(12, 4), 3).check(), "the side of an encoding grid with mip levels is 12"),
+        (
+            of(Grid { levels: 5, ..Grid::texture(8, 4) }, 3).check(),
+            "the levels of an encoding grid with mip levels is 5",
+        ),
+    ] {
+        let message = result.unwrap_err().to_string();
+        assert!(message.starts_with(words), "{message}");
+    }
 }
 
 #[test]

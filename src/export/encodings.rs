@@ -58,7 +58,19 @@ impl Text<'_> {
             Which::Fixed(_) => String::new(),
             Which::Argument => format!("base * {}u + ", self.lanes() * smaller),
         };
-        let scales = self.packing.scales.start + self.levels_before(part);
+        let scales = self.packing.scales.start + self.scales_before(part);
+        if grid.mips {
+            let scale = match f.storage {
+                Storage::Snorm8 => format!("bitcast<f32>({}) * ", self.word(scales)),
+                _ => String::new(),
+            };
+            let call = |c| GridCall {
+                scale: scale.clone(),
+                arguments: format!("{point}, 0u, {base}{}u", at + c),
+                output: place.outputs.start + c,
+            };
+            return (0..features).step_by(chunk).map(call).collect();
+        }
         let levels = grid.levels(place.inputs.len());
         let calls = levels.iter().enumerate().flat_map(|(l, level)| {
             let level = self.of_grid(part, &grid.literal(level, place.inputs.len()));
@@ -76,13 +88,45 @@ impl Text<'_> {
         calls.collect()
     }
 
-    /// The levels of the grids before a part.
-    fn levels_before(&self, part: usize) -> usize {
-        let levels = |part: &EncodingPart| match part.encoding {
-            Encoding::Grid(grid) => grid.levels as usize,
+    /// The scales of the grids before a part.
+    fn scales_before(&self, part: usize) -> usize {
+        let scales = |part: &EncodingPart| match part.encoding {
+            Encoding::Grid(grid) => grid.scales(),
             _ => 0,
         };
-        self.function.mlp.encoding[..part].iter().map(levels).sum()
+        self.function.mlp.encoding[..part].iter().map(scales).sum()
+    }
+
+    /// The samples of a part's textures, of four channels each: `next` is the number of the first one.
+    fn samples(
+        &mut self,
+        part: usize,
+        place: &EncodingRange,
+        grid: &Grid,
+        next: &mut usize,
+    ) -> Vec<String> {
+        let name = self.function.name.clone();
+        let at = |d: usize| format!("x[{}]", place.inputs.start + d);
+        let unit = |d: usize| {
+            let [lower, upper] = grid.range(d).map(to_f32);
+            let slope = literal(1.0 / (upper - lower));
+            format!("({} - {}) * {slope}", at(d), literal(lower))
+        };
+        let (place_of, lod) = (format!("vec2<f32>({}, {})", unit(0), unit(1)), at(2));
+        let lod = format!("{lod} - {}", literal(grid.lower[2]));
+        let scale = self.word(self.packing.scales.start + self.scales_before(part));
+        let mut elements = Vec::new();
+        for _ in (0..grid.features_per_level).step_by(4) {
+            let [texture, sampler] =
+                [format!("texture_{next}"), "sampler".to_owned()].map(|of| helper(&name, &of));
+            let sample = format!("textureSampleLevel({texture}, {sampler}, {place_of}, {lod})");
+            // A byte of 1 … 255 stands for −127 … 127.
+            let value = format!("({sample} * 255.0 - 128.0) * (bitcast<f32>({scale}) / 127.0)");
+            self.w.line(format!("let s_{next} = {value};"));
+            elements.extend(["x", "y", "z", "w"].map(|c| format!("s_{next}.{c}")));
+            *next += 1;
+        }
+        elements
     }
 
     /// The first layer's inputs as vectors `y0_…`: the function's own, or what its encoding makes of
@@ -93,10 +137,13 @@ impl Text<'_> {
             self.argument("y0", "x", f.mlp.inputs);
             return;
         }
-        let mut elements = Vec::new();
+        let (mut elements, mut textures) = (Vec::new(), 0);
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
-            if let Encoding::Grid(grid) = &place.encoding {
-                let value = self.of_grid(part, "grid_value");
+            if let (Encoding::Grid(grid), Some(_)) = (&place.encoding, f.textures) {
+                elements.extend(self.samples(part, place, grid, &mut textures));
+            } else if let Encoding::Grid(grid) = &place.encoding {
+                let value = if grid.mips { "grid_encoded" } else { "grid_value" };
+                let value = self.of_grid(part, value);
                 let chunk = grid.chunk() as usize;
                 for GridCall { scale, arguments, output } in self.grid_calls(part, place, grid) {
                     let name = format!("g_{output}");
@@ -126,8 +173,8 @@ impl Text<'_> {
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let (calls, dimensions) = if let Encoding::Grid(grid) = &place.encoding {
                 let chunk = grid.chunk() as usize;
-                let [features, vjp] =
-                    ["GridFeatures", "grid_vjp"].map(|name| self.of_grid(part, name));
+                let vjp = if grid.mips { "grid_encoded_vjp" } else { "grid_vjp" };
+                let [features, vjp] = ["GridFeatures", vjp].map(|name| self.of_grid(part, name));
                 let call = |GridCall { scale, arguments, output }| {
                     let dy: Vec<_> = (output..output + chunk).map(&delta).collect();
                     let dy = format!("{features}({})", dy.join(", "));
@@ -161,6 +208,9 @@ impl Text<'_> {
     /// The functions of each grid, with its own constants and its own way to the tables.
     pub fn grids(&mut self) {
         let f = self.function;
+        if f.textures.is_some() {
+            return;
+        }
         for (part, place) in encoding_ranges(f.mlp).iter().enumerate() {
             let Encoding::Grid(grid) = &place.encoding else { continue };
             let piece = Grid::piece(place.inputs.len());
@@ -168,6 +218,10 @@ impl Text<'_> {
             let chunk = grid.chunk() as usize;
             let body = self.features_of(place, chunk);
             text += &format!("fn grid_features(at: u32) -> GridFeatures {{ {body} }}\n");
+            if grid.mips {
+                text += &grid.splice_levels(place.inputs.len());
+                text += &grid.splice_encoded("grid_level");
+            }
             text.push_str(piece.text);
             for need in piece.needs {
                 text.push_str(need.text);

@@ -7,7 +7,7 @@ mod text;
 mod unrolled;
 
 use crate::error::{Error, Result};
-use crate::network::{Mlp, Packed, Packing, Parameters, Storage};
+use crate::network::{Encoding, Mlp, Packed, Packing, Parameters, Storage, check_texture};
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::{Writer, check_function_name};
 use text::Text;
@@ -91,6 +91,8 @@ pub struct WgslFunction<'a> {
     f16: bool,
     loops: bool,
     scalars: bool,
+    /// Group and first binding of textures that stand for the tables.
+    textures: Option<[u32; 2]>,
 }
 
 impl Mlp {
@@ -108,6 +110,7 @@ impl Mlp {
             f16: false,
             loops: false,
             scalars: false,
+            textures: None,
         }
     }
 }
@@ -140,6 +143,35 @@ impl WgslFunction<'_> {
     pub const fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
         self
+    }
+
+    /// Samples textures instead of tables, with the filter of the GPU: those of
+    /// [`Packed::textures`], bound from `binding` on, and behind them a sampler that repeats and is
+    /// linear between texels and between levels. The buffer of parameters is
+    /// [`Packed::without_tables`]. The filter's weights have eight bits or so: the function is what
+    /// `predict` says but for a 256th of the difference of neighbouring texels.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Init, Mlp, Storage, encoding::Grid};
+    /// let mlp = Mlp::new(3).encode(3, Grid::texture(64, 8)).layer(3, Activation::Sigmoid);
+    /// let packed = Init::Auto.sample(&mlp, 1, 0)?.pack(Storage::Snorm8)?;
+    /// let text = packed.wgsl("look").binding(1, 0).textures(1, 1).text()?;
+    /// assert!(text.contains("@group(1) @binding(2) var look__texture_1: texture_2d<f32>;"));
+    /// assert!(text.contains("@group(1) @binding(3) var look__sampler: sampler;"));
+    /// assert_eq!(packed.textures(0)?.len(), 2);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub const fn textures(mut self, group: u32, binding: u32) -> Self {
+        self.textures = Some([group, binding]);
+        self
+    }
+
+    /// How a model's parameters lie in the buffer.
+    fn packing(&self) -> Packing {
+        match self.textures {
+            Some(_) => Packing::without_tables(self.mlp),
+            None => Packing::new(self.mlp, self.storage),
+        }
     }
 
     /// Loads the parameters one by one, whatever could be loaded as a vector.
@@ -225,7 +257,7 @@ impl WgslFunction<'_> {
     /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
         let definitions = self.definitions()?;
-        let packing = Packing::new(self.mlp, self.storage);
+        let packing = self.packing();
         let mut text = Text { function: self, packing, w: Writer::default() };
         if self.f16 {
             text.w.line("enable f16;");
@@ -240,7 +272,7 @@ impl WgslFunction<'_> {
     /// [`WgslFunction::buffer_type`].
     pub(crate) fn definitions(&self) -> Result<String> {
         self.check()?;
-        let packing = Packing::new(self.mlp, self.storage);
+        let packing = self.packing();
         let mut text = Text { function: self, packing, w: Writer::default() };
         text.storage();
         text.function(false);
@@ -254,7 +286,8 @@ impl WgslFunction<'_> {
 
     fn check(&self) -> Result<()> {
         self.mlp.check()?;
-        let words = Packing::new(self.mlp, self.storage).words;
+        self.check_textures()?;
+        let words = self.packing().words;
         let elements = wide(self.models).saturating_mul(wide(words));
         to_u32("the number of parameters of all models", elements)?;
         check_function_name(&self.name)?;
@@ -340,6 +373,27 @@ impl WgslFunction<'_> {
         Ok(())
     }
 
+    fn check_textures(&self) -> Result<()> {
+        if self.textures.is_none() {
+            return Ok(());
+        }
+        for (what, found, fits) in [
+            ("storage", format!("{:?}", self.storage), self.storage == Storage::Snorm8),
+            ("gradient", "one".to_owned(), !self.gradient),
+            ("model", "an argument".to_owned(), self.which != Which::Argument),
+        ] {
+            if !fits {
+                let what = format!("the {what} of a WGSL function that samples textures");
+                return Err(Error::argument(what, found, "Snorm8, one known model, no gradient"));
+            }
+        }
+        let grids = self.mlp.encoding.iter().filter_map(|part| match &part.encoding {
+            Encoding::Grid(grid) => Some(grid),
+            _ => None,
+        });
+        grids.into_iter().try_for_each(check_texture)
+    }
+
     fn is_unrolled(&self) -> bool {
         self.mlp.widest() <= MAX_WRITTEN_OUT && !self.loops
     }
@@ -369,7 +423,7 @@ impl WgslFunction<'_> {
     /// Whether the parameters are bound four by four: every index is then a constant behind the
     /// model's first, and most rows begin at a multiple of four.
     fn is_vec4(&self) -> bool {
-        let words = Packing::new(self.mlp, self.storage).words;
+        let words = self.packing().words;
         self.is_unrolled()
             && !self.scalars
             && (self.which != Which::Argument || words.is_multiple_of(4))
@@ -378,7 +432,7 @@ impl WgslFunction<'_> {
     /// The type of the buffer of parameters. It has a fixed size: an index that is a constant needs no
     /// check then.
     pub(crate) fn buffer_type(&self) -> String {
-        let words = self.models * Packing::new(self.mlp, self.storage).words;
+        let words = self.models * self.packing().words;
         let (scalar, elements) = match self.storage {
             _ if self.has_halves() => ("f16", 2 * words),
             Storage::F32 => ("f32", words),
@@ -402,8 +456,8 @@ impl WgslFunction<'_> {
 mod tests {
     use super::names::renamed;
     use super::*;
+    use crate::network::Activation;
     use crate::network::Init;
-    use crate::network::{Activation, Encoding};
 
     fn mlp(width: usize) -> Mlp {
         Mlp::new(2).layer(width, Activation::Gelu).layer(1, Activation::Sigmoid)

@@ -2,7 +2,8 @@
 
 use super::names::renamed;
 use super::{Values, WgslFunction, Which};
-use crate::network::{Activation, Encoding, Packing, Storage};
+use crate::network::encoding::EncodingPart;
+use crate::network::{Activation, Encoding, Mlp, Packing, Storage};
 use crate::wgsl::{Piece, Writer, helper, literal};
 
 /// A layer's units: vectors of four, and one of the rest.
@@ -21,6 +22,15 @@ pub(super) fn component(name: &str, i: usize, len: usize) -> String {
     if len == 1 { name.to_owned() } else { format!("{name}.{}", ["x", "y", "z", "w"][i]) }
 }
 
+/// The textures of all grids, of four channels each.
+fn texture_count(mlp: &Mlp) -> usize {
+    let of = |part: &EncodingPart| match part.encoding {
+        Encoding::Grid(grid) => grid.features_per_level as usize / 4,
+        _ => 0,
+    };
+    mlp.encoding.iter().map(of).sum()
+}
+
 /// The text of a function under way.
 pub(super) struct Text<'a> {
     pub function: &'a WgslFunction<'a>,
@@ -37,6 +47,14 @@ impl Text<'_> {
         let line =
             format!("@group({group}) @binding({binding}) var<{space}> {name}_parameters: {ty};");
         self.w.line(line);
+        let Some([group, first]) = f.textures else { return };
+        let textures = texture_count(f.mlp);
+        let samples = (0..textures).map(|i| (format!("texture_{i}"), "texture_2d<f32>"));
+        let all = samples.chain([("sampler".to_owned(), "sampler")]);
+        for ((name, ty), binding) in all.zip(first..) {
+            let name = helper(&f.name, &name);
+            self.w.line(format!("@group({group}) @binding({binding}) var {name}: {ty};"));
+        }
     }
 
     /// What of the parameters' storage the function calls.

@@ -18,5 +18,5 @@ pub use init::Init;
 pub use mlp::{Layer, LayerRange, Mlp};
 pub use parameters::Parameters;
 pub(crate) use parameters::check_models;
-pub(crate) use storage::Packing;
-pub use storage::{Packed, Storage};
+pub use storage::{Packed, Storage, TextureMips};
+pub(crate) use storage::{Packing, check_texture};

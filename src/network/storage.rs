@@ -17,7 +17,8 @@ use std::ops::Range;
 ///
 /// An f16 is the nearest one to the parameter. Those below 2⁻¹⁴, which a device may read as 0, are
 /// not used: a parameter below is the nearer one of 0 and 2⁻¹⁴. A level's scale s is its largest
-/// magnitude, and a byte b stands for b / 127 · s.
+/// magnitude, and a byte b stands for b / 127 · s. All mip levels of a
+/// [`Grid::texture`](crate::encoding::Grid::texture) have one scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -74,14 +75,22 @@ pub(crate) struct Packing {
 
 impl Packing {
     pub fn new(mlp: &Mlp, storage: Storage) -> Self {
+        Self::with_tables(mlp, storage, mlp.encoding_parameters())
+    }
+
+    /// A block of scales and layers, whose tables are textures.
+    pub fn without_tables(mlp: &Mlp) -> Self {
+        Self::with_tables(mlp, Storage::Snorm8, 0)
+    }
+
+    fn with_tables(mlp: &Mlp, storage: Storage, of_tables: usize) -> Self {
         let ranges = mlp.ranges();
         if storage == Storage::F32 {
             let place = |r: &crate::network::LayerRange| [r.weight.start, r.shape[1], r.bias.start];
             let layers = ranges.iter().map(place).collect();
             return Self { storage, words: mlp.parameters(), scales: 0..0, tables: 0, layers };
         }
-        let levels = levels(mlp).len();
-        let scales = if storage == Storage::Snorm8 { 0..levels } else { 0..0 };
+        let scales = if storage == Storage::Snorm8 { 0..scaled(mlp).len() } else { 0..0 };
         // Each part begins at a multiple of 16 bytes, each row of weights at one of four halves.
         let fours = |n: usize| n.checked_next_multiple_of(4).unwrap_or(usize::MAX);
         let first = fours(scales.end);
@@ -89,7 +98,7 @@ impl Packing {
             Storage::Snorm8 => (4 * first, 4),
             _ => (2 * first, 2),
         };
-        let mut next = 2 * (first + fours(mlp.encoding_parameters().div_ceil(each)));
+        let mut next = 2 * (first + fours(of_tables.div_ceil(each)));
         let layers = ranges.iter().map(|range| {
             let [units, inputs] = range.shape;
             let (weight, stride) = (next, fours(inputs));
@@ -119,10 +128,13 @@ impl Packing {
     }
 }
 
-/// The elements of each level of each grid among a model's parameters.
-pub(crate) fn levels(mlp: &Mlp) -> Vec<Range<usize>> {
+/// The elements among a model's parameters that share a scale: those of each level of each grid.
+fn scaled(mlp: &Mlp) -> Vec<Range<usize>> {
     let of_part = |place: crate::network::encoding::EncodingRange| {
         let Encoding::Grid(grid) = place.encoding else { return Vec::new() };
+        if grid.scales() == 1 {
+            return vec![place.tables];
+        }
         let features = grid.features_per_level as usize;
         let levels = grid.levels(place.inputs.len()).into_iter().map(|level| {
             let first = place.tables.start + level.first as usize * features;
@@ -223,12 +235,76 @@ impl Packed {
         bytemuck::cast_slice(&self.words)
     }
 
+    /// [`Packed::bytes`] without the tables: the buffer of an exported function that samples textures
+    /// ([`WgslFunction::textures`](crate::WgslFunction::textures)).
+    ///
+    /// # Errors
+    /// Another storage than [`Storage::Snorm8`].
+    pub fn without_tables(&self) -> Result<Vec<u8>> {
+        self.check_bytes()?;
+        let all = Packing::new(&self.mlp, self.storage);
+        let kept = Packing::without_tables(&self.mlp);
+        // The scales come first, the layers last.
+        let (first, layers) = (4 * kept.scales.end.next_multiple_of(4), 4 * kept.words);
+        let blocks = self.bytes().chunks(4 * all.words).take(self.models);
+        let bytes = blocks.flat_map(|block| {
+            let begin = block.len() - (layers - first);
+            block[..first].iter().chain(&block[begin..]).copied()
+        });
+        Ok(bytes.collect())
+    }
+
+    /// The textures of a model: of each [`Grid::texture`](crate::encoding::Grid::texture) among the
+    /// encodings, four channels after four channels.
+    ///
+    /// # Errors
+    /// Another storage than [`Storage::Snorm8`], a model that there is not, a grid that is no texture, or
+    /// one of fewer than four channels.
+    pub fn textures(&self, model: usize) -> Result<Vec<TextureMips>> {
+        self.check_bytes()?;
+        if model >= self.models {
+            let allowed = format!("below {}", self.models);
+            return Err(Error::argument("the model of the textures", model, allowed));
+        }
+        let packing = Packing::new(&self.mlp, self.storage);
+        let block = &self.bytes()[4 * packing.words * model..];
+        let mut textures = Vec::new();
+        for place in encoding_ranges(&self.mlp) {
+            let Encoding::Grid(grid) = place.encoding else { continue };
+            check_texture(&grid)?;
+            let features = grid.features_per_level as usize;
+            let levels = grid.levels(place.inputs.len());
+            for first in (0..features).step_by(4) {
+                let of_level = |level: &crate::network::level::Level| {
+                    let side = level.resolution[0] as usize;
+                    let begin =
+                        packing.tables + place.tables.start + level.first as usize * features;
+                    let texels = block[begin..][..side * side * features].chunks(features);
+                    let channels = texels.flat_map(|texel| &texel[first..first + 4]);
+                    // From −127 … 127 to 1 … 255.
+                    channels.map(|byte| byte.wrapping_add(128)).collect()
+                };
+                let mips = levels.iter().map(of_level).collect();
+                textures.push(TextureMips { side: grid.base_resolution, mips });
+            }
+        }
+        Ok(textures)
+    }
+
+    fn check_bytes(&self) -> Result<()> {
+        if self.storage == Storage::Snorm8 {
+            return Ok(());
+        }
+        let found = format!("{:?}", self.storage);
+        Err(Error::argument("the storage of textures", found, "Snorm8"))
+    }
+
     /// The parameters that are stored: those that were packed, rounded.
     pub fn parameters(&self) -> Parameters {
         let places = Places::new(&self.mlp, self.storage);
         let p = self.mlp.parameters();
         let mut values = vec![0.0; self.models * p];
-        let scaled = if self.storage == Storage::Snorm8 { levels(&self.mlp) } else { Vec::new() };
+        let scaled = if self.storage == Storage::Snorm8 { scaled(&self.mlp) } else { Vec::new() };
         for (bytes, values) in self.bytes().chunks(places.model()).zip(values.chunks_mut(p)) {
             for (level, range) in scaled.iter().enumerate() {
                 let scale = bytemuck::pod_read_unaligned(&bytes[places.scale(level)]);
@@ -260,6 +336,29 @@ impl Packed {
     }
 }
 
+/// A texture of four channels with mip levels: `Rgba8Unorm`, sampled with a filter that is linear
+/// between texels and between levels, and repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextureMips {
+    /// Texels of a side of the first level.
+    pub side: u32,
+    /// The bytes of each level, row after row of texels. A level has half the side of the one before.
+    pub mips: Vec<Vec<u8>>,
+}
+
+/// Checks that a grid is a texture of whole texels of four channels.
+pub(crate) fn check_texture(grid: &crate::network::encoding::Grid) -> Result<()> {
+    if !grid.mips {
+        return Err(Error::argument("a grid", "without mip levels", "`Grid::texture`"));
+    }
+    if !grid.features_per_level.is_multiple_of(4) {
+        let found = grid.features_per_level;
+        return Err(Error::argument("the channels of a texture", found, "4 or 8"));
+    }
+    Ok(())
+}
+
 impl Parameters {
     /// The parameters in a storage of fewer bytes, each rounded to the nearest value that it has.
     ///
@@ -270,7 +369,7 @@ impl Parameters {
         let places = Places::new(&mlp, storage);
         let p = mlp.parameters();
         let mut words = words_of(&mlp, models, storage);
-        let scaled = if storage == Storage::Snorm8 { levels(&mlp) } else { Vec::new() };
+        let scaled = if storage == Storage::Snorm8 { scaled(&mlp) } else { Vec::new() };
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
         for (bytes, values) in bytes.chunks_mut(places.model()).zip(self.values().chunks(p)) {
             for (level, range) in scaled.iter().enumerate() {
@@ -362,7 +461,7 @@ mod tests {
     fn a_level_has_its_own_scale() {
         let mlp = &networks()[2];
         let mut values = vec![0.0; mlp.parameters()];
-        let levels = levels(mlp);
+        let levels = scaled(mlp);
         values[levels[1].start] = -2.0;
         values[levels[1].start + 1] = 0.5;
         values[levels[4].end - 1] = 1e-6;

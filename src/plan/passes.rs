@@ -157,6 +157,10 @@ impl Plan {
                 let what = "the strategy of passes with a slope";
                 return Err(Error::argument(what, "fused", "auto or layered"));
             }
+            Some(_) if sizes.mlp.encoding.iter().any(|part| part.encoding.has_mips()) => {
+                let what = "a network of passes with a slope";
+                return Err(Error::argument(what, "with mip levels", "no `Grid::mips`"));
+            }
             Some(_) => Strategy::Layered,
             None => sizes.single_step_strategy(fused),
         };

@@ -264,7 +264,7 @@ impl Trainer {
     /// made for `STORAGE`; inputs and outputs in the same bytes; a buffer that one dispatch would
     /// both read and write; [`Error::TooLarge`]; the fused strategy where it is asked for and not
     /// possible; with a slope the fused strategy, a
-    /// custom activation, or a device of fewer than six storage buffers a stage. A trainer of the resident strategy
+    /// custom activation, a grid with mip levels, or a device of fewer than six storage buffers a stage. A trainer of the resident strategy
     /// takes its passes layer by layer, and so do passes with a slope.
     pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
         let count = of.rows.check(&self.gpu, "the passes")?;

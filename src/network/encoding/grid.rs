@@ -391,6 +391,12 @@ impl Grid {
         both.fold(T::ZERO, |all, (_, share, _)| all + share)
     }
 
+    /// The number of scales of tables in bytes: one for each level, or for all levels of a texture,
+    /// which a filter mixes.
+    pub(crate) const fn scales(&self) -> usize {
+        if self.mips { 1 } else { self.levels as usize }
+    }
+
     /// The first of a level's outputs.
     const fn output_of(&self, level: usize) -> usize {
         if self.mips { 0 } else { level * self.features_per_level as usize }

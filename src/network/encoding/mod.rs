@@ -244,6 +244,11 @@ impl Encoding {
         Ok(())
     }
 
+    /// Whether it is a texture with mip levels.
+    pub(crate) const fn has_mips(&self) -> bool {
+        matches!(self, Self::Grid(grid) if grid.mips)
+    }
+
     /// WGSL functions `encoding_value` and `encoding_derivative` that call this encoding's own.
     pub(crate) fn splice(&self) -> String {
         let name = self.name();

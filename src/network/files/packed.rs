@@ -45,7 +45,7 @@ fn parts_of(mlp: &Mlp, storage: Storage) -> Vec<Part> {
     let mut level = 0;
     for (index, place) in encoding_ranges(mlp).into_iter().enumerate() {
         let Encoding::Grid(grid) = place.encoding else { continue };
-        let own = level..level + grid.levels as usize;
+        let own = level..level + grid.scales();
         level = own.end;
         let name = format!("encoding.{index}.scales");
         let shape = vec![own.len()];
