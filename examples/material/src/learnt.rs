@@ -1,0 +1,262 @@
+//! A material in latent textures and a small network, which is learnt from all its mip levels.
+
+use crate::common::{Options, Outcome, Stop, progress};
+use crate::draw::Surface;
+use crate::material::{Level, Material, Texel};
+use crate::textures::{entry, filter, uploaded_bytes};
+use image::RgbaImage;
+use rayon::prelude::*;
+use std::path::Path;
+use std::time::Instant;
+use wgrad::encoding::{Grid, Identity, TriangleWave};
+use wgrad::{
+    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Model, Optimizer, Packed, Part, Schedule,
+    Storage, TextureMips, Train, Trainer, Training,
+};
+
+/// The name of the function.
+const NAME: &str = "look";
+
+/// Rows of a step.
+const ROWS: usize = 16_384;
+
+/// Steps of a submission: a progress bar should move.
+const AT_ONCE: u32 = 10;
+
+/// One of so many rows lies between the texels and between the levels.
+const BETWEEN: usize = 5;
+
+/// A material as it was learnt.
+pub struct Learnt {
+    packed: Packed,
+    textures: Vec<TextureMips>,
+    /// What the textures and the network give for the texels.
+    pub material: Material,
+    pub seconds: f64,
+}
+
+/// The network of a material of `size` texels a side: two textures of eight and four channels, the place
+/// within a texel of theirs, and the level of detail.
+fn network(size: usize) -> Mlp {
+    let side = size as u32;
+    let [fine, coarse] = [4, 16].map(|by| (side / by).max(2));
+    let lod = |of: u32| (side / of).max(1).ilog2() as f32;
+    let mlp = Mlp::new(3)
+        .encode(3, Grid::texture(fine, 8).from_lod(lod(fine)))
+        .encode_at(0, 3, Grid::texture(coarse, 8).from_lod(lod(coarse)))
+        .encode_at(0, 2, TriangleWave { frequencies: side.ilog2() })
+        .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 });
+    let hidden = mlp.layer(HIDDEN, Activation::LeakyRelu).layer(HIDDEN, Activation::LeakyRelu);
+    hidden.layer(9, Activation::Identity)
+}
+
+/// Units of a hidden layer.
+const HIDDEN: usize = 48;
+
+/// The rows of all texels, and some between them.
+fn rows(material: &Material) -> Outcome<Data> {
+    let (mut x, mut t) = (Vec::new(), Vec::new());
+    let mut random = Random(1);
+    for (lod, level) in material.levels.iter().enumerate() {
+        let side = level.size as f32;
+        for (i, texel) in level.texels.iter().enumerate() {
+            let (row, column) = (i / level.size, i % level.size);
+            x.extend([(column as f32 + 0.5) / side, (row as f32 + 0.5) / side, lod as f32]);
+            t.extend_from_slice(texel);
+            if i % BETWEEN == 0 {
+                let [u, v] = [random.next(), random.next()];
+                let between = (lod as f32 + random.next()).min(material.levels.len() as f32 - 1.0);
+                x.extend([u, v, between]);
+                t.extend(sampled(material, [u, v], between));
+            }
+        }
+    }
+    Ok(Data::new(3, 9, x, t)?)
+}
+
+/// What a filter gives that is linear between texels and between levels.
+fn sampled(material: &Material, place: [f32; 2], lod: f32) -> Texel {
+    let of_level = |level: &Level| -> Texel {
+        let at = place.map(|v| v * level.size as f32 - 0.5 + level.size as f32);
+        let (first, share) = (at.map(|v| v.floor() as usize), at.map(f32::fract));
+        let texel = |right, down| level.at(first[0] + right, first[1] + down);
+        std::array::from_fn(|c| {
+            let line = |down| texel(0, down)[c] * (1.0 - share[0]) + texel(1, down)[c] * share[0];
+            line(0) * (1.0 - share[1]) + line(1) * share[1]
+        })
+    };
+    let low = (lod as usize).min(material.levels.len() - 1);
+    let high = (low + 1).min(material.levels.len() - 1);
+    let (near, far) = (of_level(&material.levels[low]), of_level(&material.levels[high]));
+    let share = lod - low as f32;
+    std::array::from_fn(|c| near[c] * (1.0 - share) + far[c] * share)
+}
+
+/// Numbers of 0 to 1: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1 << 24) as f32
+    }
+}
+
+/// Learns a material in so many steps, and rounds what was learnt to bytes and halves.
+pub fn learn(gpu: &Gpu, material: &Material, steps: u32) -> Outcome<Learnt> {
+    let start = Instant::now();
+    let mlp = network(material.size());
+    let data = rows(material)?;
+    let rate = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
+    let mut training = Training::new(Loss::MeanSquaredError, Optimizer::from(rate))
+        .batch(Batch::Shuffled { size: ROWS.min(data.rows()), seed: 1 })
+        .schedule(Schedule::Exponential {
+            base: 0.8,
+            start: steps / 3,
+            interval: (steps / 24).max(1),
+            end: steps,
+        })
+        .history(1);
+    for layer in 0..mlp.layers.len() {
+        training = training.rate_of(Part::Layer(layer), 0.3);
+    }
+    let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
+    let bar = progress(steps.into(), "steps");
+    let mut left = steps;
+    while left > 0 {
+        let now = left.min(AT_ONCE);
+        trainer.train(now)?;
+        left -= now;
+        bar.inc(now.into());
+    }
+    bar.finish_and_clear();
+    let packed = trainer.parameters()?.pack(Storage::Snorm8)?;
+    let textures = packed.textures(0)?;
+    let mut model = Model::packed(gpu, &packed)?;
+    let mut levels = Vec::new();
+    for (lod, level) in material.levels.iter().enumerate() {
+        let side = level.size as f32;
+        let places = (0..level.texels.len()).flat_map(|i| {
+            let [column, row] = [i % level.size, i / level.size].map(|at| (at as f32 + 0.5) / side);
+            [column, row, lod as f32]
+        });
+        let y = model.predict(&places.collect::<Vec<_>>())?;
+        let texels = y.par_chunks(9).map(|texel| {
+            std::array::from_fn(|c| (255.0 * texel[c].clamp(0.0, 1.0)).round() / 255.0)
+        });
+        levels.push(Level { size: level.size, texels: texels.collect() });
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let material = Material { name: material.name.clone(), levels };
+    Ok(Learnt { packed, textures, material, seconds })
+}
+
+impl Learnt {
+    /// Bytes of the textures and of the network.
+    pub fn bytes(&self) -> Outcome<usize> {
+        let texels = self.textures.iter().flat_map(|texture| &texture.mips).map(Vec::len);
+        Ok(texels.sum::<usize>() + self.packed.without_tables()?.len())
+    }
+
+    /// The WGSL of the material: the network with its textures in group 1, and `material`, which calls it.
+    pub fn text(&self) -> Outcome<String> {
+        let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1).text()?;
+        let material = format!(
+            "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
+    let place = fract(uv);
+    var texel = {NAME}(array<f32, 3>(place.x, place.y, lod));
+    for (var i = 0u; i < 9u; i++) {{
+        texel[i] = clamp(texel[i], 0.0, 1.0);
+    }}
+    return texel;
+}}
+"
+        );
+        Ok(format!("{function}{material}"))
+    }
+
+    /// Writes what an engine needs: the textures, each with its mip levels below each other on the right,
+    /// the network's parameters, the shader, and all of it in one file of this crate's.
+    pub fn write(&self, folder: &Path, options: &Options) -> Outcome {
+        let file = |what: &str| folder.join(format!("{}_{what}", self.material.name));
+        let failed = |error: std::io::Error| Stop::Failed(error.to_string());
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        for (number, texture) in self.textures.iter().enumerate() {
+            let side = texture.side;
+            let mut picture = RgbaImage::new(side + side / 2, side);
+            let mut corner = [0, 0];
+            for (level, bytes) in texture.mips.iter().enumerate() {
+                let side = side >> level;
+                for (i, texel) in (0..).zip(bytes.as_chunks::<4>().0) {
+                    let pixel = image::Rgba(*texel);
+                    picture.put_pixel(corner[0] + i % side, corner[1] + i / side, pixel);
+                }
+                corner = if level == 0 { [side, 0] } else { [corner[0], corner[1] + side] };
+            }
+            let path = file(&format!("latent_{number}.png"));
+            picture.save(path).map_err(|error| Stop::Failed(error.to_string()))?;
+        }
+        std::fs::write(file("layers.bin"), self.packed.without_tables()?).map_err(failed)?;
+        std::fs::write(file("look.wgsl"), self.text()?).map_err(failed)?;
+        self.packed.save(file("packed.safetensors"))?;
+        crate::common::say!(
+            options,
+            "wrote {}: {} textures, the network's parameters, a shader",
+            file("*").display(),
+            self.textures.len()
+        );
+        Ok(())
+    }
+}
+
+/// What was learnt, on the GPU.
+pub struct OnGpu {
+    text: String,
+    layout: wgpu::BindGroupLayout,
+    group: wgpu::BindGroup,
+    size: usize,
+    levels: usize,
+}
+
+impl OnGpu {
+    pub fn new(gpu: &Gpu, learnt: &Learnt) -> Outcome<Self> {
+        let device = gpu.device();
+        let layers = learnt.packed.without_tables()?;
+        let buffer = gpu.buffer("layers", layers.len() as u64)?;
+        gpu.queue().write_buffer(&buffer, 0, &layers);
+        let format = wgpu::TextureFormat::Rgba8Unorm;
+        let views: Vec<_> = learnt
+            .textures
+            .iter()
+            .map(|of| uploaded_bytes(gpu, of.side, format, of.mips.iter().map(Vec::as_slice)))
+            .map(|texture| texture.create_view(&Default::default()))
+            .collect();
+        let sampler = filter(gpu);
+        let mut resources = vec![buffer.as_entire_binding()];
+        resources.extend(views.iter().map(wgpu::BindingResource::TextureView));
+        resources.push(wgpu::BindingResource::Sampler(&sampler));
+        let entries: Vec<_> = (0..).zip(&resources).map(|(i, of)| entry(i, of)).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("learnt material"),
+            entries: &entries,
+        });
+        let entries: Vec<_> = (0..)
+            .zip(resources)
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+            .collect();
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("learnt material"),
+            layout: &layout,
+            entries: &entries,
+        });
+        let (size, levels) = (learnt.material.size(), learnt.material.levels.len());
+        Ok(Self { text: learnt.text()?, layout, group, size, levels })
+    }
+
+    pub fn surface(&self) -> Surface<'_> {
+        let Self { text, layout, group, size, levels } = self;
+        Surface { text, layout, group, size: *size, levels: *levels }
+    }
+}
