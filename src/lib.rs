@@ -58,6 +58,8 @@
 //! | look at the units of inner layers; predict without a device | [`Parameters::up_to`], [`Parameters::predict`] |
 //! | evaluate it in the application's own shaders | [`Trainer::wgsl`], [`Model::wgsl`], [`Parameters::wgsl`] |
 //! | train on, and predict into, the application's buffers and textures | [`Trainer::with_buffers`], [`Trainer::inference`] |
+//! | store and read trained parameters as halves and bytes, as textures | [`Parameters::pack`], [`Packed`], [`WgslFunction::textures`] |
+//! | write the slope of the outputs into a buffer or a texture | [`Trainer::inference_of`], [`Quantity`] |
 //! | train for so many milliseconds a frame | [`FrameBudget`] |
 //! | draw with one set of parameters while the next is trained | [`Trainer::snapshot`] |
 //! | compile before the first frame; report a lost device | [`Trainer::warm_up`], [`Gpu::lost_handle`] |

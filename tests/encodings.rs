@@ -57,13 +57,12 @@ fn forms(features: u32, interpolation: Interpolation) -> Vec<Grid> {
     let own = Some(Axis { base_resolution: 4, per_level_scale: 1.3 });
     let kinds = [GridKind::Hash, GridKind::Dense, GridKind::Tiled];
     let forms = kinds.into_iter().flat_map(|kind| {
-        [Edge::Clamp, Edge::Repeat, Edge::Wrap].map(|edge| Grid {
-            kind,
-            edge,
-            ..small(features, interpolation)
-        })
+        [Edge::Clamp, Edge::Wrap].map(|edge| Grid { kind, edge, ..small(features, interpolation) })
     });
-    forms.flat_map(|grid| [grid, Grid { axes: [None, own, None, own], ..grid }]).collect()
+    let forms = forms.flat_map(|grid| [grid, Grid { axes: [None, own, None, own], ..grid }]);
+    let repeats = Grid { edge: Edge::Repeat, ..small(features, interpolation) };
+    let dense = Grid { kind: GridKind::Dense, axes: [None, own, None, own], ..repeats };
+    forms.chain([repeats, dense]).collect()
 }
 
 /// Grids in all their numbers of dimensions.

@@ -239,9 +239,10 @@ impl WgslFunction<'_> {
     /// text begins with `enable f16;` and so must the module; the device needs
     /// `Features::SHADER_F16`.
     ///
-    /// Measure before you take it: parameters in a buffer are f32, and each use converts one. Of two
-    /// layers of 16 units the compilers of AMD, Intel and NVIDIA make 1.5 to 2.9 times as many
-    /// instructions as in f32. Parameters of the text ([`Parameters::wgsl`]) are constants of f16: 0.75
+    /// Measure before you take it: parameters in a buffer of f32 are converted at each use. Of two
+    /// layers of 16 units the compilers of AMD, Intel and NVIDIA make 1.3 to 2.8 times as many
+    /// instructions as in f32. Those of [`Storage::F16`] are bound as f16: 1.03 to 1.18 times as many on
+    /// AMD's and NVIDIA's, 1.9 times on Intel's. Parameters of the text ([`Parameters::wgsl`]) are constants of f16: 0.75
     /// to 0.8 times as many on Ampere and RDNA 3, 1.2 times on an Arc.
     pub const fn f16(mut self) -> Self {
         self.f16 = true;

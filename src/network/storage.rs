@@ -266,8 +266,22 @@ impl Packed {
             let allowed = format!("below {}", self.models);
             return Err(Error::argument("the model of the textures", model, allowed));
         }
+        let block = self.bytes().chunks(4 * Packing::new(&self.mlp, self.storage).words).nth(model);
+        let of_level = |places: Vec<usize>| {
+            let bytes = places.iter().filter_map(|at| block?.get(*at));
+            // From −127 … 127 to 1 … 255.
+            bytes.map(|byte| byte.wrapping_add(128)).collect()
+        };
+        let textures = self.texture_places()?.into_iter().map(|(side, levels)| TextureMips {
+            side,
+            mips: levels.into_iter().map(of_level).collect(),
+        });
+        Ok(textures.collect())
+    }
+
+    /// The side of each texture, and for each of its levels the places of the bytes in a model's block.
+    fn texture_places(&self) -> Result<Vec<(u32, Vec<Vec<usize>>)>> {
         let packing = Packing::new(&self.mlp, self.storage);
-        let block = &self.bytes()[4 * packing.words * model..];
         let mut textures = Vec::new();
         for place in encoding_ranges(&self.mlp) {
             let Encoding::Grid(grid) = place.encoding else { continue };
@@ -276,19 +290,64 @@ impl Packed {
             let levels = grid.levels(place.inputs.len());
             for first in (0..features).step_by(4) {
                 let of_level = |level: &crate::network::level::Level| {
-                    let side = level.resolution[0] as usize;
-                    let begin =
-                        packing.tables + place.tables.start + level.first as usize * features;
-                    let texels = block[begin..][..side * side * features].chunks(features);
-                    let channels = texels.flat_map(|texel| &texel[first..first + 4]);
-                    // From −127 … 127 to 1 … 255.
-                    channels.map(|byte| byte.wrapping_add(128)).collect()
+                    let texels = (level.resolution[0] as usize).pow(2);
+                    let begin = packing.tables + place.tables.start + level.first as usize * features;
+                    let texel = move |i: usize| {
+                        let at = begin + i * features + first;
+                        at..at + 4
+                    };
+                    (0..texels).flat_map(texel).collect()
                 };
-                let mips = levels.iter().map(of_level).collect();
-                textures.push(TextureMips { side: grid.base_resolution, mips });
+                textures.push((grid.base_resolution, levels.iter().map(of_level).collect()));
             }
         }
         Ok(textures)
+    }
+
+    /// The parameters with other textures of a model, of the same sizes: those that block compression has
+    /// left of [`Packed::textures`]. A byte of 0 counts as 1.
+    ///
+    /// # Errors
+    /// Those of [`Packed::textures`]; textures of another number or of other sizes.
+    pub fn with_textures(&self, model: usize, textures: &[TextureMips]) -> Result<Self> {
+        let own = self.textures(model)?;
+        let shape = |of: &TextureMips| of.mips.iter().map(Vec::len).collect::<Vec<_>>();
+        let [own, found] = [&own[..], textures].map(|all| all.iter().map(shape).collect::<Vec<_>>());
+        if own != found {
+            let what = "the bytes of the textures' levels";
+            return Err(Error::argument(what, format!("{found:?}"), format!("{own:?}")));
+        }
+        let size = 4 * Packing::new(&self.mlp, self.storage).words;
+        let mut packed = self.clone();
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut packed.words);
+        let block = &mut bytes[model * size..][..size];
+        for ((_, levels), texture) in self.texture_places()?.into_iter().zip(textures) {
+            let bytes = texture.mips.iter().flatten();
+            for (at, byte) in levels.into_iter().flatten().zip(bytes) {
+                block[at] = byte.max(&1).wrapping_sub(128);
+            }
+        }
+        Ok(packed)
+    }
+
+    /// The parameters with the layers of others of the same network, whose tables do not count.
+    ///
+    /// # Errors
+    /// Another network or number of models; the errors of [`Parameters::pack`].
+    pub fn with_layers(&self, parameters: &Parameters) -> Result<Self> {
+        if *parameters.mlp() != self.mlp || parameters.models() != self.models {
+            let of = |mlp: &Mlp, models| format!("{models} of {mlp}");
+            let found = of(parameters.mlp(), parameters.models());
+            return Err(Error::argument("the network", found, of(&self.mlp, self.models)));
+        }
+        let (mut packed, other) = (self.clone(), parameters.pack(self.storage)?);
+        let places = Places::new(&self.mlp, self.storage);
+        let first = places.of(self.mlp.encoding_parameters()).start / 4;
+        let blocks = packed.words.chunks_mut(places.model() / 4);
+        for (to, from) in blocks.zip(other.words.chunks(places.model() / 4)).take(self.models) {
+            to[first..].copy_from_slice(&from[first..]);
+        }
+        Ok(packed)
     }
 
     fn check_bytes(&self) -> Result<()> {

@@ -96,28 +96,49 @@ pub fn coded_within(material: &Material, bytes: usize) -> Coded {
 fn through(level: &Level, split: Split) -> Level {
     let mut texels = vec![Texel::default(); level.texels.len()];
     for (format, channels) in split.parts() {
-        // Levels smaller than a block are repeated in it.
-        let side = level.size.next_multiple_of(4);
-        let line = 4 * side;
-        let mut rgba = vec![255; line * side];
-        for (i, pixel) in rgba.chunks_exact_mut(4).enumerate() {
-            let texel = level.at(i % side, i / side);
+        let mut rgba = vec![255; 4 * level.texels.len()];
+        for (pixel, texel) in rgba.chunks_exact_mut(4).zip(&level.texels) {
             for (byte, channel) in pixel.iter_mut().zip(channels) {
                 *byte = (255.0 * texel[*channel]).round() as u8;
             }
         }
-        // Rows of blocks are independent of each other.
-        rgba.par_chunks_exact_mut(4 * line).for_each(|rows| {
-            let mut blocks = vec![0; format.blocks_byte_size(side as u32, 4)];
-            compress_rgba8(format, rows, &mut blocks, side as u32, 4, line as u32);
-            decompress_blocks_as_rgba8(format, side as u32, 4, &blocks, rows);
-        });
-        for (i, texel) in texels.iter_mut().enumerate() {
-            let pixel = &rgba[i / level.size * line + 4 * (i % level.size)..];
+        recode(format, level.size, &mut rgba);
+        for (pixel, texel) in rgba.chunks_exact(4).zip(&mut texels) {
             for (byte, channel) in pixel.iter().zip(channels) {
                 texel[*channel] = f32::from(*byte) / 255.0;
             }
         }
     }
     Level { size: level.size, texels }
+}
+
+/// Four channels of any kind in BC7, level after level of a texture: the blocks of each level, whose texels
+/// become what they decode to.
+pub fn in_bc7(side: u32, mips: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
+    let format = CompressionVariant::BC7(BC7Settings::alpha_basic());
+    let levels = (0..).zip(mips);
+    levels.map(|(level, texels)| recode(format, (side >> level) as usize, texels)).collect()
+}
+
+/// Codes the texels of a square, decodes them again, and gives the blocks.
+fn recode(format: CompressionVariant, size: usize, rgba: &mut [u8]) -> Vec<u8> {
+    // Levels smaller than a block are repeated in it.
+    let side = size.next_multiple_of(4);
+    let line = 4 * side;
+    let at = |i: usize| 4 * (i / side % size * size + i % side % size);
+    let mut whole: Vec<u8> =
+        (0..side * side).flat_map(|i| rgba[at(i)..at(i) + 4].to_vec()).collect();
+    let row = format.blocks_byte_size(side as u32, 4);
+    let mut blocks = vec![0; format.blocks_byte_size(side as u32, side as u32)];
+    // Rows of blocks are independent of each other.
+    let rows = whole.par_chunks_exact_mut(4 * line).zip(blocks.par_chunks_exact_mut(row));
+    rows.for_each(|(rows, blocks)| {
+        compress_rgba8(format, rows, blocks, side as u32, 4, line as u32);
+        decompress_blocks_as_rgba8(format, side as u32, 4, blocks, rows);
+    });
+    for (i, pixel) in rgba.chunks_exact_mut(4).enumerate() {
+        let from = i / size * line + 4 * (i % size);
+        pixel.copy_from_slice(&whole[from..from + 4]);
+    }
+    blocks
 }

@@ -1,17 +1,21 @@
-//! A material in latent textures and a small network, which is learnt from all its mip levels.
+//! A material in latent textures and a small network, which is learnt from all its mip levels. The textures
+//! are block-compressed after two thirds of the steps; in the last third the network learns to read what is
+//! left of them.
 
-use crate::common::{Options, Outcome, Stop, progress};
+use crate::blocks;
+use crate::common::{self, Options, Outcome, Stop, progress};
 use crate::draw::Surface;
 use crate::material::{Level, Material, Texel};
 use crate::textures::{entry, filter, uploaded_bytes};
 use image::RgbaImage;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 use wgrad::encoding::{Grid, Identity, TriangleWave};
 use wgrad::{
-    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Model, Optimizer, Packed, Part, Schedule,
-    Storage, TextureMips, Train, Trainer, Training,
+    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Packed, Part, Schedule, Storage,
+    TextureMips, Train, Training,
 };
 
 /// The name of the function.
@@ -30,6 +34,8 @@ const BETWEEN: usize = 5;
 pub struct Learnt {
     packed: Packed,
     textures: Vec<TextureMips>,
+    /// The blocks of each texture's levels.
+    blocks: Vec<Vec<Vec<u8>>>,
     /// What the textures and the network give for the texels.
     pub material: Material,
     pub seconds: f64,
@@ -39,19 +45,19 @@ pub struct Learnt {
 /// within a texel of theirs, and the level of detail.
 fn network(size: usize) -> Mlp {
     let side = size as u32;
-    let [fine, coarse] = [4, 16].map(|by| (side / by).max(2));
+    let [fine, coarse] = [2, 8].map(|by| (side / by).max(2));
     let lod = |of: u32| (side / of).max(1).ilog2() as f32;
     let mlp = Mlp::new(3)
         .encode(3, Grid::texture(fine, 8).from_lod(lod(fine)))
         .encode_at(0, 3, Grid::texture(coarse, 8).from_lod(lod(coarse)))
         .encode_at(0, 2, TriangleWave { frequencies: side.ilog2() })
         .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 });
-    let hidden = mlp.layer(HIDDEN, Activation::LeakyRelu).layer(HIDDEN, Activation::LeakyRelu);
+    let hidden = mlp.layer(HIDDEN, Activation::Gelu).layer(HIDDEN, Activation::Gelu);
     hidden.layer(9, Activation::Identity)
 }
 
 /// Units of a hidden layer.
-const HIDDEN: usize = 48;
+const HIDDEN: usize = 64;
 
 /// The rows of all texels, and some between them.
 fn rows(material: &Material) -> Outcome<Data> {
@@ -104,13 +110,43 @@ impl Random {
     }
 }
 
-/// Learns a material in so many steps, and rounds what was learnt to bytes and halves.
-pub fn learn(gpu: &Gpu, material: &Material, steps: u32) -> Outcome<Learnt> {
+/// Learns a material in so many steps, on a GPU or on the CPU, and rounds what was learnt to blocks and halves.
+pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<Learnt> {
     let start = Instant::now();
     let mlp = network(material.size());
     let data = rows(material)?;
-    let rate = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
-    let mut training = Training::new(Loss::MeanSquaredError, Optimizer::from(rate))
+    let bar = progress(steps.into(), "steps");
+    let last = steps / 3;
+    let mut trainer = trainer(device, &mlp, &data, steps - last, true)?;
+    run(trainer.as_mut(), steps - last, &bar)?;
+    let packed = trainer.parameters()?.pack(Storage::Snorm8)?;
+    drop(trainer);
+    let mut textures = packed.textures(0)?;
+    let in_bc7 = |texture: &mut TextureMips| blocks::in_bc7(texture.side, &mut texture.mips);
+    let blocks = textures.iter_mut().map(in_bc7).collect();
+    let mut packed = packed.with_textures(0, &textures)?;
+    if last > 0 {
+        let mut trainer = self::trainer(device, &mlp, &data, last, false)?;
+        trainer.restart(&packed.parameters())?;
+        run(trainer.as_mut(), last, &bar)?;
+        packed = packed.with_layers(&trainer.parameters()?)?;
+    }
+    bar.finish_and_clear();
+    let material = decoded(material, &packed)?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Learnt { packed, textures, blocks, material, seconds })
+}
+
+/// A trainer of all of a network, or of its layers alone.
+fn trainer(
+    device: Option<&Gpu>,
+    mlp: &Mlp,
+    data: &Data,
+    steps: u32,
+    tables: bool,
+) -> Outcome<Box<dyn Train<Scalar = f32>>> {
+    let adam = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
+    let mut training = Training::new(Loss::MeanSquaredError, Optimizer::from(adam))
         .batch(Batch::Shuffled { size: ROWS.min(data.rows()), seed: 1 })
         .schedule(Schedule::Exponential {
             base: 0.8,
@@ -119,11 +155,13 @@ pub fn learn(gpu: &Gpu, material: &Material, steps: u32) -> Outcome<Learnt> {
             end: steps,
         })
         .history(1);
-    for layer in 0..mlp.layers.len() {
-        training = training.rate_of(Part::Layer(layer), 0.3);
+    if !tables {
+        training = training.rate_of(Part::Encoding(0), 0.0).rate_of(Part::Encoding(1), 0.0);
     }
-    let mut trainer = Trainer::new(gpu, &mlp, &training, &data)?;
-    let bar = progress(steps.into(), "steps");
+    common::trainer(device, mlp, &training, data)
+}
+
+fn run(trainer: &mut dyn Train<Scalar = f32>, steps: u32, bar: &ProgressBar) -> Outcome {
     let mut left = steps;
     while left > 0 {
         let now = left.min(AT_ONCE);
@@ -131,10 +169,12 @@ pub fn learn(gpu: &Gpu, material: &Material, steps: u32) -> Outcome<Learnt> {
         left -= now;
         bar.inc(now.into());
     }
-    bar.finish_and_clear();
-    let packed = trainer.parameters()?.pack(Storage::Snorm8)?;
-    let textures = packed.textures(0)?;
-    let mut model = Model::packed(gpu, &packed)?;
+    Ok(())
+}
+
+/// What the network gives for the texels of all levels, in 8 bits.
+fn decoded(material: &Material, packed: &Packed) -> Outcome<Material> {
+    let parameters = packed.parameters();
     let mut levels = Vec::new();
     for (lod, level) in material.levels.iter().enumerate() {
         let side = level.size as f32;
@@ -142,22 +182,20 @@ pub fn learn(gpu: &Gpu, material: &Material, steps: u32) -> Outcome<Learnt> {
             let [column, row] = [i % level.size, i / level.size].map(|at| (at as f32 + 0.5) / side);
             [column, row, lod as f32]
         });
-        let y = model.predict(&places.collect::<Vec<_>>())?;
+        let y = parameters.predict(&places.collect::<Vec<_>>())?;
         let texels = y.par_chunks(9).map(|texel| {
             std::array::from_fn(|c| (255.0 * texel[c].clamp(0.0, 1.0)).round() / 255.0)
         });
         levels.push(Level { size: level.size, texels: texels.collect() });
     }
-    let seconds = start.elapsed().as_secs_f64();
-    let material = Material { name: material.name.clone(), levels };
-    Ok(Learnt { packed, textures, material, seconds })
+    Ok(Material { name: material.name.clone(), levels })
 }
 
 impl Learnt {
-    /// Bytes of the textures and of the network.
+    /// Bytes of the textures' blocks and of the network.
     pub fn bytes(&self) -> Outcome<usize> {
-        let texels = self.textures.iter().flat_map(|texture| &texture.mips).map(Vec::len);
-        Ok(texels.sum::<usize>() + self.packed.without_tables()?.len())
+        let blocks: usize = self.blocks.iter().flatten().map(Vec::len).sum();
+        Ok(blocks + self.packed.without_tables()?.len())
     }
 
     /// The WGSL of the material: the network with its textures in group 1, and `material`, which calls it.
@@ -177,8 +215,9 @@ impl Learnt {
         Ok(format!("{function}{material}"))
     }
 
-    /// Writes what an engine needs: the textures, each with its mip levels below each other on the right,
-    /// the network's parameters, the shader, and all of it in one file of this crate's.
+    /// Writes what an engine needs: the textures in BC7, level after level, and as pictures, whose mip levels
+    /// stand below each other on the right; the network's parameters, the shader, and all of it in one file
+    /// of this crate's.
     pub fn write(&self, folder: &Path, options: &Options) -> Outcome {
         let file = |what: &str| folder.join(format!("{}_{what}", self.material.name));
         let failed = |error: std::io::Error| Stop::Failed(error.to_string());
@@ -197,11 +236,13 @@ impl Learnt {
             }
             let path = file(&format!("latent_{number}.png"));
             picture.save(path).map_err(|error| Stop::Failed(error.to_string()))?;
+            std::fs::write(file(&format!("latent_{number}.bc7")), self.blocks[number].concat())
+                .map_err(failed)?;
         }
         std::fs::write(file("layers.bin"), self.packed.without_tables()?).map_err(failed)?;
         std::fs::write(file("look.wgsl"), self.text()?).map_err(failed)?;
         self.packed.save(file("packed.safetensors"))?;
-        crate::common::say!(
+        common::say!(
             options,
             "wrote {}: {} textures, the network's parameters, a shader",
             file("*").display(),

@@ -37,7 +37,7 @@ mod textures;
 
 use blocks::{Coded, Split};
 use clap::Parser;
-use common::{Device, Options, Outcome, Stop, say, usage};
+use common::{Options, Outcome, Stop, say};
 use draw::View;
 use image::{DynamicImage, RgbImage};
 use learnt::OnGpu;
@@ -89,9 +89,6 @@ fn main() -> ExitCode {
 
 fn compare(asked: &Arguments) -> Outcome {
     let options = &asked.options;
-    if options.device == Device::Cpu {
-        return Err(usage("the pictures are drawn by shaders, which need a GPU: --device gpu"));
-    }
     let start = Instant::now();
     let (materials, said) = match &asked.folder {
         Some(folder) => {
@@ -113,14 +110,16 @@ fn compare(asked: &Arguments) -> Outcome {
     let seconds = common::time(start.elapsed().as_secs_f64());
     say!(options, "{} of {size} x {size}: {seconds}", common::count(materials.len(), "material"));
     let gpu = Gpu::new()?;
-    say!(options, "device: {gpu}");
+    let learns_on = options.gpu()?;
+    let device = learns_on.as_ref().map_or_else(|| "the CPU".to_owned(), ToString::to_string);
+    say!(options, "learns on {device}, draws on {gpu}");
 
     let steps = asked.steps.unwrap_or(if options.quick { 60 } else { 6000 });
     table_head(options)?;
     let (mut learnt, mut surfaces) = (Vec::new(), Vec::new());
     let mut kept = [const { Vec::new() }; 4];
     for material in &materials {
-        let own = learnt::learn(&gpu, material, steps)?;
+        let own = learnt::learn(learns_on.as_ref(), material, steps)?;
         let bytes = own.bytes()?;
         let coded = Coded { material: own.material.clone(), bytes };
         table_row(options, material, "learnt", &coded, own.seconds)?;
