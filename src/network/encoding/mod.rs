@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::Mlp;
+use crate::network::grid_text::GRID3;
 use crate::network::level::Level;
 use crate::numeric::Real;
 use crate::wgsl::{Piece, Writer, piece};
@@ -167,7 +168,7 @@ macro_rules! encodings {
                             &piece!(concat!("encoding/", stringify!($module)), [$(&crate::wgsl::$common),*]);
                         PIECE
                     })*
-                    Self::Grid(_) => &grid::GRID3,
+                    Self::Grid(_) => &GRID3,
                 }
             }
         }
