@@ -222,7 +222,7 @@ fn counted() -> Vec<Dispatch> {
             all.extend(plan.step().into_iter().map(|node| node.dispatch.clone()));
         }
     }
-    all.retain(|dispatch| dispatch.kernel().name != "texture");
+    all.retain(|dispatch| !["texture", "infer_textures"].contains(&dispatch.kernel().name));
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|d| seen.insert((common::form(d), d.parameters().to_vec())));
     all
@@ -386,5 +386,5 @@ fn no_invocation_iterates_more_than_its_dispatch_states() {
         all += 1;
     }
     println!("{all} dispatches, most iterations found and stated: {kernels:?}");
-    assert_eq!(kernels.len(), wgrad::kernels::ALL.len() - 1, "{kernels:?}");
+    assert_eq!(kernels.len(), wgrad::kernels::ALL.len() - 2, "{kernels:?}");
 }

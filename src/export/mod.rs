@@ -7,6 +7,7 @@ mod text;
 mod unrolled;
 
 use crate::error::{Error, Result};
+use crate::network::encoding::{EncodingRange, LOOPS_OF_VALUE, encoding_ranges};
 use crate::network::{Encoding, Mlp, Packed, Packing, Parameters, Storage, check_texture};
 use crate::numeric::{to_u32, wide};
 use crate::wgsl::{Writer, check_function_name};
@@ -401,8 +402,9 @@ impl WgslFunction<'_> {
 
     /// Iterations of all loops of a call, with those that end them.
     pub(crate) fn iterations(&self) -> usize {
+        let encoding = self.encoding_iterations();
         if self.is_unrolled() {
-            return 0;
+            return encoding;
         }
         let product =
             |rows: usize, terms: usize| rows.saturating_mul(terms / TERMS + 2).saturating_add(2);
@@ -411,9 +413,31 @@ impl WgslFunction<'_> {
             self.mlp.ranges().into_iter().map(|r| product(r.shape[1], r.shape[0]) + r.shape[0]);
         let encoded = if self.mlp.encoding.is_empty() { 0 } else { 2 * self.mlp.layer_inputs(0) };
         let ends = self.mlp.inputs + self.mlp.outputs() + encoded + 2;
+        let ends = ends.saturating_add(encoding);
         let sum = |sum: usize, next: usize| sum.saturating_add(next);
         let all = forward.fold(ends, sum);
         if self.gradient { back.fold(all, sum) } else { all }
+    }
+
+    /// Iterations of the loops of the encodings' functions, with those that end them.
+    fn encoding_iterations(&self) -> usize {
+        let of_part = |place: EncodingRange| match place.encoding {
+            Encoding::Grid(_) if self.textures.is_some() => 0,
+            Encoding::Grid(grid) => {
+                let (levels, corners) = match grid.mips {
+                    // The values of two levels, and their vjps.
+                    true => (1, 4 * grid.corners_looped(place.inputs.len())),
+                    false => (grid.levels as usize, grid.corners_looped(place.inputs.len())),
+                };
+                let chunks = (grid.features_per_level / grid.chunk()) as usize;
+                levels.saturating_mul(chunks).saturating_mul(corners)
+            }
+            _ => place.outputs.len().saturating_mul(LOOPS_OF_VALUE),
+        };
+        let once =
+            encoding_ranges(self.mlp).into_iter().map(of_part).fold(0, usize::saturating_add);
+        // The function itself, and the gradient: forward and back.
+        if self.gradient { once.saturating_mul(3) } else { once }
     }
 
     /// The type that sums and units have.

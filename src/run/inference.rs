@@ -22,7 +22,7 @@ pub enum Output<'a> {
     /// A texel a row, row after row of texels, model m in layer m: the outputs in the channels; those
     /// that are left are 0, alpha 1. Of a 2-D texture made for `STORAGE_BINDING` the first mip level
     /// is written. Its format is one that WebGPU stores fractions in: `Rgba8Unorm`, `Rgba8Snorm`,
-    /// `Rgba16Float`, `R32Float`, `Rg32Float`, `Rgba32Float`, or `Bgra8Unorm` where the device has it.
+    /// `Rgba16Float`, `R32Float`, `Rg32Float` or `Rgba32Float`.
     Texture(&'a wgpu::Texture),
     /// The same of up to four textures of one size: the first takes as many outputs as it has
     /// channels, the next one those that follow.

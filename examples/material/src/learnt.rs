@@ -199,8 +199,10 @@ impl Learnt {
     }
 
     /// The WGSL of the material: the network with its textures in group 1, and `material`, which calls it.
-    pub fn text(&self) -> Outcome<String> {
-        let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1).text()?;
+    /// Written out it is fast; in loops a GPU of software compiles it in seconds.
+    fn text(&self, loops: bool) -> Outcome<String> {
+        let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1);
+        let function = if loops { function.loops() } else { function }.text()?;
         let material = format!(
             "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
     let place = fract(uv);
@@ -240,7 +242,7 @@ impl Learnt {
                 .map_err(failed)?;
         }
         std::fs::write(file("layers.bin"), self.packed.without_tables()?).map_err(failed)?;
-        std::fs::write(file("look.wgsl"), self.text()?).map_err(failed)?;
+        std::fs::write(file("look.wgsl"), self.text(false)?).map_err(failed)?;
         self.packed.save(file("packed.safetensors"))?;
         common::say!(
             options,
@@ -293,7 +295,7 @@ impl OnGpu {
             entries: &entries,
         });
         let (size, levels) = (learnt.material.size(), learnt.material.levels.len());
-        Ok(Self { text: learnt.text()?, layout, group, size, levels })
+        Ok(Self { text: learnt.text(gpu.is_software())?, layout, group, size, levels })
     }
 
     pub fn surface(&self) -> Surface<'_> {

@@ -3,6 +3,7 @@
 use super::{EncodedPart, EncodedRows, n};
 use crate::error::Result;
 use crate::kernels::{Dispatch, Kernel, Slot, Variant};
+use crate::network::encoding::LOOPS_OF_VALUE;
 use crate::network::{Encoding, encoding};
 use crate::numeric::{Real, to_f32, wide};
 use crate::wgsl::shader_struct;
@@ -48,7 +49,7 @@ shader_struct! {
 }
 
 /// The iterations of the loops of one value or one derivative of an encoding, at most.
-pub(super) const OF_VALUE: u64 = 8;
+pub(super) const OF_VALUE: u64 = LOOPS_OF_VALUE as u64;
 
 /// Describes a pointwise encoding of some rows.
 #[derive(Debug, Clone)]

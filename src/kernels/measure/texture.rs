@@ -37,8 +37,8 @@ shader_struct! {
     }
 }
 
-/// The texture formats that can be written: all of WebGPU's that hold fractions. A device makes a
-/// storage texture of the last one where it has the feature for it.
+/// The texture formats that can be written: all that hold fractions and that every device of WebGPU
+/// stores.
 pub const FORMATS: &[wgpu::TextureFormat] = &[
     wgpu::TextureFormat::Rgba8Unorm,
     wgpu::TextureFormat::Rgba8Snorm,
@@ -46,7 +46,6 @@ pub const FORMATS: &[wgpu::TextureFormat] = &[
     wgpu::TextureFormat::R32Float,
     wgpu::TextureFormat::Rg32Float,
     wgpu::TextureFormat::Rgba32Float,
-    wgpu::TextureFormat::Bgra8Unorm,
 ];
 
 /// The channels of one of [`FORMATS`].

@@ -384,6 +384,11 @@ impl Grid {
         both.fold(T::ZERO, |all, (_, share, _)| all + share)
     }
 
+    /// Iterations of a loop over the corners of a cell, with that which ends it.
+    pub(crate) const fn corners_looped(&self, inputs: usize) -> usize {
+        (1 << self.coordinates(inputs)) + 1
+    }
+
     /// The number of scales of tables in bytes: one for each level, or for all levels of a texture,
     /// which a filter mixes.
     pub(crate) const fn scales(&self) -> usize {

@@ -266,6 +266,9 @@ impl Encoding {
     }
 }
 
+/// The iterations of the loops of one value or one derivative of a pointwise encoding, at most.
+pub(crate) const LOOPS_OF_VALUE: usize = 8;
+
 /// One encoding of a network, and the number of inputs that it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

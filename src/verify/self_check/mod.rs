@@ -92,6 +92,7 @@ pub async fn self_check_async(gpu: &Gpu, mut each: impl FnMut(&Check)) -> SelfCh
     runner.measures().await;
     runner.encodings().await;
     runner.networks().await;
+    runner.inferences().await;
     SelfCheck { device: gpu.to_string(), checks: runner.checks }
 }
 

@@ -8,10 +8,11 @@ use crate::kernels::encoding::encode_grid_curvature::EncodeGridCurvature;
 use crate::kernels::encoding::encode_grid_tangent::EncodeGridTangent;
 use crate::kernels::encoding::encode_pointwise_curvature::EncodePointwiseCurvature;
 use crate::kernels::encoding::encode_pointwise_tangent::EncodePointwiseTangent;
+use crate::kernels::infer::{Form, Infer, Quantity};
 use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
 use crate::network::encoding::{Encoding, Grid, Interpolation};
-use crate::network::{Activation, Init, Mlp, Parameters};
+use crate::network::{Activation, Init, Mlp, Parameters, Storage};
 use crate::numeric::Real;
 use crate::run::Trainer;
 use crate::training::{
@@ -20,6 +21,24 @@ use crate::training::{
 use crate::verify::{FiniteDifference, deviation};
 
 impl Runner<'_> {
+    /// Evaluations in one dispatch from each storage, of tables, of a texture with mip levels, and of a
+    /// slope.
+    pub(super) async fn inferences(&mut self) {
+        for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
+            let name = format!("an inference in one dispatch, from parameters in {storage:?}");
+            self.check(name, 2e-6, async |gpu| {
+                let grid =
+                    Grid { levels: 2, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
+                let mut errors = Vec::new();
+                for encoding in [grid, Grid::texture(8, 4).from_lod(-0.5)] {
+                    errors.push(inferred(gpu, encoding, storage).await?);
+                }
+                Ok(errors)
+            })
+            .await;
+        }
+    }
+
     /// Encodings, their gradients, and the moving average.
     pub(super) async fn encodings(&mut self) {
         for encoding in Encoding::all() {
@@ -269,4 +288,44 @@ async fn compare(gpu: &Gpu, training: &Training, data: &Data, start: &Parameters
         deviation(&trainer.predict_async(data.x()).await?, &cpu.predict(&x)?),
     ];
     Ok(errors.into_iter().fold(0.0, |a, b| if b <= a { a } else { b }))
+}
+
+/// The largest error of the outputs of a network behind a grid, and of their slope's length, which is
+/// positive.
+async fn inferred(gpu: &Gpu, grid: Grid, storage: Storage) -> Result<f64> {
+    let inputs = if grid.mips { 3 } else { 2 };
+    let mlp = Mlp::new(inputs).encode(inputs, grid).layer(9, Activation::Gelu);
+    let mlp = mlp.layer(3, Activation::Identity);
+    let (mut values, tables) = (numbers(mlp.parameters(), 1), mlp.encoding_parameters());
+    values[tables..].iter_mut().for_each(|v| *v *= 0.5);
+    let values = values.into_iter().map(f32::of).collect();
+    let packed = Parameters::new(mlp.clone(), 1, values)?.pack(storage)?;
+    let rows = 70;
+    let x: Vec<f64> = numbers(rows * inputs, 2).into_iter().map(f64::abs).collect();
+    let infer = Infer {
+        mlp: &mlp,
+        form: Form::WrittenOut,
+        storage,
+        vectors: true,
+        block: 4,
+        quantities: &[Quantity::Outputs, Quantity::SlopeLength],
+        models: 1,
+        rows,
+        textures: &[],
+    };
+    // A buffer of parameters ends with a whole vector of four.
+    let mut parameters = packed.bytes().to_vec();
+    parameters.resize(parameters.len().next_multiple_of(16), 0);
+    let mut slots = [bytes(&x), parameters, vec![0; 4 * rows * infer.columns()]];
+    gpu.run_async(&infer.dispatches()?, &mut slots).await?;
+    let expected = packed.parameters().cast::<f64>()?.predict(&x)?;
+    let (mut found, mut fault) = (Vec::new(), 0.0);
+    for row in floats(&slots[2]).chunks(4) {
+        found.extend_from_slice(&row[..3]);
+        if !(row[3] > 0.0 && row[3].is_finite()) {
+            fault = f64::INFINITY;
+        }
+    }
+    let found: Vec<f32> = found.into_iter().map(f32::of).collect();
+    Ok(deviation(&found, &expected) + fault)
 }
