@@ -266,7 +266,7 @@ fn latent_textures_are_what_predict_says() {
     let y = floats(gpu, &vec![OLD; 2 * rows]);
     let layers = packed.without_tables().unwrap();
     let all = [layers.len(), packed.bytes().len()];
-    assert!(all[0] % 16 == 0 && all[0] < all[1] / 2, "{all:?}");
+    assert!(all[0].is_multiple_of(16) && all[0] < all[1] / 2, "{all:?}");
     let text = packed.wgsl("look").model(1).textures(0, 1).text().unwrap();
     let shader = format!(
         "{text}

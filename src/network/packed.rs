@@ -13,7 +13,7 @@ use half::f16;
 /// let mlp = Mlp::new(2).layer(16, Activation::Relu).layer(3, Activation::Sigmoid);
 /// let parameters = Init::Auto.sample(&mlp, 1, 0)?;
 /// let packed = parameters.pack(Storage::F16)?;
-/// assert!(packed.bytes().len() < 4 * parameters.values().len() * 2 / 3);
+/// assert!(packed.bytes().len() < 3 * parameters.values().len());
 /// let text = packed.wgsl("field").text()?; // reads `packed.bytes()` from its binding
 /// assert!(text.contains("unpack2x16float"));
 /// // What it computes is what these parameters compute.

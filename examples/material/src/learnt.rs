@@ -6,7 +6,7 @@ use crate::blocks;
 use crate::common::{self, Options, Outcome, Stop, progress};
 use crate::draw::Surface;
 use crate::material::{Level, Material, Texel};
-use crate::textures::{entry, filter, uploaded_bytes};
+use crate::textures::{bound, filter, uploaded_bytes};
 use image::RgbaImage;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -265,7 +265,6 @@ pub struct OnGpu {
 
 impl OnGpu {
     pub fn new(gpu: &Gpu, learnt: &Learnt) -> Outcome<Self> {
-        let device = gpu.device();
         let layers = learnt.packed.without_tables()?;
         let buffer = gpu.buffer("layers", layers.len() as u64)?;
         gpu.queue().write_buffer(&buffer, 0, &layers);
@@ -280,20 +279,7 @@ impl OnGpu {
         let mut resources = vec![buffer.as_entire_binding()];
         resources.extend(views.iter().map(wgpu::BindingResource::TextureView));
         resources.push(wgpu::BindingResource::Sampler(&sampler));
-        let entries: Vec<_> = (0..).zip(&resources).map(|(i, of)| entry(i, of)).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("learnt material"),
-            entries: &entries,
-        });
-        let entries: Vec<_> = (0..)
-            .zip(resources)
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("learnt material"),
-            layout: &layout,
-            entries: &entries,
-        });
+        let (layout, group) = bound(gpu, &resources);
         let (size, levels) = (learnt.material.size(), learnt.material.levels.len());
         Ok(Self { text: learnt.text(gpu.is_software())?, layout, group, size, levels })
     }

@@ -23,7 +23,6 @@ pub struct Textures {
 
 impl Textures {
     pub fn new(gpu: &Gpu, material: &Material) -> Self {
-        let device = gpu.device();
         let views = PARTS.map(|part| {
             let texture = uploaded(gpu, material, part);
             texture.create_view(&Default::default())
@@ -31,20 +30,7 @@ impl Textures {
         let sampler = filter(gpu);
         let mut resources: Vec<_> = views.iter().map(wgpu::BindingResource::TextureView).collect();
         resources.push(wgpu::BindingResource::Sampler(&sampler));
-        let entries: Vec<_> = (0..).zip(&resources).map(|(i, of)| entry(i, of)).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("material"),
-            entries: &entries,
-        });
-        let entries: Vec<_> = (0..)
-            .zip(resources)
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("material"),
-            layout: &layout,
-            entries: &entries,
-        });
+        let (layout, group) = bound(gpu, &resources);
         Self { layout, group, size: material.size(), levels: material.levels.len() }
     }
 
@@ -67,8 +53,30 @@ pub fn filter(gpu: &Gpu) -> wgpu::Sampler {
     })
 }
 
+/// What a fragment shader reads, bound in order.
+pub fn bound(
+    gpu: &Gpu,
+    resources: &[wgpu::BindingResource<'_>],
+) -> (wgpu::BindGroupLayout, wgpu::BindGroup) {
+    let entries: Vec<_> = (0..).zip(resources).map(|(i, of)| entry(i, of)).collect();
+    let layout = gpu.device().create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("material"),
+        entries: &entries,
+    });
+    let entries: Vec<_> = (0..)
+        .zip(resources)
+        .map(|(binding, of)| wgpu::BindGroupEntry { binding, resource: of.clone() })
+        .collect();
+    let group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("material"),
+        layout: &layout,
+        entries: &entries,
+    });
+    (layout, group)
+}
+
 /// How a fragment shader binds a resource.
-pub fn entry(binding: u32, of: &wgpu::BindingResource<'_>) -> wgpu::BindGroupLayoutEntry {
+fn entry(binding: u32, of: &wgpu::BindingResource<'_>) -> wgpu::BindGroupLayoutEntry {
     let ty = match of {
         wgpu::BindingResource::Buffer(_) => wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: true },
