@@ -41,7 +41,7 @@ pub struct Learnt {
     pub seconds: f64,
 }
 
-/// The network of a material of `size` texels a side: two textures of eight and four channels, the place
+/// The network of a material of `size` texels a side: two textures of eight channels, the place
 /// within a texel of theirs, and the level of detail.
 fn network(size: usize) -> Mlp {
     let side = size as u32;
