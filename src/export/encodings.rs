@@ -59,26 +59,21 @@ impl Text<'_> {
             Which::Argument => format!("base * {}u + ", self.lanes() * smaller),
         };
         let scales = self.packing.scales.start + self.scales_before(part);
-        if grid.mips {
-            let scale = match f.storage {
-                Storage::Snorm8 => format!("bitcast<f32>({}) * ", self.word(scales)),
-                _ => String::new(),
-            };
-            let call = |c| GridCall {
-                scale: scale.clone(),
-                arguments: format!("{point}, 0u, {base}{}u", at + c),
-                output: place.outputs.start + c,
-            };
-            return (0..features).step_by(chunk).map(call).collect();
-        }
-        let levels = grid.levels(place.inputs.len());
+        // The levels of a texture make one output together.
+        let levels = match grid.mips {
+            true => vec!["0u".to_owned()],
+            false => {
+                let literal = |level| grid.literal(level, place.inputs.len());
+                let levels = grid.levels(place.inputs.len());
+                levels.iter().map(|level| self.of_grid(part, &literal(level))).collect()
+            }
+        };
         let calls = levels.iter().enumerate().flat_map(|(l, level)| {
-            let level = self.of_grid(part, &grid.literal(level, place.inputs.len()));
             let scale = match f.storage {
                 Storage::Snorm8 => format!("bitcast<f32>({}) * ", self.word(scales + l)),
                 _ => String::new(),
             };
-            let (point, base) = (point.clone(), base.clone());
+            let (point, base) = (&point, &base);
             (0..features).step_by(chunk).map(move |c| GridCall {
                 scale: scale.clone(),
                 arguments: format!("{point}, {level}, {base}{}u", at + c),
@@ -220,7 +215,7 @@ impl Text<'_> {
             text += &format!("fn grid_features(at: u32) -> GridFeatures {{ {body} }}\n");
             if grid.mips {
                 text += &grid.splice_levels(place.inputs.len());
-                text += &grid.splice_encoded("grid_level");
+                text += &grid.splice_encoded();
             }
             text.push_str(piece.text);
             for need in piece.needs {
@@ -235,7 +230,7 @@ impl Text<'_> {
     fn features_of(&self, place: &EncodingRange, chunk: usize) -> String {
         let f = self.function;
         let name = format!("{}_parameters", f.name);
-        let word = |each: usize| match f.is_vec4() {
+        let word = |each: usize| match self.vec4 {
             true => format!("{name}[at / {}u][at / {each}u % 4u]", 4 * each),
             false => format!("{name}[at / {each}u]"),
         };
@@ -250,7 +245,7 @@ impl Text<'_> {
             }
             // Halves of the buffer's own type.
             Storage::F16 if f.has_halves() => {
-                let features = match (f.is_vec4(), chunk) {
+                let features = match (self.vec4, chunk) {
                     (true, 4) => return format!("return vec4<f32>({name}[at / 4u]);"),
                     (true, _) => (0..chunk)
                         .map(|i| format!("f32({name}[(at + {i}u) / 4u][(at + {i}u) % 4u])"))
@@ -263,7 +258,7 @@ impl Text<'_> {
                 let first = word(2);
                 match chunk {
                     4 => {
-                        let words = match f.is_vec4() {
+                        let words = match self.vec4 {
                             true => format!(
                                 "let w = {name}[at / 8u]; let h = select(w.xy, w.zw, (at & 4u) != 0u);"
                             ),
@@ -281,15 +276,15 @@ impl Text<'_> {
             }
             Storage::F32 => {
                 let aligned = (self.offset() + place.tables.start).is_multiple_of(chunk);
-                if f.is_vec4() && chunk == 4 && aligned {
+                if self.vec4 && chunk == 4 && aligned {
                     return format!("return {name}[at / 4u];");
                 }
-                if f.is_vec4() && chunk == 2 && aligned {
+                if self.vec4 && chunk == 2 && aligned {
                     return format!(
                         "let w = {name}[at / 4u]; return select(w.xy, w.zw, at % 4u == 2u);"
                     );
                 }
-                let element = |i: usize| match f.is_vec4() {
+                let element = |i: usize| match self.vec4 {
                     true => format!("{name}[(at + {i}u) / 4u][(at + {i}u) % 4u]"),
                     false => format!("{name}[at + {i}u]"),
                 };

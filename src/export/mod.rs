@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::encoding::{EncodingRange, LOOPS_OF_VALUE, encoding_ranges};
 use crate::network::{Encoding, Mlp, Packed, Packing, Parameters, Storage, check_texture};
 use crate::numeric::{to_u32, wide};
-use crate::wgsl::{Writer, check_function_name};
+use crate::wgsl::check_function_name;
 use text::Text;
 
 /// The widest layer whose units are written out, so that a compiler keeps them in registers; the
@@ -259,8 +259,7 @@ impl WgslFunction<'_> {
     /// network too large for one invocation.
     pub fn text(&self) -> Result<String> {
         let definitions = self.definitions()?;
-        let packing = self.packing();
-        let mut text = Text { function: self, packing, w: Writer::default() };
+        let mut text = Text::new(self);
         if self.f16 {
             text.w.line("enable f16;");
         }
@@ -274,8 +273,7 @@ impl WgslFunction<'_> {
     /// [`WgslFunction::buffer_type`].
     pub(crate) fn definitions(&self) -> Result<String> {
         self.check()?;
-        let packing = self.packing();
-        let mut text = Text { function: self, packing, w: Writer::default() };
+        let mut text = Text::new(self);
         text.storage();
         text.function(false);
         if self.gradient {

@@ -35,7 +35,16 @@ fn texture_count(mlp: &Mlp) -> usize {
 pub(super) struct Text<'a> {
     pub function: &'a WgslFunction<'a>,
     pub packing: Packing,
+    /// [`WgslFunction::is_vec4`], which each load asks for.
+    pub vec4: bool,
     pub w: Writer,
+}
+
+impl<'a> Text<'a> {
+    pub fn new(function: &'a WgslFunction<'a>) -> Self {
+        let (packing, vec4) = (function.packing(), function.is_vec4());
+        Self { function, packing, vec4, w: Writer::default() }
+    }
 }
 
 impl Text<'_> {
@@ -96,7 +105,7 @@ impl Text<'_> {
     /// Elements of the layers in an element of the buffer, which may be a vector.
     pub fn lanes(&self) -> usize {
         let f = self.function;
-        let vector = if f.is_vec4() { 4 } else { 1 };
+        let vector = if self.vec4 { 4 } else { 1 };
         // Four words, or four halves.
         if f.has_halves() { vector } else { vector * self.in_word() }
     }
@@ -119,7 +128,7 @@ impl Text<'_> {
     pub fn word(&self, at: usize) -> String {
         let at = self.offset() / self.in_word() + at;
         let (name, base) = (&self.function.name, self.base());
-        match self.function.is_vec4() {
+        match self.vec4 {
             true => {
                 format!("{name}_parameters[{base}{}u].{}", at / 4, ["x", "y", "z", "w"][at % 4])
             }
@@ -146,7 +155,7 @@ impl Text<'_> {
                 literals.collect()
             }
             Values::Bound { .. }
-                if f.is_vec4() && (f.has_halves() || self.is_aligned(first, len)) =>
+                if self.vec4 && (f.has_halves() || self.is_aligned(first, len)) =>
             {
                 let at = self.offset() + first;
                 let vector = format!("{}_parameters[{}{}u]", f.name, self.base(), at / 4);

@@ -91,9 +91,9 @@ impl Grid {
         w.finish()
     }
 
-    /// WGSL functions that make a point's outputs of the levels, of which `level` is an expression that
-    /// gives one by its number: `grid_encoded` and its vjp, and the share of a level in an output.
-    pub(crate) fn splice_encoded(&self, level: &str) -> String {
+    /// WGSL functions that make a point's outputs of the levels, which `grid_level` gives by their
+    /// numbers: `grid_encoded` and its vjp.
+    pub(crate) fn splice_encoded(&self) -> String {
         let mut w = Writer::default();
         let arguments = "x: GridPoint, l: u32, first: u32";
         let lower = literal(self.lower[2]);
@@ -104,7 +104,8 @@ impl Grid {
             w.line("let share = lod - f32(low);");
             w.line(format_args!("let high = min(low + 1u, {last}u);"));
         };
-        let of = |name: &str, l: &str, rest: &str| format!("{name}(x, {level}({l}), first{rest})");
+        let of =
+            |name: &str, l: &str, rest: &str| format!("{name}(x, grid_level({l}), first{rest})");
         w.function(format_args!("grid_encoded({arguments}) -> GridFeatures"), |w| {
             if !self.mips {
                 w.line(format_args!("return {};", of("grid_value", "l", "")));

@@ -171,7 +171,7 @@ pub(super) fn variant(part: &EncodedPart) -> Result<Variant> {
     let mut w = Writer::default();
     w.push(&grid.constants(inputs));
     w.push(&grid.splice_levels(inputs));
-    w.push(&grid.splice_encoded("grid_level"));
+    w.push(&grid.splice_encoded());
     w.function("grid_point(at: u32) -> GridPoint", |w| match pairs {
         true => w.line("return GridPoint(inputs[at / 2u], 0.0);"),
         false => w.line(format_args!("return GridPoint({});", parts.join(", "))),

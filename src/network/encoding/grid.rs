@@ -375,13 +375,14 @@ impl Grid {
         [(low as usize, T::ONE - share, -slope), (high as usize, share, slope)]
     }
 
-    /// The share that a level has in a point's outputs.
-    fn share<T: Real>(&self, level: usize, x: &[T]) -> T {
+    /// The share that a level has in a point's outputs, and its derivative with respect to the level of
+    /// detail.
+    fn share<T: Real>(&self, level: usize, x: &[T]) -> (T, T) {
         if !self.mips {
-            return T::ONE;
+            return (T::ONE, T::ZERO);
         }
         let both = self.mip_shares(x).into_iter().filter(|(l, ..)| *l == level);
-        both.fold(T::ZERO, |all, (_, share, _)| all + share)
+        both.fold((T::ZERO, T::ZERO), |(a, b), (_, share, slope)| (a + share, b + slope))
     }
 
     /// Iterations of a loop over the corners of a cell, with that which ends it.
@@ -626,7 +627,7 @@ impl Grid {
             let at = first + self.output_of(l);
             for (row, y) in y.chunks_exact_mut(line).enumerate() {
                 let (x, y) = (x(row), &mut y[at..at + features]);
-                let share = self.share(l, x);
+                let (share, _) = self.share(l, x);
                 match features {
                     _ if share == T::ZERO => {}
                     1 => self.value::<T, 1>(level, table, (x, share), y),
@@ -669,16 +670,10 @@ impl Grid {
         dx: &mut [T],
     ) {
         let features = self.features_per_level as usize;
-        let shares = self.mips.then(|| self.mip_shares(x));
         for (l, level) in levels.iter().enumerate() {
             let first = level.first as usize * features;
             let dy = &dy[self.output_of(l)..][..features];
-            let both = shares.iter().flatten().filter(|(of, ..)| *of == l);
-            let add = |(a, b), (_, share, slope): &(usize, T, T)| (a + *share, b + *slope);
-            let (share, slope) = match shares {
-                None => (T::ONE, T::ZERO),
-                Some(_) => both.fold((T::ZERO, T::ZERO), add),
-            };
+            let (share, slope) = self.share(l, x);
             if share == T::ZERO && slope == T::ZERO {
                 continue;
             }
@@ -720,7 +715,7 @@ impl Grid {
             let first = outputs.start + self.output_of(l);
             for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
                 let (x, delta) = (&x[inputs.clone()], &delta[first..first + features]);
-                let share = self.share(l, x);
+                let (share, _) = self.share(l, x);
                 match features {
                     _ if share == T::ZERO => {}
                     1 => self.add::<T, 1>(level, part, (x, share), delta),
