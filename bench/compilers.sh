@@ -18,10 +18,17 @@ fi
 [ $# -gt 0 ] || set -- navi21 navi31 vega10 gfx1201 dg2 tgl turing ampere
 plans="w1-none w2-none w3-none w3-layered w4-none hash-none w1x256-none w2x256-none mm1024-"
 for target in "$@"; do
-    for plan in $plans; do
+    # The smallest subgroup of the target, on which the resident kernel's text depends.
+    case $target in
+    dg2 | tgl | skl) lanes=8 ;;
+    vega10) lanes=64 ;;
+    *) lanes=32 ;;
+    esac
+    resident="w1-sg$lanes w2-sg$lanes w1x256-sg$lanes w2x256-sg$lanes"
+    for plan in $plans $resident; do
         # One at a time: where a compiler crashes, the others are still asked.
         "$stats" "$target" --only "$plan" "$manifest" 2>"$work/log" | grep -E '^[a-z0-9]+-' || cat "$work/log" >&2
-    done | awk '{
+    done | sed "s/-sg$lanes-/-subgroups-/" | awk '{
         lost = $6 + 0 > 0 ? $6 + 0 : $7 + 0 > 0 ? $7 " B" : 0
         print $1 "\t" $4 (lost != 0 ? ", **" lost "**" : "") ($9 != "-" ? ", " $9 : "")
     }' > "$work/$target"

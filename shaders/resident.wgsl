@@ -38,7 +38,7 @@ fn resident(
     hyper = hyperparameters;
     load();
     if (HOLDS) {
-        let quads = params.blocks * WORKGROUP;
+        let quads = params.blocks * (WORKGROUP / PARTS);
         for (var i = lane; i < (INPUTS + OUTPUTS) * quads; i += WORKGROUP) {
             held[i / quads * HELD_ROWS + i % quads] = four_values(i % quads, i / quads);
         }
@@ -48,7 +48,7 @@ fn resident(
         broadcast();
         clear();
         for (var block = 0u; block < params.blocks; block++) {
-            let quad = block * WORKGROUP + lane;
+            let quad = (block * WORKGROUP + lane) / PARTS;
             let rows = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
             add_rows(quad, select(vec4<f32>(), vec4<f32>(params.scale), rows < vec4<u32>(params.count)));
         }

@@ -7,7 +7,7 @@ mod common;
 use wgrad::encoding::Grid;
 use wgrad::{
     Activation, Adam, Batch, Capabilities, CpuTrainer, Data, DataShape, Init, Loss, Mlp, Optimizer,
-    Plan, Sgd, Strategy, Targets, Train, Trainer, Training,
+    Part, Plan, Sgd, Strategy, Targets, Train, Trainer, Training,
 };
 
 /// Pseudo-random numbers in ±1.
@@ -160,6 +160,71 @@ fn every_strategy_is_the_cpus_training() {
     let least = if common::gpu().capabilities().narrow { 50 } else { 60 };
     assert!(checked >= least, "{checked}");
     assert_eq!(checked + skipped, 80);
+}
+
+/// The network without biases.
+fn without_biases(mlp: &Mlp) -> Mlp {
+    let mut bare = mlp.clone();
+    bare.layers.iter_mut().for_each(|layer| layer.bias = false);
+    bare
+}
+
+/// On hardware, two or four neighbours share the rows of a network whose parameters would not fit the
+/// registers of one, by the units of the hidden layers.
+#[test]
+fn neighbours_share_the_rows_of_a_larger_network() {
+    use Activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
+    let own = common::gpu();
+    let hardware = Capabilities { software: false, ..own.capabilities().clone() };
+    let gpu = own.planned_for(&hardware);
+    let lanes = hardware.subgroup.unwrap_or(0);
+    let most = if lanes < 32 { 40 } else { 64 };
+    let adam = Optimizer::from(Adam { rate: 0.01, ..Adam::default() });
+    let mini = |size| Batch::Shuffled { size, seed: 5 };
+    let mut met = [false; 5];
+    for (mlp, loss, rows, models, sets, batch) in [
+        // A single hidden layer gathers nothing, the second and third gather the units below.
+        (mlp(3, &[24], 1, Tanh, Identity), Loss::Huber, 300, 1, 1, Batch::Full),
+        (mlp(2, &[8, 8], 1, Tanh, Sigmoid), Loss::BinaryCrossEntropy, 1001, 1, 1, Batch::Full),
+        (mlp(2, &[4, 8, 8], 1, Tanh, Identity), Loss::MeanSquaredError, 90, 2, 1, mini(89)),
+        (mlp(4, &[6, 6], 2, Relu, Identity), Loss::MeanSquaredError, 77, 3, 3, Batch::Full),
+        (mlp(3, &[8, 4], 5, Gelu, Identity), Loss::SoftmaxCrossEntropy, 50, 2, 2, mini(49)),
+        // Units that no neighbours divide, and few parameters.
+        (mlp(3, &[7, 5], 4, Tanh, Identity), Loss::MeanSquaredError, 40, 1, 1, Batch::Full),
+        (mlp(2, &[4], 4, Tanh, Identity), Loss::MeanSquaredError, 40, 1, 1, Batch::Full),
+    ] {
+        for (mlp, rates) in [(mlp.clone(), false), (without_biases(&mlp), true)] {
+            let data = data(&mlp, loss, rows, sets);
+            let mut training = Training::new(loss, adam).models(models).batch(batch).seed(7);
+            if rates {
+                training = training.rate_of(Part::Layer(0), 0.5).rate_of(Part::Layer(1), 0.0);
+            }
+            let mut cpu = CpuTrainer::<f64>::new(&mlp, &training, &data.cast().unwrap()).unwrap();
+            cpu.train(30).unwrap();
+            let training = training.strategy(Strategy::Resident);
+            let mut trainer = Trainer::new(&gpu, &mlp, &training, &data).unwrap();
+            let text = trainer.plan().step()[0].dispatch.wgsl();
+            let named = |parts: &usize| text.contains(&format!("const PARTS: u32 = {parts}u;"));
+            let parts = (1..5).find(named).unwrap();
+            let hidden = &mlp.layers[..mlp.layers.len() - 1];
+            let shares = lanes >= 8 && mlp.parameters() > most;
+            let shares = shares && hidden.iter().all(|layer| layer.units % 2 == 0);
+            assert_eq!(parts > 1, shares, "{mlp}: {parts} neighbours");
+            met[parts] = true;
+            trainer.train(17).unwrap();
+            trainer.train(13).unwrap();
+            let (found, exact) = (trainer.losses().unwrap(), cpu.losses().unwrap());
+            let losses = common::deviation(&found.values, &exact.values);
+            let (found, exact) = (trainer.parameters().unwrap(), cpu.parameters().unwrap());
+            let parameters = common::deviation(found.values(), exact.values());
+            println!("{mlp} {}, {parts}: {losses:.1e}, {parameters:.1e}", loss.name());
+            assert!(losses <= 1e-5, "{mlp}: losses off by {losses}");
+            assert!(parameters <= 1e-4, "{mlp}: parameters off by {parameters}");
+        }
+    }
+    if lanes == 8 {
+        assert_eq!(met, [false, true, true, false, true]);
+    }
 }
 
 /// Wider and deeper than one workgroup could hold, and rows that no tile divides.

@@ -226,10 +226,10 @@ impl Gpu {
             }
         }
         let info = device.adapter_info();
-        let same = info.subgroup_min_size == info.subgroup_max_size;
-        let subgroup = (same && device.features().contains(wgpu::Features::SUBGROUP))
-            .then_some(info.subgroup_min_size);
         let software = info.device_type == wgpu::DeviceType::Cpu;
+        let same = info.subgroup_min_size == info.subgroup_max_size;
+        let allowed = device.features().contains(wgpu::Features::SUBGROUP);
+        let subgroup = (allowed && (same || !software)).then_some(info.subgroup_min_size);
         Ok(Self {
             device: device.clone(),
             queue: queue.clone(),

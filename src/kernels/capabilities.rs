@@ -19,8 +19,9 @@ pub struct Capabilities {
     /// Whether the device runs on a CPU, such as llvmpipe or SwiftShader. On such devices workgroup
     /// memory is slow and registers are plentiful.
     pub software: bool,
-    /// The number of invocations of a subgroup. `None` where shaders may not use subgroup
-    /// operations or where subgroups differ in size.
+    /// The number of invocations that share a subgroup for certain: the size of the smallest. `None`
+    /// where shaders may not use subgroup operations, and on a device on a CPU whose subgroups differ
+    /// in size.
     pub subgroup: Option<u32>,
     /// Whether the device runs on a CPU and its subgroups are below 8, whether shaders may use them or
     /// not. SwiftShader is one: its compiler has no end for branches in much text.

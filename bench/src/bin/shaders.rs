@@ -108,8 +108,8 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
             let training = work.training.clone().strategy(strategy);
             Plan::new(&work.mlp, &training, work.data.shape(), target)
         };
-        // The strategy that the plan chooses: without subgroup operations, with those of NVIDIA's
-        // GPUs, and with those of AMD's older ones. Only resident has such operations.
+        // The strategy that the plan chooses: without subgroup operations, with those of Intel's, of
+        // NVIDIA's and AMD's, and of AMD's older GPUs. Only resident has such operations.
         let chosen = plan(Strategy::Auto, &Capabilities::default())?;
         manifest.plan(&format!("{name}-none"), &chosen)?;
         if models == 1 {
@@ -139,7 +139,7 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
                 }
             }
         }
-        for size in [32, 64] {
+        for size in [8, 32, 64] {
             let target = Capabilities { subgroup: Some(size), ..Capabilities::default() };
             let on_subgroups = plan(Strategy::Auto, &target)?;
             if on_subgroups.strategy() == Strategy::Resident {
@@ -226,8 +226,12 @@ fn picture(manifest: &mut Manifest) -> Outcome {
 fn products(manifest: &mut Manifest) -> Outcome {
     for product in PRODUCTS.iter().chain(&MORE) {
         for form in Tiling::ALL {
-            let target =
-                Capabilities { product: Some(*form), subgroup: Some(8), ..Capabilities::default() };
+            let target = Capabilities {
+                product: Some(*form),
+                software: *form == Tiling::Subgroup,
+                subgroup: Some(8),
+                ..Capabilities::default()
+            };
             for (i, dispatch) in product.matmul().dispatches(&target)?.iter().enumerate() {
                 manifest.dispatch(product.name, i, 1, dispatch)?;
             }

@@ -345,6 +345,7 @@ mod tests {
     fn vec4_needs_multiples_of_four() {
         let capabilities = |form| Capabilities {
             product: Some(form),
+            software: form == Tiling::Subgroup,
             subgroup: Some(8),
             ..Capabilities::default()
         };

@@ -12,7 +12,7 @@ pub enum Tiling {
     /// device.
     Registers,
     /// A subgroup of 8 invocations computes 32 × 32 results: `shaders/matmul/subgroup.wgsl`. It
-    /// runs where every subgroup has 8 invocations.
+    /// runs on a CPU where every subgroup has 8 invocations.
     Subgroup,
     /// A workgroup of 128 invocations computes 64 × 64 results through workgroup memory:
     /// `shaders/matmul/tiled.wgsl`.
@@ -49,7 +49,10 @@ impl Tiling {
     pub fn runs_on(self, capabilities: &Capabilities) -> bool {
         match self {
             Self::Registers => true,
-            Self::Subgroup => capabilities.subgroup == Some(subgroup::LANES),
+            // On hardware a subgroup may be larger than the smallest.
+            Self::Subgroup => {
+                capabilities.software && capabilities.subgroup == Some(subgroup::LANES)
+            }
             Self::Tiled => fits(&tiled::KERNEL, tiled::SHARED, capabilities),
             Self::Split => fits(&split::KERNEL, split::SHARED, capabilities),
         }

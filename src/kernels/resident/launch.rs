@@ -1,13 +1,14 @@
 //! How a resident training is launched: the size of the workgroup, the data that it keeps, and the
 //! reduction of its sums.
 
+use super::share::Share;
 use super::{MAX_PARAMETERS, MAX_WIDTH, Shape, UNROLLED, operations};
 use crate::error::{Error, Result};
 use crate::kernels::{
     Capabilities, LONGEST_WALK, MAX_ITERATIONS, MAX_OPERATIONS, WALK, check_compiler, check_needs,
     check_positive,
 };
-use crate::numeric::{narrow, wide};
+use crate::numeric::{narrow, to_u32, wide};
 use crate::training::{Batch, Widths};
 
 /// How the sums of a workgroup's invocations are reduced.
@@ -25,6 +26,7 @@ pub(super) enum Reduction {
 pub(super) struct LaunchConfig {
     pub width: u32,
     pub reduction: Reduction,
+    pub share: Share,
     pub batch: usize,
     /// The iterations of the loops of one row's loss.
     pub of_loss: usize,
@@ -82,6 +84,7 @@ impl LaunchConfig {
         let limits = &capabilities.limits;
         let most = capabilities.max_workgroup();
         let wanted = u32::try_from(quads(batch).next_power_of_two()).unwrap_or(256).min(256);
+        let mut share = Share::alone(mlp);
         let mut width = wanted.clamp(32, most.max(32));
         let reduction = match capabilities.subgroup {
             // On a CPU each further subgroup is a coroutine, and workgroup memory is slow.
@@ -89,9 +92,12 @@ impl LaunchConfig {
                 width = size;
                 Reduction::Subgroup
             }
-            Some(size @ 4..=64) if !capabilities.software && size.is_power_of_two() => {
-                width = width.max(size);
-                if width == size { Reduction::Subgroup } else { Reduction::Subgroups(size) }
+            Some(size @ 8..=64) if !capabilities.software && size.is_power_of_two() => {
+                share = Share::of(mlp, size as usize);
+                width = width.saturating_mul(to_u32("parts", wide(share.parts))?).min(256);
+                width = width.clamp(size, most.max(size));
+                let one = width == size && share.parts == 1;
+                if one { Reduction::Subgroup } else { Reduction::Subgroups(size) }
             }
             _ => {
                 if capabilities.software {
@@ -104,33 +110,33 @@ impl LaunchConfig {
         let mut launch = Self {
             width,
             reduction,
+            share,
             batch,
             of_loss,
             unrolled: mlp.parameters() <= UNROLLED,
             samples: !full,
             held_rows: 0,
         };
-        let values = mlp.parameters() + 1;
         let room = u64::from(limits.max_compute_workgroup_storage_size);
         // A smaller workgroup where the sums of all subgroups would not fit.
-        while launch.shared(values) > room && launch.width > 32 {
+        while launch.shared() > room && launch.width > 32 {
             launch.width /= 2;
-            if launch.reduction == Reduction::Subgroups(launch.width) {
+            if launch.reduction == Reduction::Subgroups(launch.width) && launch.share.parts == 1 {
                 launch.reduction = Reduction::Subgroup;
             }
         }
         if full {
-            let free = room.saturating_sub(launch.shared(values)) / 16;
+            let free = room.saturating_sub(launch.shared()) / 16;
             let most = narrow(free) / (mlp.inputs + mlp.outputs()).max(1);
-            launch.held_rows = class(launch.blocks() * launch.width as usize, most);
+            launch.held_rows = class(launch.blocks() * launch.quads(), most);
         }
         let cost = operations(mlp, launch.batch);
-        let once = launch.iterations_once(mlp.inputs + mlp.outputs(), values);
+        let once = launch.iterations_once(mlp.inputs + mlp.outputs());
         let storage = limits.max_storage_buffers_per_shader_stage;
         check_needs(
             "resident",
             [
-                ("the bytes of workgroup memory", launch.shared(values), room),
+                ("the bytes of workgroup memory", launch.shared(), room),
                 ("the invocations of a workgroup", u64::from(launch.width), u64::from(most)),
                 ("the storage buffers of a kernel", 6, u64::from(storage)),
                 (
@@ -150,14 +156,19 @@ impl LaunchConfig {
     }
 
     /// The number of sums that each invocation holds after the reduction.
-    pub fn slots(&self, values: usize) -> usize {
-        values.div_ceil(self.width as usize)
+    pub fn slots(&self) -> usize {
+        self.share.values().div_ceil(self.width as usize)
+    }
+
+    /// The blocks of four rows that the workgroup computes at a time.
+    pub const fn quads(&self) -> usize {
+        self.width as usize / self.share.parts
     }
 
     /// Bytes of workgroup memory, without the rows.
-    fn shared(&self, values: usize) -> u64 {
-        let width = self.width as usize;
-        let all = 4 * wide(self.slots(values) * width) + 8;
+    fn shared(&self) -> u64 {
+        let (width, values) = (self.width as usize, self.share.values());
+        let all = 4 * wide(self.slots() * width) + 8;
         16 + match self.reduction {
             Reduction::Subgroup => 0,
             Reduction::Subgroups(size) => {
@@ -169,7 +180,7 @@ impl LaunchConfig {
     }
 
     pub const fn blocks(&self) -> usize {
-        quads(self.batch).div_ceil(self.width as usize)
+        quads(self.batch).div_ceil(self.quads())
     }
 
     /// The iterations of all loops in one step, with the final test of each.
@@ -181,9 +192,9 @@ impl LaunchConfig {
     }
 
     /// The iterations of all loops of a dispatch outside of its steps, with the final test of each.
-    pub fn iterations_once(&self, features: usize, values: usize) -> u64 {
+    pub fn iterations_once(&self, features: usize) -> u64 {
         // Loading and storing the parameters, and loading the rows that stay.
-        let own = 2 * (wide(self.slots(values)) + 1);
+        let own = 2 * (wide(self.slots()) + 1);
         let rows =
             if self.held_rows > 0 { wide(features * self.blocks()) * (1 + 5) + 1 } else { 0 };
         own + rows + LONGEST_WALK + 1

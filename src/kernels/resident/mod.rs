@@ -15,6 +15,7 @@
 mod launch;
 mod network;
 mod reduction;
+mod share;
 mod update;
 mod writer;
 
@@ -181,7 +182,7 @@ pub fn most_steps(shape: Shape<'_>, capabilities: &Capabilities) -> Result<u32> 
 /// The iterations of an invocation outside of its steps.
 fn once(shape: Shape<'_>, launch: &LaunchConfig) -> u64 {
     let features = shape.mlp.inputs + shape.mlp.outputs();
-    launch.iterations_once(features, shape.mlp.parameters() + 1)
+    launch.iterations_once(features)
 }
 
 /// The dispatches for each entry of `steps`, which take that many steps: one, or several for some
@@ -220,7 +221,7 @@ pub fn dispatches(
     let a_step = operations(mlp, launch.batch);
     let of_model = wide(mlp.parameters()) * (1 + wide(optimizer.states()));
     let data = wide(launch.batch).saturating_mul(wide(mlp.inputs + mlp.outputs()));
-    let block = 4 * launch.width as usize;
+    let block = 4 * launch.quads();
     let some = |steps: u32, first: u64, groups: u64| {
         let p = Parameters {
             steps,

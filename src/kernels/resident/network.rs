@@ -1,6 +1,7 @@
 //! The network unrolled for one row and for four. Without loops over units and without arrays, a
 //! compiler keeps everything in registers.
 
+use super::share::Share;
 use super::writer::Context;
 use crate::network::Saved;
 use crate::training::{Batch, Loss};
@@ -36,6 +37,15 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
             row.iter().flatten().for_each(|line| w.line(line.replace('@', "")));
         });
     }
+    if context.share().parts > 1 {
+        w.function("add_rows(quad: u32, weights: vec4<f32>)", |w| {
+            w.block("for (var i = 0u; i < 4u; i++)", |w| {
+                let features = one_row(w, context);
+                w.line(format_args!("add_row({}, weights[i]);", features.join(", ")));
+            });
+        });
+        return;
+    }
     w.function("add_rows(quad: u32, weights: vec4<f32>)", |w| {
         four_rows(w, context);
         if launch.unrolled {
@@ -61,6 +71,20 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
             });
         }
     });
+}
+
+/// The features of row `i` of a block, the inputs, then the targets. Four rows' features would be registers
+/// that an invocation with neighbours does not have.
+fn one_row(w: &mut Writer, context: Context<'_>) -> Vec<String> {
+    let (inputs, outputs) = (context.shape.mlp.inputs, context.shape.mlp.outputs());
+    if context.launch.held_rows > 0 {
+        return (0..inputs + outputs)
+            .map(|i| format!("held[{i}u * HELD_ROWS + quad][i]"))
+            .collect();
+    }
+    w.line("let row = first_row + batch_row(min(4u * quad + i, params.count - 1u));");
+    let inputs = (0..inputs).map(|i| format!("inputs[row * INPUTS + {i}u]"));
+    inputs.chain((0..outputs).map(|i| format!("targets[row * OUTPUTS + {i}u]"))).collect()
 }
 
 /// Defines `fI`, feature I of four rows: the inputs, then the targets.
@@ -105,25 +129,49 @@ fn input(l: usize, i: usize) -> String {
 }
 
 fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
-    let mlp = context.shape.mlp;
+    let (mlp, share) = (context.shape.mlp, context.share());
     let last = mlp.layers.len() - 1;
-    for (l, (range, layer)) in mlp.ranges().iter().zip(&mlp.layers).enumerate() {
-        let inputs = range.shape[1];
+    for (l, layer) in share.layers.iter().enumerate() {
         for u in 0..layer.units {
-            let bias = layer.bias.then(|| format!("w_{}", range.bias.start + u));
-            let weight = |i| format!("w_{} * {}", range.weight.start + u * inputs + i, input(l, i));
-            let z = bias.into_iter().chain((0..inputs).map(weight)).collect::<Vec<_>>().join(" + ");
-            body.push(vec![format!("let z{l}_{u}@ = {z};")]);
+            let bias = layer.bias(u).map(|at| format!("w_{at}"));
+            let weight = |i| format!("w_{} * {}", layer.weight(u, i), input(l, i));
+            let weights = (0..layer.inputs).map(weight);
+            let terms = |bias: Option<String>| {
+                bias.into_iter().chain(weights.clone()).collect::<Vec<_>>().join(" + ")
+            };
+            if layer.sums {
+                // Each exchange adds both sides in either, so all have the same bits.
+                let mut sum = format!("sum{l}_{u}@");
+                body.push(vec![format!("let {sum} = {};", terms(None))]);
+                for block in share.halves() {
+                    let next = format!("sum{l}_{u}_{block}@");
+                    let other = Share::exchanged(&sum, block);
+                    body.push(vec![format!("let {next} = {sum} + {other};")]);
+                    sum = next;
+                }
+                let z = bias.into_iter().chain([sum]).collect::<Vec<_>>().join(" + ");
+                body.push(vec![format!("let z{l}_{u}@ = {z};")]);
+            } else {
+                body.push(vec![format!("let z{l}_{u}@ = {};", terms(bias))]);
+            }
             if l < last {
-                let name = layer.activation.function();
+                let name = mlp.layers[l].activation.function();
                 body.push(vec![format!("let y{l}_{u}@ = {name}_value(z{l}_{u}@);")]);
+            }
+        }
+        if share.layers.get(l + 1).is_some_and(|next| next.gathers) {
+            for block in 1..share.parts {
+                for u in 0..layer.units {
+                    let other = Share::exchanged(&format!("y{l}_{u}@"), block);
+                    body.push(vec![format!("let y{l}_{}@ = {other};", block * layer.units + u)]);
+                }
             }
         }
     }
 }
 
 fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
-    let (mlp, loss_sum) = (context.shape.mlp, context.values() - 1);
+    let (mlp, loss_sum) = (context.shape.mlp, context.loss());
     let last = mlp.layers.len() - 1;
     let mut row = Vec::new();
     if context.shape.loss.couples_outputs() {
@@ -160,29 +208,33 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
 }
 
 fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
-    let mlp = context.shape.mlp;
-    for (l, range) in mlp.ranges().iter().enumerate().rev() {
-        let [units, inputs] = range.shape;
+    let (mlp, share) = (context.shape.mlp, context.share());
+    for (l, layer) in share.layers.iter().enumerate().rev() {
         if let Some(below) = l.checked_sub(1) {
             let activation = mlp.layers[below].activation;
             let (name, saved) = (activation.function(), activation.saves() == Saved::Input);
             let saved = if saved { "z" } else { "y" };
-            for i in 0..inputs {
-                let weight = |u| range.weight.start + u * inputs + i;
-                let terms: Vec<_> =
-                    (0..units).map(|u| format!("w_{} * d{l}_{u}@", weight(u))).collect();
+            let terms = |i| {
+                let term = |u| format!("w_{} * d{l}_{u}@", layer.weight(u, i));
+                (0..layer.units).map(term).collect::<Vec<_>>().join(" + ")
+            };
+            let own = share.layers[below].units;
+            for i in 0..own {
+                let mut sum = terms(i);
+                for block in (1..share.parts).filter(|_| layer.gathers) {
+                    sum += &format!(" + {}", Share::exchanged(&terms(block * own + i), block));
+                }
                 let derivative = format!("{name}_derivative({saved}{below}_{i}@)");
-                let delta = format!("({}) * {derivative}", terms.join(" + "));
-                body.push(vec![format!("let d{below}_{i}@ = {delta};")]);
+                body.push(vec![format!("let d{below}_{i}@ = ({sum}) * {derivative};")]);
             }
         }
-        for u in 0..units {
-            for i in 0..inputs {
-                let at = range.weight.start + u * inputs + i;
+        for u in 0..layer.units {
+            for i in 0..layer.inputs {
+                let at = layer.weight(u, i);
                 body.push(vec![format!("sum_{at} += d{l}_{u}@ * {};", input(l, i))]);
             }
-            if mlp.layers[l].bias {
-                body.push(vec![format!("sum_{} += d{l}_{u}@;", range.bias.start + u)]);
+            if let Some(at) = layer.bias(u) {
+                body.push(vec![format!("sum_{at} += d{l}_{u}@;")]);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The reduction of the sums over a workgroup's invocations, and the broadcast of the parameters.
 
 use super::launch::Reduction;
+use super::share::Share;
 use super::writer::Context;
 use crate::wgsl::Writer;
 
@@ -12,7 +13,7 @@ pub(super) fn write(w: &mut Writer, context: Context<'_>) {
     }
     broadcast(w, context);
     w.function("clear()", |w| {
-        for i in 0..context.values() {
+        for i in 0..=context.loss() {
             w.line(format_args!("sum_{i} = 0.0;"));
         }
     });
@@ -23,7 +24,7 @@ fn subgroup(w: &mut Writer, context: Context<'_>) {
     // An invocation reads only the rows that it has loaded itself, so no barrier is needed.
     w.function("begin()", |_| ());
     w.function("total()", |w| {
-        for (s, sum) in reduce_scatter(w, context, context.width()).into_iter().enumerate() {
+        for (s, sum) in reduce_scatter(w, context, context.width(), 1).into_iter().enumerate() {
             w.line(format_args!("total_{s} = {sum};"));
         }
     });
@@ -40,20 +41,22 @@ fn subgroup(w: &mut Writer, context: Context<'_>) {
 fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
     shared_flags(w);
     let width = context.width();
-    let padded = context.values().next_multiple_of(size);
+    let Share { parts, stride, .. } = *context.share();
+    let padded = context.share().values().next_multiple_of(size);
     let groups = width / size;
     w.line(format_args!("var<workgroup> partial: array<f32, {}>;", groups * padded));
     w.function("total()", |w| {
-        w.line(format_args!("let at = lane / {size}u * {padded}u + lane % {size}u;"));
-        for (k, sum) in reduce_scatter(w, context, size).into_iter().enumerate() {
-            w.line(format_args!("partial[at + {}u] = {sum};", k * size));
+        let own = format!("lane % {parts}u * {stride}u + lane % {size}u / {parts}u");
+        w.line(format_args!("let at = lane / {size}u * {padded}u + {own};"));
+        for (k, sum) in reduce_scatter(w, context, size, parts).into_iter().enumerate() {
+            w.line(format_args!("partial[at + {}u] = {sum};", k * (size / parts)));
         }
         w.line("workgroupBarrier();");
         for s in 0..context.slots() {
             w.line(format_args!("let v_{s} = min({}u + lane, {}u);", s * width, padded - 1));
-            let parts: Vec<_> =
+            let partial: Vec<_> =
                 (0..groups).map(|g| format!("partial[{}u + v_{s}]", g * padded)).collect();
-            w.line(format_args!("total_{s} = {};", parts.join(" + ")));
+            w.line(format_args!("total_{s} = {};", partial.join(" + ")));
         }
     });
 }
@@ -62,7 +65,7 @@ fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
 fn memory(w: &mut Writer, context: Context<'_>) {
     shared_flags(w);
     let width = context.width();
-    let (values, slots, parts) = (context.values(), context.slots(), width / 8);
+    let (values, slots, parts) = (context.share().values(), context.slots(), width / 8);
     w.line(format_args!("var<workgroup> gathered: array<f32, {}>;", 8 * width));
     w.line(format_args!("var<workgroup> partial: array<f32, {width}>;"));
     w.line(format_args!("var<workgroup> totals: array<f32, {}>;", slots * width));
@@ -113,13 +116,13 @@ fn halves(size: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(size / 2), |half| Some(half / 2)).take_while(|half| *half > 0)
 }
 
-/// Reduce-scatter over a subgroup of `size` lanes. It returns one expression for each `size` sums,
-/// whose value in lane i is the sum i. In each round a lane sends half of its remaining sums to the
-/// lane opposite.
-fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<String> {
-    let values = context.values();
+/// Reduce-scatter over every `parts`-th of a subgroup's `size` lanes. It returns one expression for each
+/// `size / parts` sums, whose value in lane `parts` i is the sum i. In each round a lane sends half of its
+/// remaining sums to the lane opposite.
+fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize, parts: usize) -> Vec<String> {
+    let (values, size) = (context.loss() + 1, size / parts);
     for half in halves(size) {
-        w.line(format_args!("let upper_{half} = (lane & {half}u) != 0u;"));
+        w.line(format_args!("let upper_{half} = (lane & {}u) != 0u;", half * parts));
     }
     let mut results = Vec::new();
     for first in (0..values).step_by(size) {
@@ -136,7 +139,8 @@ fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<Stri
                     let name = format!("half_{first}_{half}_{i}");
                     w.line(format_args!(
                         "let {name} = select({low}, {high}, upper_{half}) \
-                         + subgroupShuffleXor(select({high}, {low}, upper_{half}), {half}u);"
+                         + subgroupShuffleXor(select({high}, {low}, upper_{half}), {}u);",
+                        half * parts
                     ));
                     name
                 })
@@ -149,10 +153,10 @@ fn reduce_scatter(w: &mut Writer, context: Context<'_>, size: usize) -> Vec<Stri
 
 /// Sends every parameter to every invocation.
 fn broadcast(w: &mut Writer, context: Context<'_>) {
-    let (parameters, width, slots) = (context.values() - 1, context.width(), context.slots());
+    let (width, slots) = (context.width(), context.slots());
     if context.launch.reduction == Reduction::Subgroup {
         w.function("broadcast()", |w| {
-            for i in 0..parameters {
+            for i in 0..context.loss() {
                 let (slot, lane) = (i / width, i % width);
                 w.line(format_args!("w_{i} = subgroupShuffle(own_{slot}, {lane}u);"));
             }
@@ -165,8 +169,21 @@ fn broadcast(w: &mut Writer, context: Context<'_>) {
             w.line(format_args!("shared_w[{}u + lane] = own_{s};", s * width));
         }
         w.line("workgroupBarrier();");
-        for i in 0..parameters {
-            w.line(format_args!("w_{i} = shared_w[{i}u];"));
+        let share = context.share();
+        if share.parts == 1 {
+            for i in 0..context.loss() {
+                w.line(format_args!("w_{i} = shared_w[{i}u];"));
+            }
+            return;
+        }
+        w.line(format_args!("let own = lane % PARTS * {}u;", share.stride));
+        for layer in &share.layers {
+            for i in layer.first..layer.end() {
+                // The first invocation of a group has the output layer's biases.
+                let of_all = layer.sums && i >= layer.weight(layer.units, 0);
+                let own = if of_all { "" } else { "own + " };
+                w.line(format_args!("w_{i} = shared_w[{own}{i}u];"));
+            }
         }
     });
 }

@@ -1,6 +1,7 @@
 //! The WGSL text that is generated for a network and a launch configuration.
 
 use super::launch::LaunchConfig;
+use super::share::Share;
 use super::{Shape, network, reduction, update};
 use crate::error::Result;
 use crate::kernels::step::RateRange;
@@ -16,14 +17,19 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The number of sums of a step: one for each parameter, and the loss.
-    pub fn values(&self) -> usize {
-        self.shape.mlp.parameters() + 1
+    /// The part of the network that an invocation computes.
+    pub const fn share(&self) -> &Share {
+        &self.launch.share
+    }
+
+    /// The place of the loss among an invocation's sums: behind its parameters'.
+    pub fn loss(&self) -> usize {
+        self.share().parameters()
     }
 
     /// The number of sums that each invocation holds after the reduction.
     pub fn slots(&self) -> usize {
-        self.launch.slots(self.values())
+        self.launch.slots()
     }
 
     /// The number of invocations of the workgroup.
@@ -37,10 +43,10 @@ pub(super) fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String
     let context = Context { shape, launch };
     let mut w = Writer::default();
     constants(&mut w, context)?;
-    for i in 0..context.values() {
+    for i in 0..=context.loss() {
         w.line(format_args!("var<private> sum_{i}: f32;"));
     }
-    for i in 0..shape.mlp.parameters() {
+    for i in 0..context.loss() {
         w.line(format_args!("var<private> w_{i}: f32;"));
     }
     for s in 0..context.slots() {
@@ -70,7 +76,8 @@ fn constants(w: &mut Writer, context: Context<'_>) -> Result<()> {
         ("OUTPUTS", mlp.outputs()),
         ("HELD_ROWS", launch.held_rows),
         ("HELD", (features * launch.held_rows).max(1)),
-        ("LOSS_LANE", (context.values() - 1) % context.width()),
+        ("PARTS", context.share().parts),
+        ("LOSS_LANE", context.loss() % context.width()),
     ] {
         w.constant(name, to_u32("a size of a resident training", wide(value))?);
     }
