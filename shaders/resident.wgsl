@@ -5,7 +5,7 @@
 // and the workgroup.
 
 // A full batch, feature after feature, inputs before targets, `HELD_ROWS` elements apart. An
-// element holds four rows. An invocation reads only the rows that it has loaded itself.
+// element holds four rows. An invocation alone with its rows reads only those that it has loaded itself.
 var<workgroup> held: array<vec4<f32>, HELD>;
 
 var<private> hyper: Hyper;

@@ -93,7 +93,7 @@ impl LaunchConfig {
                 Reduction::Subgroup
             }
             Some(size @ 8..=64) if !capabilities.software && size.is_power_of_two() => {
-                share = Share::of(mlp, size as usize);
+                share = Share::of(mlp, Some(size as usize));
                 width = width.saturating_mul(to_u32("parts", wide(share.parts))?).min(256);
                 width = width.clamp(size, most.max(size));
                 let one = width == size && share.parts == 1;
@@ -102,6 +102,9 @@ impl LaunchConfig {
             _ => {
                 if capabilities.software {
                     width = 8;
+                } else {
+                    share = Share::of(mlp, None);
+                    width = width.saturating_mul(to_u32("parts", wide(share.parts))?).min(256);
                 }
                 Reduction::Memory
             }
@@ -175,7 +178,7 @@ impl LaunchConfig {
                 let size = size as usize;
                 all + 4 * wide(width / size * values.next_multiple_of(size))
             }
-            Reduction::Memory => 2 * all + 4 * wide(9 * width),
+            Reduction::Memory => 2 * all + 4 * wide((self.share.in_memory().max(8) + 1) * width),
         }
     }
 

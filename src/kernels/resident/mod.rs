@@ -7,11 +7,13 @@
 //! these parameters and broadcasts them to the others.
 //!
 //! The network is unrolled: without loops over units and without arrays, a compiler keeps
-//! everything in registers. With subgroup operations the reduction is a reduce-scatter by recursive
+//! everything in registers. On hardware, several invocations share a row of a network with more
+//! parameters than that (see `share`). With subgroup operations the reduction is a reduce-scatter by recursive
 //! halving: in each round an invocation sends half of its sums and receives as many, n/2 + n/4 + …
 //! shuffles for n sums. Otherwise the sums go through workgroup memory.
 //! The result is the layered plan's step; the reference is [`crate::CpuTrainer`].
 
+mod exchange;
 mod launch;
 mod network;
 mod reduction;

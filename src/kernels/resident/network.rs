@@ -1,7 +1,7 @@
 //! The network unrolled for one row and for four. Without loops over units and without arrays, a
 //! compiler keeps everything in registers.
 
-use super::share::Share;
+use super::exchange::Exchange;
 use super::writer::Context;
 use crate::network::Saved;
 use crate::training::{Batch, Loss};
@@ -117,9 +117,11 @@ fn four_rows(w: &mut Writer, context: Context<'_>) {
 /// dL_U.
 fn row(context: Context<'_>) -> Vec<Vec<String>> {
     let mut body = Vec::new();
-    forward(context, &mut body);
-    loss(context, &mut body);
-    backward(context, &mut body);
+    let mut row = Exchange::new(context, &mut body);
+    forward(context, &mut row);
+    loss(context, &mut row);
+    backward(context, &mut row);
+    row.end();
     body
 }
 
@@ -128,62 +130,55 @@ fn input(l: usize, i: usize) -> String {
     if l == 0 { format!("x_{i}@") } else { format!("y{}_{i}@", l - 1) }
 }
 
-fn forward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+fn forward(context: Context<'_>, row: &mut Exchange<'_>) {
     let (mlp, share) = (context.shape.mlp, context.share());
     let last = mlp.layers.len() - 1;
     for (l, layer) in share.layers.iter().enumerate() {
-        for u in 0..layer.units {
-            let bias = layer.bias(u).map(|at| format!("w_{at}"));
+        let terms = |u: usize| {
             let weight = |i| format!("w_{} * {}", layer.weight(u, i), input(l, i));
-            let weights = (0..layer.inputs).map(weight);
-            let terms = |bias: Option<String>| {
-                bias.into_iter().chain(weights.clone()).collect::<Vec<_>>().join(" + ")
-            };
-            if layer.sums {
-                // Each exchange adds both sides in either, so all have the same bits.
-                let mut sum = format!("sum{l}_{u}@");
-                body.push(vec![format!("let {sum} = {};", terms(None))]);
-                for block in share.halves() {
-                    let next = format!("sum{l}_{u}_{block}@");
-                    let other = Share::exchanged(&sum, block);
-                    body.push(vec![format!("let {next} = {sum} + {other};")]);
-                    sum = next;
-                }
-                let z = bias.into_iter().chain([sum]).collect::<Vec<_>>().join(" + ");
-                body.push(vec![format!("let z{l}_{u}@ = {z};")]);
-            } else {
-                body.push(vec![format!("let z{l}_{u}@ = {};", terms(bias))]);
+            (0..layer.inputs).map(weight).collect::<Vec<_>>().join(" + ")
+        };
+        let mut sums: Vec<_> = (0..layer.units).map(terms).collect();
+        if layer.sums {
+            for (u, sum) in sums.iter_mut().enumerate() {
+                let name = format!("sum{l}_{u}@");
+                row.line(format!("let {name} = {sum};"));
+                *sum = name;
             }
+            sums = row.sum(&sums, &format!("sum{l}_"));
+        }
+        for (u, sum) in sums.into_iter().enumerate() {
+            let bias = layer.bias(u).map(|at| format!("w_{at}"));
+            let z = bias.into_iter().chain([sum]).collect::<Vec<_>>().join(" + ");
+            row.line(format!("let z{l}_{u}@ = {z};"));
             if l < last {
                 let name = mlp.layers[l].activation.function();
-                body.push(vec![format!("let y{l}_{u}@ = {name}_value(z{l}_{u}@);")]);
+                row.line(format!("let y{l}_{u}@ = {name}_value(z{l}_{u}@);"));
             }
         }
         if share.layers.get(l + 1).is_some_and(|next| next.gathers) {
-            for block in 1..share.parts {
-                for u in 0..layer.units {
-                    let other = Share::exchanged(&format!("y{l}_{u}@"), block);
-                    body.push(vec![format!("let y{l}_{}@ = {other};", block * layer.units + u)]);
-                }
+            let own: Vec<_> = (0..layer.units).map(|u| format!("y{l}_{u}@")).collect();
+            for (i, other) in row.gather(&own).into_iter().enumerate() {
+                row.line(format!("let y{l}_{}@ = {other};", layer.units + i));
             }
         }
     }
 }
 
-fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+fn loss(context: Context<'_>, row: &mut Exchange<'_>) {
     let (mlp, loss_sum) = (context.shape.mlp, context.loss());
     let last = mlp.layers.len() - 1;
-    let mut row = Vec::new();
+    let mut lines = Vec::new();
     if context.shape.loss.couples_outputs() {
         for i in 0..mlp.outputs() {
-            row.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
-            row.push(format!("row_targets[{i}u] = t_{i}@;"));
+            lines.push(format!("row_logits[{i}u] = z{last}_{i}@;"));
+            lines.push(format!("row_targets[{i}u] = t_{i}@;"));
         }
         let inputs = if context.shape.loss.reads_inputs() { mlp.inputs } else { 0 };
-        row.extend((0..inputs).map(|i| format!("row_inputs[{i}u] = x_{i}@;")));
-        row.push("let shared_by_row@ = loss_row(0u);".into());
+        lines.extend((0..inputs).map(|i| format!("row_inputs[{i}u] = x_{i}@;")));
+        lines.push("let shared_by_row@ = loss_row(0u);".into());
     } else {
-        row.push("let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into());
+        lines.push("let shared_by_row@ = LossRow(0.0, 0.0, 0.0);".into());
     }
     let mut elements = Vec::new();
     for i in 0..mlp.outputs() {
@@ -201,40 +196,39 @@ fn loss(context: Context<'_>, body: &mut Vec<Vec<String>>) {
     }
     if matches!(context.shape.loss, Loss::Custom(_)) {
         // What the row leaves for its elements, the gradient, the next row replaces.
-        row.append(&mut elements);
+        lines.append(&mut elements);
     }
-    body.push(row);
-    body.extend(elements.into_iter().map(|line| vec![line]));
+    row.lines(lines);
+    elements.into_iter().for_each(|line| row.line(line));
 }
 
-fn backward(context: Context<'_>, body: &mut Vec<Vec<String>>) {
+fn backward(context: Context<'_>, row: &mut Exchange<'_>) {
     let (mlp, share) = (context.shape.mlp, context.share());
     for (l, layer) in share.layers.iter().enumerate().rev() {
         if let Some(below) = l.checked_sub(1) {
             let activation = mlp.layers[below].activation;
             let (name, saved) = (activation.function(), activation.saves() == Saved::Input);
             let saved = if saved { "z" } else { "y" };
-            let terms = |i| {
+            let terms = |i: usize| {
                 let term = |u| format!("w_{} * d{l}_{u}@", layer.weight(u, i));
                 (0..layer.units).map(term).collect::<Vec<_>>().join(" + ")
             };
-            let own = share.layers[below].units;
-            for i in 0..own {
-                let mut sum = terms(i);
-                for block in (1..share.parts).filter(|_| layer.gathers) {
-                    sum += &format!(" + {}", Share::exchanged(&terms(block * own + i), block));
-                }
+            let mut sums: Vec<_> = (0..layer.inputs).map(terms).collect();
+            if layer.gathers {
+                sums = row.scatter(&sums);
+            }
+            for (i, sum) in sums.into_iter().enumerate() {
                 let derivative = format!("{name}_derivative({saved}{below}_{i}@)");
-                body.push(vec![format!("let d{below}_{i}@ = ({sum}) * {derivative};")]);
+                row.line(format!("let d{below}_{i}@ = ({sum}) * {derivative};"));
             }
         }
         for u in 0..layer.units {
             for i in 0..layer.inputs {
                 let at = layer.weight(u, i);
-                body.push(vec![format!("sum_{at} += d{l}_{u}@ * {};", input(l, i))]);
+                row.line(format!("sum_{at} += d{l}_{u}@ * {};", input(l, i)));
             }
             if let Some(at) = layer.bias(u) {
-                body.push(vec![format!("sum_{at} += d{l}_{u}@;")]);
+                row.line(format!("sum_{at} += d{l}_{u}@;"));
             }
         }
     }

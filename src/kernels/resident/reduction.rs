@@ -64,31 +64,40 @@ fn subgroups(w: &mut Writer, context: Context<'_>, size: usize) {
 /// Reduces through workgroup memory alone.
 fn memory(w: &mut Writer, context: Context<'_>) {
     shared_flags(w);
-    let width = context.width();
-    let (values, slots, parts) = (context.share().values(), context.slots(), width / 8);
-    w.line(format_args!("var<workgroup> gathered: array<f32, {}>;", 8 * width));
+    let (width, slots, values) = (context.width(), context.slots(), context.loss() + 1);
+    let Share { parts, stride, .. } = *context.share();
+    // Invocations that have sums of the same parameters, and those of them that add up one sum.
+    let alike = width / parts;
+    let adders = alike / 8;
+    let gathered = context.share().in_memory().max(8) * width;
+    w.line(format_args!("var<workgroup> gathered: array<f32, {gathered}>;"));
     w.line(format_args!("var<workgroup> partial: array<f32, {width}>;"));
     w.line(format_args!("var<workgroup> totals: array<f32, {}>;", slots * width));
     w.function("total()", |w| {
+        if parts > 1 {
+            w.line("workgroupBarrier();");
+        }
         // Eight sums at a time: an eighth of the invocations adds up each of them.
-        w.line(format_args!("let part = lane / {parts}u * WORKGROUP + lane % {parts}u;"));
+        w.line(format_args!("let own = lane % {parts}u * {alike}u + lane / {parts}u;"));
+        w.line(format_args!("let at = lane / {adders}u * {alike}u + lane % {adders}u;"));
         for first in (0..values).step_by(8) {
             for i in first..values.min(first + 8) {
-                w.line(format_args!("gathered[{}u + lane] = sum_{i};", (i - first) * width));
+                w.line(format_args!("gathered[{}u + own] = sum_{i};", (i - first) * width));
             }
             w.line("workgroupBarrier();");
-            let sums: Vec<_> = (0..8).map(|j| format!("gathered[part + {}u]", j * parts)).collect();
+            let sums: Vec<_> = (0..8).map(|j| format!("gathered[at + {}u]", j * adders)).collect();
             w.line(format_args!("partial[lane] = {};", sums.join(" + ")));
             w.line("workgroupBarrier();");
             let sums: Vec<_> =
-                (0..parts).map(|j| format!("partial[lane * {parts}u + {j}u]")).collect();
-            w.block("if (lane < 8u)", |w| {
-                w.line(format_args!("totals[{first}u + lane] = {};", sums.join(" + ")));
+                (0..adders).map(|j| format!("partial[lane * {adders}u + {j}u]")).collect();
+            w.block(format_args!("if (lane < {}u)", 8 * parts), |w| {
+                let total = format!("lane % {parts}u * {stride}u + {first}u + lane / {parts}u");
+                w.line(format_args!("totals[{total}] = {};", sums.join(" + ")));
             });
         }
         w.line("workgroupBarrier();");
         for s in 0..slots {
-            let last = values - 1;
+            let last = context.share().values() - 1;
             w.line(format_args!("total_{s} = totals[min({}u + lane, {last}u)];", s * width));
         }
     });

@@ -3,15 +3,15 @@
 //! One invocation holds every parameter and as many sums. Where that is more than a GPU has registers
 //! for, neighbours share their rows: of a group of `parts` invocations each computes as many of every
 //! hidden layer's units, and the output layer's terms that those units bring. They exchange what the
-//! units of the next layer need by shuffles. So an invocation holds a part of the parameters. All
-//! run the same text, in an order of inputs that begins with their own units.
+//! units of the next layer need. So an invocation holds a part of the parameters. All run the same
+//! text, in an order of inputs that begins with their own units.
 
 use crate::network::{LayerRange, Mlp};
 
 /// The parameters of an invocation up to which a GPU's registers hold them and their sums. Where subgroups
 /// may be small an invocation has 128 registers.
-const fn most(lanes: usize) -> usize {
-    if lanes < 32 { 40 } else { 64 }
+const fn most(lanes: Option<usize>) -> usize {
+    if matches!(lanes, Some(32..)) { 64 } else { 40 }
 }
 
 /// A layer's part in an invocation.
@@ -58,14 +58,30 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Shares `mlp` among `parts` invocations, of which `lanes` reduce their sums together. `None` where a
-    /// hidden layer's units are no multiple of the parts.
-    pub fn new(mlp: &Mlp, parts: usize, lanes: usize) -> Option<Self> {
-        let last = mlp.layers.len() - 1;
-        let hidden = &mlp.layers[..last];
-        if parts > 1 && (hidden.is_empty() || hidden.iter().any(|l| l.units % parts != 0)) {
-            return None;
+    /// The whole of `mlp`.
+    pub fn alone(mlp: &Mlp) -> Self {
+        Self::new(mlp, 1, 1)
+    }
+
+    /// The fewest parts that leave an invocation few enough parameters, or the most that divide the hidden
+    /// layers' units. `lanes` invocations share a subgroup for certain, if shaders may use its operations.
+    pub fn of(mlp: &Mlp, lanes: Option<usize>) -> Self {
+        let hidden = &mlp.layers[..mlp.layers.len() - 1];
+        let divides = |parts: &usize| hidden.iter().all(|layer| layer.units % parts == 0);
+        let shared = [2, 4].into_iter().filter(|parts| !hidden.is_empty() && divides(parts));
+        let mut share = Self::alone(mlp);
+        for parts in shared {
+            if share.parameters() > most(lanes) {
+                // Through memory, eight sums are reduced at a time.
+                share = Self::new(mlp, parts, lanes.map_or(8, |lanes| lanes / parts));
+            }
         }
+        share
+    }
+
+    /// Shares `mlp` among `parts` invocations, of which each reduces a multiple of `together` sums.
+    fn new(mlp: &Mlp, parts: usize, together: usize) -> Self {
+        let last = mlp.layers.len() - 1;
         let mut first = 0;
         let share = |(l, range): (usize, &LayerRange)| {
             let [units, inputs] = range.shape;
@@ -82,23 +98,8 @@ impl Share {
         };
         let layers = mlp.ranges().iter().enumerate().map(share).collect();
         // Behind the parameters lies the loss.
-        let stride =
-            if parts > 1 { (first + 1).next_multiple_of(lanes / parts) } else { first + 1 };
-        Some(Self { parts, layers, stride })
-    }
-
-    /// The whole of `mlp`.
-    pub fn alone(mlp: &Mlp) -> Self {
-        Self::new(mlp, 1, 1).unwrap_or_else(|| unreachable!())
-    }
-
-    /// The fewest parts that leave an invocation few enough parameters, on a device with that many lanes
-    /// that may exchange values.
-    pub fn of(mlp: &Mlp, lanes: usize) -> Self {
-        let parts = [1, 2, 4].into_iter().filter(|parts| *parts <= lanes);
-        let mut all: Vec<_> = parts.filter_map(|parts| Self::new(mlp, parts, lanes)).collect();
-        let enough = all.iter().position(|share| share.parameters() <= most(lanes));
-        all.swap_remove(enough.unwrap_or(all.len() - 1))
+        let stride = (first + 1).next_multiple_of(together);
+        Self { parts, layers, stride }
     }
 
     /// The number of an invocation's parameters.
@@ -111,15 +112,16 @@ impl Share {
         self.parts * self.stride
     }
 
-    /// The value of the neighbour whose number differs by `^ block`, in WGSL. A quad's swap is one
-    /// instruction where a shuffle computes addresses.
-    pub fn exchanged(value: &str, block: usize) -> String {
-        let function = ["", "quadSwapX", "quadSwapY", "quadSwapDiagonal"][block];
-        format!("{function}({value})")
+    /// The most values that an invocation sends in one exchange.
+    pub fn exchanged(&self) -> usize {
+        let gathers = self.layers.iter().filter(|layer| layer.gathers);
+        gathers.map(|layer| layer.inputs / self.parts * (self.parts - 1)).max().unwrap_or(0)
     }
 
-    /// The blocks whose values, added one after the other, make the sum over the group.
-    pub fn halves(&self) -> impl Iterator<Item = usize> {
-        [1, 2].into_iter().filter(|block| *block < self.parts)
+    /// Values of an invocation in workgroup memory where the exchanges go through it: of two exchanges and of
+    /// the outputs' sums.
+    pub fn in_memory(&self) -> usize {
+        let sums = self.layers.iter().filter(|layer| layer.sums).map(|layer| layer.units);
+        2 * self.exchanged() + sums.sum::<usize>()
     }
 }
