@@ -61,10 +61,7 @@ fn matmul_split(
     // The results that this invocation computes.
     let own_column = local % 8u;
     let own_row = local % 64u / 8u;
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
+    var sums = mat4x4<f32>();
     var ones = vec4<f32>();
     let begin = params.inner_begin + split * params.chunk;
     let end = min(begin + params.chunk, params.inner_end);
@@ -85,47 +82,20 @@ fn matmul_split(
         }
         workgroupBarrier();
         block = load(is_left, model, line, k + 64u + term, end);
-        for (var i = 0u; i < 4u; i++) {
-            let at_row = own_row ^ (2u * i);
-            let at_column = own_column ^ (2u * i);
-            let a0 = left[part][i][0][at_row];
-            let a1 = left[part][i][1][at_row];
-            let a2 = left[part][i][2][at_row];
-            let a3 = left[part][i][3][at_row];
-            let b0 = right[part][i][0][at_column];
-            let b1 = right[part][i][1][at_column];
-            let b2 = right[part][i][2][at_column];
-            let b3 = right[part][i][3][at_column];
-            sum0 += a0.x * b0;
-            sum1 += a0.y * b0;
-            sum2 += a0.z * b0;
-            sum3 += a0.w * b0;
-            sum0 += a1.x * b1;
-            sum1 += a1.y * b1;
-            sum2 += a1.z * b1;
-            sum3 += a1.w * b1;
-            sum0 += a2.x * b2;
-            sum1 += a2.y * b2;
-            sum2 += a2.z * b2;
-            sum3 += a2.w * b2;
-            sum0 += a3.x * b3;
-            sum1 += a3.y * b3;
-            sum2 += a3.z * b3;
-            sum3 += a3.w * b3;
-            if (ONES && own_column == 0u) {
-                ones += (a0 + a1) + (a2 + a3);
-            }
-        }
+        // Written out: a loop's own instructions are a twelfth of its products'.
+        add_terms(part, 0u, own_row, own_column, &sums, &ones);
+        add_terms(part, 1u, own_row, own_column, &sums, &ones);
+        add_terms(part, 2u, own_row, own_column, &sums, &ones);
+        add_terms(part, 3u, own_row, own_column, &sums, &ones);
     }
 
     // Parts 2 and 3 give their sums to parts 0 and 1, then part 1 to part 0. An invocation adds what
     // the one in its place has given.
     workgroupBarrier();
     if (part > 1u) {
-        give(part - 2u, own_row, own_column, mat4x4<f32>(sum0, sum1, sum2, sum3), ones);
+        give(part - 2u, own_row, own_column, sums, ones);
     }
     workgroupBarrier();
-    var sums = mat4x4<f32>(sum0, sum1, sum2, sum3);
     if (part < 2u) {
         sums = given(part, own_row, own_column, sums);
         ones += right[part][own_row / 4u][own_row % 4u][0];
@@ -144,6 +114,46 @@ fn matmul_split(
     finish_rows(model, split, row, 32u * tile.x + 4u * own_column, width, sums);
     if (ONES && tile.x == 0u && own_column == 0u) {
         finish_ones(model, split, row, ones);
+    }
+}
+
+// Adds the products of the terms 4 `i` to 4 `i` + 3 of the part.
+fn add_terms(
+    part: u32,
+    i: u32,
+    row: u32,
+    column: u32,
+    sums: ptr<function, mat4x4<f32>>,
+    ones: ptr<function, vec4<f32>>,
+) {
+    let at_row = row ^ (2u * i);
+    let at_column = column ^ (2u * i);
+    let a0 = left[part][i][0][at_row];
+    let a1 = left[part][i][1][at_row];
+    let a2 = left[part][i][2][at_row];
+    let a3 = left[part][i][3][at_row];
+    let b0 = right[part][i][0][at_column];
+    let b1 = right[part][i][1][at_column];
+    let b2 = right[part][i][2][at_column];
+    let b3 = right[part][i][3][at_column];
+    (*sums)[0] += a0.x * b0;
+    (*sums)[1] += a0.y * b0;
+    (*sums)[2] += a0.z * b0;
+    (*sums)[3] += a0.w * b0;
+    (*sums)[0] += a1.x * b1;
+    (*sums)[1] += a1.y * b1;
+    (*sums)[2] += a1.z * b1;
+    (*sums)[3] += a1.w * b1;
+    (*sums)[0] += a2.x * b2;
+    (*sums)[1] += a2.y * b2;
+    (*sums)[2] += a2.z * b2;
+    (*sums)[3] += a2.w * b2;
+    (*sums)[0] += a3.x * b3;
+    (*sums)[1] += a3.y * b3;
+    (*sums)[2] += a3.z * b3;
+    (*sums)[3] += a3.w * b3;
+    if (ONES && column == 0u) {
+        *ones += (a0 + a1) + (a2 + a3);
     }
 }
 

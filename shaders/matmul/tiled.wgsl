@@ -62,15 +62,10 @@ fn matmul_tiled(
     // The results that this invocation computes: 4 columns of 8 rows, in two groups of 4.
     let own_column = local % 16u;
     let own_row = local / 16u;
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
-    var sum4 = vec4<f32>();
-    var sum5 = vec4<f32>();
-    var sum6 = vec4<f32>();
-    var sum7 = vec4<f32>();
-    var ones = vec4<f32>();
+    var low = mat4x4<f32>();
+    var high = mat4x4<f32>();
+    // For the column of ones: half of the terms of one row.
+    var ones = 0.0;
     let begin = params.inner_begin + split * params.chunk;
     let end = min(begin + params.chunk, params.inner_end);
     var block = load(is_left, model, line, begin + term, end);
@@ -90,73 +85,73 @@ fn matmul_tiled(
         }
         workgroupBarrier();
         block = load(is_left, model, line, k + 16u + term, end);
-        for (var i = 0u; i < 4u; i++) {
-            let at_row = own_row ^ (2u * i);
-            let at_column = own_column ^ (2u * i);
-            let low0 = left[i][0][at_row];
-            let high0 = left[i][0][at_row ^ 8u];
-            let b0 = right[i][0][at_column];
-            sum0 += low0.x * b0;
-            sum1 += low0.y * b0;
-            sum2 += low0.z * b0;
-            sum3 += low0.w * b0;
-            sum4 += high0.x * b0;
-            sum5 += high0.y * b0;
-            sum6 += high0.z * b0;
-            sum7 += high0.w * b0;
-            if (ONES && own_column < 2u) {
-                ones += select(low0, high0, own_column == 1u);
-            }
-            let low1 = left[i][1][at_row];
-            let high1 = left[i][1][at_row ^ 8u];
-            let b1 = right[i][1][at_column];
-            sum0 += low1.x * b1;
-            sum1 += low1.y * b1;
-            sum2 += low1.z * b1;
-            sum3 += low1.w * b1;
-            sum4 += high1.x * b1;
-            sum5 += high1.y * b1;
-            sum6 += high1.z * b1;
-            sum7 += high1.w * b1;
-            if (ONES && own_column < 2u) {
-                ones += select(low1, high1, own_column == 1u);
-            }
-            let low2 = left[i][2][at_row];
-            let high2 = left[i][2][at_row ^ 8u];
-            let b2 = right[i][2][at_column];
-            sum0 += low2.x * b2;
-            sum1 += low2.y * b2;
-            sum2 += low2.z * b2;
-            sum3 += low2.w * b2;
-            sum4 += high2.x * b2;
-            sum5 += high2.y * b2;
-            sum6 += high2.z * b2;
-            sum7 += high2.w * b2;
-            if (ONES && own_column < 2u) {
-                ones += select(low2, high2, own_column == 1u);
-            }
-            let low3 = left[i][3][at_row];
-            let high3 = left[i][3][at_row ^ 8u];
-            let b3 = right[i][3][at_column];
-            sum0 += low3.x * b3;
-            sum1 += low3.y * b3;
-            sum2 += low3.z * b3;
-            sum3 += low3.w * b3;
-            sum4 += high3.x * b3;
-            sum5 += high3.y * b3;
-            sum6 += high3.z * b3;
-            sum7 += high3.w * b3;
-            if (ONES && own_column < 2u) {
-                ones += select(low3, high3, own_column == 1u);
-            }
+        // Written out, without a loop's own instructions.
+        add_terms(0u, own_row, own_column, &low, &high);
+        add_terms(1u, own_row, own_column, &low, &high);
+        add_terms(2u, own_row, own_column, &low, &high);
+        add_terms(3u, own_row, own_column, &low, &high);
+        if (ONES) {
+            ones += sum_of_row(local);
         }
     }
 
     let column = tile_column * 64u + 4u * own_column;
     let row = first_row + 4u * own_row;
-    finish_rows(model, split, row, column, width, mat4x4<f32>(sum0, sum1, sum2, sum3));
-    finish_rows(model, split, row + 32u, column, width, mat4x4<f32>(sum4, sum5, sum6, sum7));
-    if (ONES && tile_column == 0u && own_column < 2u) {
-        finish_ones(model, split, row + 32u * own_column, ones);
+    finish_rows(model, split, row, column, width, low);
+    finish_rows(model, split, row + 32u, column, width, high);
+    if (ONES && tile_column == 0u) {
+        workgroupBarrier();
+        left[local / 64u][0][local % 64u / 4u][local % 4u] = ones;
+        workgroupBarrier();
+        if (local < 16u) {
+            finish_ones(model, split, first_row + 4u * local, left[0][0][local] + left[1][0][local]);
+        }
     }
+}
+
+// Adds the products of the terms 4 `i` to 4 `i` + 3 to the results of four rows and of the four rows 32 below.
+fn add_terms(
+    i: u32,
+    row: u32,
+    column: u32,
+    low: ptr<function, mat4x4<f32>>,
+    high: ptr<function, mat4x4<f32>>,
+) {
+    let at_row = row ^ (2u * i);
+    let at_column = column ^ (2u * i);
+    add_term(left[i][0][at_row], left[i][0][at_row ^ 8u], right[i][0][at_column], low, high);
+    add_term(left[i][1][at_row], left[i][1][at_row ^ 8u], right[i][1][at_column], low, high);
+    add_term(left[i][2][at_row], left[i][2][at_row ^ 8u], right[i][2][at_column], low, high);
+    add_term(left[i][3][at_row], left[i][3][at_row ^ 8u], right[i][3][at_column], low, high);
+}
+
+fn add_term(
+    a_low: vec4<f32>,
+    a_high: vec4<f32>,
+    b: vec4<f32>,
+    low: ptr<function, mat4x4<f32>>,
+    high: ptr<function, mat4x4<f32>>,
+) {
+    (*low)[0] += a_low.x * b;
+    (*low)[1] += a_low.y * b;
+    (*low)[2] += a_low.z * b;
+    (*low)[3] += a_low.w * b;
+    (*high)[0] += a_high.x * b;
+    (*high)[1] += a_high.y * b;
+    (*high)[2] += a_high.z * b;
+    (*high)[3] += a_high.w * b;
+}
+
+// The sum of half of the terms of row `local` % 64: of eight terms.
+fn sum_of_row(local: u32) -> f32 {
+    let first = local / 64u * 2u;
+    let at = local % 64u / 4u;
+    let part = local % 4u;
+    return half_of_row(first, at ^ (2u * first), part)
+        + half_of_row(first + 1u, at ^ (2u * first + 2u), part);
+}
+
+fn half_of_row(i: u32, at: u32, part: u32) -> f32 {
+    return (left[i][0][at][part] + left[i][1][at][part])
+        + (left[i][2][at][part] + left[i][3][at][part]);
 }

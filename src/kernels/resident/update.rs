@@ -102,7 +102,7 @@ fn places(w: &mut Writer, context: Context<'_>) {
         for (layer, range) in share.layers.iter().zip(context.shape.mlp.ranges()) {
             let LayerShare { first, units, inputs, .. } = *layer;
             let [weights, biases] = [first + units * inputs, layer.end()];
-            w.block(format_args!("if (own >= {first}u & own < {weights}u)"), |w| {
+            w.block(format_args!("if (own >= {first}u && own < {weights}u)"), |w| {
                 w.line(format_args!("let unit = (own - {first}u) / {inputs}u;"));
                 w.line(format_args!("let input = (own - {first}u) % {inputs}u;"));
                 let unit =
@@ -118,7 +118,7 @@ fn places(w: &mut Writer, context: Context<'_>) {
                 let start = range.weight.start;
                 w.line(format_args!("return {start}u + ({unit}) * {}u + {input};", range.shape[1]));
             });
-            w.block(format_args!("if (own >= {weights}u & own < {biases}u)"), |w| {
+            w.block(format_args!("if (own >= {weights}u && own < {biases}u)"), |w| {
                 let unit = format!("{}u + own - {weights}u", range.bias.start);
                 w.line(if layer.sums {
                     // The first invocation of a group has the bias of all.
