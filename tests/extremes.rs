@@ -49,6 +49,7 @@ mod kernels {
     use wgrad::kernels::encoding::max_abs::MaxAbs;
     use wgrad::kernels::encoding::scatter::{Precision, Scatter};
     use wgrad::kernels::encoding::scatter_tangent::ScatterTangent;
+    use wgrad::kernels::fused::slope::{self, FusedSlope};
     use wgrad::kernels::measure::norm::Norm;
     use wgrad::kernels::measure::perturb::Perturb;
     use wgrad::kernels::measure::saturation::{Holds, Saturation};
@@ -388,9 +389,13 @@ mod kernels {
                 own_targets: s.of(&[false, true]),
                 part: s.of(&[fused::Part::Step, fused::Part::Forward, fused::Part::Backward]),
                 input_gradient: s.of(&[false, true]),
+                slope: s.of(&[false, true]),
             };
             if let Ok(launch) = fused::LaunchConfig::new(shape, device) {
                 let _ = fused::dispatches(shape, &launch);
+                let parts = [slope::Part::Slope { ones: s.flag() }, slope::Part::Backward];
+                let of = FusedSlope { shape, part: s.of(&parts), writes: s.flag() };
+                let _ = of.dispatches(&launch);
             }
         }
         assert!(made >= 100, "{made}");

@@ -153,6 +153,7 @@ fn parameters_have_four_bytes_a_field() {
         encoding::scatter,
         encoding::scatter_tangent,
         fused,
+        fused::slope,
         matmul::registers,
         matmul::split,
         matmul::subgroup,
@@ -180,7 +181,7 @@ fn parameters_have_four_bytes_a_field() {
     // The two kernels of an inference share theirs.
     let of_inference = size_of::<kernels::infer::Parameters>();
     let inference = ["infer_buffer", "infer_textures"].map(|name| (name, of_inference));
-    let sizes = [&sizes[..14], &inference, &sizes[14..]].concat();
+    let sizes = [&sizes[..15], &inference, &sizes[15..]].concat();
     assert_eq!(sizes.len(), kernels::ALL.len());
     for (kernel, (name, size)) in kernels::ALL.iter().zip(sizes) {
         assert_eq!((kernel.name, 4 * kernel.fields.len()), (name, size));
@@ -206,7 +207,7 @@ fn kernels_stay_within_the_limits() {
             .sum();
         assert!(storage <= 8 && shared <= 16_384, "{}", kernel.name);
         assert!(storage <= defaults.max_storage_buffers_per_shader_stage as usize);
-        if ["resident", "fused", "scatter"].contains(&kernel.name) {
+        if ["resident", "fused", "fused_slope", "scatter"].contains(&kernel.name) {
             // Planned only where the device allows what they need.
             assert!(dispatch.workgroup() <= defaults.max_compute_invocations_per_workgroup);
             continue;
@@ -341,6 +342,7 @@ fn every_file_is_in_use_under_its_name() {
         ("shaders", Some(vec![])),
         ("shaders/activation", Some(activations)),
         ("shaders/encoding", Some(encodings)),
+        ("shaders/fused", Some(vec![])),
         ("shaders/infer", Some(vec![])),
         ("shaders/loss", Some(losses)),
         ("shaders/matmul", Some(vec![])),
@@ -396,7 +398,8 @@ fn every_kernel_lies_under_its_name() {
     for kernel in kernels::ALL {
         let (_, file) = in_folder(kernel.path);
         let both = kernel.path.replace('/', "_");
-        let several = ["matmul/", "infer/"].iter().any(|folder| kernel.path.starts_with(folder));
+        let several =
+            ["fused/", "matmul/", "infer/"].iter().any(|folder| kernel.path.starts_with(folder));
         let own = if several { both.as_str() } else { file };
         assert_eq!(kernel.name, own);
     }

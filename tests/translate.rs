@@ -123,8 +123,13 @@ fn translate_all(all: Vec<Dispatch>) -> BTreeMap<&'static str, usize> {
 fn every_pass_is_translated() {
     let counts = translate_all(common::every_pass());
     let activations = Activation::ALL.len();
-    // Forward and backward of two networks for each last activation.
-    assert_eq!(counts["fused"], 4 * activations);
+    // Forward and backward of two networks for each last activation; with a slope, forward of those and
+    // of others. From the seed back to the inputs, and the backward pass; without an encoding, the seed once more
+    // without its end.
+    let sloped = common::sloped();
+    let bare = sloped.iter().filter(|mlp| mlp.encoding.is_empty()).count();
+    assert_eq!(counts["fused"], 6 * activations + sloped.len());
+    assert_eq!(counts["fused_slope"], 5 * activations + 2 * sloped.len() + bare);
     // Not where the outputs are the pre-activations.
     assert_eq!(counts["activate"], activations - 1);
     assert_eq!(counts["count_rows"], 1);

@@ -83,6 +83,7 @@ pub const ALL: &[&Kernel] = &[
     &encoding::scatter::KERNEL,
     &encoding::scatter_tangent::KERNEL,
     &fused::KERNEL,
+    &fused::slope::KERNEL,
     &infer::buffer::KERNEL,
     &infer::textures::KERNEL,
     &matmul::registers::KERNEL,

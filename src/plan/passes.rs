@@ -151,23 +151,19 @@ impl Plan {
         b.gradient = Gradient::Adds;
         b.state(&sizes)?;
         let part = fused::Part::Backward;
-        let fused = fused::Shape { part, input_gradient, ..sizes.fused() };
-        let strategy = match slope {
-            Some(_) if sizes.training.strategy == Strategy::Fused => {
-                let what = "the strategy of passes with a slope";
-                return Err(Error::argument(what, "fused", "auto or layered"));
-            }
-            Some(_) if sizes.mlp.encoding.iter().any(|part| part.encoding.has_mips()) => {
-                let what = "a network of passes with a slope";
-                return Err(Error::argument(what, "with mip levels", "no `Grid::mips`"));
-            }
-            Some(_) => Strategy::Layered,
-            None => sizes.single_step_strategy(fused),
+        let fused = match slope {
+            None => fused::Shape { part, input_gradient, ..sizes.fused() },
+            Some(_) => fused::Shape { part, slope: true, ..sizes.fused() },
         };
-        let (outputs, [slope_from, backward_from]) = if strategy == Strategy::Fused {
-            b.fused_passes(&sizes, input_gradient)?
-        } else {
-            b.layered_passes(&sizes, input_gradient, slope)?
+        if slope.is_some() && sizes.mlp.encoding.iter().any(|part| part.encoding.has_mips()) {
+            let what = "a network of passes with a slope";
+            return Err(Error::argument(what, "with mip levels", "no `Grid::mips`"));
+        }
+        let strategy = sizes.single_step_strategy(fused);
+        let (outputs, [slope_from, backward_from]) = match (strategy, slope) {
+            (Strategy::Fused, None) => b.fused_passes(&sizes, input_gradient)?,
+            (Strategy::Fused, Some(slope)) => b.fused_slope_passes(fused, input_gradient, slope)?,
+            _ => b.layered_passes(&sizes, input_gradient, slope)?,
         };
         let Stages { mut nodes, buffers } = b.without_unbound().finish()?;
         let backward = nodes.split_off(backward_from);
@@ -226,5 +222,21 @@ impl Builder<'_> {
             self.fused_input_gradient(of(fused::Part::Backward), x)?;
         }
         Ok((Buffer::Outputs, [forward; 2]))
+    }
+
+    fn fused_slope_passes(
+        &mut self,
+        shape: fused::Shape<'_>,
+        input_gradient: bool,
+        of: Slope,
+    ) -> Result<Parts> {
+        let [x, g] = ROWS;
+        self.fused_forward(fused::Shape { part: fused::Part::Forward, ..shape }, x)?;
+        let forward = self.pushed();
+        self.fused_slope(shape, x, of)?;
+        of.eikonal.map_or(Ok(()), |weight| self.eikonal(weight))?;
+        let backward = self.pushed();
+        self.fused_slope_backward(shape, [x, g], of, input_gradient)?;
+        Ok((Buffer::Outputs, [forward, backward]))
     }
 }

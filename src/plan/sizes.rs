@@ -146,6 +146,7 @@ impl Sizes {
             batch: self.batch,
             part: fused::Part::Step,
             input_gradient: false,
+            slope: false,
         }
     }
 }

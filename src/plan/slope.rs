@@ -167,7 +167,7 @@ impl Builder<'_> {
     }
 
     /// The buffer of the seed, or one that is not read.
-    fn seed(&mut self, seeded: bool) -> Result<Buffer> {
+    pub fn seed(&mut self, seeded: bool) -> Result<Buffer> {
         if seeded {
             self.buffer(Buffer::Seed, &[self.models, self.batch, self.mlp.outputs()])?;
             return Ok(Buffer::Seed);

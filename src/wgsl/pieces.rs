@@ -15,6 +15,7 @@ common! {
     EXP_MINUS_ONE = "exp_minus_one" needs [];
     FINITE = "finite" needs [];
     FIXED_POINT_SCALE = "fixed_point_scale" needs [];
+    FUSED_TILE = "fused_tile" needs [];
     GRID_POINT3 = "grid_point3" needs [FINITE];
     GRID_POINT4 = "grid_point4" needs [FINITE];
     GRID_TANGENT = "grid_tangent" needs [];

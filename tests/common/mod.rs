@@ -423,16 +423,17 @@ pub fn every_pass() -> Vec<Dispatch> {
                     .strategy(strategy);
                 let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
                 all.extend(plan.dispatches_of_passes(10, false).unwrap());
-                if strategy == Strategy::Layered {
-                    all.extend(plan.dispatches_of_passes(10, true).unwrap());
-                }
+                all.extend(plan.dispatches_of_passes(10, true).unwrap());
             }
         }
     }
     for mlp in sloped() {
-        let training = Training::new(Loss::OutputGradient, Sgd::default()).models(2);
-        let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
-        all.extend(plan.dispatches_of_passes(10, true).unwrap());
+        for strategy in [Strategy::Fused, Strategy::Layered] {
+            let training =
+                Training::new(Loss::OutputGradient, Sgd::default()).models(2).strategy(strategy);
+            let plan = Plan::without_data(&mlp, &training, &Capabilities::default()).unwrap();
+            all.extend(plan.dispatches_of_passes(10, true).unwrap());
+        }
     }
     all
 }

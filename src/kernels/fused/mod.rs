@@ -9,6 +9,8 @@
 //! workgroup's next tile overwrites it. [`super::step::reduce`] adds the chunks' sums. The result is
 //! the layered plan's gradient; the reference is [`crate::CpuTrainer`].
 
+pub mod slope;
+
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::Counted;
 use crate::kernels::step::reduce::MAX_SPLITS;
@@ -27,7 +29,7 @@ use std::mem::offset_of;
 pub const KERNEL: Kernel = kernel!(
     "fused" in "fused",
     Parameters,
-    [LOSS_ROW],
+    [LOSS_ROW, FUSED_TILE],
     [
         Slot::read("inputs"),
         Slot::read("targets"),
@@ -108,6 +110,8 @@ pub struct Shape<'a> {
     /// the encoded inputs, or without an encoding the first layer's delta. It always holds the former
     /// where an encoding has tables, which learn from it.
     pub input_gradient: bool,
+    /// Whether `saved` has a place for what [`slope`] keeps.
+    pub slope: bool,
 }
 
 impl Shape<'_> {
@@ -128,7 +132,9 @@ impl Shape<'_> {
 
     /// The width of the delta that `saved` holds at the end, or 0.
     fn delta_width(&self) -> usize {
-        if self.keeps_input_delta() {
+        if self.slope {
+            0
+        } else if self.keeps_input_delta() {
             self.mlp.layer_inputs(0)
         } else if self.keeps_first_delta() {
             self.mlp.layers.first().map_or(0, |layer| layer.units)
@@ -159,6 +165,12 @@ impl Shape<'_> {
         self.models.saturating_mul(self.batch)
     }
 
+    /// The multiply-adds of some rows, forward and backward; of a slope, of both gradients and the tangents.
+    fn multiply_adds(&self, rows: usize) -> u64 {
+        let products = if self.slope { 4 } else { 3 };
+        wide(rows).saturating_mul(wide(self.of_layers())).saturating_mul(products)
+    }
+
     /// The number of parameters of a model's layers, without the encoding's tables.
     fn of_layers(&self) -> usize {
         self.mlp.parameters() - self.mlp.encoding_parameters()
@@ -186,6 +198,7 @@ pub struct LaunchConfig {
 struct SavedLayout {
     levels: Vec<usize>,
     kept: Vec<usize>,
+    bends: Vec<usize>,
     end: usize,
 }
 
@@ -207,7 +220,10 @@ impl SavedLayout {
             kept.push(if keeps { place(layer.units) } else { level });
             levels.push(level);
         }
-        Self { levels, kept, end }
+        let bends =
+            shape.mlp.layers.iter().map(|layer| if shape.slope { place(layer.units) } else { 0 });
+        let bends = bends.collect();
+        Self { levels, kept, bends, end }
     }
 }
 
@@ -256,7 +272,7 @@ impl LaunchConfig {
         let mut tiles = batch.div_ceil(tile).div_ceil(wanted).max(1);
         let rows = |tiles: usize| tiles.saturating_mul(tile);
         let is_long = |tiles: usize| {
-            let work = multiply_adds(rows(tiles), shape.of_layers());
+            let work = shape.multiply_adds(rows(tiles));
             launch.iterations(shape, tiles) > MAX_ITERATIONS || work > MAX_WORK
         };
         while tiles > 1 && is_long(tiles) {
@@ -272,7 +288,7 @@ impl LaunchConfig {
                 ),
                 (
                     "the multiply-adds for a tile of rows",
-                    multiply_adds(rows(tiles), shape.of_layers()),
+                    shape.multiply_adds(rows(tiles)),
                     MAX_WORK,
                 ),
             ],
@@ -335,13 +351,9 @@ impl LaunchConfig {
             a_tile += 2 + product(inputs) + product(units);
             a_tile += rows / 4 + 1 + 5 + turns * (1 + rows / 8 + 1 + 4 * 5) + 1;
         }
-        wide(a_tile).saturating_mul(wide(tiles)).saturating_add(wide(rows + 5))
+        let passes = if shape.slope { 2 } else { 1 };
+        wide(passes * a_tile).saturating_mul(wide(tiles)).saturating_add(wide(rows + 5))
     }
-}
-
-/// The multiply-adds of some rows, forward and backward.
-fn multiply_adds(rows: usize, parameters: usize) -> u64 {
-    wide(rows).saturating_mul(wide(parameters)).saturating_mul(3)
 }
 
 /// The dispatches of a step. There are several where one would exceed the limit of work.
@@ -349,11 +361,11 @@ fn multiply_adds(rows: usize, parameters: usize) -> u64 {
 /// # Errors
 /// A size does not fit in the shader's `u32`.
 pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatch>> {
-    let Shape { mlp, loss, models, own_targets, batch, .. } = shape;
+    let Shape { mlp, loss, models, batch, .. } = shape;
     let n = |value: usize| to_u32("a size of a fused step", wide(value));
     let groups = wide(models) * wide(launch.splits);
     let p = shape.of_layers();
-    let multiply_adds = multiply_adds(launch.chunk, p);
+    let multiply_adds = shape.multiply_adds(launch.chunk);
     let most = (MAX_WORK / multiply_adds.max(1)).max(1);
     let iterations = launch.iterations(shape, launch.chunk / launch.tile_rows());
     let mut pieces = vec![loss.wgsl(Widths::of(mlp))];
@@ -365,18 +377,7 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
     let mut result = Vec::new();
     while first < groups {
         let now = most.min(groups - first);
-        let parameters = Parameters {
-            models: n(models)?,
-            rows: n(batch)?,
-            own_inputs: u32::from(shape.own_inputs()),
-            own_targets: u32::from(own_targets),
-            chunk: n(launch.chunk)?,
-            splits: n(launch.splits)?,
-            split_stride: n(stride(models * p, true))?,
-            first_group: to_u32("the workgroups of a fused step", first)?,
-            scale: to_f32(loss.scale(batch, mlp.outputs())),
-            count: n(batch)?,
-        };
+        let parameters = parameters(shape, launch, first)?;
         // For each tile a workgroup reads all parameters, and adds to all of its gradient. Inputs and
         // saved values are read twice.
         let rows = now * wide(launch.chunk).min(wide(batch));
@@ -404,6 +405,24 @@ pub fn dispatches(shape: Shape<'_>, launch: &LaunchConfig) -> Result<Vec<Dispatc
         first += now;
     }
     Ok(result)
+}
+
+/// The parameters of a dispatch that begins with workgroup `first`.
+fn parameters(shape: Shape<'_>, launch: &LaunchConfig, first: u64) -> Result<Parameters> {
+    let Shape { mlp, loss, models, own_targets, batch, .. } = shape;
+    let n = |value: usize| to_u32("a size of a fused step", wide(value));
+    Ok(Parameters {
+        models: n(models)?,
+        rows: n(batch)?,
+        own_inputs: u32::from(shape.own_inputs()),
+        own_targets: u32::from(own_targets),
+        chunk: n(launch.chunk)?,
+        splits: n(launch.splits)?,
+        split_stride: n(stride(models * shape.of_layers(), true))?,
+        first_group: to_u32("the workgroups of a fused step", first)?,
+        scale: to_f32(loss.scale(batch, mlp.outputs())),
+        count: n(batch)?,
+    })
 }
 
 /// Which buffers the kernel accesses in vectors of four elements. The others it accesses one by one.
@@ -436,20 +455,8 @@ impl Access {
 
     /// The functions that access them.
     fn wgsl(&self, w: &mut Writer) {
-        for (name, vec4) in [("inputs", self.inputs), ("parameters", self.parameters)] {
-            w.function(format_args!("four_{name}(at: u32, count: u32) -> vec4<f32>"), |w| {
-                if vec4 {
-                    w.line(format_args!("return {name}[at / 4u];"));
-                    return;
-                }
-                let parts = ["", " + min(1u, last)", " + min(2u, last)", " + min(3u, last)"];
-                let parts = parts.map(|part| format!("{name}[at{part}]")).join(", ");
-                w.line("let last = count - 1u;");
-                w.line(format_args!("let values = vec4<f32>({parts});"));
-                w.line("let places = vec4<u32>(0u, 1u, 2u, 3u);");
-                w.line("return select(vec4<f32>(), values, places < vec4<u32>(count));");
-            });
-        }
+        four(w, "inputs", self.inputs);
+        four(w, "parameters", self.parameters);
         let signature = "add_to_gradient(at: u32, count: u32, sums: vec4<f32>, begins: bool)";
         w.function(signature, |w| {
             if self.gradient {
@@ -472,12 +479,56 @@ impl Access {
     }
 }
 
+/// Defines the function that loads up to four adjacent elements of a buffer, which has vectors of four or
+/// single elements.
+fn four(w: &mut Writer, name: &str, vec4: bool) {
+    w.function(format_args!("four_{name}(at: u32, count: u32) -> vec4<f32>"), |w| {
+        if vec4 {
+            w.line(format_args!("return {name}[at / 4u];"));
+            return;
+        }
+        let parts = ["", " + min(1u, last)", " + min(2u, last)", " + min(3u, last)"];
+        let parts = parts.map(|part| format!("{name}[at{part}]")).join(", ");
+        w.line("let last = count - 1u;");
+        w.line(format_args!("let values = vec4<f32>({parts});"));
+        w.line("let places = vec4<u32>(0u, 1u, 2u, 3u);");
+        w.line("return select(vec4<f32>(), values, places < vec4<u32>(count));");
+    });
+}
+
 const VEC4: &str = "array<vec4<f32>>";
 
 /// WGSL of the sizes, the layers and their activations.
 fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     let mlp = shape.mlp;
     let mut w = Writer::default();
+    sizes_and_layers(&mut w, shape, launch)?;
+    for (name, value) in [
+        ("FORWARD", shape.part != Part::Backward),
+        ("BACKWARD", shape.part != Part::Forward),
+        ("KEEPS_FIRST_DELTA", shape.keeps_first_delta()),
+        ("KEEPS_INPUT_DELTA", shape.keeps_input_delta()),
+    ] {
+        w.flag(name, value);
+    }
+    Access::of(shape).wgsl(&mut w);
+    for (function, of) in [("values_of", "value"), ("derivatives_of", "derivative")] {
+        let cases = hidden_cases(mlp, of);
+        w.function(format_args!("{function}(l: u32, v: vec4<f32>) -> vec4<f32>"), |w| {
+            if cases.is_empty() {
+                w.line("return v;");
+            } else {
+                w.switch("l", &cases);
+            }
+        });
+    }
+    w.push(&shape.loss.splice(mlp.last_activation(), Widths::of(mlp)));
+    Ok(w.finish())
+}
+
+/// WGSL of the sizes and the layers, for the kernels of a fused network.
+fn sizes_and_layers(w: &mut Writer, shape: Shape<'_>, launch: &LaunchConfig) -> Result<()> {
+    let mlp = shape.mlp;
     for (name, value) in [
         ("WORKGROUP", launch.workgroup()),
         ("TILE_ROWS", launch.tile_rows()),
@@ -493,15 +544,7 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
     ] {
         w.constant(name, to_u32("a size of a fused step", wide(value))?);
     }
-    for (name, value) in [
-        ("FORWARD", shape.part != Part::Backward),
-        ("BACKWARD", shape.part != Part::Forward),
-        ("SAVES_ALL", shape.saves_all()),
-        ("KEEPS_FIRST_DELTA", shape.keeps_first_delta()),
-        ("KEEPS_INPUT_DELTA", shape.keeps_input_delta()),
-    ] {
-        w.flag(name, value);
-    }
+    w.flag("SAVES_ALL", shape.saves_all());
     let layout = SavedLayout::new(shape);
     let layers: Vec<_> = mlp
         .ranges()
@@ -517,25 +560,14 @@ fn generate(shape: Shape<'_>, launch: &LaunchConfig) -> Result<String> {
                 layout.levels[l],
                 layout.levels[l + 1],
                 layout.kept[l],
+                layout.bends[l],
             ];
             let fields: Vec<_> = fields.iter().map(|field| format!("{field}u")).collect();
             (format!("{l}u"), format!("return Layer({});", fields.join(", ")))
         })
         .collect();
-    Access::of(shape).wgsl(&mut w);
     w.function("layer_of(l: u32) -> Layer", |w| w.switch("l", &layers));
-    for (function, of) in [("values_of", "value"), ("derivatives_of", "derivative")] {
-        let cases = hidden_cases(mlp, of);
-        w.function(format_args!("{function}(l: u32, v: vec4<f32>) -> vec4<f32>"), |w| {
-            if cases.is_empty() {
-                w.line("return v;");
-            } else {
-                w.switch("l", &cases);
-            }
-        });
-    }
-    w.push(&shape.loss.splice(mlp.last_activation(), Widths::of(mlp)));
-    Ok(w.finish())
+    Ok(())
 }
 
 /// For each activation of the hidden layers: the WGSL indices of its layers, and the call of its
