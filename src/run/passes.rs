@@ -263,9 +263,8 @@ impl Trainer {
     /// A slice that is too short, at an offset that cannot be bound, or of a buffer that was not
     /// made for `STORAGE`; inputs and outputs in the same bytes; a buffer that one dispatch would
     /// both read and write; [`Error::TooLarge`]; the fused strategy where it is asked for and not
-    /// possible; with a slope the fused strategy, a
-    /// custom activation, a grid with mip levels, or a device of fewer than six storage buffers a stage. A trainer of the resident strategy
-    /// takes its passes layer by layer, and so do passes with a slope.
+    /// possible; with a slope a custom activation, a grid with mip levels, or a device of fewer than six
+    /// storage buffers a stage. A trainer of the resident strategy takes its passes layer by layer.
     pub fn passes(&mut self, of: PassBuffers<'_>) -> Result<Passes> {
         let count = of.rows.check(&self.gpu, "the passes")?;
         of.check_eikonal()?;
