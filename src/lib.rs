@@ -160,8 +160,8 @@ pub use training::Checkpoint;
 pub use training::{
     Adam, AdamW, Argument, Batch, CustomLoss, CustomRow, Data, DataFaults, DataReport, DataShape,
     Dataset, Gradients, Health, LayerHealth, Loss, Losses, Mean, Metrics, Momentum, Nesterov,
-    Optimizer, Part, Schedule, Sgd, Shard, Strategy, Targets, Train, TrainAsync, TrainBase,
-    Training,
+    Optimizer, Part, Schedule, Sgd, Shard, StraightThrough, Strategy, Targets, Train, TrainAsync,
+    TrainBase, Training,
 };
 #[cfg(feature = "json")]
 pub use training::{Config, ConfigReader};

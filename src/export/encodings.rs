@@ -4,7 +4,7 @@ use super::Which;
 use super::names::renamed;
 use super::text::{Text, component};
 use crate::network::encoding::{EncodingPart, EncodingRange, Grid, encoding_ranges};
-use crate::network::{Encoding, Storage};
+use crate::network::{Encoding, Storage, texture_channels};
 use crate::numeric::to_f32;
 use crate::wgsl::{helper, literal};
 
@@ -92,7 +92,7 @@ impl Text<'_> {
         self.function.mlp.encoding[..part].iter().map(scales).sum()
     }
 
-    /// The samples of a part's textures, of four channels each: `next` is the number of the first one.
+    /// The samples of a part's textures: `next` is the number of the first one.
     fn samples(
         &mut self,
         part: usize,
@@ -111,14 +111,15 @@ impl Text<'_> {
         let lod = format!("{lod} - {}", literal(grid.lower[2]));
         let scale = self.word(self.packing.scales.start + self.scales_before(part));
         let mut elements = Vec::new();
-        for _ in (0..grid.features_per_level).step_by(4) {
+        for channels in texture_channels(grid) {
             let [texture, sampler] =
                 [format!("texture_{next}"), "sampler".to_owned()].map(|of| helper(&name, &of));
             let sample = format!("textureSampleLevel({texture}, {sampler}, {place_of}, {lod})");
             // A byte of 1 … 255 stands for −127 … 127.
             let value = format!("({sample} * 255.0 - 128.0) * (bitcast<f32>({scale}) / 127.0)");
             self.w.line(format!("let s_{next} = {value};"));
-            elements.extend(["x", "y", "z", "w"].map(|c| format!("s_{next}.{c}")));
+            let components = ["x", "y", "z", "w"].into_iter().take(channels as usize);
+            elements.extend(components.map(|c| format!("s_{next}.{c}")));
             *next += 1;
         }
         elements

@@ -3,7 +3,7 @@
 use super::names::renamed;
 use super::{Values, WgslFunction, Which};
 use crate::network::encoding::EncodingPart;
-use crate::network::{Activation, Encoding, Mlp, Packing, Storage};
+use crate::network::{Activation, Encoding, Mlp, Packing, Storage, texture_channels};
 use crate::wgsl::{Piece, Writer, helper, literal};
 
 /// A layer's units: vectors of four, and one of the rest.
@@ -22,10 +22,10 @@ pub(super) fn component(name: &str, i: usize, len: usize) -> String {
     if len == 1 { name.to_owned() } else { format!("{name}.{}", ["x", "y", "z", "w"][i]) }
 }
 
-/// The textures of all grids, of four channels each.
+/// The textures of all grids.
 fn texture_count(mlp: &Mlp) -> usize {
     let of = |part: &EncodingPart| match part.encoding {
-        Encoding::Grid(grid) => grid.features_per_level as usize / 4,
+        Encoding::Grid(grid) => texture_channels(&grid).count(),
         _ => 0,
     };
     mlp.encoding.iter().map(of).sum()

@@ -6,27 +6,40 @@ use crate::network::level::Level;
 use crate::network::storage::Packing;
 use crate::network::{Encoding, Packed, Storage};
 
-/// A texture of four channels with mip levels: `Rgba8Unorm`, sampled with a filter that is linear
-/// between texels and between levels, and repeated.
+/// A texture with mip levels, of one, two or four channels: `R8Unorm`, `Rg8Unorm` or `Rgba8Unorm`, sampled
+/// with a filter that is linear between texels and between levels, and repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextureMips {
     /// Texels of a side of the first level.
     pub side: u32,
+    /// The bytes of a texel.
+    pub channels: u32,
     /// The bytes of each level, row after row of texels. A level has half the side of the one before.
     pub mips: Vec<Vec<u8>>,
 }
 
-/// Checks that a grid is a texture of whole texels of four channels.
+/// Checks that a grid is a texture.
 pub(crate) fn check_texture(grid: &Grid) -> Result<()> {
-    if !grid.mips {
-        return Err(Error::argument("a grid", "without mip levels", "`Grid::texture`"));
+    if grid.mips {
+        Ok(())
+    } else {
+        Err(Error::argument("a grid", "without mip levels", "`Grid::texture`"))
     }
-    if !grid.features_per_level.is_multiple_of(4) {
-        let found = grid.features_per_level;
-        return Err(Error::argument("the channels of a texture", found, "4 or 8"));
-    }
-    Ok(())
+}
+
+/// The channels of a grid's textures, one after the other: four each, or one or two of a grid of fewer
+/// features.
+pub(crate) fn texture_channels(grid: &Grid) -> impl Iterator<Item = u32> + use<> {
+    let features = grid.features_per_level;
+    (0..features).step_by(4).map(move |first| (features - first).min(4))
+}
+
+/// Where the bytes of a texture lie in a model's block.
+struct TexturePlaces {
+    side: u32,
+    channels: u32,
+    levels: Vec<Vec<usize>>,
 }
 
 impl Packed {
@@ -50,11 +63,11 @@ impl Packed {
     }
 
     /// The textures of a model: of each [`Grid::texture`](crate::encoding::Grid::texture) among the
-    /// encodings, four channels after four channels.
+    /// encodings, four channels after four channels. A grid of one or two features is a texture of as many
+    /// channels.
     ///
     /// # Errors
-    /// Another storage than [`Storage::Snorm8`], a model that there is not, a grid that is no texture, or
-    /// one of fewer than four channels.
+    /// Another storage than [`Storage::Snorm8`], a model that there is not, a grid that is no texture.
     pub fn textures(&self, model: usize) -> Result<Vec<TextureMips>> {
         self.check_bytes()?;
         if model >= self.models {
@@ -67,15 +80,15 @@ impl Packed {
             // From −127 … 127 to 1 … 255.
             bytes.map(|byte| byte.wrapping_add(128)).collect()
         };
-        let textures = self.texture_places()?.into_iter().map(|(side, levels)| TextureMips {
-            side,
-            mips: levels.into_iter().map(of_level).collect(),
+        let textures = self.texture_places()?.into_iter().map(|places| TextureMips {
+            side: places.side,
+            channels: places.channels,
+            mips: places.levels.into_iter().map(of_level).collect(),
         });
         Ok(textures.collect())
     }
 
-    /// The side of each texture, and for each of its levels the places of the bytes in a model's block.
-    fn texture_places(&self) -> Result<Vec<(u32, Vec<Vec<usize>>)>> {
+    fn texture_places(&self) -> Result<Vec<TexturePlaces>> {
         let packing = Packing::new(&self.mlp, self.storage);
         let mut textures = Vec::new();
         for place in encoding_ranges(&self.mlp) {
@@ -83,18 +96,21 @@ impl Packed {
             check_texture(&grid)?;
             let features = grid.features_per_level as usize;
             let levels = grid.levels(place.inputs.len());
-            for first in (0..features).step_by(4) {
+            let mut first = 0;
+            for channels in texture_channels(&grid) {
                 let of_level = |level: &Level| {
                     let texels = (level.resolution[0] as usize).pow(2);
                     let begin =
                         packing.tables + place.tables.start + level.first as usize * features;
                     let texel = move |i: usize| {
                         let at = begin + i * features + first;
-                        at..at + 4
+                        at..at + channels as usize
                     };
                     (0..texels).flat_map(texel).collect()
                 };
-                textures.push((grid.base_resolution, levels.iter().map(of_level).collect()));
+                let (side, levels) = (grid.base_resolution, levels.iter().map(of_level).collect());
+                textures.push(TexturePlaces { side, channels, levels });
+                first += channels as usize;
             }
         }
         Ok(textures)
@@ -118,9 +134,9 @@ impl Packed {
         let mut packed = self.clone();
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut packed.words);
         let block = &mut bytes[model * size..][..size];
-        for ((_, levels), texture) in self.texture_places()?.into_iter().zip(textures) {
+        for (places, texture) in self.texture_places()?.into_iter().zip(textures) {
             let bytes = texture.mips.iter().flatten();
-            for (at, byte) in levels.into_iter().flatten().zip(bytes) {
+            for (at, byte) in places.levels.into_iter().flatten().zip(bytes) {
                 block[at] = byte.max(&1).wrapping_sub(128);
             }
         }

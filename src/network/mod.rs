@@ -19,7 +19,7 @@ pub use custom::CustomActivation;
 pub use encoding::Encoding;
 pub use init::Init;
 pub use latent::TextureMips;
-pub(crate) use latent::check_texture;
+pub(crate) use latent::{check_texture, texture_channels};
 pub use mlp::{Layer, LayerRange, Mlp};
 pub use packed::Packed;
 pub use parameters::Parameters;

@@ -17,6 +17,7 @@ pub(crate) mod optimizer;
 mod rates;
 mod schedule;
 mod shard;
+mod straight_through;
 mod train;
 
 pub use batch::Batch;
@@ -42,5 +43,6 @@ pub use optimizer::{Adam, AdamW, Momentum, Nesterov, Optimizer, Sgd};
 pub use rates::Part;
 pub use schedule::Schedule;
 pub use shard::Shard;
+pub use straight_through::StraightThrough;
 pub use train::{Gradients, Losses, Train, TrainAsync, TrainBase};
 pub(crate) use train::{Sealed, all_diverged, check_ema, check_optimizer, check_same, train_async};

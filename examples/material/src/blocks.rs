@@ -112,12 +112,19 @@ fn through(level: &Level, split: Split) -> Level {
     Level { size: level.size, texels }
 }
 
-/// Four channels of any kind in BC7, level after level of a texture: the blocks of each level, whose texels
+/// Two channels of any kind in BC5, level after level of a texture: the blocks of each level, whose texels
 /// become what they decode to.
-pub fn in_bc7(side: u32, mips: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
-    let format = CompressionVariant::BC7(BC7Settings::alpha_basic());
-    let levels = (0..).zip(mips);
-    levels.map(|(level, texels)| recode(format, (side >> level) as usize, texels)).collect()
+pub fn in_bc5(side: u32, mips: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
+    let of_level = |(level, texels): (u32, &mut Vec<u8>)| {
+        let wide = |pair: &[u8; 2]| [pair[0], pair[1], 0, 255];
+        let mut rgba = texels.as_chunks::<2>().0.iter().flat_map(wide).collect::<Vec<_>>();
+        let blocks = recode(CompressionVariant::BC5, (side >> level) as usize, &mut rgba);
+        for (pair, pixel) in texels.chunks_exact_mut(2).zip(rgba.as_chunks::<4>().0) {
+            pair.copy_from_slice(&pixel[..2]);
+        }
+        blocks
+    };
+    (0..).zip(mips).map(of_level).collect()
 }
 
 /// Codes the texels of a square, decodes them again, and gives the blocks.

@@ -1,6 +1,6 @@
-//! A material in latent textures and a small network, which is learnt from all its mip levels. The textures
-//! are block-compressed after two thirds of the steps; in the last third the network learns to read what is
-//! left of them.
+//! A material in latent textures and a small network, which is learnt from all its mip levels. After three
+//! tenths of the steps the network learns from the textures as block compression leaves them, which are
+//! made again every few steps; in the last steps the textures stay.
 
 use crate::blocks;
 use crate::common::{self, Options, Outcome, Stop, progress};
@@ -14,8 +14,8 @@ use std::path::Path;
 use std::time::Instant;
 use wgrad::encoding::{Grid, Identity, TriangleWave};
 use wgrad::{
-    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Packed, Part, Schedule, Storage,
-    TextureMips, Train, Training,
+    Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Packed, Parameters, Part, Schedule,
+    Storage, StraightThrough, TextureMips, Train, Training,
 };
 
 /// The name of the function.
@@ -36,31 +36,48 @@ pub struct Learnt {
     textures: Vec<TextureMips>,
     /// The blocks of each texture's levels.
     blocks: Vec<Vec<Vec<u8>>>,
+    /// The channels that the network gives.
+    channels: Vec<usize>,
     /// What the textures and the network give for the texels.
     pub material: Material,
     pub seconds: f64,
 }
 
-/// The network of a material of `size` texels a side: two textures of eight channels, the place
-/// within a texel of theirs, and the level of detail.
-fn network(size: usize) -> Mlp {
-    let side = size as u32;
-    let [fine, coarse] = [2, 8].map(|by| (side / by).max(2));
-    let lod = |of: u32| (side / of).max(1).ilog2() as f32;
-    let mlp = Mlp::new(3)
-        .encode(3, Grid::texture(fine, 8).from_lod(lod(fine)))
-        .encode_at(0, 3, Grid::texture(coarse, 8).from_lod(lod(coarse)))
-        .encode_at(0, 2, TriangleWave { frequencies: side.ilog2() })
-        .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 });
-    let hidden = mlp.layer(HIDDEN, Activation::Gelu).layer(HIDDEN, Activation::Gelu);
-    hidden.layer(9, Activation::Identity)
-}
+/// The parts of the material's side that the latent textures have, each of two channels.
+const TEXTURES: [u32; 5] = [2, 2, 4, 8, 8];
 
 /// Units of a hidden layer.
 const HIDDEN: usize = 64;
 
+/// The network of `channels` channels of `size` texels a side: the latent textures, the place within a texel
+/// of theirs, and the level of detail.
+fn network(size: usize, channels: usize) -> Mlp {
+    let side = size as u32;
+    let texture = |part: &u32| {
+        let of = (side / part).max(2);
+        Grid::texture(of, 2).from_lod((side / of).max(1).ilog2() as f32)
+    };
+    let textures = TEXTURES.iter().map(texture);
+    textures
+        .fold(Mlp::new(3), |mlp, texture| mlp.encode_at(0, 3, texture))
+        .encode_at(0, 2, TriangleWave { frequencies: side.ilog2() })
+        .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 })
+        .layer(HIDDEN, Activation::Gelu)
+        .layer(HIDDEN, Activation::Gelu)
+        .layer(channels, Activation::Identity)
+}
+
+/// The channels that are not the same everywhere: the others are not learnt. At least one.
+fn varying(material: &Material) -> Vec<usize> {
+    let texels = || material.levels.iter().flat_map(|level| &level.texels);
+    let differs = |c: &usize| texels().any(|texel| texel[*c] != material.levels[0].texels[0][*c]);
+    let all: Vec<usize> = (0..9).filter(differs).collect();
+    if all.is_empty() { vec![0] } else { all }
+}
+
 /// The rows of all texels, and some between them.
-fn rows(material: &Material) -> Outcome<Data> {
+fn rows(material: &Material, channels: &[usize]) -> Outcome<Data> {
+    let of = |texel: &Texel| channels.iter().map(|c| texel[*c]).collect::<Vec<_>>();
     let (mut x, mut t) = (Vec::new(), Vec::new());
     let mut random = Random(1);
     for (lod, level) in material.levels.iter().enumerate() {
@@ -68,16 +85,16 @@ fn rows(material: &Material) -> Outcome<Data> {
         for (i, texel) in level.texels.iter().enumerate() {
             let (row, column) = (i / level.size, i % level.size);
             x.extend([(column as f32 + 0.5) / side, (row as f32 + 0.5) / side, lod as f32]);
-            t.extend_from_slice(texel);
+            t.extend(of(texel));
             if i % BETWEEN == 0 {
                 let [u, v] = [random.next(), random.next()];
                 let between = (lod as f32 + random.next()).min(material.levels.len() as f32 - 1.0);
                 x.extend([u, v, between]);
-                t.extend(sampled(material, [u, v], between));
+                t.extend(of(&sampled(material, [u, v], between)));
             }
         }
     }
-    Ok(Data::new(3, 9, x, t)?)
+    Ok(Data::new(3, channels.len(), x, t)?)
 }
 
 /// What a filter gives that is linear between texels and between levels.
@@ -113,28 +130,58 @@ impl Random {
 /// Learns a material in so many steps, on a GPU or on the CPU, and rounds what was learnt to blocks and halves.
 pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<Learnt> {
     let start = Instant::now();
-    let mlp = network(material.size());
-    let data = rows(material)?;
+    let channels = varying(material);
+    let mlp = network(material.size(), channels.len());
+    let data = rows(material, &channels)?;
     let bar = progress(steps.into(), "steps");
-    let last = steps / 3;
+    let (free, last) = (3 * steps / 10, 3 * steps / 20);
     let mut trainer = trainer(device, &mlp, &data, steps - last, true)?;
-    run(trainer.as_mut(), steps - last, &bar)?;
-    let packed = trainer.parameters()?.pack(Storage::Snorm8)?;
-    drop(trainer);
-    let mut textures = packed.textures(0)?;
-    let in_bc7 = |texture: &mut TextureMips| blocks::in_bc7(texture.side, &mut texture.mips);
-    let blocks = textures.iter_mut().map(in_bc7).collect();
-    let mut packed = packed.with_textures(0, &textures)?;
+    run(trainer.as_mut(), free, &bar)?;
+    let mut exact = StraightThrough::new(trainer.as_mut())?;
+    let mut left = steps - last - free;
+    while left > 0 {
+        let now = left.min(AT_ONCE);
+        exact
+            .train(trainer.as_mut(), now, |exact| with_tables(exact, &in_blocks(exact)?.packed))?;
+        left -= now;
+        bar.inc(now.into());
+    }
+    let exact = exact.parameters();
+    let InBlocks { mut packed, textures, blocks } = in_blocks(exact)?;
     if last > 0 {
         let mut trainer = self::trainer(device, &mlp, &data, last, false)?;
-        trainer.restart(&packed.parameters())?;
+        trainer.restart(&with_tables(exact, &packed)?)?;
         run(trainer.as_mut(), last, &bar)?;
         packed = packed.with_layers(&trainer.parameters()?)?;
     }
     bar.finish_and_clear();
-    let material = decoded(material, &packed)?;
+    let material = decoded(material, &channels, &packed)?;
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Learnt { packed, textures, blocks, material, seconds })
+    Ok(Learnt { packed, textures, blocks, channels, material, seconds })
+}
+
+/// Parameters whose tables are textures in blocks.
+struct InBlocks {
+    packed: Packed,
+    textures: Vec<TextureMips>,
+    /// The blocks of each texture's levels.
+    blocks: Vec<Vec<Vec<u8>>>,
+}
+
+fn in_blocks(exact: &Parameters) -> wgrad::Result<InBlocks> {
+    let packed = exact.pack(Storage::Snorm8)?;
+    let mut textures = packed.textures(0)?;
+    let blocks = textures.iter_mut().map(|of| blocks::in_bc5(of.side, &mut of.mips)).collect();
+    let packed = packed.with_textures(0, &textures)?;
+    Ok(InBlocks { packed, textures, blocks })
+}
+
+/// Parameters with the tables of others: the layers stay exact.
+fn with_tables(exact: &Parameters, of: &Packed) -> wgrad::Result<Parameters> {
+    let tables = exact.mlp().encoding_parameters();
+    let mut values = of.parameters().values()[..tables].to_vec();
+    values.extend_from_slice(&exact.values()[tables..]);
+    Parameters::new(exact.mlp().clone(), 1, values)
 }
 
 /// A trainer of all of a network, or of its layers alone.
@@ -156,7 +203,8 @@ fn trainer(
         })
         .history(1);
     if !tables {
-        training = training.rate_of(Part::Encoding(0), 0.0).rate_of(Part::Encoding(1), 0.0);
+        let textures = 0..TEXTURES.len();
+        training = textures.fold(training, |of, i| of.rate_of(Part::Encoding(i), 0.0));
     }
     common::trainer(device, mlp, &training, data)
 }
@@ -173,7 +221,7 @@ fn run(trainer: &mut dyn Train<Scalar = f32>, steps: u32, bar: &ProgressBar) -> 
 }
 
 /// What the network gives for the texels of all levels, in 8 bits.
-fn decoded(material: &Material, packed: &Packed) -> Outcome<Material> {
+fn decoded(material: &Material, channels: &[usize], packed: &Packed) -> Outcome<Material> {
     let parameters = packed.parameters();
     let mut levels = Vec::new();
     for (lod, level) in material.levels.iter().enumerate() {
@@ -183,8 +231,13 @@ fn decoded(material: &Material, packed: &Packed) -> Outcome<Material> {
             [column, row, lod as f32]
         });
         let y = parameters.predict(&places.collect::<Vec<_>>())?;
-        let texels = y.par_chunks(9).map(|texel| {
-            std::array::from_fn(|c| (255.0 * texel[c].clamp(0.0, 1.0)).round() / 255.0)
+        let texels = y.par_chunks(channels.len()).map(|learnt| {
+            // The others are the same everywhere.
+            let mut texel = material.levels[0].texels[0];
+            for (c, value) in channels.iter().zip(learnt) {
+                texel[*c] = (255.0 * value.clamp(0.0, 1.0)).round() / 255.0;
+            }
+            texel
         });
         levels.push(Level { size: level.size, texels: texels.collect() });
     }
@@ -203,21 +256,27 @@ impl Learnt {
     fn text(&self, loops: bool) -> Outcome<String> {
         let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1);
         let function = if loops { function.loops() } else { function }.text()?;
+        let same = self.material.levels[0].texels[0];
+        let channel = |c: usize| match self.channels.iter().position(|learnt| *learnt == c) {
+            Some(at) => format!("clamp(learnt[{at}], 0.0, 1.0)"),
+            None => format!("{:?}", same[c]),
+        };
+        let channels: Vec<_> = (0..9).map(channel).collect();
         let material = format!(
             "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
     let place = fract(uv);
-    var texel = {NAME}(array<f32, 3>(place.x, place.y, lod));
-    for (var i = 0u; i < 9u; i++) {{
-        texel[i] = clamp(texel[i], 0.0, 1.0);
-    }}
-    return texel;
+    let learnt = {NAME}(array<f32, 3>(place.x, place.y, lod));
+    return array<f32, 9>(
+        {},
+    );
 }}
-"
+",
+            channels.join(",\n        ")
         );
         Ok(format!("{function}{material}"))
     }
 
-    /// Writes what an engine needs: the textures in BC7, level after level, and as pictures, whose mip levels
+    /// Writes what an engine needs: the textures in BC5, level after level, and as pictures, whose mip levels
     /// stand below each other on the right; the network's parameters, the shader, and all of it in one file
     /// of this crate's.
     pub fn write(&self, folder: &Path, options: &Options) -> Outcome {
@@ -230,15 +289,15 @@ impl Learnt {
             let mut corner = [0, 0];
             for (level, bytes) in texture.mips.iter().enumerate() {
                 let side = side >> level;
-                for (i, texel) in (0..).zip(bytes.as_chunks::<4>().0) {
-                    let pixel = image::Rgba(*texel);
+                for (i, texel) in (0..).zip(bytes.as_chunks::<2>().0) {
+                    let pixel = image::Rgba([texel[0], texel[1], 0, 255]);
                     picture.put_pixel(corner[0] + i % side, corner[1] + i / side, pixel);
                 }
                 corner = if level == 0 { [side, 0] } else { [corner[0], corner[1] + side] };
             }
             let path = file(&format!("latent_{number}.png"));
             picture.save(path).map_err(|error| Stop::Failed(error.to_string()))?;
-            std::fs::write(file(&format!("latent_{number}.bc7")), self.blocks[number].concat())
+            std::fs::write(file(&format!("latent_{number}.bc5")), self.blocks[number].concat())
                 .map_err(failed)?;
         }
         std::fs::write(file("layers.bin"), self.packed.without_tables()?).map_err(failed)?;
@@ -268,7 +327,7 @@ impl OnGpu {
         let layers = learnt.packed.without_tables()?;
         let buffer = gpu.buffer("layers", layers.len() as u64)?;
         gpu.queue().write_buffer(&buffer, 0, &layers);
-        let format = wgpu::TextureFormat::Rgba8Unorm;
+        let format = wgpu::TextureFormat::Rg8Unorm;
         let views: Vec<_> = learnt
             .textures
             .iter()
