@@ -8,8 +8,8 @@ use common::application::{application, floats, read, run};
 use common::{deviation, expected, numbers_f32};
 use wgrad::encoding::{Frequency, Grid};
 use wgrad::{
-    Activation, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Output, Parameters, Quantity, Rows,
-    Storage, TextureMips, Trainer, Training,
+    Activation, CpuTrainer, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Output,
+    Parameters, Quantity, Rows, Storage, StraightThrough, TextureMips, Train, Trainer, Training,
 };
 
 const ALL: [Quantity; 3] = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
@@ -341,6 +341,39 @@ fn latent_textures_are_what_predict_says() {
     let error = deviation(anywhere, of_anywhere);
     assert!(error <= 2e-2, "anywhere: {error:e}");
     println!("anywhere {error:e}");
+}
+
+/// Each step from what the storage leaves, on the GPU as on the CPU; what is left in the end is packed without
+/// another rounding.
+#[test]
+fn a_training_knows_its_storage() {
+    let grid = Grid { levels: 3, log2_hashmap_size: 6, ..Grid::default() };
+    let grid = grid.in_box([-4.0; 2], [4.0; 2]);
+    let mlp = Mlp::new(2).encode(2, grid).layer(8, Activation::Tanh);
+    let mlp = mlp.layer(1, Activation::Sigmoid);
+    let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01)).seed(2);
+    let data = Dataset::Moons.sample(90, 1).unwrap();
+    for storage in [Storage::F16, Storage::Snorm8] {
+        let round = |exact: &Parameters| Ok(exact.pack(storage)?.parameters());
+        let mut trainers: [Box<dyn Train<Scalar = f32>>; 2] = [
+            Box::new(Trainer::new(&application(), &mlp, &training, &data).unwrap()),
+            Box::new(CpuTrainer::<f32>::new(&mlp, &training, &data).unwrap()),
+        ];
+        let losses = trainers.each_mut().map(|trainer| {
+            let trainer = trainer.as_mut();
+            let mut exact = StraightThrough::new(trainer).unwrap();
+            (0..30).for_each(|_| exact.train(trainer, 1, round).unwrap());
+            exact.finish(trainer, round).unwrap();
+            let last = trainer.parameters().unwrap();
+            assert_eq!(last.pack(storage).unwrap().parameters(), last);
+            trainer.losses().unwrap().values
+        });
+        assert_eq!(losses[0].len(), 30);
+        let exact: Vec<f64> = losses[1].iter().map(|v| f64::from(*v)).collect();
+        let error = deviation(&losses[0], &exact);
+        assert!(error <= 1e-3, "{storage:?}: {error:e}");
+        assert!(losses[0][29] < 0.9 * losses[0][0], "{storage:?} learns");
+    }
 }
 
 #[test]

@@ -127,7 +127,7 @@ mod tests {
     /// than the training's, rounded after it.
     #[test]
     fn small_changes_add_up() {
-        let round = |exact: &Parameters<f64>| multiples(0.25, exact);
+        let round = |exact: &Parameters<f64>| multiples(1.0, exact);
         let mut knowing = trainer(0.3);
         let mut exact = StraightThrough::new(&mut knowing).unwrap();
         let first = round(exact.parameters()).unwrap();
@@ -136,18 +136,18 @@ mod tests {
         }
         exact.finish(&mut knowing, round).unwrap();
         let last = knowing.parameters().unwrap();
-        assert_eq!(multiples(0.25, &last).unwrap(), last);
+        assert_eq!(multiples(1.0, &last).unwrap(), last);
         let moved = first.values().iter().zip(last.values()).filter(|(a, b)| a != b).count();
-        assert!(moved > 10, "{moved} of {}", first.values().len());
+        assert!(moved > 5, "{moved} of {}", first.values().len());
         let mut plain = trainer(0.3);
         plain.train(600).unwrap();
-        let rounded = multiples(0.25, &plain.parameters().unwrap()).unwrap();
+        let rounded = multiples(1.0, &plain.parameters().unwrap()).unwrap();
         plain.set_parameters(&rounded).unwrap();
         let [knowing, plain] = [knowing, plain].map(|mut trainer| {
             trainer.train(1).unwrap();
             trainer.losses().unwrap().last()[0]
         });
-        assert!(knowing < plain, "{knowing} {plain}");
+        assert!(knowing < 0.8 * plain, "{knowing} {plain}");
     }
 
     #[test]
