@@ -59,11 +59,15 @@ pub fn ways() -> Vec<Capabilities> {
     all
 }
 
-/// The device under test with each tiling of the matrix product that it can run, and once more
-/// without integers of 64 bits. All but the one for subgroups of 8 it must.
+/// The device under test with each tiling of the matrix product that it can run, those of a workgroup as
+/// hardware has them; the others on a CPU once more without integers of 64 bits. All but the one for
+/// subgroups of 8 it must run.
 pub fn targets() -> Vec<Capabilities> {
     let own = gpu().capabilities();
-    let with = |form: &Tiling| Capabilities { product: Some(*form), ..own.clone() };
+    let with = |form: &Tiling| {
+        let software = own.software && !matches!(form, Tiling::Tiled | Tiling::Split);
+        Capabilities { product: Some(*form), software, ..own.clone() }
+    };
     let can = |form: &Tiling| form.runs_on(own);
     let forms: Vec<_> = Tiling::ALL.iter().filter(|form| can(form)).collect();
     let missing = usize::from(!own.software || own.subgroup != Some(8));
@@ -74,7 +78,7 @@ pub fn targets() -> Vec<Capabilities> {
     let all = forms.into_iter().map(with);
     all.flat_map(|target| {
         let plain = Capabilities { int64: false, ..target.clone() };
-        let also = target.int64.then_some(plain);
+        let also = (target.software && target.int64).then_some(plain);
         std::iter::once(target).chain(also)
     })
     .collect()
