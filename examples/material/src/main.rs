@@ -1,10 +1,10 @@
-//! A physically based material of nine channels with all its mip levels as two small textures of learnt
+//! A physically based material of nine channels with all its mip levels as five small textures of learnt
 //! values and a small network, which a fragment shader evaluates at every pixel. Beside it what block
 //! compression leaves of the material, which graphics cards read: with all texels, or in the same bytes.
 //!
 //! ```text
 //!                    sampled by the hardware's filter        the network
-//! latent textures ────────────────────────────▶ 16 values ─────────▶ base colour, normal, roughness, …
+//! latent textures ────────────────────────────▶ 10 values ─────────▶ base colour, normal, roughness, …
 //! ```
 //!
 //! After Vaidyanathan et al., "Random-Access Neural Compression of Material Textures", 2023, and Fujieda and
@@ -66,7 +66,7 @@ struct Arguments {
     /// Pixels of the width of the lit pictures; 1280, or 320 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=4096))]
     width: Option<u32>,
-    /// Steps of the learning; 8000, or 15 with --quick, unless it is given
+    /// Steps of the learning; 12000, or 15 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
     #[command(flatten)]
@@ -114,7 +114,7 @@ fn compare(asked: &Arguments) -> Outcome {
     let device = learns_on.as_ref().map_or_else(|| "the CPU".to_owned(), ToString::to_string);
     say!(options, "learns on {device}, draws on {gpu}");
 
-    let steps = asked.steps.unwrap_or(if options.quick { 15 } else { 8000 });
+    let steps = asked.steps.unwrap_or(if options.quick { 15 } else { 12_000 });
     table_head(options)?;
     let mut surfaces = Vec::new();
     let mut kept = [const { Vec::new() }; 4];
