@@ -20,6 +20,7 @@ use crate::numeric::Real;
 ///     Activation, CpuTrainer, Dataset, Loss, Mlp, Optimizer, Storage, StraightThrough, Train, Training,
 /// };
 /// let grid = Grid { levels: 4, log2_hashmap_size: 8, ..Grid::default() };
+/// let grid = grid.in_box([-4.0; 2], [4.0; 2]);
 /// let mlp = Mlp::new(2).encode(2, grid).layer(8, Activation::Relu).layer(1, Activation::Sigmoid);
 /// let training = Training::new(Loss::BinaryCrossEntropy, Optimizer::adam(0.01));
 /// let mut trainer = CpuTrainer::<f32>::new(&mlp, &training, &Dataset::Moons.sample(100, 0)?)?;
