@@ -40,7 +40,8 @@ pub async fn bad_input_is_an_error() -> Outcome {
 pub async fn a_refused_kernel_is_an_error() -> Outcome {
     let device = Device::plain().await?;
     let product = Some(Tiling::Subgroup);
-    let other = Capabilities { subgroup: Some(8), product, ..Capabilities::default() };
+    let other =
+        Capabilities { subgroup: Some(8), software: true, product, ..Capabilities::default() };
     let dispatches = Matmul::new(32, 32, 32).dispatches(&other)?;
     let mut slots = [(); 4].map(|()| vec![0; 4 * 32 * 32]);
     let found = dispatches[0].run_async(&device.gpu, &mut slots).await;
