@@ -84,27 +84,29 @@ impl LaunchConfig {
         let limits = &capabilities.limits;
         let most = capabilities.max_workgroup();
         let wanted = u32::try_from(quads(batch).next_power_of_two()).unwrap_or(256).min(256);
-        let mut share = Share::alone(mlp);
-        let mut width = wanted.clamp(32, most.max(32));
-        let reduction = match capabilities.subgroup {
+        let lanes = capabilities.subgroup.filter(|size| (8..=64).contains(size));
+        let lanes = lanes.filter(|size| size.is_power_of_two());
+        let share = if capabilities.software {
+            Share::alone(mlp)
+        } else {
+            Share::of(mlp, lanes.map(|size| size as usize))
+        };
+        let shared = wanted.saturating_mul(to_u32("the parts of a row", wide(share.parts))?);
+        let mut width = shared.min(256).clamp(32, most.max(32));
+        let reduction = match lanes {
             // On a CPU each further subgroup is a coroutine, and workgroup memory is slow.
-            Some(size @ 8..=64) if capabilities.software && size.is_power_of_two() => {
+            Some(size) if capabilities.software => {
                 width = size;
                 Reduction::Subgroup
             }
-            Some(size @ 8..=64) if !capabilities.software && size.is_power_of_two() => {
-                share = Share::of(mlp, Some(size as usize));
-                width = width.saturating_mul(to_u32("parts", wide(share.parts))?).min(256);
-                width = width.clamp(size, most.max(size));
+            Some(size) => {
+                width = width.max(size);
                 let one = width == size && share.parts == 1;
                 if one { Reduction::Subgroup } else { Reduction::Subgroups(size) }
             }
-            _ => {
+            None => {
                 if capabilities.software {
                     width = 8;
-                } else {
-                    share = Share::of(mlp, None);
-                    width = width.saturating_mul(to_u32("parts", wide(share.parts))?).min(256);
                 }
                 Reduction::Memory
             }

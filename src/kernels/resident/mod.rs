@@ -299,6 +299,21 @@ mod tests {
         assert_eq!(most_steps(many, &Capabilities::default()).unwrap(), 1);
     }
 
+    /// Neighbours that share a row make a workgroup larger, but not than the device allows.
+    #[test]
+    fn a_workgroup_is_within_the_devices_limit() {
+        let hidden = Mlp::new(2).layer(8, Activation::Tanh).layer(8, Activation::Tanh);
+        let mlp = hidden.layer(1, Activation::Sigmoid);
+        for most in [64, 128, 256] {
+            for subgroup in [None, Some(4), Some(8), Some(32), Some(64)] {
+                let mut capabilities = Capabilities { subgroup, ..Capabilities::default() };
+                capabilities.limits.max_compute_invocations_per_workgroup = most;
+                let dispatches = dispatches(shape(&mlp), &[1], &capabilities).unwrap();
+                assert!(dispatches[0][0].workgroup() <= most, "{most} {subgroup:?}");
+            }
+        }
+    }
+
     /// SwiftShader's compiler takes long for many values in registers.
     #[test]
     fn narrow_software_takes_only_small_networks() {
