@@ -3,8 +3,9 @@
 
 use super::tile::{Network, Scratch, Source};
 use super::update::{Elements, Part, run};
+use crate::network::encoding::LevelGradient;
 use crate::numeric::Real;
-use fearless_simd::{Level, dispatch};
+use fearless_simd::{Level, Simd, dispatch};
 use std::any::Any;
 
 /// [`Network::chunk`] of one width of vectors.
@@ -12,6 +13,8 @@ type Chunk<T> =
     fn(Level, &Network, usize, &[T], &Source<'_, T>, &mut Scratch<T>, [&mut [T]; 2]) -> T;
 /// [`Network::predict`] of one width of vectors.
 type Predict<T> = fn(Level, &Network, usize, &[T], &Source<'_, T>, &mut Scratch<T>, &mut [T]);
+/// [`LevelGradient::add`] for the processor.
+type TableGradient<T> = fn(Level, &mut LevelGradient<'_, T>, [(&[T], usize); 2]);
 /// [`run`] of one width of vectors.
 type Update<T> = fn(Level, &Part<T>, Elements<'_, T>) -> bool;
 
@@ -19,6 +22,7 @@ type Update<T> = fn(Level, &Part<T>, Elements<'_, T>) -> bool;
 pub struct Compiled<T> {
     pub chunk: Chunk<T>,
     pub predict: Predict<T>,
+    pub table_gradient: TableGradient<T>,
     pub update: Update<T>,
 }
 
@@ -31,6 +35,12 @@ impl<T: Real> Compiled<T> {
         predict: |level, network, chunk, parameters, source, scratch, outputs| {
             dispatch!(level, simd =>
                 network.predict(simd, chunk, parameters, source, scratch, outputs));
+        },
+        table_gradient: |level, part, of| {
+            dispatch!(level, simd => simd.vectorize(
+                #[inline(always)]
+                || part.add(of)
+            ));
         },
         update: |level, part, elements| dispatch!(level, simd => run(simd, part, elements)),
     };

@@ -105,7 +105,7 @@ pub fn backward<T: Real>(
     }
     if encoded.is_some() && (inputs_too || tables > 0) {
         let of_tables = &mut gradient[..tables];
-        delta = encoding::back_propagate(mlp, parameters, raw, &delta, of_tables, inputs_too);
+        delta = encoding::back_propagate(mlp, parameters, raw, &delta, of_tables);
     }
     (loss, gradient, if inputs_too { delta } else { Vec::new() })
 }

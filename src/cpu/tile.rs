@@ -275,8 +275,18 @@ impl Network {
             let to = &mut scratch.x_rows[..line * rows.stride];
             match &self.encoder {
                 Some(encoder) => {
+                    // Rows lie far from each other. So they are waited for together.
+                    let held = &mut scratch.side[..inputs * rows.stride];
+                    for (row, to) in held.chunks_exact_mut(inputs).enumerate() {
+                        to.copy_from_slice(row_of(row));
+                    }
+                    let row_of = |row: usize| &held[row * inputs..][..inputs];
                     to.fill(T::ZERO);
-                    encoder.rows(parameters, row_of, (to, line));
+                    // The processor's own instructions, of one number each.
+                    simd.vectorize(
+                        #[inline(always)]
+                        || encoder.rows(parameters, row_of, (to, line)),
+                    );
                 }
                 None => {
                     for (row, to) in to.chunks_exact_mut(line).enumerate() {

@@ -219,8 +219,11 @@ impl<T: Real> Work<T> {
             let of_tables = &mut values[m * p..m * p + tables];
             of_tables.fill(T::ZERO);
             let deltas = &deltas[m * each..(m + 1) * each];
-            let back = encoding::back_propagate(mlp, model(m), x, deltas, of_tables, inputs);
-            of_inputs.extend(back);
+            let add = compiled::<T>().table_gradient;
+            encoding::table_gradient(mlp, [x, deltas], of_tables, |part, of| add(level, part, of));
+            if inputs {
+                of_inputs.extend(encoding::input_gradient(mlp, model(m), x, deltas));
+            }
         }
         Ok(of_inputs)
     }

@@ -56,7 +56,10 @@ impl Grid {
                 let there: Vec<_> = (0..inputs.max(3)).map(there).collect();
                 w.line("let sides = GridCell(level.resolution);");
                 let there = there.join(", ");
-                w.line(format_args!("return (c + sides - 1u) % sides * GridCell({there});"));
+                // The corner before, modulo the sides, which would divide.
+                w.line("let before = select(c, sides, c == GridCell()) - 1u;");
+                let held = "select(before, before - sides, before >= sides)";
+                w.line(format_args!("return {held} * GridCell({there});"));
             }
         });
         // Missing coordinates of a point are 0.

@@ -5,6 +5,7 @@ use crate::network::encoding::{Grid, encoding_ranges};
 use crate::network::level::Level;
 use crate::network::storage::Packing;
 use crate::network::{Encoding, Packed, Storage};
+use std::ops::Range;
 
 /// A texture with mip levels, of one, two or four channels: `R8Unorm`, `Rg8Unorm` or `Rgba8Unorm`, sampled
 /// with a filter that is linear between texels and between levels, and repeated.
@@ -38,8 +39,19 @@ pub(crate) fn texture_channels(grid: &Grid) -> impl Iterator<Item = u32> + use<>
 /// Where the bytes of a texture lie in a model's block.
 struct TexturePlaces {
     side: u32,
-    channels: u32,
-    levels: Vec<Vec<usize>>,
+    channels: usize,
+    /// The bytes from one texel to the next.
+    stride: usize,
+    /// The first byte and the number of texels of each level.
+    levels: Vec<[usize; 2]>,
+}
+
+impl TexturePlaces {
+    /// The ranges of the texels' bytes in the block, level after level.
+    fn texels(&self, [first, count]: [usize; 2]) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (stride, channels) = (self.stride, self.channels);
+        (0..count).map(move |i| first + i * stride..first + i * stride + channels)
+    }
 }
 
 impl Packed {
@@ -69,21 +81,22 @@ impl Packed {
     /// # Errors
     /// Another storage than [`Storage::Snorm8`], a model that there is not, a grid that is no texture.
     pub fn textures(&self, model: usize) -> Result<Vec<TextureMips>> {
-        self.check_bytes()?;
-        if model >= self.models {
-            let allowed = format!("below {}", self.models);
-            return Err(Error::argument("the model of the textures", model, allowed));
-        }
-        let block = self.bytes().chunks(4 * Packing::new(&self.mlp, self.storage).words).nth(model);
-        let of_level = |places: Vec<usize>| {
-            let bytes = places.iter().filter_map(|at| block?.get(*at));
-            // From −127 … 127 to 1 … 255.
-            bytes.map(|byte| byte.wrapping_add(128)).collect()
-        };
-        let textures = self.texture_places()?.into_iter().map(|places| TextureMips {
-            side: places.side,
-            channels: places.channels,
-            mips: places.levels.into_iter().map(of_level).collect(),
+        self.check_model(model)?;
+        let size = 4 * Packing::new(&self.mlp, self.storage).words;
+        let block = &self.bytes()[model * size..][..size];
+        let textures = self.texture_places()?.into_iter().map(|places| {
+            let of_level = |level: &[usize; 2]| {
+                let mut bytes = Vec::with_capacity(level[1] * places.channels);
+                // From −127 … 127 to 1 … 255.
+                let byte = |byte: &u8| byte.wrapping_add(128);
+                places.texels(*level).for_each(|at| bytes.extend(block[at].iter().map(byte)));
+                bytes
+            };
+            TextureMips {
+                side: places.side,
+                channels: places.channels as u32,
+                mips: places.levels.iter().map(of_level).collect(),
+            }
         });
         Ok(textures.collect())
     }
@@ -94,23 +107,18 @@ impl Packed {
         for place in encoding_ranges(&self.mlp) {
             let Encoding::Grid(grid) = place.encoding else { continue };
             check_texture(&grid)?;
-            let features = grid.features_per_level as usize;
+            let stride = grid.features_per_level as usize;
             let levels = grid.levels(place.inputs.len());
-            let mut first = 0;
+            let mut first = packing.tables + place.tables.start;
             for channels in texture_channels(&grid) {
+                let channels = channels as usize;
                 let of_level = |level: &Level| {
                     let texels = (level.resolution[0] as usize).pow(2);
-                    let begin =
-                        packing.tables + place.tables.start + level.first as usize * features;
-                    let texel = move |i: usize| {
-                        let at = begin + i * features + first;
-                        at..at + channels as usize
-                    };
-                    (0..texels).flat_map(texel).collect()
+                    [first + level.first as usize * stride, texels]
                 };
                 let (side, levels) = (grid.base_resolution, levels.iter().map(of_level).collect());
-                textures.push(TexturePlaces { side, channels, levels });
-                first += channels as usize;
+                textures.push(TexturePlaces { side, channels, stride, levels });
+                first += channels;
             }
         }
         Ok(textures)
@@ -122,10 +130,12 @@ impl Packed {
     /// # Errors
     /// Those of [`Packed::textures`]; textures of another number or of other sizes.
     pub fn with_textures(&self, model: usize, textures: &[TextureMips]) -> Result<Self> {
-        let own = self.textures(model)?;
-        let shape = |of: &TextureMips| of.mips.iter().map(Vec::len).collect::<Vec<_>>();
-        let [own, found] =
-            [&own[..], textures].map(|all| all.iter().map(shape).collect::<Vec<_>>());
+        self.check_model(model)?;
+        let places = self.texture_places()?;
+        let of = |of: &TexturePlaces| of.levels.iter().map(|[_, n]| n * of.channels).collect();
+        let own: Vec<Vec<usize>> = places.iter().map(of).collect();
+        let shape = |of: &TextureMips| of.mips.iter().map(Vec::len).collect();
+        let found: Vec<Vec<usize>> = textures.iter().map(shape).collect();
         if own != found {
             let what = "the bytes of the textures' levels";
             return Err(Error::argument(what, format!("{found:?}"), format!("{own:?}")));
@@ -134,13 +144,25 @@ impl Packed {
         let mut packed = self.clone();
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut packed.words);
         let block = &mut bytes[model * size..][..size];
-        for (places, texture) in self.texture_places()?.into_iter().zip(textures) {
-            let bytes = texture.mips.iter().flatten();
-            for (at, byte) in places.levels.into_iter().flatten().zip(bytes) {
-                block[at] = byte.max(&1).wrapping_sub(128);
+        for (places, texture) in places.iter().zip(textures) {
+            for (level, bytes) in places.levels.iter().zip(&texture.mips) {
+                for (at, texel) in places.texels(*level).zip(bytes.chunks_exact(places.channels)) {
+                    for (to, byte) in block[at].iter_mut().zip(texel) {
+                        *to = byte.max(&1).wrapping_sub(128);
+                    }
+                }
             }
         }
         Ok(packed)
+    }
+
+    fn check_model(&self, model: usize) -> Result<()> {
+        self.check_bytes()?;
+        if model < self.models {
+            return Ok(());
+        }
+        let allowed = format!("below {}", self.models);
+        Err(Error::argument("the model of the textures", model, allowed))
     }
 
     fn check_bytes(&self) -> Result<()> {

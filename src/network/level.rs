@@ -107,7 +107,9 @@ impl Level {
         }
         if self.repeats {
             for (c, resolution) in corner.iter_mut().zip(self.resolution) {
-                *c = (*c + resolution - 1) % resolution;
+                // The corner before, modulo the resolution, which would divide.
+                let before = if *c == 0 { resolution } else { *c } - 1;
+                *c = if before >= resolution { before - resolution } else { before };
             }
         }
         if self.hashed {

@@ -5,6 +5,7 @@ pub(crate) mod activation;
 mod custom;
 pub mod encoding;
 pub(crate) mod files;
+mod grid_passes;
 pub(crate) mod grid_text;
 mod init;
 mod latent;

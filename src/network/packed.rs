@@ -59,9 +59,9 @@ impl Packed {
         for (bytes, values) in self.bytes().chunks(places.model()).zip(values.chunks_mut(p)) {
             for (level, range) in scaled.iter().enumerate() {
                 let scale = bytemuck::pod_read_unaligned(&bytes[places.scale(level)]);
-                for at in range.clone() {
-                    let byte = bytemuck::pod_read_unaligned(&bytes[places.of(at)]);
-                    values[at] = from_byte(byte, scale);
+                let bytes: &[i8] = bytemuck::cast_slice(&bytes[places.table(range)]);
+                for (value, byte) in values[range.clone()].iter_mut().zip(bytes) {
+                    *value = from_byte(*byte, scale);
                 }
             }
             for at in scaled.last().map_or(0, |last| last.end)..p {
@@ -123,8 +123,9 @@ impl Parameters {
             for (level, range) in scaled.iter().enumerate() {
                 let scale = values[range.clone()].iter().fold(0.0_f32, |most, v| most.max(v.abs()));
                 bytes[places.scale(level)].copy_from_slice(&scale.to_le_bytes());
-                for at in range.clone() {
-                    bytes[places.of(at)].copy_from_slice(&to_byte(values[at], scale).to_le_bytes());
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut bytes[places.table(range)]);
+                for (byte, value) in bytes.iter_mut().zip(&values[range.clone()]) {
+                    *byte = to_byte(*value, scale);
                 }
             }
             for at in scaled.last().map_or(0, |last| last.end)..p {

@@ -167,6 +167,12 @@ impl Places {
         Self { packing, tables: mlp.encoding_parameters(), layers }
     }
 
+    /// The bytes of parameters of tables in [`Storage::Snorm8`].
+    pub fn table(&self, range: &Range<usize>) -> Range<usize> {
+        self.packing.tables + range.start..self.packing.tables + range.end
+    }
+
+    /// The bytes of a parameter.
     pub fn of(&self, at: usize) -> Range<usize> {
         let (element, size) = match (self.packing.storage, at < self.tables) {
             (Storage::F32, _) => (at, 4),

@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
-use wgrad::encoding::{Grid, Identity, TriangleWave};
+use wgrad::encoding::{Grid, Identity};
 use wgrad::{
     Activation, Adam, Batch, Data, Gpu, Loss, Mlp, Optimizer, Packed, Parameters, Part, Schedule,
     Storage, StraightThrough, TextureMips, Train, Training,
@@ -22,7 +22,7 @@ use wgrad::{
 const NAME: &str = "look";
 
 /// Rows of a step.
-const ROWS: usize = 16_384;
+const ROWS: usize = 8192;
 
 /// Steps of a submission: a progress bar should move.
 const AT_ONCE: u32 = 10;
@@ -49,8 +49,9 @@ const TEXTURES: [u32; 5] = [2, 2, 4, 8, 8];
 /// Units of a hidden layer.
 const HIDDEN: usize = 64;
 
-/// The network of `channels` channels of `size` texels a side: the latent textures, the place within a texel
-/// of theirs, and the level of detail.
+/// The network of `channels` channels of `size` texels a side: the latent textures and the level of detail.
+/// The place within a texel, too, as waves, made it no better, and flickered where they were finer than a
+/// pixel.
 fn network(size: usize, channels: usize) -> Mlp {
     let side = size as u32;
     let texture = |part: &u32| {
@@ -60,7 +61,6 @@ fn network(size: usize, channels: usize) -> Mlp {
     let textures = TEXTURES.iter().map(texture);
     textures
         .fold(Mlp::new(3), |mlp, texture| mlp.encode_at(0, 3, texture))
-        .encode_at(0, 2, TriangleWave { frequencies: side.ilog2() })
         .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 })
         .layer(HIDDEN, Activation::Gelu)
         .layer(HIDDEN, Activation::Gelu)
@@ -192,12 +192,13 @@ fn trainer(
     steps: u32,
     tables: bool,
 ) -> Outcome<Box<dyn Train<Scalar = f32>>> {
-    let adam = Adam { rate: 1e-2, beta2: 0.99, epsilon: 1e-15, ..Adam::default() };
+    // A texel is seen every few steps. So a short memory of its gradient's size is the truer one.
+    let adam = Adam { rate: 2e-2, beta2: 0.95, epsilon: 1e-15, ..Adam::default() };
     let mut training = Training::new(Loss::MeanSquaredError, Optimizer::from(adam))
         .batch(Batch::Shuffled { size: ROWS.min(data.rows()), seed: 1 })
         .schedule(Schedule::Exponential {
-            base: 0.8,
-            start: steps / 3,
+            base: 0.6,
+            start: 3 * steps / 5,
             interval: (steps / 24).max(1),
             end: steps,
         })
@@ -264,8 +265,7 @@ impl Learnt {
         let channels: Vec<_> = (0..9).map(channel).collect();
         let material = format!(
             "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
-    let place = fract(uv);
-    let learnt = {NAME}(array<f32, 3>(place.x, place.y, lod));
+    let learnt = {NAME}(array<f32, 3>(uv.x, uv.y, lod));
     return array<f32, 9>(
         {},
     );

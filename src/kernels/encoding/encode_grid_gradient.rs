@@ -74,7 +74,7 @@ impl EncodeGridGradient {
     pub fn reference<T: Real>(&self, tables: &[T], x: &[T], delta: &[T]) -> [Vec<T>; 2] {
         let mut gradient = vec![T::ZERO; tables.len()];
         let network = self.encode.part.network();
-        let dx = encoding::back_propagate(&network, tables, x, delta, &mut gradient, true);
+        let dx = encoding::back_propagate(&network, tables, x, delta, &mut gradient);
         [gradient, dx]
     }
 }

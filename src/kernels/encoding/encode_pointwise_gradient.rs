@@ -71,6 +71,6 @@ impl EncodePointwiseGradient {
 
     /// The gradient of `x` `[…, inputs]` on the CPU, from the gradient `delta` of all outputs.
     pub fn reference<T: Real>(&self, x: &[T], delta: &[T]) -> Vec<T> {
-        encoding::back_propagate(&self.part.network(), &[], x, delta, &mut [], true)
+        encoding::back_propagate(&self.part.network(), &[], x, delta, &mut [])
     }
 }

@@ -3,8 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::level::Level;
-use crate::numeric::{Real, wide};
-use std::ops::Range;
+use crate::numeric::wide;
 
 /// The most dimensions of a grid.
 pub(crate) const GRID_DIMENSIONS: usize = 4;
@@ -362,29 +361,6 @@ impl Grid {
             .collect()
     }
 
-    /// The two nearest mip levels of a point: each with its share, and the share's derivative with
-    /// respect to the level of detail.
-    fn mip_shares<T: Real>(&self, x: &[T]) -> [(usize, T, T); 2] {
-        let last = self.levels.saturating_sub(1);
-        let raw = x[2] - T::of(f64::from(self.lower[2]));
-        let lod = raw.max(T::ZERO).min(T::of(f64::from(last)));
-        let low = (lod.to_f64() as u32).min(last.saturating_sub(1));
-        let share = lod - T::of(f64::from(low));
-        let slope = if raw == lod && last > 0 { T::ONE } else { T::ZERO };
-        let high = (low + 1).min(last);
-        [(low as usize, T::ONE - share, -slope), (high as usize, share, slope)]
-    }
-
-    /// The share that a level has in a point's outputs, and its derivative with respect to the level of
-    /// detail.
-    fn share<T: Real>(&self, level: usize, x: &[T]) -> (T, T) {
-        if !self.mips {
-            return (T::ONE, T::ZERO);
-        }
-        let both = self.mip_shares(x).into_iter().filter(|(l, ..)| *l == level);
-        both.fold((T::ZERO, T::ZERO), |(a, b), (_, share, slope)| (a + share, b + slope))
-    }
-
     /// Iterations of a loop over the corners of a cell, with that which ends it.
     pub(crate) const fn corners_looped(&self, inputs: usize) -> usize {
         (1 << self.coordinates(inputs)) + 1
@@ -397,7 +373,7 @@ impl Grid {
     }
 
     /// The first of a level's outputs.
-    const fn output_of(&self, level: usize) -> usize {
+    pub(crate) const fn output_of(&self, level: usize) -> usize {
         if self.mips { 0 } else { level * self.features_per_level as usize }
     }
 
@@ -408,23 +384,6 @@ impl Grid {
         }
         let entries = self.levels(inputs).iter().map(|level| level.entries() as usize).sum();
         usize::saturating_mul(entries, self.features_per_level as usize)
-    }
-
-    /// The weight of the upper corner at a coordinate `f` in 0 to 1, and its derivative.
-    #[inline(always)]
-    fn weight<T: Real>(&self, f: T) -> (T, T) {
-        match self.interpolation {
-            Interpolation::Linear => (f, T::ONE),
-            Interpolation::Smoothstep => {
-                (f * f * (T::of(3.0) - T::of(2.0) * f), T::of(6.0) * f * (T::ONE - f))
-            }
-        }
-    }
-
-    /// A coordinate of the unit box in its first period.
-    #[inline(always)]
-    fn periodic<T: Real>(&self, x: T) -> T {
-        if self.edge == Edge::Repeat { x - x.floor() } else { x }
     }
 
     /// The derivative of the mapping from the box to [0, 1] in dimension `d`.
@@ -444,312 +403,6 @@ impl Grid {
             return [f64::from(f32::MIN), f64::from(f32::MAX)];
         }
         [self.lower, self.upper].map(|corner| corner.get(d).copied().map_or(0.0, f64::from))
-    }
-
-    /// The second derivative of the weight of the upper corner.
-    fn weight_bend<T: Real>(&self, f: T) -> T {
-        match self.interpolation {
-            Interpolation::Linear => T::ZERO,
-            Interpolation::Smoothstep => T::of(6.0) - T::of(12.0) * f,
-        }
-    }
-
-    /// Calls `f(entry, along, bends)` for each corner of a cell: the derivative of its weight along `v`,
-    /// and how the derivatives of the weight change along `v`.
-    fn corners_along<T: Real>(
-        &self,
-        level: &Level,
-        [x, v]: [&[T]; 2],
-        mut f: impl FnMut(usize, T, [T; D]),
-    ) {
-        let (mut unit, mut steps) = (vec![T::ZERO; x.len()], [T::ZERO; D]);
-        for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
-            let x = (*x - T::of(f64::from(self.lower[d]))) * T::of(f64::from(self.slope(d)));
-            *unit = self.periodic(x);
-        }
-        let place = level.place(&unit);
-        // From a step of the inputs to one in cells.
-        for (d, step) in steps.iter_mut().enumerate().take(x.len()) {
-            let slope = T::of(f64::from(self.slope(d)));
-            *step = T::of(f64::from(level.scale[d])) * place.inside[d] * slope;
-        }
-        for corner in 0..1_u32 << x.len() {
-            let mut cell: [u32; D] = std::array::from_fn(|d| place.cell[d]);
-            // Value, derivative and second derivative of each dimension's factor.
-            let mut factors = [[T::ONE, T::ZERO, T::ZERO]; D];
-            for (d, factor) in factors.iter_mut().enumerate().take(x.len()) {
-                let up = corner >> d & 1;
-                cell[d] += up;
-                let ((share, slope), bend) =
-                    (self.weight(place.at[d]), self.weight_bend(place.at[d]));
-                *factor = match up {
-                    1 => [share, slope, bend],
-                    _ => [T::ONE - share, -slope, -bend],
-                };
-            }
-            // The product of the factors without some dimensions.
-            let without = |skipped: [usize; 2]| {
-                let kept = factors.iter().enumerate().filter(|(d, _)| !skipped.contains(d));
-                kept.fold(T::ONE, |product, (_, factor)| product * factor[0])
-            };
-            let (mut along, mut bends) = (T::ZERO, [T::ZERO; D]);
-            for (d, v) in v.iter().enumerate() {
-                let step = steps[d] * *v;
-                along += step * factors[d][1] * without([d, d]);
-                for (j, bend) in bends.iter_mut().enumerate().take(x.len()) {
-                    let own = if j == d { factors[d][2] } else { factors[d][1] * factors[j][1] };
-                    *bend += steps[j] * step * own * without([d, j]);
-                }
-            }
-            f(level.entry_of(&cell[..x.len()]) as usize, along, bends);
-        }
-    }
-
-    /// Adds the tangent of all levels' outputs at a point for the tangent `v` of the point.
-    pub(super) fn tangent<T: Real>(
-        &self,
-        levels: &[Level],
-        tables: &[T],
-        at: [&[T]; 2],
-        y: &mut [T],
-    ) {
-        let features = self.features_per_level as usize;
-        for (level, y) in levels.iter().zip(y.chunks_mut(features)) {
-            let first = level.first as usize * features;
-            self.corners_along(level, at, |entry, along, _| {
-                for (y, value) in y.iter_mut().zip(&tables[first + entry * features..]) {
-                    *y += along * *value;
-                }
-            });
-        }
-    }
-
-    /// Adds the gradients of `dot(dy, tangent)` with respect to the point and to the tables.
-    pub(super) fn vjp_of_tangent<T: Real>(
-        &self,
-        levels: &[Level],
-        tables: &[T],
-        at: [&[T]; 2],
-        dy: &[T],
-        [dx, of_tables]: [&mut [T]; 2],
-    ) {
-        let features = self.features_per_level as usize;
-        for (level, dy) in levels.iter().zip(dy.chunks(features)) {
-            let first = level.first as usize * features;
-            self.corners_along(level, at, |entry, along, bends| {
-                let range = first + entry * features..first + (entry + 1) * features;
-                let mut product = T::ZERO;
-                for (value, dy) in tables[range.clone()].iter().zip(dy) {
-                    product += *value * *dy;
-                }
-                for (dx, bend) in dx.iter_mut().zip(bends) {
-                    *dx += bend * product;
-                }
-                for (gradient, dy) in of_tables[range].iter_mut().zip(dy) {
-                    *gradient += along * *dy;
-                }
-            });
-        }
-    }
-
-    /// Calls `f(entry, weight, derivatives)` for each corner of a cell. `derivatives` are those of
-    /// the weight with respect to each input, and are computed only with `DERIVATIVES`.
-    #[inline(always)]
-    fn corners<T: Real, const DERIVATIVES: bool>(
-        &self,
-        level: &Level,
-        x: &[T],
-        f: impl FnMut(usize, T, [T; D]),
-    ) {
-        // The loops over coordinates have constant bounds, and are written out.
-        match *x {
-            [x, y, _] if self.mips => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
-            [x] => self.corners_of::<T, 1, DERIVATIVES>(level, [x], f),
-            [x, y] => self.corners_of::<T, 2, DERIVATIVES>(level, [x, y], f),
-            [x, y, z] => self.corners_of::<T, 3, DERIVATIVES>(level, [x, y, z], f),
-            [x, y, z, w] => self.corners_of::<T, 4, DERIVATIVES>(level, [x, y, z, w], f),
-            _ => {}
-        }
-    }
-
-    #[inline(always)]
-    fn corners_of<T: Real, const N: usize, const DERIVATIVES: bool>(
-        &self,
-        level: &Level,
-        x: [T; N],
-        mut f: impl FnMut(usize, T, [T; D]),
-    ) {
-        let slopes: [T; D] = std::array::from_fn(|d| T::of(f64::from(self.slope(d))));
-        let mut unit = [T::ZERO; N];
-        for (d, (unit, x)) in unit.iter_mut().zip(x).enumerate() {
-            // As the shader does: the difference, then a product.
-            *unit = self.periodic((x - T::of(f64::from(self.lower[d]))) * slopes[d]);
-        }
-        let place = level.place(&unit);
-        let scales = level.scale.map(|scale| T::of(f64::from(scale)));
-        let both = place.at.map(|at| self.weight(at));
-        for corner in 0..1_u32 << N {
-            let mut cell: [u32; N] = std::array::from_fn(|d| place.cell[d]);
-            let (mut weight, mut derivatives) = (T::ONE, [T::ONE; D]);
-            for d in 0..N {
-                let up = corner >> d & 1;
-                cell[d] += up;
-                let (share, derivative) = both[d];
-                let share = if up == 1 { share } else { T::ONE - share };
-                weight *= share;
-                if !DERIVATIVES {
-                    continue;
-                }
-                let derivative = if up == 1 { derivative } else { -derivative }
-                    * scales[d]
-                    * place.inside[d]
-                    * slopes[d];
-                for (other, product) in derivatives.iter_mut().enumerate().take(N) {
-                    *product *= if other == d { derivative } else { share };
-                }
-            }
-            f(level.entry(cell) as usize, weight, derivatives);
-        }
-    }
-
-    /// Adds the outputs of rows: `x` gives a row's point, and a line of `y`, which has `line`
-    /// elements, takes them from `first` on. Level after level, whose entries then stay in the cache.
-    pub(super) fn values<'a, T: Real>(
-        &self,
-        levels: &[Level],
-        tables: &[T],
-        x: impl Fn(usize) -> &'a [T],
-        (y, line, first): (&mut [T], usize, usize),
-    ) {
-        for (l, level) in levels.iter().enumerate() {
-            let features = self.features_per_level as usize;
-            let table = &tables[level.first as usize * features..];
-            let at = first + self.output_of(l);
-            for (row, y) in y.chunks_exact_mut(line).enumerate() {
-                let (x, y) = (x(row), &mut y[at..at + features]);
-                let (share, _) = self.share(l, x);
-                match features {
-                    _ if share == T::ZERO => {}
-                    1 => self.value::<T, 1>(level, table, (x, share), y),
-                    2 => self.value::<T, 2>(level, table, (x, share), y),
-                    4 => self.value::<T, 4>(level, table, (x, share), y),
-                    _ => self.value::<T, 8>(level, table, (x, share), y),
-                }
-            }
-        }
-    }
-
-    /// Adds the F features of one level at a point, times the level's share.
-    #[inline(always)]
-    fn value<T: Real, const F: usize>(
-        &self,
-        level: &Level,
-        table: &[T],
-        (x, share): (&[T], T),
-        y: &mut [T],
-    ) {
-        let mut sums = [T::ZERO; F];
-        self.corners::<T, false>(level, x, |entry, weight, _| {
-            let values = &table[entry * F..][..F];
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += weight * *value;
-            }
-        });
-        for (y, sum) in y.iter_mut().zip(sums) {
-            *y += share * sum;
-        }
-    }
-
-    /// Adds the gradient of one row's inputs to `dx`.
-    pub(super) fn vjp<T: Real>(
-        &self,
-        levels: &[Level],
-        tables: &[T],
-        x: &[T],
-        dy: &[T],
-        dx: &mut [T],
-    ) {
-        let features = self.features_per_level as usize;
-        for (l, level) in levels.iter().enumerate() {
-            let first = level.first as usize * features;
-            let dy = &dy[self.output_of(l)..][..features];
-            let (share, slope) = self.share(l, x);
-            if share == T::ZERO && slope == T::ZERO {
-                continue;
-            }
-            self.corners::<T, true>(level, x, |entry, weight, derivatives| {
-                let values = &tables[first + entry * features..];
-                let mut product = T::ZERO;
-                for (value, dy) in values.iter().zip(dy) {
-                    product += *value * *dy;
-                }
-                for (dx, derivative) in dx[..self.coordinates(x.len())].iter_mut().zip(derivatives)
-                {
-                    *dx += share * derivative * product;
-                }
-                if self.mips {
-                    dx[2] += slope * weight * product;
-                }
-            });
-        }
-    }
-
-    /// Adds the gradient of the tables, row after row. `inputs` and `outputs` are this grid's
-    /// columns of `x` and `delta`, whose widths are given with them.
-    pub(super) fn scatter<T: Real>(
-        &self,
-        levels: &[Level],
-        [(x, width_in), (delta, width_out)]: [(&[T], usize); 2],
-        [inputs, outputs]: [Range<usize>; 2],
-        tables: &mut [T],
-    ) {
-        let features = self.features_per_level as usize;
-        let mut rest = tables;
-        let mut parts = Vec::new();
-        for (l, level) in levels.iter().enumerate() {
-            let (part, later) = rest.split_at_mut(level.entries() as usize * features);
-            parts.push((l, level, part));
-            rest = later;
-        }
-        let one = |(l, level, part): (usize, &Level, &mut [T])| {
-            let first = outputs.start + self.output_of(l);
-            for (x, delta) in x.chunks(width_in).zip(delta.chunks(width_out)) {
-                let (x, delta) = (&x[inputs.clone()], &delta[first..first + features]);
-                let (share, _) = self.share(l, x);
-                match features {
-                    _ if share == T::ZERO => {}
-                    1 => self.add::<T, 1>(level, part, (x, share), delta),
-                    2 => self.add::<T, 2>(level, part, (x, share), delta),
-                    4 => self.add::<T, 4>(level, part, (x, share), delta),
-                    _ => self.add::<T, 8>(level, part, (x, share), delta),
-                }
-            }
-        };
-        // One core sums a level, so the order of its additions is fixed.
-        #[cfg(feature = "threads")]
-        {
-            use rayon::prelude::*;
-            parts.into_par_iter().for_each(one);
-        }
-        #[cfg(not(feature = "threads"))]
-        parts.into_iter().for_each(one);
-    }
-
-    /// Adds a row's share to the gradient of one level's entries.
-    #[inline(always)]
-    fn add<T: Real, const F: usize>(
-        &self,
-        level: &Level,
-        table: &mut [T],
-        (x, share): (&[T], T),
-        delta: &[T],
-    ) {
-        let delta: [T; F] = std::array::from_fn(|i| share * delta[i]);
-        self.corners::<T, false>(level, x, |entry, weight, _| {
-            for (g, d) in table[entry * F..][..F].iter_mut().zip(delta) {
-                *g += weight * d;
-            }
-        });
     }
 
     /// The entries of a cell's corners at a point of 1 to 4 coordinates, level after level, as
@@ -891,7 +544,7 @@ mod tests {
         let tables: Vec<f64> = (0..grid.parameters(2)).map(|i| i as f64).collect();
         // Four cells per side, and the first corner half a cell outside: corners at (i − ½) / 4.
         let mut y = [0.0; 2];
-        grid.values(&grid.levels(2), &tables, |_| &[0.375, 0.625], (&mut y, 2, 0));
+        grid.values(&grid.levels(2), &tables, (|_| &[0.375, 0.625], 2), (&mut y, 2, 0));
         assert_eq!(y, [2.0 * (2.0 + 5.0 * 3.0), 2.0 * (2.0 + 5.0 * 3.0) + 1.0]);
     }
 

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::network::Mlp;
+pub(crate) use crate::network::grid_passes::LevelGradient;
 use crate::network::grid_text::GRID3;
 use crate::network::level::Level;
 use crate::numeric::Real;
@@ -130,11 +131,14 @@ macro_rules! encodings {
                 }
             }
 
-            /// Output `k` of a point; 0 for a grid, whose outputs depend on its tables.
-            fn value_at<T: Real>(&self, p: [T; DIMENSIONS], k: usize) -> T {
+            /// The outputs of a point; nothing for a grid, whose outputs depend on its tables.
+            #[inline(always)]
+            fn values_at<T: Real>(&self, p: [T; DIMENSIONS], y: &mut [T]) {
                 match self {
-                    $(Self::$variant(encoding) => encoding.value(p, k),)*
-                    Self::Grid(_) => T::ZERO,
+                    $(Self::$variant(encoding) => {
+                        y.iter_mut().enumerate().for_each(|(k, y)| *y = encoding.value(p, k));
+                    })*
+                    Self::Grid(_) => {}
                 }
             }
 
@@ -362,6 +366,7 @@ impl Encoder {
     }
 
     /// Adds the outputs of some rows to the lines of `y`, which have `line` elements. `x` gives a row.
+    #[inline(always)]
     pub fn rows<'a, T: Real>(
         &self,
         parameters: &[T],
@@ -372,6 +377,7 @@ impl Encoder {
             let x = |row| &x(row)[place.inputs.clone()];
             if let Encoding::Grid(grid) = &place.encoding {
                 let tables = &parameters[place.tables.clone()];
+                let x = (x, place.inputs.len());
                 grid.values(levels, tables, x, (y, line, place.outputs.start));
                 continue;
             }
@@ -381,9 +387,7 @@ impl Encoder {
                 let (dimensions, of_point) = (x.len().min(DIMENSIONS), encoding.of_point());
                 let dimensions = encoding.dimensions().unwrap_or(dimensions);
                 for (p, y) in x.chunks(dimensions).zip(y.chunks_mut(of_point)) {
-                    for (k, y) in y.iter_mut().enumerate() {
-                        *y = encoding.value_at(point(p), k);
-                    }
+                    encoding.values_at(point(p), y);
                 }
             }
         }
@@ -400,31 +404,49 @@ pub(crate) fn encode<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T]) -> Vec<T> {
     encoded
 }
 
+/// Adds the gradient of the tables for the gradient `delta` `[rows, width]` of the first layer's inputs.
+/// `add` is [`LevelGradient::add`], compiled for a processor; the levels share the cores.
+pub(crate) fn table_gradient<T: Real>(
+    mlp: &Mlp,
+    [x, delta]: [&[T]; 2],
+    mut tables: &mut [T],
+    add: impl Fn(&mut LevelGradient<'_, T>, [(&[T], usize); 2]) + Sync,
+) {
+    let (inputs, places) = (mlp.inputs, with_levels(mlp));
+    let mut parts = Vec::new();
+    for (place, levels) in &places {
+        let (own, later) = tables.split_at_mut(place.tables.len());
+        tables = later;
+        if let Encoding::Grid(grid) = &place.encoding {
+            parts.extend(grid.parts(levels, place, (x, inputs), own));
+        }
+    }
+    let of = [(x, inputs), (delta, mlp.layer_inputs(0))];
+    #[cfg(feature = "threads")]
+    {
+        use rayon::prelude::*;
+        parts.par_iter_mut().with_max_len(1).for_each(|part| add(part, of));
+    }
+    #[cfg(not(feature = "threads"))]
+    parts.iter_mut().for_each(|part| add(part, of));
+}
+
 /// The vjp of the encodings for the gradient `delta` `[rows, width]` of the first layer's inputs.
-/// Adds the tables' gradient to `tables`. Returns the gradient of `x` if `inputs_too`.
+/// Adds the tables' gradient to `tables`. Returns the gradient of `x`.
 pub(crate) fn back_propagate<T: Real>(
     mlp: &Mlp,
     parameters: &[T],
     x: &[T],
     delta: &[T],
     tables: &mut [T],
-    inputs_too: bool,
 ) -> Vec<T> {
+    table_gradient(mlp, [x, delta], tables, |part, of| part.add(of));
+    input_gradient(mlp, parameters, x, delta)
+}
+
+/// The gradient of `x` for the gradient `delta` `[rows, width]` of the first layer's inputs.
+pub(crate) fn input_gradient<T: Real>(mlp: &Mlp, parameters: &[T], x: &[T], delta: &[T]) -> Vec<T> {
     let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
-    for (place, levels) in &places {
-        if let Encoding::Grid(grid) = &place.encoding {
-            let of = [place.inputs.clone(), place.outputs.clone()];
-            grid.scatter(
-                levels,
-                [(x, inputs), (delta, width)],
-                of,
-                &mut tables[place.tables.clone()],
-            );
-        }
-    }
-    if !inputs_too {
-        return Vec::new();
-    }
     let mut gradient = vec![T::ZERO; x.len()];
     each_row(x, inputs, &mut gradient, inputs, |row, x, gradient| {
         let delta = &delta[row * width..(row + 1) * width];
@@ -493,7 +515,7 @@ pub(crate) fn back_propagate_tangent<T: Real>(
     tables: &mut [T],
 ) -> Vec<T> {
     let (inputs, width, places) = (mlp.inputs, mlp.layer_inputs(0), with_levels(mlp));
-    let mut gradient = back_propagate(mlp, parameters, x, delta, tables, true);
+    let mut gradient = back_propagate(mlp, parameters, x, delta, tables);
     for (row, gradient) in gradient.chunks_mut(inputs).enumerate() {
         let [x, v] = [x, v].map(|of| &of[row * inputs..(row + 1) * inputs]);
         let delta = &tangent_delta[row * width..(row + 1) * width];
@@ -578,8 +600,12 @@ mod tests {
                         let (mut up, mut down) = (p, p);
                         up[d] += h;
                         down[d] -= h;
-                        let difference =
-                            (encoding.value_at(up, k) - encoding.value_at(down, k)) / (2.0 * h);
+                        let value = |p| {
+                            let mut y = vec![0.0; encoding.of_point()];
+                            encoding.values_at(p, &mut y);
+                            y[k]
+                        };
+                        let difference = (value(up) - value(down)) / (2.0 * h);
                         let error =
                             (derivative[d] - difference).abs() / derivative[d].abs().max(1.0);
                         assert!(error <= 1e-4, "{encoding:?} at {p:?}, output {k}, input {d}");
