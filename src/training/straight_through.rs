@@ -1,7 +1,7 @@
 //! Training from rounded parameters.
 
 use super::Train;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::numeric::Real;
 
@@ -12,7 +12,8 @@ use crate::numeric::Real;
 /// network learns to bear the rounding.
 ///
 /// What rounds is a function of all parameters: [`Parameters::pack`] to halves or bytes, or what a block
-/// compression leaves of them.
+/// compression leaves of them. Where it cannot give many values near to a parameter, the exact parameters
+/// should come to it: [`StraightThrough::commitment`].
 ///
 /// ```
 /// use wgrad::encoding::Grid;
@@ -37,6 +38,7 @@ use crate::numeric::Real;
 #[derive(Debug, Clone)]
 pub struct StraightThrough<T = f32> {
     exact: Parameters<T>,
+    commitment: T,
 }
 
 impl<T: Real> StraightThrough<T> {
@@ -45,7 +47,20 @@ impl<T: Real> StraightThrough<T> {
     /// # Errors
     /// [`Train::parameters`]'s.
     pub fn new<R: Train<Scalar = T> + ?Sized>(trainer: &mut R) -> Result<Self> {
-        Ok(Self { exact: trainer.parameters()? })
+        Ok(Self { exact: trainer.parameters()?, commitment: T::ZERO })
+    }
+
+    /// At each rounding the exact parameters go this share of the way to the rounded ones, 0 to 1 (after the
+    /// commitment of van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning",
+    /// 2017). 0 unless it is given; 0.05 to 0.1 helps where few values are near, as in block compression.
+    ///
+    /// # Errors
+    /// A share that is not within 0 to 1.
+    pub fn commitment(self, share: f64) -> Result<Self> {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Error::argument("the commitment", share, "0 to 1"));
+        }
+        Ok(Self { commitment: T::of(share), ..self })
     }
 
     /// The exact parameters.
@@ -69,8 +84,11 @@ impl<T: Real> StraightThrough<T> {
         trainer.set_parameters(&rounded)?;
         trainer.train(steps)?;
         let moved = trainer.parameters()?;
-        let changes = moved.values().iter().zip(rounded.values()).map(|(new, old)| *new - *old);
-        let values = self.exact.values().iter().zip(changes).map(|(exact, change)| *exact + change);
+        let changes = moved.values().iter().zip(rounded.values());
+        let values =
+            self.exact.values().iter().zip(changes).map(|(exact, (new, old))| {
+                *exact + self.commitment * (*old - *exact) + (*new - *old)
+            });
         let (mlp, models) = (self.exact.mlp().clone(), self.exact.models());
         self.exact = Parameters::new(mlp, models, values.collect())?;
         Ok(())
@@ -149,6 +167,27 @@ mod tests {
             trainer.losses().unwrap().last()[0]
         });
         assert!(knowing < 0.8 * plain, "{knowing} {plain}");
+    }
+
+    /// With nothing to learn, the exact parameters halve their way to the rounded ones.
+    #[test]
+    fn a_commitment_goes_to_the_rounded_parameters() {
+        let mut still = trainer(1e-30);
+        let exact = StraightThrough::new(&mut still).unwrap();
+        let begin = exact.parameters().clone();
+        let mut exact = exact.commitment(0.5).unwrap();
+        for _ in 0..2 {
+            exact.train(&mut still, 1, |exact| multiples(1.0, exact)).unwrap();
+        }
+        let rounded = multiples(1.0, &begin).unwrap();
+        let three = exact.parameters().values().iter().zip(begin.values()).zip(rounded.values());
+        for ((found, begin), rounded) in three {
+            let expected = rounded + 0.25 * (begin - rounded);
+            assert!((found - expected).abs() <= 1e-12, "{found} {expected}");
+        }
+        for share in [-0.1, 1.1, f64::NAN] {
+            assert!(StraightThrough::new(&mut still).unwrap().commitment(share).is_err());
+        }
     }
 
     #[test]

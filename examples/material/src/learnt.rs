@@ -49,9 +49,57 @@ const TEXTURES: [u32; 5] = [2, 2, 4, 8, 8];
 /// Units of a hidden layer.
 const HIDDEN: usize = 64;
 
-/// The network of `channels` channels of `size` texels a side: the latent textures and the level of detail.
-/// The place within a texel, too, as waves, made it no better, and flickered where they were finer than a
-/// pixel.
+/// Texels of the first level that each wave of the place spans.
+const PERIODS: [u32; 2] = [4, 8];
+
+/// The network's inputs: the two coordinates, the level of detail, and the waves.
+const INPUTS: usize = 3 + 4 * PERIODS.len();
+
+/// The inputs at a place of a material of `size` texels a side: of each coordinate two triangle waves of each
+/// period, a quarter of it apart, which tell the texels within one of a latent texture from each other. They
+/// fade before a pixel holds half a wave, and do not flicker.
+fn inputs(size: usize, [u, v]: [f32; 2], lod: f32) -> [f32; INPUTS] {
+    let mut all = [0.0; INPUTS];
+    all[..3].copy_from_slice(&[u, v, lod]);
+    let waves = PERIODS.iter().flat_map(|period| {
+        let share = (period.ilog2() as f32 - lod).clamp(0.0, 1.0);
+        let wave = move |at: f32, shift: f32| {
+            let x = at * size as f32 / *period as f32 + 0.125 + shift;
+            share * (4.0 * (x - x.floor() - 0.5).abs() - 1.0)
+        };
+        [wave(u, 0.0), wave(u, 0.25), wave(v, 0.0), wave(v, 0.25)]
+    });
+    all[3..].iter_mut().zip(waves).for_each(|(to, wave)| *to = wave);
+    all
+}
+
+/// [`inputs`] in WGSL.
+fn inputs_text(size: usize) -> String {
+    let periods = PERIODS.map(|period| format!("{period}.0")).join(", ");
+    format!(
+        "fn inputs(uv: vec2<f32>, lod: f32) -> array<f32, {INPUTS}> {{
+    var all = array<f32, {INPUTS}>();
+    all[0] = uv.x;
+    all[1] = uv.y;
+    all[2] = lod;
+    let periods = array<f32, {count}>({periods});
+    for (var i = 0u; i < {count}u; i++) {{
+        let share = clamp(log2(periods[i]) - lod, 0.0, 1.0);
+        let at = (uv * {size}.0 / periods[i]).xxyy + vec4<f32>(0.125, 0.375, 0.125, 0.375);
+        let waves = share * (4.0 * abs(fract(at) - 0.5) - 1.0);
+        for (var k = 0u; k < 4u; k++) {{
+            all[3u + 4u * i + k] = waves[k];
+        }}
+    }}
+    return all;
+}}
+",
+        count = PERIODS.len()
+    )
+}
+
+/// The network of `channels` channels of `size` texels a side: the latent textures, the level of detail, and
+/// the waves.
 fn network(size: usize, channels: usize) -> Mlp {
     let side = size as u32;
     let texture = |part: &u32| {
@@ -60,8 +108,10 @@ fn network(size: usize, channels: usize) -> Mlp {
     };
     let textures = TEXTURES.iter().map(texture);
     textures
-        .fold(Mlp::new(3), |mlp, texture| mlp.encode_at(0, 3, texture))
+        .fold(Mlp::new(INPUTS), |mlp, texture| mlp.encode_at(0, 3, texture))
         .encode_at(2, 1, Identity { scale: 0.2, offset: -0.5 })
+        .encode_at(3, INPUTS - 3, Identity::default())
+        .layer(HIDDEN, Activation::Gelu)
         .layer(HIDDEN, Activation::Gelu)
         .layer(HIDDEN, Activation::Gelu)
         .layer(channels, Activation::Identity)
@@ -84,17 +134,18 @@ fn rows(material: &Material, channels: &[usize]) -> Outcome<Data> {
         let side = level.size as f32;
         for (i, texel) in level.texels.iter().enumerate() {
             let (row, column) = (i / level.size, i % level.size);
-            x.extend([(column as f32 + 0.5) / side, (row as f32 + 0.5) / side, lod as f32]);
+            let place = [column, row].map(|at| (at as f32 + 0.5) / side);
+            x.extend(inputs(material.size(), place, lod as f32));
             t.extend(of(texel));
             if i % BETWEEN == 0 {
-                let [u, v] = [random.next(), random.next()];
+                let place = [random.next(), random.next()];
                 let between = (lod as f32 + random.next()).min(material.levels.len() as f32 - 1.0);
-                x.extend([u, v, between]);
-                t.extend(of(&sampled(material, [u, v], between)));
+                x.extend(inputs(material.size(), place, between));
+                t.extend(of(&sampled(material, place, between)));
             }
         }
     }
-    Ok(Data::new(3, channels.len(), x, t)?)
+    Ok(Data::new(INPUTS, channels.len(), x, t)?)
 }
 
 /// What a filter gives that is linear between texels and between levels.
@@ -137,7 +188,7 @@ pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<L
     let (free, last) = (3 * steps / 10, 3 * steps / 20);
     let mut trainer = trainer(device, &mlp, &data, steps - last, true)?;
     run(trainer.as_mut(), free, &bar)?;
-    let mut exact = StraightThrough::new(trainer.as_mut())?;
+    let mut exact = StraightThrough::new(trainer.as_mut())?.commitment(0.05)?;
     let mut left = steps - last - free;
     while left > 0 {
         let now = left.min(AT_ONCE);
@@ -228,8 +279,8 @@ fn decoded(material: &Material, channels: &[usize], packed: &Packed) -> Outcome<
     for (lod, level) in material.levels.iter().enumerate() {
         let side = level.size as f32;
         let places = (0..level.texels.len()).flat_map(|i| {
-            let [column, row] = [i % level.size, i / level.size].map(|at| (at as f32 + 0.5) / side);
-            [column, row, lod as f32]
+            let place = [i % level.size, i / level.size].map(|at| (at as f32 + 0.5) / side);
+            inputs(material.size(), place, lod as f32)
         });
         let y = parameters.predict(&places.collect::<Vec<_>>())?;
         let texels = y.par_chunks(channels.len()).map(|learnt| {
@@ -264,13 +315,14 @@ impl Learnt {
         };
         let channels: Vec<_> = (0..9).map(channel).collect();
         let material = format!(
-            "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
-    let learnt = {NAME}(array<f32, 3>(uv.x, uv.y, lod));
+            "{}fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {{
+    let learnt = {NAME}(inputs(uv, lod));
     return array<f32, 9>(
         {},
     );
 }}
 ",
+            inputs_text(self.material.size()),
             channels.join(",\n        ")
         );
         Ok(format!("{function}{material}"))

@@ -66,7 +66,7 @@ struct Arguments {
     /// Pixels of the width of the lit pictures; 1280, or 320 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=4096))]
     width: Option<u32>,
-    /// Steps of the learning; 24000, or 15 with --quick, unless it is given
+    /// Steps of the learning; 20000, or 15 with --quick, unless it is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
     #[command(flatten)]
@@ -114,7 +114,7 @@ fn compare(asked: &Arguments) -> Outcome {
     let device = learns_on.as_ref().map_or_else(|| "the CPU".to_owned(), ToString::to_string);
     say!(options, "learns on {device}, draws on {gpu}");
 
-    let steps = asked.steps.unwrap_or(if options.quick { 15 } else { 24_000 });
+    let steps = asked.steps.unwrap_or(if options.quick { 15 } else { 20_000 });
     table_head(options)?;
     let mut surfaces = Vec::new();
     let mut kept = [const { Vec::new() }; 4];
