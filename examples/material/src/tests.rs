@@ -4,6 +4,7 @@
 use crate::blocks::{Split, coded, coded_within, side_within};
 use crate::common::Stop;
 use crate::draw::{Surface, View, scene};
+use crate::learnt::{OnGpu, learn};
 use crate::material::{Level, Material, Texel, code, light};
 use crate::quality::{CEILING, of, psnr};
 use crate::textures::Textures;
@@ -253,4 +254,28 @@ fn pictures_have_all_materials_and_a_text_of_its_own_is_drawn() {
     let [own, same] = [own, same.surface()].map(|one| scene(&gpu, &[one], VIEW).unwrap());
     let differences = own.as_raw().iter().zip(same.as_raw()).map(|(a, b)| a.abs_diff(*b));
     assert!(differences.max().unwrap() <= 2);
+}
+
+/// At the texels of all levels the fragment shader's network gives what the CPU's gives in 8 bits.
+#[test]
+fn what_was_learnt_is_drawn() {
+    let Ok(gpu) = Gpu::new() else { return };
+    let [brick, ..] = drawn::all(32);
+    let learnt = learn(None, &brick, 60).unwrap();
+    let (on_gpu, decoded) = (OnGpu::new(&gpu, &learnt).unwrap(), &learnt.material);
+    let textures = Textures::new(&gpu, decoded);
+    let pictures = [on_gpu.surface(), textures.surface()].map(|surface| {
+        let text = surface.text.replace("fn material(", "fn between(")
+            + "fn material(uv: vec2<f32>, lod: f32) -> array<f32, 9> {
+                let side = 32.0 / exp2(round(lod));
+                return between((floor(uv * side) + 0.5) / side, round(lod));
+            }";
+        scene(&gpu, &[Surface { text: &text, ..surface }], VIEW).unwrap()
+    });
+    let [found, expected] = pictures.each_ref().map(|picture| picture.as_raw());
+    let differences = found.iter().zip(expected).map(|(a, b)| f64::from(a.abs_diff(*b)));
+    let (sum, most) = differences.fold((0.0, 0.0_f64), |(sum, most), d| (sum + d, most.max(d)));
+    let mean = sum / found.len() as f64;
+    println!("mean {mean}, most {most}");
+    assert!(mean <= 0.15 && most <= 2.0, "{mean} {most}");
 }
