@@ -235,8 +235,8 @@ impl Grid {
         let mut rows = vec![Vec::new(); if self.mips { levels.len() } else { 0 }];
         if self.mips {
             for (row, x) in (0..).zip(x.chunks(width)) {
-                let seen = self.seen(&x[place.inputs.clone()]);
-                for (l, share, _) in seen.filter(|(_, share, _)| *share != T::ZERO) {
+                let both = self.mip_shares(&x[place.inputs.clone()]).into_iter();
+                for (l, share, _) in both.filter(|(_, share, _)| *share != T::ZERO) {
                     rows[l].push((row, share));
                 }
             }
@@ -322,9 +322,7 @@ impl<'g, T: Real, const N: usize> Mapping<'g, T, N> {
         let mut rows = [(0, 0, T::ZERO); AHEAD];
         loop {
             let mut count = 0;
-            while let Some((row, level, share)) =
-                if count < AHEAD >> N { seen.next() } else { None }
-            {
+            for (row, level, share) in seen.by_ref().take(AHEAD >> N) {
                 rows[count] = (row, level, share);
                 let mut own = corners[count << N..][..1 << N].iter_mut();
                 self.corners::<false>(
