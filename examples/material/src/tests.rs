@@ -231,7 +231,7 @@ const VIEW: View = View { width: 64, height: 36, rays: 2, zoom: 1.0 };
 
 #[test]
 fn pictures_have_all_materials_and_a_text_of_its_own_is_drawn() {
-    let Ok(gpu) = Gpu::new() else { return };
+    let gpu = Gpu::new().unwrap();
     let materials = drawn::all(32);
     let textures = materials.each_ref().map(|material| Textures::new(&gpu, material));
     let surfaces = textures.each_ref().map(Textures::surface);
@@ -259,7 +259,7 @@ fn pictures_have_all_materials_and_a_text_of_its_own_is_drawn() {
 /// At the texels of all levels the fragment shader's network gives what the CPU's gives in 8 bits.
 #[test]
 fn what_was_learnt_is_drawn() {
-    let Ok(gpu) = Gpu::new() else { return };
+    let gpu = Gpu::new().unwrap();
     let [brick, ..] = drawn::all(32);
     let learnt = learn(None, &brick, 60).unwrap();
     let (on_gpu, decoded) = (OnGpu::new(&gpu, &learnt).unwrap(), &learnt.material);
