@@ -823,20 +823,37 @@ fn halves_are_close() {
         .layer(13, Activation::Relu)
         .layer(2, Activation::Sigmoid);
     for mlp in [mlp, small] {
-        let parameters = Init::Auto.sample(&mlp, 1, 3).unwrap();
-        let x = numbers_f32(ROWS * 3, 1);
-        let dy = numbers_f32(ROWS * 2, 2);
-        let [y, _] = expected(&parameters, 0, &x, &dy);
-        let case = Case {
-            name: format!("f16 {mlp}"),
-            text: mlp.wgsl("net").f16().text().unwrap(),
-            calls: ["net(x)".into(), String::new()],
-            parameters: bytemuck::cast_slice(parameters.values()),
-            x: &x,
-            inputs: 3,
-            dy: &dy,
-            outputs: 2,
-        };
-        case.check(&gpu, [&y, &[]], [5e-3, 0.0]);
+        let exact = Init::Auto.sample(&mlp, 2, 3).unwrap();
+        let packed = exact.pack(Storage::F16).unwrap();
+        let (rounded, bytes) = (packed.parameters(), bytemuck::cast_slice(packed.bytes()));
+        let (model, halves) = (Model::new(&gpu, &exact).unwrap(), packed.wgsl("net").model(1));
+        let words = bytemuck::cast_slice(exact.values());
+        let mut forms = vec![
+            ("f32", &exact, words, model.wgsl("net").model(1), ""),
+            ("halves", &rounded, bytes, halves.clone(), ""),
+            ("halves any", &rounded, bytes, packed.wgsl("net").any_model(), ", 1u"),
+        ];
+        if mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT) {
+            let any = packed.wgsl("net").any_model().uniform();
+            forms.push(("halves uniform", &rounded, bytes, halves.uniform(), ""));
+            forms.push(("halves uniform any", &rounded, bytes, any, ", 1u"));
+            forms.push(("baked", &exact, words, exact.wgsl("net").model(1), ""));
+        }
+        let (x, dy) = (numbers_f32(ROWS * 3, 1), numbers_f32(ROWS * 2, 2));
+        for (name, parameters, words, function, argument) in forms {
+            let [y, gradient] = expected(parameters, 1, &x, &dy);
+            let case = Case {
+                name: format!("f16 {name} {mlp}"),
+                text: function.gradient().f16().text().unwrap(),
+                calls: [format!("net(x{argument})"), format!("net_gradient(x, dy{argument})")],
+                parameters: words,
+                x: &x,
+                inputs: 3,
+                dy: &dy,
+                outputs: 2,
+            };
+            let errors = case.check(&gpu, [&y, &gradient], [5e-3, 1e-2]);
+            println!("{name}: {:.1e}, {:.1e}", errors[0], errors[1]);
+        }
     }
 }

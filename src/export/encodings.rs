@@ -110,13 +110,17 @@ impl Text<'_> {
         let (place_of, lod) = (format!("vec2<f32>({}, {})", unit(0), unit(1)), at(2));
         let lod = format!("{lod} - {}", literal(grid.lower[2]));
         let scale = self.word(self.packing.scales.start + self.scales_before(part));
+        let scale = match self.function.storage {
+            Storage::F32 => scale,
+            _ => format!("bitcast<f32>({scale})"),
+        };
         let mut elements = Vec::new();
         for channels in texture_channels(grid) {
             let [texture, sampler] =
                 [format!("texture_{next}"), "sampler".to_owned()].map(|of| helper(&name, &of));
             let sample = format!("textureSampleLevel({texture}, {sampler}, {place_of}, {lod})");
             // A byte of 1 … 255 stands for −127 … 127.
-            let value = format!("({sample} * 255.0 - 128.0) * (bitcast<f32>({scale}) / 127.0)");
+            let value = format!("({sample} * 255.0 - 128.0) * ({scale} / 127.0)");
             self.w.line(format!("let s_{next} = {value};"));
             let components = ["x", "y", "z", "w"].into_iter().take(channels as usize);
             elements.extend(components.map(|c| format!("s_{next}.{c}")));

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::encoding::{EncodingRange, LOOPS_OF_VALUE, encoding_ranges};
 use crate::network::{Encoding, Mlp, Packed, Packing, Parameters, Storage, check_texture};
 use crate::numeric::{to_u32, wide};
-use crate::wgsl::check_function_name;
+use crate::wgsl::{check_function_name, helper};
 use text::Text;
 
 /// The widest layer whose units are written out, so that a compiler keeps them in registers; the
@@ -140,7 +140,7 @@ impl Packed {
 }
 
 impl WgslFunction<'_> {
-    /// The buffer holds parameters in this storage: [`Packed::bytes`].
+    /// The buffer holds parameters in this storage: [`Packed::bytes`], [`Packed::without_tables`].
     pub const fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
         self
@@ -149,7 +149,8 @@ impl WgslFunction<'_> {
     /// Samples textures instead of tables, with the filter of the GPU: those of
     /// [`Packed::textures`], bound from `binding` on, and behind them a sampler that repeats and is
     /// linear between texels and between levels. The buffer of parameters is
-    /// [`Packed::without_tables`]. The filter's weights have eight bits or so: the function is what
+    /// [`Packed::without_tables`], with the layers in halves, or in f32 after
+    /// [`WgslFunction::storage`]. The filter's weights have eight bits or so: the function is what
     /// `predict` says but for a 256th of the difference of neighbouring texels.
     ///
     /// ```
@@ -170,7 +171,7 @@ impl WgslFunction<'_> {
     /// How a model's parameters lie in the buffer.
     fn packing(&self) -> Packing {
         match self.textures {
-            Some(_) => Packing::without_tables(self.mlp),
+            Some(_) => Packing::without_tables(self.mlp, self.storage),
             None => Packing::new(self.mlp, self.storage),
         }
     }
@@ -204,6 +205,13 @@ impl WgslFunction<'_> {
             self.values = Values::Bound { group, binding, uniform: true };
         }
         self
+    }
+
+    /// [`WgslFunction::uniform`] where a uniform buffer can hold the parameters.
+    pub(crate) fn uniform_if_it_fits(self) -> Self {
+        let bytes = 16 * wide(self.models).saturating_mul(wide(self.packing().words.div_ceil(4)));
+        let fits = self.check_uniform(bytes).is_ok();
+        if fits { self.uniform() } else { self }
     }
 
     /// Takes model `index` of a population. Without this, it is the first.
@@ -345,22 +353,8 @@ impl WgslFunction<'_> {
                 ));
             }
         }
-        if let Values::Bound { uniform: true, .. } = self.values {
-            let bytes = 4 * elements.next_multiple_of(4);
-            if bytes > MAX_UNIFORM {
-                return Err(Error::argument(
-                    "the bytes of a WGSL function's uniform buffer",
-                    bytes,
-                    format!("at most {MAX_UNIFORM}"),
-                ));
-            }
-            if !self.is_vec4() {
-                return Err(Error::argument(
-                    "the parameters' buffer of a WGSL function of any model or of wide layers",
-                    "a uniform one",
-                    "storage",
-                ));
-            }
+        if self.is_uniform() {
+            self.check_uniform(4 * elements.next_multiple_of(4))?;
         }
         let iterations = self.iterations();
         if iterations > MAX_ITERATIONS {
@@ -373,18 +367,36 @@ impl WgslFunction<'_> {
         Ok(())
     }
 
+    /// Checks that a uniform buffer can hold parameters of so many bytes.
+    fn check_uniform(&self, bytes: u64) -> Result<()> {
+        if bytes > MAX_UNIFORM {
+            return Err(Error::argument(
+                "the bytes of a WGSL function's uniform buffer",
+                bytes,
+                format!("at most {MAX_UNIFORM}"),
+            ));
+        }
+        if !self.is_vec4() {
+            return Err(Error::argument(
+                "the parameters' buffer of a WGSL function of any model or of wide layers",
+                "a uniform one",
+                "storage",
+            ));
+        }
+        Ok(())
+    }
+
     fn check_textures(&self) -> Result<()> {
         if self.textures.is_none() {
             return Ok(());
         }
         for (what, found, fits) in [
-            ("storage", format!("{:?}", self.storage), self.storage == Storage::Snorm8),
             ("gradient", "one".to_owned(), !self.gradient),
             ("model", "an argument".to_owned(), self.which != Which::Argument),
         ] {
             if !fits {
                 let what = format!("the {what} of a WGSL function that samples textures");
-                return Err(Error::argument(what, found, "Snorm8, one known model, no gradient"));
+                return Err(Error::argument(what, found, "one known model, no gradient"));
             }
         }
         let grids = self.mlp.encoding.iter().filter_map(|part| match &part.encoding {
@@ -456,6 +468,9 @@ impl WgslFunction<'_> {
     /// check then.
     pub(crate) fn buffer_type(&self) -> String {
         let words = self.models * self.packing().words;
+        if let Some(eight) = self.eight_halves() {
+            return format!("array<{eight}, {}>", words.div_ceil(4));
+        }
         let (scalar, elements) = match self.storage {
             _ if self.has_halves() => ("f16", 2 * words),
             Storage::F32 => ("f32", words),
@@ -469,9 +484,19 @@ impl WgslFunction<'_> {
 
     /// Whether the buffer's elements are of the type f16, which is the type of the sums then.
     fn has_halves(&self) -> bool {
-        // Elements of an array in a uniform buffer lie 16 bytes apart.
-        let uniform = matches!(self.values, Values::Bound { uniform: true, .. });
-        self.f16 && self.storage == Storage::F16 && !uniform
+        // What loads from tables knows no elements of eight.
+        let uniform_tables = self.is_uniform() && self.mlp.encoding_parameters() > 0;
+        self.f16 && self.storage == Storage::F16 && !uniform_tables
+    }
+
+    /// The name of the struct of eight halves, which a uniform buffer of halves holds: the elements of an
+    /// array lie 16 bytes apart there.
+    fn eight_halves(&self) -> Option<String> {
+        (self.is_uniform() && self.has_halves()).then(|| helper(&self.name, "eight_halves"))
+    }
+
+    pub(crate) const fn is_uniform(&self) -> bool {
+        matches!(self.values, Values::Bound { uniform: true, .. })
     }
 }
 

@@ -52,6 +52,9 @@ impl Text<'_> {
         let f = self.function;
         let Values::Bound { group, binding, uniform } = f.values else { return };
         let (name, ty) = (&f.name, f.buffer_type());
+        if let Some(eight) = f.eight_halves() {
+            self.w.line(format_args!("struct {eight} {{ low: vec4<f16>, high: vec4<f16> }}"));
+        }
         let space = if uniform { "uniform" } else { "storage, read" };
         let line =
             format!("@group({group}) @binding({binding}) var<{space}> {name}_parameters: {ty};");
@@ -106,8 +109,8 @@ impl Text<'_> {
     pub fn lanes(&self) -> usize {
         let f = self.function;
         let vector = if self.vec4 { 4 } else { 1 };
-        // Four words, or four halves.
-        if f.has_halves() { vector } else { vector * self.in_word() }
+        // Four words, or eight halves, or four.
+        if f.has_halves() && f.eight_halves().is_none() { vector } else { vector * self.in_word() }
     }
 
     /// The first of the layers' elements of the model that is fixed.
@@ -126,13 +129,26 @@ impl Text<'_> {
 
     /// The buffer's word `at`, of the function's own model.
     pub fn word(&self, at: usize) -> String {
-        let at = self.offset() / self.in_word() + at;
-        let (name, base) = (&self.function.name, self.base());
+        self.scalar_at(self.offset() / self.in_word() + at)
+    }
+
+    /// The buffer's scalar `at`, of the model that is an argument.
+    fn scalar_at(&self, at: usize) -> String {
         match self.vec4 {
-            true => {
-                format!("{name}_parameters[{base}{}u].{}", at / 4, ["x", "y", "z", "w"][at % 4])
+            true => format!("{}.{}", self.vector_at(at), ["x", "y", "z", "w"][at % 4]),
+            false => format!("{}_parameters[{}{at}u]", self.function.name, self.base()),
+        }
+    }
+
+    /// The vector of four that holds the buffer's scalar `at`, of the model that is an argument.
+    fn vector_at(&self, at: usize) -> String {
+        let (f, base) = (self.function, self.base());
+        match f.eight_halves() {
+            Some(_) => {
+                let half = ["low", "high"][at / 4 % 2];
+                format!("{}_parameters[{base}{}u].{half}", f.name, at / 8)
             }
-            false => format!("{name}_parameters[{base}{at}u]"),
+            None => format!("{}_parameters[{base}{}u]", f.name, at / 4),
         }
     }
 
@@ -158,7 +174,7 @@ impl Text<'_> {
                 if self.vec4 && (f.has_halves() || self.is_aligned(first, len)) =>
             {
                 let at = self.offset() + first;
-                let vector = format!("{}_parameters[{}{}u]", f.name, self.base(), at / 4);
+                let vector = self.vector_at(at);
                 return match len {
                     4 if f.has_halves() => vector,
                     4 => half(vector, 4),
@@ -166,7 +182,8 @@ impl Text<'_> {
                 };
             }
             Values::Bound { .. } if f.storage == Storage::F32 || f.has_halves() => {
-                (0..len).map(|i| self.word(first + i)).map(cast).collect()
+                let first = self.offset() + first;
+                (first..first + len).map(|at| self.scalar_at(at)).map(cast).collect()
             }
             Values::Bound { .. } => {
                 let word = |at: usize| format!("unpack2x16float({})", self.word(at));

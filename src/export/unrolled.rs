@@ -12,18 +12,11 @@ impl Text<'_> {
         for (l, (layer, range)) in mlp.layers.iter().zip(&ranges).enumerate() {
             let inputs = range.shape[1];
             for (c, chunk) in chunks(layer.units).enumerate() {
-                let sums: Vec<String> = (chunk.first..chunk.first + chunk.len)
+                let units = chunk.first..chunk.first + chunk.len;
+                let sums: Vec<String> = units
                     .map(|unit| {
                         let bias = layer.bias.then(|| self.bias(l, unit));
-                        let products = chunks(inputs).enumerate().map(|(i, part)| {
-                            let w = self.weights(l, unit, part.first, part.len);
-                            let y = format!("y{l}_{i}");
-                            if part.len == 1 {
-                                format!("{w} * {y}")
-                            } else {
-                                format!("dot({w}, {y})")
-                            }
-                        });
+                        let products = self.products(l, unit, inputs);
                         bias.into_iter().chain(products).collect::<Vec<_>>().join(" + ")
                     })
                     .collect();
@@ -85,5 +78,26 @@ impl Text<'_> {
             component(&format!("e0_{c}"), j % 4, (width - 4 * c).min(4))
         };
         self.input_gradient(&delta);
+    }
+
+    /// The terms whose sum is a unit's product with its inputs.
+    fn products(&mut self, l: usize, unit: usize, inputs: usize) -> Vec<String> {
+        let (mut terms, mut vectors) = (Vec::new(), Vec::new());
+        for (i, part) in chunks(inputs).enumerate() {
+            let (w, y) = (self.weights(l, unit, part.first, part.len), format!("y{l}_{i}"));
+            match part.len {
+                // Hardware multiplies two halves by two others in one instruction, and adds two.
+                4 if self.function.f16 => vectors.push(format!("{w} * {y}")),
+                1 => terms.push(format!("{w} * {y}")),
+                _ => terms.push(format!("dot({w}, {y})")),
+            }
+        }
+        if !vectors.is_empty() {
+            let (four, two) = (format!("f{}_{unit}", l + 1), format!("g{}_{unit}", l + 1));
+            self.w.line(format!("let {four} = {};", vectors.join(" + ")));
+            self.w.line(format!("let {two} = {four}.xy + {four}.zw;"));
+            terms.push(format!("({two}.x + {two}.y)"));
+        }
+        terms
     }
 }

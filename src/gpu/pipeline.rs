@@ -79,9 +79,10 @@ impl Gpu {
     fn pipeline(&self, dispatch: &Dispatch) -> Result<Pipeline> {
         let kernel = dispatch.kernel();
         let pieces: Vec<_> = dispatch.variant.pieces.iter().map(|piece| piece.name).collect();
-        let Variant { generated, overrides, kinds, workgroup, textures, .. } = &dispatch.variant;
+        let Variant { generated, overrides, kinds, uniform, workgroup, textures, .. } =
+            &dispatch.variant;
         let key = format!(
-            "{} {overrides:?} {pieces:?} {kinds:?} {workgroup:?} {textures:?}\n{generated}",
+            "{} {overrides:?} {pieces:?} {kinds:?} {uniform:?} {workgroup:?} {textures:?}\n{generated}",
             kernel.name
         );
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
@@ -150,7 +151,7 @@ impl Gpu {
             .map(|(slot, binding)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: match slot.access {
+                ty: match dispatch.access(slot) {
                     Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
                     Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
                     Access::ReadWrite => {
@@ -300,7 +301,8 @@ pub(crate) struct Count {
 /// [`Error::Limit`] names the first limit that is too low.
 fn check_limits(dispatch: &Dispatch, limits: &wgpu::Limits) -> Result<()> {
     let slots = dispatch.kernel().slots;
-    let count = |kinds: &[Access]| wide(slots.iter().filter(|s| kinds.contains(&s.access)).count());
+    let accesses = || slots.iter().map(|slot| dispatch.access(slot));
+    let count = |kinds: &[Access]| wide(accesses().filter(|access| kinds.contains(access)).count());
     let uniform = wide(dispatch.parameters.len().max(size_of::<Hyper>()));
     let workgroup = u64::from(dispatch.workgroup());
     for (limit, found, needed) in [

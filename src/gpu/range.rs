@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::kernels::infer::Loads;
 use crate::numeric::wide;
 use std::num::NonZero;
 
@@ -49,16 +50,20 @@ impl BufferRange {
         Ok(Self { buffer: buffer.clone(), offset, size: NonZero::new(bytes) })
     }
 
-    /// The range up to the next multiple of 16 bytes where the buffer is long enough, and whether it
-    /// is one of whole vectors of four words.
-    pub fn in_vectors(mut self) -> (Self, bool) {
+    /// The range up to the next multiple of 16 bytes where the buffer is long enough, and how a kernel
+    /// may then load parameters from it.
+    pub fn loads(mut self, gpu: &Gpu) -> (Self, Loads) {
         let room = self.buffer.size().saturating_sub(self.offset);
         let size = self.size.map_or(room, NonZero::get);
         let whole = size.checked_next_multiple_of(16).filter(|whole| *whole <= room);
-        if let Some(whole) = whole {
-            self.size = NonZero::new(whole);
-        }
-        (self, whole.is_some())
+        let Some(whole) = whole else { return (self, Loads::Words) };
+        self.size = NonZero::new(whole);
+        let limits = gpu.limits();
+        let step = u64::from(limits.min_uniform_buffer_offset_alignment);
+        let uniform = self.buffer.usage().contains(wgpu::BufferUsages::UNIFORM)
+            && self.offset.is_multiple_of(step.max(4))
+            && whole <= limits.max_uniform_buffer_binding_size;
+        (self, if uniform { Loads::Uniform } else { Loads::Vectors })
     }
 
     pub fn binding(&self) -> wgpu::BufferBinding<'_> {

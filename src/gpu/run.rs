@@ -14,8 +14,11 @@ impl Gpu {
         dispatches: &[Dispatch],
         slots: &mut [Vec<u8>],
     ) -> Result<()> {
-        let kernel = dispatches.first().map(Dispatch::kernel);
-        let access = kernel.map_or(&[][..], |kernel| &kernel.slots[1..]);
+        let of = |dispatch: &Dispatch| -> Vec<_> {
+            let slots = &dispatch.kernel().slots[1..];
+            slots.iter().map(|slot| (slot.name, dispatch.access(slot))).collect()
+        };
+        let access = dispatches.first().map_or_else(Vec::new, of);
         if access.len() != slots.len() {
             return Err(Error::argument(
                 "the number of slots",
@@ -25,12 +28,12 @@ impl Gpu {
         }
         let buffers = slots
             .iter()
-            .zip(access)
-            .map(|(bytes, slot)| match slot.access {
-                Access::Uniform => self.uniform(slot.name, bytes),
-                Access::Read | Access::ReadWrite => self.buffer_with(slot.name, bytes),
+            .zip(&access)
+            .map(|(bytes, (name, access))| match access {
+                Access::Uniform => self.uniform(name, bytes),
+                Access::Read | Access::ReadWrite => self.buffer_with(name, bytes),
                 Access::Texture => Err(Error::argument(
-                    format!("the slot `{}`", slot.name),
+                    format!("the slot `{name}`"),
                     "a texture",
                     "bytes of a buffer",
                 )),
@@ -45,8 +48,8 @@ impl Gpu {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             prepared.iter().for_each(|p| p.record(&mut pass));
         })?;
-        for ((bytes, buffer), slot) in slots.iter_mut().zip(&buffers).zip(access) {
-            if slot.access == Access::ReadWrite {
+        for ((bytes, buffer), (_, access)) in slots.iter_mut().zip(&buffers).zip(access) {
+            if access == Access::ReadWrite {
                 let length = bytes.len();
                 *bytes = self.read(buffer, 0, wide(length))?.await?;
             }

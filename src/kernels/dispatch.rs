@@ -20,6 +20,8 @@ pub(crate) struct Variant {
     pub overrides: Vec<(&'static str, f64)>,
     /// Types of slots, by name, where they differ from the kernel's.
     pub kinds: Vec<(&'static str, Cow<'static, str>)>,
+    /// Slots that are bound as uniform buffers, where the kernel's are read-only storage.
+    pub uniform: Vec<&'static str>,
     /// The number of invocations of a workgroup. `None` leaves the kernel's number.
     pub workgroup: Option<u32>,
     /// The formats of the storage textures that the kernel writes, in the order of its slots.
@@ -155,6 +157,11 @@ impl Dispatch {
         self.variant.workgroup.unwrap_or(self.kernel.workgroup)
     }
 
+    /// How a slot is bound in this variant.
+    pub(crate) fn access(&self, slot: &Slot) -> Access {
+        if self.variant.uniform.contains(&slot.name) { Access::Uniform } else { slot.access }
+    }
+
     /// The format of the storage texture in a slot that has one. Textures beyond those of the variant
     /// are not written.
     pub(crate) fn texture_format(&self, slot: &Slot) -> wgpu::TextureFormat {
@@ -198,7 +205,7 @@ impl Dispatch {
         let mut text = wgsl::structure("Params", self.kernel.fields.iter().copied());
         let mut bindings = String::new();
         for (index, slot) in self.kernel.slots.iter().enumerate() {
-            let space = match slot.access {
+            let space = match self.access(slot) {
                 Access::Uniform => Some("uniform"),
                 Access::Read => Some("storage, read"),
                 Access::ReadWrite => Some("storage, read_write"),

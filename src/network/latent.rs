@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::network::encoding::{Grid, encoding_ranges};
 use crate::network::level::Level;
-use crate::network::storage::Packing;
+use crate::network::storage::{Packing, Places, to_half};
 use crate::network::{Encoding, Packed, Storage};
 use std::ops::Range;
 
@@ -55,21 +55,31 @@ impl TexturePlaces {
 }
 
 impl Packed {
-    /// [`Packed::bytes`] without the tables: the buffer of an exported function that samples textures
-    /// ([`WgslFunction::textures`](crate::WgslFunction::textures)).
+    /// The parameters without the tables: the buffer of an exported function that samples textures
+    /// ([`WgslFunction::textures`](crate::WgslFunction::textures)). The layers are f32 or halves, in
+    /// whole vectors of 16 bytes.
     ///
     /// # Errors
-    /// Another storage than [`Storage::Snorm8`].
-    pub fn without_tables(&self) -> Result<Vec<u8>> {
+    /// Tables that are not [`Storage::Snorm8`].
+    pub fn without_tables(&self, layers: Storage) -> Result<Vec<u8>> {
         self.check_bytes()?;
-        let all = Packing::new(&self.mlp, self.storage);
-        let kept = Packing::without_tables(&self.mlp);
-        // The scales come first, the layers last.
-        let (first, layers) = (4 * kept.scales.end.next_multiple_of(4), 4 * kept.words);
-        let blocks = self.bytes().chunks(4 * all.words).take(self.models);
-        let bytes = blocks.flat_map(|block| {
-            let begin = block.len() - (layers - first);
-            block[..first].iter().chain(&block[begin..]).copied()
+        let (values, tables) = (self.parameters(), self.mlp.encoding_parameters());
+        let kept = Packing::without_tables(&self.mlp, layers);
+        let scales = 4 * kept.scales.end;
+        let places = Places::with_packing(&self.mlp, kept);
+        let model = 4 * Packing::new(&self.mlp, self.storage).words;
+        let models = self.bytes().chunks(model).zip(values.values().chunks(self.mlp.parameters()));
+        let bytes = models.flat_map(|(block, values)| {
+            let mut bytes = vec![0; places.model()];
+            bytes[..scales].copy_from_slice(&block[..scales]);
+            for (at, value) in values.iter().enumerate().skip(tables) {
+                let place = &mut bytes[places.of(at)];
+                match layers {
+                    Storage::F32 => place.copy_from_slice(&value.to_le_bytes()),
+                    _ => place.copy_from_slice(&to_half(*value).to_le_bytes()),
+                }
+            }
+            bytes
         });
         Ok(bytes.collect())
     }

@@ -74,30 +74,32 @@ pub(crate) struct Packing {
 
 impl Packing {
     pub fn new(mlp: &Mlp, storage: Storage) -> Self {
-        Self::with_tables(mlp, storage, mlp.encoding_parameters())
-    }
-
-    /// A block of scales and layers, whose tables are textures.
-    pub fn without_tables(mlp: &Mlp) -> Self {
-        Self::with_tables(mlp, Storage::Snorm8, 0)
-    }
-
-    fn with_tables(mlp: &Mlp, storage: Storage, of_tables: usize) -> Self {
-        let ranges = mlp.ranges();
         if storage == Storage::F32 {
             let place = |r: &LayerRange| [r.weight.start, r.shape[1], r.bias.start];
-            let layers = ranges.iter().map(place).collect();
+            let layers = mlp.ranges().iter().map(place).collect();
             return Self { storage, words: mlp.parameters(), scales: 0..0, tables: 0, layers };
         }
         let scales = if storage == Storage::Snorm8 { 0..scaled(mlp).len() } else { 0..0 };
-        // Each part begins at a multiple of 16 bytes, each row of weights at one of four halves.
+        Self::in_fours(mlp, storage, scales, mlp.encoding_parameters())
+    }
+
+    /// A block of scales and layers, whose tables are textures. The layers are f32 or halves.
+    pub fn without_tables(mlp: &Mlp, storage: Storage) -> Self {
+        let scales = 0..scaled(mlp).len();
+        Self::in_fours(mlp, storage, scales, 0)
+    }
+
+    fn in_fours(mlp: &Mlp, storage: Storage, scales: Range<usize>, of_tables: usize) -> Self {
+        // Each part begins at a multiple of 16 bytes, each row of weights at one of four elements.
         let fours = |n: usize| n.checked_next_multiple_of(4).unwrap_or(usize::MAX);
         let first = fours(scales.end);
         let (tables, each) = match storage {
             Storage::Snorm8 => (4 * first, 4),
             _ => (2 * first, 2),
         };
-        let mut next = 2 * (first + fours(of_tables.div_ceil(each)));
+        let in_word = if storage == Storage::F32 { 1 } else { 2 };
+        let mut next = in_word * (first + fours(of_tables.div_ceil(each)));
+        let ranges = mlp.ranges();
         let layers = ranges.iter().map(|range| {
             let [units, inputs] = range.shape;
             let (weight, stride) = (next, fours(inputs));
@@ -106,7 +108,7 @@ impl Packing {
             [weight, stride, bias]
         });
         let layers = layers.collect();
-        let words = fours(next.div_ceil(2));
+        let words = fours(next.div_ceil(in_word));
         Self { storage, words, scales, tables, layers }
     }
 
@@ -155,7 +157,11 @@ pub(super) struct Places {
 
 impl Places {
     pub fn new(mlp: &Mlp, storage: Storage) -> Self {
-        let packing = Packing::new(mlp, storage);
+        Self::with_packing(mlp, Packing::new(mlp, storage))
+    }
+
+    /// Those of the layers in a block of another form.
+    pub fn with_packing(mlp: &Mlp, packing: Packing) -> Self {
         let of_layer = |(l, range): (usize, LayerRange)| {
             let [units, inputs] = range.shape;
             let weight = |at: usize| packing.weight(l, at / inputs, at % inputs);
@@ -175,7 +181,8 @@ impl Places {
     /// The bytes of a parameter.
     pub fn of(&self, at: usize) -> Range<usize> {
         let (element, size) = match (self.packing.storage, at < self.tables) {
-            (Storage::F32, _) => (at, 4),
+            (Storage::F32, true) => (at, 4),
+            (Storage::F32, false) => (self.layers[at - self.tables], 4),
             (Storage::Snorm8, true) => (self.packing.tables + at, 1),
             (Storage::F16, true) => (self.packing.tables + at, 2),
             (_, false) => (self.layers[at - self.tables], 2),

@@ -5,7 +5,7 @@ use super::layered::Purpose;
 use super::{Buffer, Stages};
 use crate::error::{Error, Result};
 use crate::export::MAX_WRITTEN_OUT;
-use crate::kernels::infer::{Form, Infer, MAX_TEXTURES, Quantity, check_textures};
+use crate::kernels::infer::{Form, Infer, Loads, MAX_TEXTURES, Quantity, check_textures};
 use crate::kernels::measure::texture::{Texel, Texture, channels};
 use crate::kernels::{Capabilities, branching};
 use crate::network::{Mlp, Packing, Storage};
@@ -23,8 +23,8 @@ pub(crate) struct Prediction {
 pub(crate) struct Wanted<'a> {
     /// How the parameters are stored.
     pub storage: Storage,
-    /// Whether the buffer of parameters holds whole vectors of four words.
-    pub vectors: bool,
+    /// How the parameters can be loaded.
+    pub loads: Loads,
     /// The columns of a row.
     pub quantities: &'a [Quantity],
     /// The textures that are written; with none it is a buffer.
@@ -37,7 +37,7 @@ impl Default for Wanted<'_> {
     fn default() -> Self {
         Self {
             storage: Storage::F32,
-            vectors: true,
+            loads: Loads::Uniform,
             quantities: &[Quantity::Outputs],
             textures: &[],
             one_buffer: false,
@@ -110,18 +110,17 @@ impl Prediction {
         rows.min(PREDICTION_ROWS).next_power_of_two().min(room.max(1))
     }
 
-    /// The plan for `rows` rows from parameters in `storage`, in slices as large as the device allows.
+    /// The plan for `rows` rows into a buffer, in slices as large as the device allows.
     pub fn new(
         mlp: &Mlp,
         models: usize,
         rows: usize,
-        storage: Storage,
+        wanted: Wanted<'_>,
         capabilities: &Capabilities,
     ) -> Result<Self> {
         mlp.check()?;
         let rows = Self::slice(mlp, models, rows, capabilities);
-        let wanted = Wanted { storage, ..Wanted::default() };
-        if storage != Storage::F32 {
+        if wanted.storage != Storage::F32 {
             return Self::at_once(mlp, models, rows, wanted, capabilities);
         }
         Self::in_slices(mlp, models, [rows, rows], &[], capabilities)
@@ -154,7 +153,7 @@ impl Prediction {
         wanted: Wanted<'_>,
         capabilities: &Capabilities,
     ) -> Result<Self> {
-        let Wanted { storage, vectors, quantities, textures, .. } = wanted;
+        let Wanted { storage, loads, quantities, textures, .. } = wanted;
         if wanted.one_buffer {
             let what = "the inputs and outputs of an inference";
             let found = "in one buffer, which one dispatch reads and writes";
@@ -162,8 +161,7 @@ impl Prediction {
         }
         let form = wanted.form(mlp, capabilities).unwrap_or(Form::Loops);
         let block = if form == Form::Loops { 1 } else { block(capabilities) };
-        let infer =
-            Infer { mlp, form, storage, vectors, block, quantities, models, rows, textures };
+        let infer = Infer { mlp, form, storage, loads, block, quantities, models, rows, textures };
         let mut b = Builder::new(mlp, capabilities, models, 1, rows);
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, Packing::new(mlp, storage).words])?;

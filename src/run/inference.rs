@@ -50,7 +50,7 @@ impl Inference {
         if columns == 0 {
             return Err(Error::argument("the columns of an inference", 0, "1 or more"));
         }
-        let (parameters, vectors) = parameters.in_vectors();
+        let (parameters, loads) = parameters.loads(gpu);
         let count = rows.check(gpu, "an inference")?;
         let rows = rows.most();
         let of_parameters = parameters.buffer.clone();
@@ -91,7 +91,7 @@ impl Inference {
             }
         }
         let one_buffer = outputs.is_some_and(|y: wgpu::BufferSlice<'_>| y.buffer() == x.buffer());
-        let wanted = Wanted { storage, vectors, quantities, textures: &texels, one_buffer };
+        let wanted = Wanted { storage, loads, quantities, textures: &texels, one_buffer };
         let plan = Prediction::whole(mlp, models, rows, wanted, gpu.capabilities())?;
         if let Some(y) = outputs {
             if *y.buffer() == of_parameters {

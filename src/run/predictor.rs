@@ -5,7 +5,7 @@ use crate::gpu::{BufferRange, Buffers, Gpu, Prepared, bind, find, record};
 use crate::kernels::Capabilities;
 use crate::network::{Mlp, Storage};
 use crate::numeric::{check_finite, check_shape, wide};
-use crate::plan::{Buffer, Prediction};
+use crate::plan::{Buffer, Prediction, Wanted};
 
 /// Where the parameters of an evaluation lie, and how they are stored.
 #[derive(Debug, Clone)]
@@ -35,8 +35,10 @@ pub(crate) struct Predictor {
 
 impl Predictor {
     pub fn new(gpu: &Gpu, mlp: &Mlp, models: usize, rows: usize, source: &Source) -> Result<Self> {
-        let plan = Prediction::new(mlp, models, rows, source.storage, gpu.capabilities())?;
-        let mut buffers = Buffers::from([(Buffer::Parameters, source.parameters.clone())]);
+        let (parameters, loads) = source.parameters.clone().loads(gpu);
+        let wanted = Wanted { storage: source.storage, loads, ..Wanted::default() };
+        let plan = Prediction::new(mlp, models, rows, wanted, gpu.capabilities())?;
+        let mut buffers = Buffers::from([(Buffer::Parameters, parameters)]);
         let prepared = bind(gpu, &plan.stages, &mut buffers, &[], None)?;
         Ok(Self { plan, buffers, prepared })
     }

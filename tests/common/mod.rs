@@ -14,7 +14,7 @@ use wgrad::kernels::encoding::encode_pointwise::EncodePointwise;
 use wgrad::kernels::encoding::encode_pointwise_gradient::EncodePointwiseGradient;
 use wgrad::kernels::encoding::max_abs::MaxAbs;
 use wgrad::kernels::encoding::scatter::{Precision, Scatter};
-use wgrad::kernels::infer::{Form, Infer};
+use wgrad::kernels::infer::{Form, Infer, Loads};
 use wgrad::kernels::measure::domain::{CheckDomain, Domain};
 use wgrad::kernels::measure::evaluate::{Classes, Evaluate};
 use wgrad::kernels::measure::norm::Norm;
@@ -491,16 +491,16 @@ pub fn every_inference() -> Vec<Dispatch> {
     let all = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
     let mut found = Vec::new();
     for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
-        for (form, models, vectors, block) in [
-            (Form::WrittenOut, 1, true, 1),
-            (Form::Loops, 3, true, 1),
-            (Form::WrittenOut, 3, false, 4),
+        for (form, models, loads, block) in [
+            (Form::WrittenOut, 1, Loads::Uniform, 1),
+            (Form::Loops, 3, Loads::Vectors, 1),
+            (Form::WrittenOut, 3, Loads::Words, 4),
         ] {
             let of = |quantities, textures| Infer {
                 mlp: &mlp,
                 form,
                 storage,
-                vectors,
+                loads,
                 block,
                 quantities,
                 models,
@@ -520,7 +520,7 @@ pub fn every_inference() -> Vec<Dispatch> {
             mlp: &mlp,
             form: Form::WrittenOut,
             storage: Storage::F32,
-            vectors: true,
+            loads: Loads::Vectors,
             block: 1,
             quantities: &all[..1],
             models: 1,

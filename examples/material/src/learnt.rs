@@ -1,6 +1,6 @@
 //! A material in latent textures and a small network, which is learnt from all its mip levels. After three
 //! tenths of the steps the network learns from the textures as block compression leaves them, which are
-//! made again every few steps; in the last steps the textures stay.
+//! made again every hundred steps; in the last steps the textures stay.
 
 use crate::blocks;
 use crate::common::{self, Options, Outcome, Stop, progress};
@@ -24,8 +24,8 @@ const NAME: &str = "look";
 /// Rows of a step.
 const ROWS: usize = 8192;
 
-/// Steps of a submission: a progress bar should move.
-const AT_ONCE: u32 = 10;
+/// Steps between two movements of the progress bar, and between two block compressions.
+const AT_ONCE: u32 = 100;
 
 /// One of so many rows lies between the texels and between the levels.
 const BETWEEN: usize = 5;
@@ -185,10 +185,10 @@ pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<L
     let mlp = network(material.size(), channels.len());
     let data = rows(material, &channels)?;
     let bar = progress(steps.into(), "steps");
-    let (free, last) = (3 * steps / 10, 3 * steps / 20);
+    let (free, last) = (3 * steps / 10, steps / 10);
     let mut trainer = trainer(device, &mlp, &data, steps - last, true)?;
     run(trainer.as_mut(), free, &bar)?;
-    let mut exact = StraightThrough::new(trainer.as_mut())?.commitment(0.05)?;
+    let mut exact = StraightThrough::new(trainer.as_mut())?.commitment(0.1)?;
     let mut left = steps - last - free;
     while left > 0 {
         let now = left.min(AT_ONCE);
@@ -243,17 +243,21 @@ fn trainer(
     steps: u32,
     tables: bool,
 ) -> Outcome<Box<dyn Train<Scalar = f32>>> {
-    // A texel is seen every few steps. So a short memory of its gradient's size is the truer one.
-    let adam = Adam { rate: 2e-2, beta2: 0.95, epsilon: 1e-15, ..Adam::default() };
+    // A texel is seen every few steps. So a short memory of its gradient's size is the truer one, and a texel
+    // that is not seen stays.
+    let adam = Adam { rate: 2e-2, beta2: 0.95, epsilon: 1e-15, lazy: true, ..Adam::default() };
     let mut training = Training::new(Loss::MeanSquaredError, Optimizer::from(adam))
         .batch(Batch::Shuffled { size: ROWS.min(data.rows()), seed: 1 })
         .schedule(Schedule::Exponential {
             base: 0.6,
-            start: 3 * steps / 5,
+            start: 7 * steps / 10,
             interval: (steps / 24).max(1),
             end: steps,
         })
         .history(1);
+    // All rows of a step move the layers, few of them a texel.
+    let layers = 0..mlp.layers.len();
+    training = layers.fold(training, |of, i| of.rate_of(Part::Layer(i), 0.3));
     if !tables {
         let textures = 0..TEXTURES.len();
         training = textures.fold(training, |of, i| of.rate_of(Part::Encoding(i), 0.0));
@@ -300,14 +304,21 @@ impl Learnt {
     /// Bytes of the textures' blocks and of the network.
     pub fn bytes(&self) -> Outcome<usize> {
         let blocks: usize = self.blocks.iter().flatten().map(Vec::len).sum();
-        Ok(blocks + self.packed.without_tables()?.len())
+        Ok(blocks + self.layers()?.len())
+    }
+
+    /// What the shader reads beside the textures. Layers of f32 take twice the bytes of halves, and half the
+    /// instructions on some GPUs: the shader unpacks nothing.
+    fn layers(&self) -> Outcome<Vec<u8>> {
+        Ok(self.packed.without_tables(Storage::F32)?)
     }
 
     /// The WGSL of the material: the network with its textures in group 1, and `material`, which calls it.
-    /// Written out it is fast; in loops a GPU of software compiles it in seconds.
+    /// Written out it is fast, and reads the layers from a uniform buffer; in loops a GPU of software compiles
+    /// it in seconds, and the buffer is a storage buffer.
     fn text(&self, loops: bool) -> Outcome<String> {
-        let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1);
-        let function = if loops { function.loops() } else { function }.text()?;
+        let function = self.packed.wgsl(NAME).binding(1, 0).textures(1, 1).storage(Storage::F32);
+        let function = if loops { function.loops() } else { function.uniform() }.text()?;
         let same = self.material.levels[0].texels[0];
         let channel = |c: usize| match self.channels.iter().position(|learnt| *learnt == c) {
             Some(at) => format!("clamp(learnt[{at}], 0.0, 1.0)"),
@@ -352,7 +363,7 @@ impl Learnt {
             std::fs::write(file(&format!("latent_{number}.bc5")), self.blocks[number].concat())
                 .map_err(failed)?;
         }
-        std::fs::write(file("layers.bin"), self.packed.without_tables()?).map_err(failed)?;
+        std::fs::write(file("layers.bin"), self.layers()?).map_err(failed)?;
         std::fs::write(file("look.wgsl"), self.text(false)?).map_err(failed)?;
         self.packed.save(file("packed.safetensors"))?;
         common::say!(
@@ -376,7 +387,7 @@ pub struct OnGpu {
 
 impl OnGpu {
     pub fn new(gpu: &Gpu, learnt: &Learnt) -> Outcome<Self> {
-        let layers = learnt.packed.without_tables()?;
+        let layers = learnt.layers()?;
         let buffer = gpu.buffer("layers", layers.len() as u64)?;
         gpu.queue().write_buffer(&buffer, 0, &layers);
         let format = wgpu::TextureFormat::Rg8Unorm;
@@ -390,9 +401,14 @@ impl OnGpu {
         let mut resources = vec![buffer.as_entire_binding()];
         resources.extend(views.iter().map(wgpu::BindingResource::TextureView));
         resources.push(wgpu::BindingResource::Sampler(&sampler));
-        let (layout, group) = bound(gpu, &resources);
+        let loops = gpu.is_software();
+        let buffers = match loops {
+            true => wgpu::BufferBindingType::Storage { read_only: true },
+            false => wgpu::BufferBindingType::Uniform,
+        };
+        let (layout, group) = bound(gpu, buffers, &resources);
         let (size, levels) = (learnt.material.size(), learnt.material.levels.len());
-        Ok(Self { text: learnt.text(gpu.is_software())?, layout, group, size, levels })
+        Ok(Self { text: learnt.text(loops)?, layout, group, size, levels })
     }
 
     pub fn surface(&self) -> Surface<'_> {

@@ -30,7 +30,7 @@ impl Textures {
         let sampler = filter(gpu);
         let mut resources: Vec<_> = views.iter().map(wgpu::BindingResource::TextureView).collect();
         resources.push(wgpu::BindingResource::Sampler(&sampler));
-        let (layout, group) = bound(gpu, &resources);
+        let (layout, group) = bound(gpu, wgpu::BufferBindingType::Uniform, &resources);
         Self { layout, group, size: material.size(), levels: material.levels.len() }
     }
 
@@ -53,12 +53,13 @@ pub fn filter(gpu: &Gpu) -> wgpu::Sampler {
     })
 }
 
-/// What a fragment shader reads, bound in order.
+/// What a fragment shader reads, bound in order. Buffers are storage or uniform ones.
 pub fn bound(
     gpu: &Gpu,
+    buffers: wgpu::BufferBindingType,
     resources: &[wgpu::BindingResource<'_>],
 ) -> (wgpu::BindGroupLayout, wgpu::BindGroup) {
-    let entries: Vec<_> = (0..).zip(resources).map(|(i, of)| entry(i, of)).collect();
+    let entries: Vec<_> = (0..).zip(resources).map(|(i, of)| entry(i, buffers, of)).collect();
     let layout = gpu.device().create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("material"),
         entries: &entries,
@@ -76,10 +77,14 @@ pub fn bound(
 }
 
 /// How a fragment shader binds a resource.
-fn entry(binding: u32, of: &wgpu::BindingResource<'_>) -> wgpu::BindGroupLayoutEntry {
+fn entry(
+    binding: u32,
+    buffers: wgpu::BufferBindingType,
+    of: &wgpu::BindingResource<'_>,
+) -> wgpu::BindGroupLayoutEntry {
     let ty = match of {
         wgpu::BindingResource::Buffer(_) => wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: true },
+            ty: buffers,
             has_dynamic_offset: false,
             min_binding_size: None,
         },

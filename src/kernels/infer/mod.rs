@@ -69,6 +69,19 @@ pub enum Form {
     Loops,
 }
 
+/// How the parameters are loaded from their buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loads {
+    /// One by one.
+    Words,
+    /// In vectors of four words: the buffer holds whole ones.
+    Vectors,
+    /// In vectors of four words, from a uniform buffer where it can hold them. An instruction of NVIDIA's
+    /// reads a uniform operand where it stands; a load from storage takes several.
+    Uniform,
+}
+
 /// Describes an evaluation of a network.
 #[derive(Debug, Clone, Copy)]
 pub struct Infer<'a> {
@@ -78,8 +91,8 @@ pub struct Infer<'a> {
     pub form: Form,
     /// How its parameters are stored.
     pub storage: Storage,
-    /// Whether the buffer of parameters holds whole vectors of four words.
-    pub vectors: bool,
+    /// How its parameters are loaded.
+    pub loads: Loads,
     /// Rows of an invocation, which share each parameter that it loads.
     pub block: usize,
     /// What is written, column after column.
@@ -108,8 +121,13 @@ impl Infer<'_> {
         let function = self.mlp.wgsl("network").models(self.models).storage(self.storage);
         let function = if self.has_slope() { function.gradient() } else { function };
         let function = if self.models > 1 { function.any_model() } else { function };
-        let function = if self.vectors { function } else { function.scalars() };
-        if self.form == Form::Loops { function.loops() } else { function }
+        let function = if self.form == Form::Loops { function.loops() } else { function };
+        match self.loads {
+            Loads::Words => function.scalars(),
+            // An index that differs from lane to lane is slow in a uniform buffer.
+            Loads::Uniform if self.models == 1 => function.uniform_if_it_fits(),
+            _ => function,
+        }
     }
 
     /// The operations of a row, of all models.
@@ -230,6 +248,7 @@ impl Infer<'_> {
             pieces: customs.map(Activation::wgsl).chain([&MAGNITUDE]).collect(),
             generated: w.finish(),
             kinds: vec![("network_parameters", function.buffer_type().into())],
+            uniform: function.is_uniform().then_some("network_parameters").into_iter().collect(),
             textures,
             ..Variant::default()
         })

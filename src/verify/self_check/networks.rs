@@ -8,7 +8,7 @@ use crate::kernels::encoding::encode_grid_curvature::EncodeGridCurvature;
 use crate::kernels::encoding::encode_grid_tangent::EncodeGridTangent;
 use crate::kernels::encoding::encode_pointwise_curvature::EncodePointwiseCurvature;
 use crate::kernels::encoding::encode_pointwise_tangent::EncodePointwiseTangent;
-use crate::kernels::infer::{Form, Infer, Quantity};
+use crate::kernels::infer::{Form, Infer, Loads, Quantity};
 use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
 use crate::network::encoding::{Encoding, Grid, Interpolation};
@@ -314,7 +314,7 @@ async fn inferred(gpu: &Gpu, grid: Grid, storage: Storage) -> Result<f64> {
         mlp: &mlp,
         form: Form::WrittenOut,
         storage,
-        vectors: true,
+        loads: if storage == Storage::F16 { Loads::Uniform } else { Loads::Vectors },
         block: 4,
         quantities: &[Quantity::Outputs, Quantity::SlopeLength],
         models: 1,
