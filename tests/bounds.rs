@@ -280,7 +280,7 @@ fn iterations_on(gpu: &Gpu, dispatch: &Dispatch) -> (u64, usize) {
     let types: Vec<_> = kernel
         .slots
         .iter()
-        .map(|slot| match slot.access {
+        .map(|slot| match dispatch.access(slot) {
             Access::Uniform => wgpu::BufferBindingType::Uniform,
             Access::Read => storage(true),
             _ => storage(false),
@@ -311,16 +311,17 @@ fn iterations_on(gpu: &Gpu, dispatch: &Dispatch) -> (u64, usize) {
         .enumerate()
         .map(|(index, slot)| {
             let sums = slot.name.contains("gradient") || slot.name.starts_with("partial");
-            let contents = match (index, slot.access) {
+            let contents = match (index, dispatch.access(slot)) {
                 (0, _) => dispatch.parameters().to_vec(),
-                (_, Access::Uniform) => vec![0; 256],
+                // As large as the parameters of an inference need.
+                (_, Access::Uniform) => vec![0; 1 << 12],
                 _ if slot.name == "max_abs_bits" => 1_f32.to_le_bytes().repeat(1 << 18),
                 _ => vec![if sums { 0xff } else { 0 }; 1 << 20],
             };
             device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
                 label: None,
                 contents: &contents,
-                usage: if slot.access == Access::Uniform {
+                usage: if dispatch.access(slot) == Access::Uniform {
                     wgpu::BufferUsages::UNIFORM
                 } else {
                     wgpu::BufferUsages::STORAGE

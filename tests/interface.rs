@@ -98,7 +98,8 @@ fn bindings_are_the_kernels_slots() {
             .collect();
         found.sort_by_key(|(group, binding, ..)| (*group, *binding));
         let slots = kernel.slots.iter().zip(0..);
-        let expected: Vec<_> = slots.map(|(s, i)| (0, i, s.name.to_owned(), s.access)).collect();
+        let expected: Vec<_> =
+            slots.map(|(s, i)| (0, i, s.name.to_owned(), dispatch.access(s))).collect();
         assert_eq!(found, expected, "{}", kernel.name);
         assert_eq!(kernel.slots[0].name, "params", "{}", kernel.name);
         assert_eq!(kernel.slots[0].access, Access::Uniform, "{}", kernel.name);

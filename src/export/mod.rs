@@ -197,9 +197,10 @@ impl WgslFunction<'_> {
     }
 
     /// Binds the parameters' buffer as a uniform one. Of two layers of 16 units, NVIDIA's open compiler
-    /// (NAK, Ampere) then makes 0.29 times the instructions; those of AMD and Intel make as many. On
-    /// software devices it was measured up to 1.8 times as fast as storage. It is for one known model
-    /// (or any of whole vectors of four words), layers of up to [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
+    /// (NAK, Ampere) then makes 0.31 times the instructions: a multiply-add reads a uniform operand where it
+    /// stands. Those of AMD and Intel make as many. On software devices it was measured up to 4 times as
+    /// fast as storage. It is for one known model (or any of whole vectors of four words), layers of up to
+    /// [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
     pub const fn uniform(mut self) -> Self {
         if let Values::Bound { group, binding, .. } = self.values {
             self.values = Values::Bound { group, binding, uniform: true };
@@ -248,11 +249,13 @@ impl WgslFunction<'_> {
     /// text begins with `enable f16;` and so must the module; the device needs
     /// `Features::SHADER_F16`.
     ///
-    /// Measure before you take it: parameters in a buffer of f32 are converted at each use. Of two
-    /// layers of 16 units the compilers of AMD, Intel and NVIDIA make 1.3 to 2.8 times as many
-    /// instructions as in f32. Those of [`Storage::F16`] are bound as f16: 1.03 to 1.18 times as many on
-    /// AMD's and NVIDIA's, 1.9 times on Intel's. Parameters of the text ([`Parameters::wgsl`]) are constants of f16: 0.75
-    /// to 0.8 times as many on Ampere and RDNA 3, 1.2 times on an Arc.
+    /// Take it with [`Storage::F16`], whose parameters are bound as f16: AMD's and NVIDIA's GPUs multiply
+    /// two halves by two others in one instruction. Of two layers of 32 units their compilers make 0.6 to
+    /// 0.8 times the instructions of f32; NVIDIA's does from a buffer that is
+    /// [`uniform`](WgslFunction::uniform), beside f32 from such a one. Constants of the text
+    /// ([`Parameters::wgsl`]) in f16 make 0.6 to 0.7 times those in f32. Intel's compiler moves each half
+    /// into a register of its own: 2 times as many as in f32. Parameters in a buffer of f32 are converted at
+    /// each use: 1.2 to 2.9 times as many.
     pub const fn f16(mut self) -> Self {
         self.f16 = true;
         self

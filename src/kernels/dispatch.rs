@@ -158,7 +158,7 @@ impl Dispatch {
     }
 
     /// How a slot is bound in this variant.
-    pub(crate) fn access(&self, slot: &Slot) -> Access {
+    pub fn access(&self, slot: &Slot) -> Access {
         if self.variant.uniform.contains(&slot.name) { Access::Uniform } else { slot.access }
     }
 

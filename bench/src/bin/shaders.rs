@@ -17,7 +17,7 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wgrad::kernels::infer::{Form, Infer};
+use wgrad::kernels::infer::{Form, Infer, Loads};
 use wgrad::kernels::{Dispatch, Tiling, Work};
 use wgrad::{
     Activation, Batch, Capabilities, CustomActivation, CustomLoss, DataShape, Init,
@@ -121,12 +121,16 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
         }
         let units = work.mlp.layers.iter().map(|layer| layer.units);
         if units.chain([work.mlp.layer_inputs(0)]).all(|units| units <= MAX_WRITTEN_OUT) {
-            for storage in [Storage::F32, Storage::Snorm8] {
+            for (storage, loads, label) in [
+                (Storage::F32, Loads::Uniform, "f32"),
+                (Storage::F32, Loads::Vectors, "f32-vectors"),
+                (Storage::Snorm8, Loads::Uniform, "snorm8"),
+            ] {
                 let infer = Infer {
                     mlp: &work.mlp,
                     form: Form::WrittenOut,
                     storage,
-                    vectors: true,
+                    loads,
                     block: 1,
                     quantities: &[Quantity::Outputs],
                     models,
@@ -134,8 +138,7 @@ fn trainings(manifest: &mut Manifest) -> Outcome {
                     textures: &[],
                 };
                 for (i, dispatch) in infer.dispatches()?.iter().enumerate() {
-                    let storage = format!("{storage:?}").to_lowercase();
-                    manifest.dispatch(&format!("{name}-infer-{storage}"), i, 1, dispatch)?;
+                    manifest.dispatch(&format!("{name}-infer-{label}"), i, 1, dispatch)?;
                 }
             }
         }
@@ -255,6 +258,7 @@ fn functions(manifest: &mut Manifest) -> Outcome {
             ("halves", mlp.wgsl("net").storage(Storage::F16)),
             ("halves-uniform", mlp.wgsl("net").storage(Storage::F16).uniform()),
             ("halves-f16", mlp.wgsl("net").storage(Storage::F16).f16()),
+            ("halves-f16-uniform", mlp.wgsl("net").storage(Storage::F16).f16().uniform()),
         ] {
             manifest.fragment(&format!("f{name}-{variant}"), &mlp, &function.text()?)?;
         }

@@ -5,6 +5,7 @@
 //! | 24 | BC7, 8 | BC5, 8 | BC7, 8, with the height as its alpha | |
 //! | 20 | BC1, 4 | BC5, 8 | BC1, 4 | BC4, 4 |
 
+use crate::bc5;
 use crate::material::{Level, Material, Texel};
 use block_compression::decode::decompress_blocks_as_rgba8;
 use block_compression::encode::compress_rgba8;
@@ -112,40 +113,48 @@ fn through(level: &Level, split: Split) -> Level {
     Level { size: level.size, texels }
 }
 
-/// Two channels of any kind in BC5, level after level of a texture: the blocks of each level, whose texels
-/// become what they decode to.
+/// Two learnt channels in BC5, level after level of a texture: the blocks of each level, whose texels become
+/// what they decode to.
 pub fn in_bc5(side: u32, mips: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
     let of_level = |(level, texels): (u32, &mut Vec<u8>)| {
-        let wide = |pair: &[u8; 2]| [pair[0], pair[1], 0, 255];
-        let mut rgba = texels.as_chunks::<2>().0.iter().flat_map(wide).collect::<Vec<_>>();
-        let blocks = recode(CompressionVariant::BC5, (side >> level) as usize, &mut rgba);
-        for (pair, pixel) in texels.chunks_exact_mut(2).zip(rgba.as_chunks::<4>().0) {
-            pair.copy_from_slice(&pixel[..2]);
+        let size = (side >> level) as usize;
+        let across = size.div_ceil(4);
+        // Levels smaller than a block are repeated in it.
+        let place = |block: usize, i: usize| {
+            let [row, column] = [4 * (block / across) + i / 4, 4 * (block % across) + i % 4];
+            row % size * size + column % size
+        };
+        let (pairs, _) = texels.as_chunks_mut::<2>();
+        let of_block = |block| bc5::block(&std::array::from_fn(|i| pairs[place(block, i)]));
+        let coded: Vec<_> = (0..across * across).into_par_iter().map(of_block).collect();
+        for (number, block) in coded.iter().enumerate() {
+            let mut rgba = [0; 64];
+            decompress_blocks_as_rgba8(CompressionVariant::BC5, 4, 4, block, &mut rgba);
+            for (i, pixel) in rgba.as_chunks::<4>().0.iter().enumerate() {
+                pairs[place(number, i)] = [pixel[0], pixel[1]];
+            }
         }
-        blocks
+        coded.concat()
     };
     (0..).zip(mips).map(of_level).collect()
 }
 
-/// Codes the texels of a square, decodes them again, and gives the blocks.
-fn recode(format: CompressionVariant, size: usize, rgba: &mut [u8]) -> Vec<u8> {
+/// Codes the texels of a square and decodes them again.
+fn recode(format: CompressionVariant, size: usize, rgba: &mut [u8]) {
     // Levels smaller than a block are repeated in it.
     let side = size.next_multiple_of(4);
     let line = 4 * side;
     let at = |i: usize| 4 * (i / side % size * size + i % side % size);
     let mut whole: Vec<u8> =
         (0..side * side).flat_map(|i| rgba[at(i)..at(i) + 4].to_vec()).collect();
-    let row = format.blocks_byte_size(side as u32, 4);
-    let mut blocks = vec![0; format.blocks_byte_size(side as u32, side as u32)];
     // Rows of blocks are independent of each other.
-    let rows = whole.par_chunks_exact_mut(4 * line).zip(blocks.par_chunks_exact_mut(row));
-    rows.for_each(|(rows, blocks)| {
-        compress_rgba8(format, rows, blocks, side as u32, 4, line as u32);
-        decompress_blocks_as_rgba8(format, side as u32, 4, blocks, rows);
+    whole.par_chunks_exact_mut(4 * line).for_each(|rows| {
+        let mut blocks = vec![0; format.blocks_byte_size(side as u32, 4)];
+        compress_rgba8(format, rows, &mut blocks, side as u32, 4, line as u32);
+        decompress_blocks_as_rgba8(format, side as u32, 4, &blocks, rows);
     });
     for (i, pixel) in rgba.chunks_exact_mut(4).enumerate() {
         let from = i / size * line + 4 * (i % size);
         pixel.copy_from_slice(&whole[from..from + 4]);
     }
-    blocks
 }

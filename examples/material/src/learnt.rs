@@ -125,9 +125,39 @@ fn varying(material: &Material) -> Vec<usize> {
     if all.is_empty() { vec![0] } else { all }
 }
 
-/// The rows of all texels, and some between them.
-fn rows(material: &Material, channels: &[usize]) -> Outcome<Data> {
-    let of = |texel: &Texel| channels.iter().map(|c| texel[*c]).collect::<Vec<_>>();
+/// What the network learns of each channel, times the channel's value. With 1 the loss is the squares' sum,
+/// where the channel with the most detail takes what the textures hold; with the inverse root of a channel's
+/// error each would lose the same part of its own. Half the texels a side lose detail as the textures do. So
+/// this is the inverse fourth root of what they lose: in the middle.
+fn factors(material: &Material, channels: &[usize]) -> Vec<f32> {
+    let whole = &material.levels[0];
+    let half = whole.shrunk(whole.size / 2).enlarged(whole.size);
+    let lost = |c: &usize| -> f64 {
+        let pairs = whole.texels.iter().zip(&half.texels);
+        pairs.map(|(a, b)| f64::from(a[*c] - b[*c]).powi(2)).sum::<f64>()
+            / whole.texels.len() as f64
+    };
+    let all: Vec<f64> = channels.iter().map(|c| lost(c).max(1e-6).powf(-0.25)).collect();
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    all.iter().map(|factor| (factor / mean) as f32).collect()
+}
+
+/// The outputs of parameters' last layer, over factors.
+fn over(parameters: &Parameters, factors: &[f32]) -> Outcome<Parameters> {
+    let mut values = parameters.values().to_vec();
+    let first = values.len() - factors.len() * (HIDDEN + 1);
+    let (weights, biases) = values[first..].split_at_mut(factors.len() * HIDDEN);
+    for ((row, bias), factor) in weights.chunks_exact_mut(HIDDEN).zip(biases).zip(factors) {
+        row.iter_mut().chain([bias]).for_each(|value| *value /= factor);
+    }
+    Ok(Parameters::new(parameters.mlp().clone(), 1, values)?)
+}
+
+/// The rows of all texels, and some between them: the channels times factors.
+fn rows(material: &Material, channels: &[usize], factors: &[f32]) -> Outcome<Data> {
+    let of = |texel: &Texel| {
+        channels.iter().zip(factors).map(|(c, factor)| factor * texel[*c]).collect::<Vec<_>>()
+    };
     let (mut x, mut t) = (Vec::new(), Vec::new());
     let mut random = Random(1);
     for (lod, level) in material.levels.iter().enumerate() {
@@ -183,7 +213,8 @@ pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<L
     let start = Instant::now();
     let channels = varying(material);
     let mlp = network(material.size(), channels.len());
-    let data = rows(material, &channels)?;
+    let factors = factors(material, &channels);
+    let data = rows(material, &channels, &factors)?;
     let bar = progress(steps.into(), "steps");
     let (free, last) = (3 * steps / 10, steps / 10);
     let mut trainer = trainer(device, &mlp, &data, steps - last, true)?;
@@ -198,13 +229,15 @@ pub fn learn(device: Option<&Gpu>, material: &Material, steps: u32) -> Outcome<L
         bar.inc(now.into());
     }
     let exact = exact.parameters();
-    let InBlocks { mut packed, textures, blocks } = in_blocks(exact)?;
+    let InBlocks { packed, textures, blocks } = in_blocks(exact)?;
+    let mut parameters = with_tables(exact, &packed)?;
     if last > 0 {
         let mut trainer = self::trainer(device, &mlp, &data, last, false)?;
-        trainer.restart(&with_tables(exact, &packed)?)?;
+        trainer.restart(&parameters)?;
         run(trainer.as_mut(), last, &bar)?;
-        packed = packed.with_layers(&trainer.parameters()?)?;
+        parameters = trainer.parameters()?;
     }
+    let packed = packed.with_layers(&over(&parameters, &factors)?)?;
     bar.finish_and_clear();
     let material = decoded(material, &channels, &packed)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -17,6 +17,7 @@
 //!
 //! Pictures, textures and shaders in `out/material/`. `--help` lists the options.
 
+mod bc5;
 mod blocks;
 #[path = "../../common/mod.rs"]
 mod common;

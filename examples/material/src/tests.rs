@@ -1,7 +1,8 @@
 //! Materials repeat, mip levels are means, folders are read, blocks are decoded, pictures are drawn.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::blocks::{Split, coded, coded_within, side_within};
+use crate::bc5;
+use crate::blocks::{Split, coded, coded_within, in_bc5, side_within};
 use crate::common::Stop;
 use crate::draw::{Surface, View, scene};
 use crate::learnt::{OnGpu, learn};
@@ -9,6 +10,9 @@ use crate::material::{Level, Material, Texel, code, light};
 use crate::quality::{CEILING, of, psnr};
 use crate::textures::Textures;
 use crate::{drawn, folder};
+use block_compression::CompressionVariant;
+use block_compression::decode::decompress_blocks_as_rgba8;
+use block_compression::encode::compress_rgba8;
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use std::path::PathBuf;
 use wgrad::Gpu;
@@ -118,6 +122,76 @@ fn blocks_of_one_value_are_decoded() {
             let error = texel.iter().zip(TEXEL).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(error <= bound, "{split:?}: {texel:?}");
         }
+    }
+}
+
+/// What a decoder makes of a block of two channels.
+fn decoded(block: &[u8]) -> [[u8; 2]; 16] {
+    let mut rgba = [0; 64];
+    decompress_blocks_as_rgba8(CompressionVariant::BC5, 4, 4, block, &mut rgba);
+    let (pixels, _) = rgba.as_chunks::<4>();
+    std::array::from_fn(|i| [pixels[i][0], pixels[i][1]])
+}
+
+/// Blocks of every spread: no value is further away than half of the largest step, two values come back, and
+/// the sum of all squares is below that of an encoder for pictures.
+#[test]
+fn learnt_values_lose_less_than_pictures() {
+    let mut state = 1_u32;
+    let mut random = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let (mut own, mut other) = (0, 0);
+    for round in 0..2000 {
+        let spread = [1, 2, 9, 60, 256][round % 5];
+        let (base, two) = (random(), [random(), random()]);
+        let mut value = || match round % 7 {
+            0 => two[usize::from(random()) % 2],
+            _ => {
+                // Four of them: most lie in the middle.
+                let sum: u32 = (0..4).map(|_| u32::from(random()) * spread / 1024).sum();
+                base.saturating_add(sum as u8)
+            }
+        };
+        let texels: [[u8; 2]; 16] = std::array::from_fn(|_| [value(), value()]);
+        let found = decoded(&bc5::block(&texels));
+        let rgba: Vec<u8> = texels.iter().flat_map(|pair| [pair[0], pair[1], 0, 255]).collect();
+        let mut block = [0; 16];
+        compress_rgba8(CompressionVariant::BC5, &rgba, &mut block, 4, 4, 16);
+        let squares = |of: &[[u8; 2]; 16], c: usize| -> u32 {
+            let pairs = of.iter().zip(&texels);
+            pairs.map(|(a, b)| u32::from(a[c].abs_diff(b[c])).pow(2)).sum()
+        };
+        for c in 0..2 {
+            let (error, beside) = (squares(&found, c), squares(&decoded(&block), c));
+            // Of a step, and of the decoder's rounding.
+            let range = texels.iter().map(|t| t[c]).max().unwrap()
+                - texels.iter().map(|t| t[c]).min().unwrap();
+            let most = (f32::from(range) / 14.0 + 1.0).powi(2) * 16.0;
+            assert!(error as f32 <= most, "{texels:?} {found:?}");
+            assert!(round % 7 > 0 || error == 0, "{texels:?} {found:?}");
+            own += error;
+            other += beside;
+        }
+    }
+    println!("{:.3} of the other's", f64::from(own) / f64::from(other));
+    assert!(f64::from(own) <= 0.9 * f64::from(other), "{own} {other}");
+}
+
+/// Texels of every level stand where they stood, in levels smaller than a block too.
+#[test]
+fn learnt_levels_come_back_where_they_were() {
+    let of_level = |side: u32| {
+        (0..side * side).flat_map(move |i| [(16 * (i % side)) as u8, (7 * (i / side)) as u8])
+    };
+    let levels: Vec<Vec<u8>> = [16, 8, 4, 2, 1].map(|side| of_level(side).collect()).into();
+    let mut found = levels.clone();
+    let blocks = in_bc5(16, &mut found);
+    assert_eq!(blocks.iter().map(Vec::len).collect::<Vec<_>>(), [256, 64, 16, 16, 16]);
+    for (found, level) in found.iter().zip(&levels) {
+        let apart = found.iter().zip(level).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(apart <= 4, "{} bytes: {apart}", level.len());
     }
 }
 
