@@ -8,8 +8,9 @@ mod common;
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use wgrad::kernels::infer::{Form, Infer, Loads};
 use wgrad::kernels::{self, Access, Dispatch, Tiling};
-use wgrad::{Activation, Loss, Optimizer};
+use wgrad::{Activation, Loss, Mlp, Optimizer, Quantity, Storage};
 
 fn parse(dispatch: &Dispatch) -> Module {
     let text = dispatch.wgsl();
@@ -103,6 +104,45 @@ fn bindings_are_the_kernels_slots() {
         assert_eq!(found, expected, "{}", kernel.name);
         assert_eq!(kernel.slots[0].name, "params", "{}", kernel.name);
         assert_eq!(kernel.slots[0].access, Access::Uniform, "{}", kernel.name);
+    }
+}
+
+/// One model of at most 64 KiB whose units are written out, where the buffer allows it.
+#[test]
+fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
+    let small = Mlp::new(2).layer(64, Activation::Relu).layer(1, Activation::Identity);
+    // 64 units a layer, and so many parameters: a uniform buffer holds 16,384 words.
+    let large = |inputs| {
+        let start = Mlp::new(inputs).layer(64, Activation::Relu);
+        let middle = start.layer(64, Activation::Relu).layer(64, Activation::Relu);
+        let end = middle.layer_without_bias(64, Activation::Relu);
+        end.layer_without_bias(1, Activation::Identity)
+    };
+    let [most, more] = [large(60), large(61)];
+    assert_eq!([most.parameters(), more.parameters()], [16_384, 16_448]);
+    for (mlp, models, loads, form, access) in [
+        (&small, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
+        (&small, 1, Loads::Vectors, Form::WrittenOut, Access::Read),
+        (&small, 1, Loads::Words, Form::WrittenOut, Access::Read),
+        (&small, 2, Loads::Uniform, Form::WrittenOut, Access::Read),
+        (&small, 1, Loads::Uniform, Form::Loops, Access::Read),
+        (&most, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
+        (&more, 1, Loads::Uniform, Form::WrittenOut, Access::Read),
+    ] {
+        let infer = Infer {
+            mlp,
+            form,
+            storage: Storage::F32,
+            loads,
+            block: 1,
+            quantities: &[Quantity::Outputs],
+            models,
+            rows: 5,
+            textures: &[],
+        };
+        let dispatch = &infer.dispatches().unwrap()[0];
+        let slot = dispatch.kernel().slots.iter().find(|s| s.name == "network_parameters").unwrap();
+        assert_eq!(dispatch.access(slot), access, "{mlp} {models} {loads:?} {form:?}");
     }
 }
 
