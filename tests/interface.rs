@@ -8,6 +8,7 @@ mod common;
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeInner};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use wgrad::encoding::Grid;
 use wgrad::kernels::infer::{Form, Infer, Loads};
 use wgrad::kernels::{self, Access, Dispatch, Tiling};
 use wgrad::{Activation, Loss, Mlp, Optimizer, Quantity, Storage};
@@ -107,7 +108,7 @@ fn bindings_are_the_kernels_slots() {
     }
 }
 
-/// One model of at most 64 KiB whose units are written out, where the buffer allows it.
+/// One model of at most 64 KiB without tables, whose units are written out, where the buffer allows it.
 #[test]
 fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
     let small = Mlp::new(2).layer(64, Activation::Relu).layer(1, Activation::Identity);
@@ -119,6 +120,8 @@ fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
         end.layer_without_bias(1, Activation::Identity)
     };
     let [most, more] = [large(60), large(61)];
+    let table = Grid { levels: 1, log2_hashmap_size: 4, base_resolution: 3, ..Grid::default() };
+    let table = Mlp::new(2).encode(2, table).layer(1, Activation::Identity);
     assert_eq!([most.parameters(), more.parameters()], [16_384, 16_448]);
     for (mlp, models, loads, form, access) in [
         (&small, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
@@ -128,6 +131,7 @@ fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
         (&small, 1, Loads::Uniform, Form::Loops, Access::Read),
         (&most, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
         (&more, 1, Loads::Uniform, Form::WrittenOut, Access::Read),
+        (&table, 1, Loads::Uniform, Form::WrittenOut, Access::Read),
     ] {
         let infer = Infer {
             mlp,

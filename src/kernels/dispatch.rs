@@ -20,8 +20,8 @@ pub(crate) struct Variant {
     pub overrides: Vec<(&'static str, f64)>,
     /// Types of slots, by name, where they differ from the kernel's.
     pub kinds: Vec<(&'static str, Cow<'static, str>)>,
-    /// Slots that are bound as uniform buffers, where the kernel's are read-only storage.
-    pub uniform: Vec<&'static str>,
+    /// A slot that is bound as a uniform buffer, where the kernel's is read-only storage.
+    pub uniform: Option<&'static str>,
     /// The number of invocations of a workgroup. `None` leaves the kernel's number.
     pub workgroup: Option<u32>,
     /// The formats of the storage textures that the kernel writes, in the order of its slots.
@@ -159,7 +159,7 @@ impl Dispatch {
 
     /// How a slot is bound in this variant.
     pub fn access(&self, slot: &Slot) -> Access {
-        if self.variant.uniform.contains(&slot.name) { Access::Uniform } else { slot.access }
+        if self.variant.uniform == Some(slot.name) { Access::Uniform } else { slot.access }
     }
 
     /// The format of the storage texture in a slot that has one. Textures beyond those of the variant

@@ -486,18 +486,20 @@ pub fn sloped() -> Vec<Mlp> {
 pub fn every_inference() -> Vec<Dispatch> {
     let grid = Grid { levels: 2, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
     let mlp = Mlp::new(2).encode(2, grid).layer(5, Activation::Gelu).layer(3, Activation::Sigmoid);
+    let layers = Mlp::new(2).layer(5, Activation::Gelu).layer(3, Activation::Sigmoid);
     let formats = texture::FORMATS.iter().map(|format| Texel { format: *format, width: 3 });
     let formats: Vec<_> = formats.collect();
     let all = [Quantity::Outputs, Quantity::Slope, Quantity::SlopeLength];
     let mut found = Vec::new();
     for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
-        for (form, models, loads, block) in [
-            (Form::WrittenOut, 1, Loads::Uniform, 1),
-            (Form::Loops, 3, Loads::Vectors, 1),
-            (Form::WrittenOut, 3, Loads::Words, 4),
+        for (mlp, form, models, loads, block) in [
+            (&layers, Form::WrittenOut, 1, Loads::Uniform, 1),
+            (&mlp, Form::WrittenOut, 1, Loads::Vectors, 1),
+            (&mlp, Form::Loops, 3, Loads::Vectors, 1),
+            (&mlp, Form::WrittenOut, 3, Loads::Words, 4),
         ] {
             let of = |quantities, textures| Infer {
-                mlp: &mlp,
+                mlp,
                 form,
                 storage,
                 loads,

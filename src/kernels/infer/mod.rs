@@ -77,7 +77,8 @@ pub enum Loads {
     Words,
     /// In vectors of four words: the buffer holds whole ones.
     Vectors,
-    /// In vectors of four words, from a uniform buffer where it can hold them. An instruction of NVIDIA's
+    /// In vectors of four words; those of one model without tables from a uniform buffer where it can hold
+    /// them. An instruction of NVIDIA's
     /// reads a uniform operand where it stands; a load from storage takes several.
     Uniform,
 }
@@ -124,8 +125,10 @@ impl Infer<'_> {
         let function = if self.form == Form::Loops { function.loops() } else { function };
         match self.loads {
             Loads::Words => function.scalars(),
-            // An index that differs from lane to lane is slow in a uniform buffer.
-            Loads::Uniform if self.models == 1 => function.uniform_if_it_fits(),
+            // An index that differs from lane to lane is slow in a uniform buffer: a model's, a table's.
+            Loads::Uniform if self.models == 1 && self.mlp.encoding_parameters() == 0 => {
+                function.uniform_if_it_fits()
+            }
             _ => function,
         }
     }
@@ -248,7 +251,7 @@ impl Infer<'_> {
             pieces: customs.map(Activation::wgsl).chain([&MAGNITUDE]).collect(),
             generated: w.finish(),
             kinds: vec![("network_parameters", function.buffer_type().into())],
-            uniform: function.is_uniform().then_some("network_parameters").into_iter().collect(),
+            uniform: function.is_uniform().then_some("network_parameters"),
             textures,
             ..Variant::default()
         })

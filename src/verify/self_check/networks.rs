@@ -21,8 +21,8 @@ use crate::training::{
 use crate::verify::{FiniteDifference, deviation};
 
 impl Runner<'_> {
-    /// Evaluations in one dispatch from each storage, of tables, of a texture with mip levels, and of a
-    /// slope.
+    /// Evaluations in one dispatch from each storage, of layers alone, of tables, of a texture with mip
+    /// levels, and of a slope.
     pub(super) async fn inferences(&mut self) {
         for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
             let name = format!("an inference in one dispatch, from parameters in {storage:?}");
@@ -30,8 +30,11 @@ impl Runner<'_> {
                 let grid =
                     Grid { levels: 2, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
                 let mut errors = Vec::new();
-                for encoding in [grid, Grid::texture(8, 4).from_lod(-0.5)] {
-                    errors.push(inferred(gpu, encoding, storage).await?);
+                let texture = Grid::texture(8, 4).from_lod(-0.5);
+                for start in
+                    [Mlp::new(2), Mlp::new(2).encode(2, grid), Mlp::new(3).encode(3, texture)]
+                {
+                    errors.push(inferred(gpu, start, storage).await?);
                 }
                 Ok(errors)
             })
@@ -298,12 +301,11 @@ async fn compare(gpu: &Gpu, training: &Training, data: &Data, start: &Parameters
     Ok(errors.into_iter().fold(0.0, |a, b| if b <= a { a } else { b }))
 }
 
-/// The largest error of the outputs of a network behind a grid, and of their slope's length, which is
+/// The largest error of the outputs of a network with this beginning, and of their slope's length, which is
 /// positive.
-async fn inferred(gpu: &Gpu, grid: Grid, storage: Storage) -> Result<f64> {
-    let inputs = if grid.mips { 3 } else { 2 };
-    let mlp = Mlp::new(inputs).encode(inputs, grid).layer(9, Activation::Gelu);
-    let mlp = mlp.layer(3, Activation::Identity);
+async fn inferred(gpu: &Gpu, start: Mlp, storage: Storage) -> Result<f64> {
+    let inputs = start.inputs;
+    let mlp = start.layer(9, Activation::Gelu).layer(3, Activation::Identity);
     let (mut values, tables) = (numbers(mlp.parameters(), 1), mlp.encoding_parameters());
     values[tables..].iter_mut().for_each(|v| *v *= 0.5);
     let values = values.into_iter().map(f32::of).collect();
@@ -314,7 +316,7 @@ async fn inferred(gpu: &Gpu, grid: Grid, storage: Storage) -> Result<f64> {
         mlp: &mlp,
         form: Form::WrittenOut,
         storage,
-        loads: if storage == Storage::F16 { Loads::Uniform } else { Loads::Vectors },
+        loads: Loads::Uniform,
         block: 4,
         quantities: &[Quantity::Outputs, Quantity::SlopeLength],
         models: 1,
