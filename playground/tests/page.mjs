@@ -72,6 +72,27 @@ export class Page {
     }
   }
 
+  /** Waits until a value of the page stays for 300 ms as it is, and returns it. */
+  async still(what, { seconds = 20, values = [] } = {}) {
+    const end = Date.now() + 1e3 * seconds;
+    for (let last; ;) {
+      const value = await this.evaluate(what, ...values);
+      if (value === last) return value;
+      if (Date.now() > end) throw new Error(`it changed for ${seconds} s: ${what}`);
+      last = value;
+      await pause(300);
+    }
+  }
+
+  /** Waits until a canvas shows something else than `before`, which `pixels` gave. */
+  async redrawn(selector, before, seconds = 20) {
+    const end = Date.now() + 1e3 * seconds;
+    while (await this.pixels(selector) === before) {
+      if (Date.now() > end) throw new Error(`not drawn again within ${seconds} s: ${selector}`);
+      await pause(50);
+    }
+  }
+
   async see(selector, seconds = 20) {
     await this.until(css => !!document.querySelector(css), { seconds, say: selector, values: [selector] });
   }

@@ -50,18 +50,16 @@ async function pictures({ test, gpu, noGpu }) {
     });
     assert.ok(difference < 25, `the two differ by ${difference} on average`);
   });
+  const still = () => page.still(() => playground.state.picture.step);
   await test('pause and learn', async () => {
     await click('play');
-    await new Promise(done => setTimeout(done, 600));
-    const step = await page.evaluate(() => playground.state.picture.step);
-    await new Promise(done => setTimeout(done, 300));
-    assert.equal(await page.evaluate(() => playground.state.picture.step), step);
+    const step = await still();
     assert.equal(await seen(page, 'play'), 'Learn');
     await page.evaluate(() => document.activeElement.blur());
     await page.press(' ');
     await page.until(old => playground.state.picture.step > old, { say: 'it goes on', values: [step] });
     await page.press(' ');
-    await new Promise(done => setTimeout(done, 600));
+    await still();
   });
   await test('zoom by buttons, wheel and keys; both canvases follow', async () => {
     const zoom = () => page.evaluate(() => playground.view.zoom), original = await page.pixels('#original'), learnt = await page.pixels('#learnt');
@@ -74,9 +72,8 @@ async function pictures({ test, gpu, noGpu }) {
     await page.focus('#stage');
     await page.press('+');
     await page.until(() => playground.view.zoom > 3.3, { say: 'the key' });
-    await new Promise(done => setTimeout(done, 500));
-    assert.notEqual(await page.pixels('#original'), original);
-    assert.notEqual(await page.pixels('#learnt'), learnt);
+    await page.redrawn('#original', original);
+    await page.redrawn('#learnt', learnt);
     const before = await zoom();
     await click('zoom-out');
     assert.ok(await zoom() < before);
@@ -196,14 +193,12 @@ async function article({ test, noGpu }) {
       if (!await page.evaluate(name => document.getElementById(`${name}-play`).getAttribute('aria-pressed') === 'true', id)) await click(`${id}-play`);
       await page.until((name, limit) => Number(document.getElementById(`${name}-text`).textContent.match(/loss ([\d.]+)/)[1]) < limit, { say: `a loss below ${most}`, seconds: 30, values: [id, most] });
       await click(`${id}-step`);
-      await new Promise(done => setTimeout(done, 300));
-      const [before, map] = [await text(`${id}-text`), await page.pixels(`#figure-${id} .map canvas`)];
-      await new Promise(done => setTimeout(done, 300));
-      assert.equal(await text(`${id}-text`), before, 'one step does not pause');
+      await page.still(name => document.getElementById(`${name}-text`).textContent, { values: [id] });
+      const map = await page.pixels(`#figure-${id} .map canvas`);
       await click(`${id}-again`);
       await page.until(name => /Step 0/.test(document.getElementById(`${name}-text`).textContent), { say: 'step 0', values: [id] });
       assert.ok(await loss() > most);
-      assert.notEqual(await page.pixels(`#figure-${id} .map canvas`), map);
+      await page.redrawn(`#figure-${id} .map canvas`, map);
       await click(`${id}-new`);
       await page.until((name, old) => document.getElementById(`${name}-link`).href !== old, { say: 'another address', values: [id, ''] });
     });

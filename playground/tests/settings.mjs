@@ -82,7 +82,7 @@ export default async function ({ test, noGpu }) {
       await set(page, '#pace', pace);
       await click(page, '#reset');
       await page.click('#play');
-      await new Promise(done => setTimeout(done, 400));
+      await page.until(() => playground.lab.step > 0, { say: 'a step' });
       await click(page, '#play');
       const taken = await step();
       assert.ok(taken > 0 && taken < most, `${pace}: ${taken} steps`);

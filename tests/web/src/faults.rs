@@ -3,6 +3,8 @@
 use crate::device::Device;
 use crate::frames::next_frame;
 use crate::{Outcome, ensure};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wgrad::kernels::{Matmul, Tiling};
 use wgrad::{
     Activation, Capabilities, Data, Dataset, Error, Gpu, Loss, Mlp, Optimizer, Strategy, Trainer,
@@ -81,11 +83,17 @@ pub async fn a_lost_device_is_an_error() -> Outcome {
 
 pub async fn a_lost_device_that_says_so_is_an_error_at_once() -> Outcome {
     let device = Device::plain().await?;
-    let lost = device.gpu.lost_handle();
-    device.gpu.device().set_device_lost_callback(move |_, _| lost.device_lost());
+    let (lost, told) = (device.gpu.lost_handle(), Arc::new(AtomicBool::new(false)));
+    let tell = told.clone();
+    device.gpu.device().set_device_lost_callback(move |_, _| {
+        lost.device_lost();
+        tell.store(true, Ordering::Relaxed);
+    });
     device.gpu.device().destroy();
-    next_frame().await;
-    next_frame().await;
+    // A busy browser takes its time to tell.
+    while !told.load(Ordering::Relaxed) {
+        next_frame().await;
+    }
     let new = trainer(&device.gpu, Strategy::Fused).err();
     ensure!(new == Some(Error::DeviceLost), "a new trainer: {new:?}");
     device.check_silent()?;
