@@ -11,6 +11,8 @@ mod common;
 use common::{deviation, expected, numbers, numbers_f32};
 use serde_json::json;
 use std::fmt::Write as _;
+use std::num::NonZero;
+use std::ops::Range;
 use std::sync::{Mutex, OnceLock};
 use wgrad::encoding::{
     Axis, Edge, Frequency, Grid, GridKind, Identity, Interpolation, OneBlob, SphericalHarmonics,
@@ -198,8 +200,9 @@ struct Case<'a> {
     text: String,
     /// The calls of the function and of its gradient; empty where there is none.
     calls: [String; 2],
-    /// The content of the buffer.
+    /// The content of the buffer, and the bytes of it that are bound once more where the layers lie apart.
     parameters: &'a [u32],
+    layers: Range<u64>,
     x: &'a [f32],
     inputs: usize,
     dy: &'a [f32],
@@ -235,9 +238,9 @@ impl Case<'_> {
     fn compute(&self) -> String {
         format!(
             "{}
-            @group(0) @binding(1) var<storage, read> test_x: array<f32>;
-            @group(0) @binding(2) var<storage, read> test_dy: array<f32>;
-            @group(0) @binding(3) var<storage, read_write> test_y: array<f32>;
+            @group(0) @binding(2) var<storage, read> test_x: array<f32>;
+            @group(0) @binding(3) var<storage, read> test_dy: array<f32>;
+            @group(0) @binding(4) var<storage, read_write> test_y: array<f32>;
             @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
                 if (id.x >= {ROWS}u) {{ return; }}
                 {}
@@ -255,8 +258,8 @@ impl Case<'_> {
     fn fragment(&self) -> String {
         format!(
             "{}
-            @group(0) @binding(1) var<storage, read> test_x: array<f32>;
-            @group(0) @binding(2) var<storage, read> test_dy: array<f32>;
+            @group(0) @binding(2) var<storage, read> test_x: array<f32>;
+            @group(0) @binding(3) var<storage, read> test_dy: array<f32>;
             @vertex fn corner(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{
                 return vec4<f32>(f32(i & 1u) * 4.0 - 1.0, f32(i >> 1u) * 4.0 - 1.0, 0.0, 1.0);
             }}
@@ -405,18 +408,24 @@ impl Case<'_> {
         layout: &wgpu::BindGroupLayout,
         results: Option<&wgpu::Buffer>,
     ) -> wgpu::BindGroup {
-        let buffers = self.buffers(gpu);
+        let [parameters, x, dy] = self.buffers(gpu);
+        let Range { start, end } = self.layers;
+        let layers = wgpu::BufferBinding {
+            buffer: &parameters,
+            offset: start,
+            size: NonZero::new(end - start),
+        };
+        let mut resources = vec![(2, x.as_entire_binding()), (3, dy.as_entire_binding())];
         // What the shader does not use is not in the layout that wgpu makes of it.
-        let text = &self.text;
-        let used = [text.contains("_parameters"), true, true];
-        let entries: Vec<_> = (0..)
-            .zip(buffers.iter().chain(results))
-            .filter(|(binding, _)| used.get(*binding as usize) != Some(&false) || *binding == 2)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
+        if self.text.contains("_parameters") {
+            resources.push((0, parameters.as_entire_binding()));
+        }
+        if self.text.contains("__layers") {
+            resources.push((1, wgpu::BindingResource::Buffer(layers)));
+        }
+        resources.extend(results.map(|results| (4, results.as_entire_binding())));
+        let entry = |(binding, resource)| wgpu::BindGroupEntry { binding, resource };
+        let entries: Vec<_> = resources.into_iter().map(entry).collect();
         gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout,
@@ -448,7 +457,7 @@ impl Case<'_> {
         if std::env::var_os("WGRAD_EXPORT_DIR").is_some() && self.text.len() < 20_000 {
             log().lock().unwrap().push(json!({
                 "name": self.name, "compute": self.compute(), "fragment": self.fragment(),
-                "parameters": self.parameters, "x": self.x, "dy": self.dy, "rows": ROWS,
+                "parameters": self.parameters, "layers": [self.layers.start, self.layers.end], "x": self.x, "dy": self.dy, "rows": ROWS,
                 "inputs": self.inputs, "outputs": self.outputs,
                 "expected": expected, "bounds": bounds,
             }));
@@ -521,6 +530,7 @@ fn check_words(
         text: function.clone().gradient().text().unwrap(),
         calls: [format!("net(x{model})"), format!("net_gradient(x{dy_argument}{model})")],
         parameters: words,
+        layers: function.uniform_range(),
         x: &x,
         inputs,
         dy: &dy,
@@ -704,8 +714,7 @@ fn encodings_of(part: impl Fn(u64) -> bool) {
                 all.push(("any", any, ", 1u"));
             }
             if written {
-                // What a uniform binding holds on any device.
-                if i % 2 == 1 && 4 * models * p <= 1 << 16 {
+                if i % 2 == 1 {
                     all.push(("uniform", bound.clone().uniform(), ""));
                 }
                 if tables == 0 {
@@ -822,7 +831,15 @@ fn halves_are_close() {
         .layer(16, Activation::Tanh)
         .layer(13, Activation::Relu)
         .layer(2, Activation::Sigmoid);
-    for mlp in [mlp, small] {
+    let table = Grid {
+        levels: 3,
+        features_per_level: 4,
+        log2_hashmap_size: 5,
+        base_resolution: 3,
+        ..Grid::default()
+    };
+    let tables = Mlp::new(3).encode(3, table).layer(9, Activation::Tanh);
+    for mlp in [mlp, small, tables.layer(2, Activation::Sigmoid)] {
         let exact = Init::Auto.sample(&mlp, 2, 3).unwrap();
         let packed = exact.pack(Storage::F16).unwrap();
         let (rounded, bytes) = (packed.parameters(), bytemuck::cast_slice(packed.bytes()));
@@ -834,19 +851,25 @@ fn halves_are_close() {
             ("halves any", &rounded, bytes, packed.wgsl("net").any_model(), ", 1u"),
         ];
         if mlp.layers.iter().all(|layer| layer.units <= MAX_WRITTEN_OUT) {
-            let any = packed.wgsl("net").any_model().uniform();
             forms.push(("halves uniform", &rounded, bytes, halves.uniform(), ""));
-            forms.push(("halves uniform any", &rounded, bytes, any, ", 1u"));
-            forms.push(("baked", &exact, words, exact.wgsl("net").model(1), ""));
+            let any = packed.wgsl("net").any_model().uniform();
+            if mlp.encoding_parameters() == 0 {
+                forms.push(("halves uniform any", &rounded, bytes, any, ", 1u"));
+                forms.push(("baked", &exact, words, exact.wgsl("net").model(1), ""));
+            } else {
+                assert!(any.text().is_err());
+            }
         }
         let (x, dy) = (numbers_f32(ROWS * 3, 1), numbers_f32(ROWS * 2, 2));
         for (name, parameters, words, function, argument) in forms {
             let [y, gradient] = expected(parameters, 1, &x, &dy);
+            let layers = function.uniform_range();
             let case = Case {
                 name: format!("f16 {name} {mlp}"),
                 text: function.gradient().f16().text().unwrap(),
                 calls: [format!("net(x{argument})"), format!("net_gradient(x, dy{argument})")],
                 parameters: words,
+                layers,
                 x: &x,
                 inputs: 3,
                 dy: &dy,

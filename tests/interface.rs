@@ -9,7 +9,7 @@ use naga::{AddressSpace, Module, ScalarKind, StorageAccess, StructMember, TypeIn
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use wgrad::encoding::Grid;
-use wgrad::kernels::infer::{Form, Infer, Loads};
+use wgrad::kernels::infer::{Form, Infer, LAYERS, Loads};
 use wgrad::kernels::{self, Access, Dispatch, Tiling};
 use wgrad::{Activation, Loss, Mlp, Optimizer, Quantity, Storage};
 
@@ -121,17 +121,23 @@ fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
     };
     let [most, more] = [large(60), large(61)];
     let table = Grid { levels: 1, log2_hashmap_size: 4, base_resolution: 3, ..Grid::default() };
+    let table_of_more = Mlp::new(2).encode(2, table);
+    let table_of_more = (0..5).fold(table_of_more, |mlp, _| mlp.layer(64, Activation::Relu));
     let table = Mlp::new(2).encode(2, table).layer(1, Activation::Identity);
     assert_eq!([most.parameters(), more.parameters()], [16_384, 16_448]);
-    for (mlp, models, loads, form, access) in [
-        (&small, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
-        (&small, 1, Loads::Vectors, Form::WrittenOut, Access::Read),
-        (&small, 1, Loads::Words, Form::WrittenOut, Access::Read),
-        (&small, 2, Loads::Uniform, Form::WrittenOut, Access::Read),
-        (&small, 1, Loads::Uniform, Form::Loops, Access::Read),
-        (&most, 1, Loads::Uniform, Form::WrittenOut, Access::Uniform),
-        (&more, 1, Loads::Uniform, Form::WrittenOut, Access::Read),
-        (&table, 1, Loads::Uniform, Form::WrittenOut, Access::Read),
+    // Lanes read different elements of tables, which stay in storage.
+    let [nothing, all, layers] = [None, Some("network_parameters"), Some(LAYERS)];
+    for (mlp, models, loads, form, uniform) in [
+        (&small, 1, Loads::Uniform, Form::WrittenOut, all),
+        (&small, 1, Loads::Vectors, Form::WrittenOut, nothing),
+        (&small, 1, Loads::Words, Form::WrittenOut, nothing),
+        (&small, 2, Loads::Uniform, Form::WrittenOut, nothing),
+        (&small, 1, Loads::Uniform, Form::Loops, nothing),
+        (&most, 1, Loads::Uniform, Form::WrittenOut, all),
+        (&more, 1, Loads::Uniform, Form::WrittenOut, nothing),
+        (&table, 1, Loads::Uniform, Form::WrittenOut, layers),
+        (&table, 2, Loads::Uniform, Form::WrittenOut, nothing),
+        (&table_of_more, 1, Loads::Uniform, Form::WrittenOut, nothing),
     ] {
         let infer = Infer {
             mlp,
@@ -145,8 +151,15 @@ fn an_inference_reads_a_uniform_where_it_can_hold_the_parameters() {
             textures: &[],
         };
         let dispatch = &infer.dispatches().unwrap()[0];
-        let slot = dispatch.kernel().slots.iter().find(|s| s.name == "network_parameters").unwrap();
-        assert_eq!(dispatch.access(slot), access, "{mlp} {models} {loads:?} {form:?}");
+        let slots = dispatch.kernel().slots[1..].iter();
+        let found = slots.filter(|slot| dispatch.access(slot) == Access::Uniform);
+        let found: Vec<_> = found.map(|slot| slot.name).collect();
+        assert_eq!(found, Vec::from_iter(uniform), "{mlp} {models} {loads:?} {form:?}");
+        assert_eq!(
+            infer.layers().is_some(),
+            uniform == layers,
+            "{mlp} {models} {loads:?} {form:?}"
+        );
     }
 }
 

@@ -9,8 +9,9 @@ mod unrolled;
 use crate::error::{Error, Result};
 use crate::network::encoding::{EncodingRange, LOOPS_OF_VALUE, encoding_ranges};
 use crate::network::{Encoding, Mlp, Packed, Packing, Parameters, Storage, check_texture};
-use crate::numeric::{to_u32, wide};
+use crate::numeric::{narrow, to_u32, wide};
 use crate::wgsl::{check_function_name, helper};
+use std::ops::Range;
 use text::Text;
 
 /// The widest layer whose units are written out, so that a compiler keeps them in registers; the
@@ -22,6 +23,9 @@ const MAX_ITERATIONS: usize = 60_000;
 
 /// Bytes of a uniform buffer that every device can bind.
 const MAX_UNIFORM: u64 = 65_536;
+
+/// Every device binds a buffer from a multiple of so many bytes on.
+const BINDING_STEP: u64 = 256;
 
 /// Terms of a sum that one iteration of a loop takes.
 const TERMS: usize = 8;
@@ -201,6 +205,23 @@ impl WgslFunction<'_> {
     /// stands. Those of AMD and Intel make as many. On software devices it was measured up to 4 times as
     /// fast as storage. It is for one known model (or any of whole vectors of four words), layers of up to
     /// [`MAX_WRITTEN_OUT`] units, and parameters of all models of at most 64 KiB.
+    ///
+    /// The tables of grids stay in a storage buffer, at the function's binding: lanes read different
+    /// elements of them. The layers are then bound once more as a uniform buffer, at the binding behind
+    /// it: the bytes [`WgslFunction::uniform_range`] of the same buffer. This is for one known model, whose
+    /// layers have at most 64 KiB.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Mlp, encoding::Grid};
+    /// let mlp = Mlp::new(2).encode(2, Grid::default()).layer(64, Activation::Relu).layer(3, Activation::Sigmoid);
+    /// let function = mlp.wgsl("field").binding(1, 0).uniform();
+    /// let text = function.text()?;
+    /// assert!(text.contains("@group(1) @binding(0) var<storage, read> field_parameters"));
+    /// assert!(text.contains("@group(1) @binding(1) var<uniform> field__layers"));
+    /// let range = function.uniform_range(); // of the trainer's parameter buffer
+    /// assert!(range.start % 256 == 0 && range.end - range.start < 65_536);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
     pub const fn uniform(mut self) -> Self {
         if let Values::Bound { group, binding, .. } = self.values {
             self.values = Values::Bound { group, binding, uniform: true };
@@ -208,11 +229,27 @@ impl WgslFunction<'_> {
         self
     }
 
-    /// [`WgslFunction::uniform`] where a uniform buffer can hold the parameters.
+    /// The bytes of the parameters' buffer that [`WgslFunction::uniform`] binds as a uniform one: all of
+    /// them, or, of a network with tables, those of its model's layers, from a multiple of 256 on.
+    pub fn uniform_range(&self) -> Range<u64> {
+        let packing = self.packing();
+        let bytes =
+            |models: usize| wide(models).saturating_mul(wide(packing.words)).saturating_mul(4);
+        let (first, end) = match self.which {
+            Which::Fixed(model) if self.has_tables() => {
+                let first = wide(packing.first_layer() / self.in_word()).saturating_mul(4);
+                let first = bytes(model).saturating_add(first);
+                (first / BINDING_STEP * BINDING_STEP, bytes(model.saturating_add(1)))
+            }
+            _ => (0, bytes(self.models)),
+        };
+        first..end.div_ceil(16).saturating_mul(16)
+    }
+
+    /// [`WgslFunction::uniform`] where a uniform buffer can hold what it binds.
     pub(crate) fn uniform_if_it_fits(self) -> Self {
-        let bytes = 16 * wide(self.models).saturating_mul(wide(self.packing().words.div_ceil(4)));
-        let fits = self.check_uniform(bytes).is_ok();
-        if fits { self.uniform() } else { self }
+        let uniform = self.clone().uniform();
+        if uniform.check_uniform().is_ok() { uniform } else { self }
     }
 
     /// Takes model `index` of a population. Without this, it is the first.
@@ -253,8 +290,9 @@ impl WgslFunction<'_> {
     /// two halves by two others in one instruction. Of two layers of 32 units their compilers make 0.6 to
     /// 0.8 times the instructions of f32; NVIDIA's does from a buffer that is
     /// [`uniform`](WgslFunction::uniform), beside f32 from such a one. Constants of the text
-    /// ([`Parameters::wgsl`]) in f16 make 0.6 to 0.7 times those in f32. Intel's compiler moves each half
-    /// into a register of its own: 2 times as many as in f32. Parameters in a buffer of f32 are converted at
+    /// ([`Parameters::wgsl`]) in f16 make 0.6 to 0.8 times those in f32 there. Take f32 for GPUs of Intel's:
+    /// their multiply-add reads an f32 of the buffer where it stands, and a half from a register of its
+    /// own, 2 times as many. Parameters in a buffer of f32 are converted at
     /// each use: 1.2 to 2.9 times as many.
     pub const fn f16(mut self) -> Self {
         self.f16 = true;
@@ -298,8 +336,7 @@ impl WgslFunction<'_> {
     fn check(&self) -> Result<()> {
         self.mlp.check()?;
         self.check_textures()?;
-        let words = self.packing().words;
-        let elements = wide(self.models).saturating_mul(wide(words));
+        let elements = wide(self.models).saturating_mul(wide(self.packing().words));
         to_u32("the number of parameters of all models", elements)?;
         check_function_name(&self.name)?;
         if let Which::Fixed(index) = self.which
@@ -357,7 +394,7 @@ impl WgslFunction<'_> {
             }
         }
         if self.is_uniform() {
-            self.check_uniform(4 * elements.next_multiple_of(4))?;
+            self.check_uniform()?;
         }
         let iterations = self.iterations();
         if iterations > MAX_ITERATIONS {
@@ -370,8 +407,17 @@ impl WgslFunction<'_> {
         Ok(())
     }
 
-    /// Checks that a uniform buffer can hold parameters of so many bytes.
-    fn check_uniform(&self, bytes: u64) -> Result<()> {
+    /// Checks that a uniform buffer can hold what it is to.
+    fn check_uniform(&self) -> Result<()> {
+        let range = self.uniform_range();
+        let bytes = range.end - range.start;
+        if self.has_tables() && self.which == Which::Argument {
+            return Err(Error::argument(
+                "the model of a WGSL function with tables and a uniform buffer",
+                "an argument",
+                "one of them, by `model`",
+            ));
+        }
         if bytes > MAX_UNIFORM {
             return Err(Error::argument(
                 "the bytes of a WGSL function's uniform buffer",
@@ -470,8 +516,19 @@ impl WgslFunction<'_> {
     /// The type of the buffer of parameters. It has a fixed size: an index that is a constant needs no
     /// check then.
     pub(crate) fn buffer_type(&self) -> String {
-        let words = self.models * self.packing().words;
-        if let Some(eight) = self.eight_halves() {
+        let uniform = self.is_uniform() && !self.are_layers_apart();
+        self.array_of(self.models * self.packing().words, uniform)
+    }
+
+    /// The type of the uniform buffer of the layers alone.
+    pub(crate) fn layers_type(&self) -> String {
+        let range = self.uniform_range();
+        self.array_of(narrow((range.end - range.start) / 4), true)
+    }
+
+    /// The type of a buffer of so many words.
+    fn array_of(&self, words: usize, uniform: bool) -> String {
+        if uniform && let Some(eight) = self.eight_halves() {
             return format!("array<{eight}, {}>", words.div_ceil(4));
         }
         let (scalar, elements) = match self.storage {
@@ -487,9 +544,25 @@ impl WgslFunction<'_> {
 
     /// Whether the buffer's elements are of the type f16, which is the type of the sums then.
     fn has_halves(&self) -> bool {
-        // What loads from tables knows no elements of eight.
-        let uniform_tables = self.is_uniform() && self.mlp.encoding_parameters() > 0;
-        self.f16 && self.storage == Storage::F16 && !uniform_tables
+        self.f16 && self.storage == Storage::F16
+    }
+
+    /// Elements of the layers in a word of the storage.
+    const fn in_word(&self) -> usize {
+        match self.storage {
+            Storage::F32 => 1,
+            _ => 2,
+        }
+    }
+
+    /// Whether the buffer holds tables of grids.
+    fn has_tables(&self) -> bool {
+        self.textures.is_none() && self.mlp.encoding_parameters() > 0
+    }
+
+    /// Whether the layers are read from a uniform buffer, and the tables from another.
+    pub(crate) fn are_layers_apart(&self) -> bool {
+        self.is_uniform() && self.has_tables()
     }
 
     /// The name of the struct of eight halves, which a uniform buffer of halves holds: the elements of an

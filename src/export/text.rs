@@ -4,6 +4,7 @@ use super::names::renamed;
 use super::{Values, WgslFunction, Which};
 use crate::network::encoding::EncodingPart;
 use crate::network::{Activation, Encoding, Mlp, Packing, Storage, texture_channels};
+use crate::numeric::narrow;
 use crate::wgsl::{Piece, Writer, helper, literal};
 
 /// A layer's units: vectors of four, and one of the rest.
@@ -31,6 +32,15 @@ fn texture_count(mlp: &Mlp) -> usize {
     mlp.encoding.iter().map(of).sum()
 }
 
+/// A buffer that is loaded from.
+struct Loaded {
+    name: String,
+    /// The element of all parameters that is its first.
+    first: usize,
+    /// Its elements are structs of eight halves.
+    eight: bool,
+}
+
 /// The text of a function under way.
 pub(super) struct Text<'a> {
     pub function: &'a WgslFunction<'a>,
@@ -38,12 +48,24 @@ pub(super) struct Text<'a> {
     /// [`WgslFunction::is_vec4`], which each load asks for.
     pub vec4: bool,
     pub w: Writer,
+    /// The buffer of the scales and tables.
+    parameters: Loaded,
+    /// The buffer of the layers, which may be another one.
+    layers: Loaded,
 }
 
 impl<'a> Text<'a> {
     pub fn new(function: &'a WgslFunction<'a>) -> Self {
         let (packing, vec4) = (function.packing(), function.is_vec4());
-        Self { function, packing, vec4, w: Writer::default() }
+        let (whole, eight) = (format!("{}_parameters", function.name), function.eight_halves());
+        let (apart, eight) = (function.are_layers_apart(), eight.is_some());
+        let parameters = Loaded { name: whole.clone(), first: 0, eight: eight && !apart };
+        let (name, first) = match apart {
+            true => (helper(&function.name, "layers"), function.uniform_range().start / 4),
+            false => (whole, 0),
+        };
+        let layers = Loaded { name, first: narrow(first) * function.in_word(), eight };
+        Self { function, packing, vec4, w: Writer::default(), parameters, layers }
     }
 }
 
@@ -55,10 +77,16 @@ impl Text<'_> {
         if let Some(eight) = f.eight_halves() {
             self.w.line(format_args!("struct {eight} {{ low: vec4<f16>, high: vec4<f16> }}"));
         }
-        let space = if uniform { "uniform" } else { "storage, read" };
+        let apart = f.are_layers_apart();
+        let space = if uniform && !apart { "uniform" } else { "storage, read" };
         let line =
             format!("@group({group}) @binding({binding}) var<{space}> {name}_parameters: {ty};");
         self.w.line(line);
+        if apart {
+            let (binding, name, ty) = (binding + 1, &self.layers.name, f.layers_type());
+            let line = format!("@group({group}) @binding({binding}) var<uniform> {name}: {ty};");
+            self.w.line(line);
+        }
         let Some([group, first]) = f.textures else { return };
         let textures = texture_count(f.mlp);
         let samples = (0..textures).map(|i| (format!("texture_{i}"), "texture_2d<f32>"));
@@ -97,26 +125,18 @@ impl Text<'_> {
         self.load(self.packing.bias(layer, unit), 1)
     }
 
-    /// Elements of the layers in a word of the storage.
-    const fn in_word(&self) -> usize {
-        match self.function.storage {
-            Storage::F32 => 1,
-            _ => 2,
-        }
-    }
-
-    /// Elements of the layers in an element of the buffer, which may be a vector.
+    /// Elements of the layers in an element of the buffer of parameters, which may be a vector.
     pub fn lanes(&self) -> usize {
         let f = self.function;
         let vector = if self.vec4 { 4 } else { 1 };
         // Four words, or eight halves, or four.
-        if f.has_halves() && f.eight_halves().is_none() { vector } else { vector * self.in_word() }
+        if f.has_halves() && !self.parameters.eight { vector } else { vector * f.in_word() }
     }
 
     /// The first of the layers' elements of the model that is fixed.
     pub fn offset(&self) -> usize {
         match self.function.which {
-            Which::Fixed(model) => model * self.packing.words * self.in_word(),
+            Which::Fixed(model) => model * self.packing.words * self.function.in_word(),
             Which::Argument => 0,
         }
     }
@@ -127,34 +147,32 @@ impl Text<'_> {
         if self.function.which == Which::Argument { "base + " } else { "" }
     }
 
-    /// The buffer's word `at`, of the function's own model.
+    /// The word `at` of the function's own model, which is no layer's.
     pub fn word(&self, at: usize) -> String {
-        self.scalar_at(self.offset() / self.in_word() + at)
+        self.scalar_at(&self.parameters, self.offset() / self.function.in_word() + at)
     }
 
-    /// The buffer's scalar `at`, of the model that is an argument.
-    fn scalar_at(&self, at: usize) -> String {
+    /// A buffer's scalar `at`, of the model that is an argument.
+    fn scalar_at(&self, buffer: &Loaded, at: usize) -> String {
         match self.vec4 {
-            true => format!("{}.{}", self.vector_at(at), ["x", "y", "z", "w"][at % 4]),
-            false => format!("{}_parameters[{}{at}u]", self.function.name, self.base()),
+            true => format!("{}.{}", self.vector_at(buffer, at), ["x", "y", "z", "w"][at % 4]),
+            false => format!("{}[{}{at}u]", buffer.name, self.base()),
         }
     }
 
-    /// The vector of four that holds the buffer's scalar `at`, of the model that is an argument.
-    fn vector_at(&self, at: usize) -> String {
-        let (f, base) = (self.function, self.base());
-        match f.eight_halves() {
-            Some(_) => {
-                let half = ["low", "high"][at / 4 % 2];
-                format!("{}_parameters[{base}{}u].{half}", f.name, at / 8)
-            }
-            None => format!("{}_parameters[{base}{}u]", f.name, at / 4),
+    /// The vector of four that holds a buffer's scalar `at`, of the model that is an argument.
+    fn vector_at(&self, buffer: &Loaded, at: usize) -> String {
+        let (name, base) = (&buffer.name, self.base());
+        match buffer.eight {
+            true => format!("{name}[{base}{}u].{}", at / 8, ["low", "high"][at / 4 % 2]),
+            false => format!("{name}[{base}{}u]", at / 4),
         }
     }
 
     /// The elements of the layers from `first` on, as a vector of `len`.
     fn load(&self, first: usize, len: usize) -> String {
-        let f = self.function;
+        let (f, layers) = (self.function, &self.layers);
+        let in_buffer = || self.offset() + first - layers.first;
         let half = |vector: String, len: usize| match f.f16 {
             true => format!("vec{len}<f16>({vector})"),
             false => vector,
@@ -173,8 +191,8 @@ impl Text<'_> {
             Values::Bound { .. }
                 if self.vec4 && (f.has_halves() || self.is_aligned(first, len)) =>
             {
-                let at = self.offset() + first;
-                let vector = self.vector_at(at);
+                let at = in_buffer();
+                let vector = self.vector_at(layers, at);
                 return match len {
                     4 if f.has_halves() => vector,
                     4 => half(vector, 4),
@@ -182,13 +200,13 @@ impl Text<'_> {
                 };
             }
             Values::Bound { .. } if f.storage == Storage::F32 || f.has_halves() => {
-                let first = self.offset() + first;
-                (first..first + len).map(|at| self.scalar_at(at)).map(cast).collect()
+                let scalars = (in_buffer()..in_buffer() + len).map(|at| self.scalar_at(layers, at));
+                scalars.map(cast).collect()
             }
             Values::Bound { .. } => {
-                let word = |at: usize| format!("unpack2x16float({})", self.word(at));
+                let word = |at| format!("unpack2x16float({})", self.scalar_at(layers, at));
                 // Rows begin at multiples of four halves and are padded.
-                let (low, high) = (word(first / 2), || word(first / 2 + 1));
+                let (low, high) = (word(in_buffer() / 2), || word(in_buffer() / 2 + 1));
                 return match len {
                     1 => cast(format!("{low}.{}", ["x", "y"][first % 2])),
                     2 => half(low, 2),
@@ -272,7 +290,7 @@ impl Text<'_> {
         self.w.open(format_args!("fn {name}{suffix}({arguments}) -> array<f32, {results}>"));
         if f.which == Which::Argument {
             // In elements of the buffer.
-            let block = self.packing.words * self.in_word() / self.lanes();
+            let block = self.packing.words * f.in_word() / self.lanes();
             let last = f.models - 1;
             self.w.line(format!("let base = min(model, {last}u) * {block}u;"));
         }

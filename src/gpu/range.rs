@@ -5,6 +5,7 @@ use crate::gpu::Gpu;
 use crate::kernels::infer::Loads;
 use crate::numeric::wide;
 use std::num::NonZero;
+use std::ops::Range;
 
 /// A buffer, or the part of one that is meant.
 #[derive(Debug, Clone)]
@@ -50,20 +51,25 @@ impl BufferRange {
         Ok(Self { buffer: buffer.clone(), offset, size: NonZero::new(bytes) })
     }
 
-    /// The range up to the next multiple of 16 bytes where the buffer is long enough, and how a kernel
-    /// may then load parameters from it.
-    pub fn loads(mut self, gpu: &Gpu) -> (Self, Loads) {
+    /// The range up to the next multiple of 16 bytes where the buffer is long enough, the bytes `part` of
+    /// it, and how a kernel may then load parameters from both: the part may be a uniform buffer.
+    pub fn loads(mut self, gpu: &Gpu, part: Range<u64>) -> ([Self; 2], Loads) {
         let room = self.buffer.size().saturating_sub(self.offset);
         let size = self.size.map_or(room, NonZero::get);
         let whole = size.checked_next_multiple_of(16).filter(|whole| *whole <= room);
-        let Some(whole) = whole else { return (self, Loads::Words) };
+        let Some(whole) = whole else { return ([self.clone(), self], Loads::Words) };
         self.size = NonZero::new(whole);
         let limits = gpu.limits();
         let step = u64::from(limits.min_uniform_buffer_offset_alignment);
+        // A part from the beginning on is everything.
+        let bytes = if part.start > 0 { part.end.saturating_sub(part.start) } else { whole };
         let uniform = self.buffer.usage().contains(wgpu::BufferUsages::UNIFORM)
-            && self.offset.is_multiple_of(step.max(4))
-            && whole <= limits.max_uniform_buffer_binding_size;
-        (self, if uniform { Loads::Uniform } else { Loads::Vectors })
+            && (self.offset + part.start).is_multiple_of(step.max(4))
+            && part.end <= whole
+            && bytes <= limits.max_uniform_buffer_binding_size;
+        let part =
+            Self { offset: self.offset + part.start, size: NonZero::new(bytes), ..self.clone() };
+        ([self, part], if uniform { Loads::Uniform } else { Loads::Vectors })
     }
 
     pub fn binding(&self) -> wgpu::BufferBinding<'_> {

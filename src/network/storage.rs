@@ -112,6 +112,11 @@ impl Packing {
         Self { storage, words, scales, tables, layers }
     }
 
+    /// The first element of the layers, which stand behind scales and tables.
+    pub fn first_layer(&self) -> usize {
+        self.layers.first().map_or(0, |[weight, ..]| *weight)
+    }
+
     /// The element of a layer's weight.
     pub fn weight(&self, layer: usize, unit: usize, input: usize) -> usize {
         let [weight, stride, _] = self.layers[layer];

@@ -88,6 +88,8 @@ pub enum Buffer {
     Base,
     /// The replacement of each parameter, `[P]`; each copy takes one.
     Replaced,
+    /// The layers of one model among the parameters, in an inference that reads tables elsewhere.
+    Layers,
     /// A texture that receives a prediction: the first one, the second one, …
     Texels(usize),
     /// A placeholder for a slot that the kernel does not use.

@@ -166,7 +166,14 @@ impl Prediction {
         b.buffer(Buffer::Inputs, &[rows, mlp.inputs])?;
         b.buffer(Buffer::Parameters, &[models, Packing::new(mlp, storage).words])?;
         let written = Buffer::Activation(mlp.layers.len() - 1);
-        let mut buffers = vec![Buffer::Inputs, Buffer::Parameters];
+        let layers = match infer.layers() {
+            Some(_) => Buffer::Layers,
+            None => {
+                b.bytes(Buffer::Unused(0), 4);
+                Buffer::Unused(0)
+            }
+        };
+        let mut buffers = vec![Buffer::Inputs, Buffer::Parameters, layers];
         if textures.is_empty() {
             b.buffer(written, &[models, rows, infer.columns()])?;
             buffers.push(written);

@@ -45,18 +45,21 @@ impl Inference {
         quantities: &[Quantity],
         (rows, x, to): (Rows<'_>, wgpu::BufferSlice<'_>, Output<'_>),
     ) -> Result<Self> {
-        let Source { parameters, storage } = source.into();
+        let source = source.into();
         let columns: usize = quantities.iter().map(|quantity| quantity.columns(mlp)).sum();
         if columns == 0 {
             return Err(Error::argument("the columns of an inference", 0, "1 or more"));
         }
-        let (parameters, loads) = parameters.loads(gpu);
+        let ([parameters, layers], loads) = source.loads(gpu, mlp);
         let count = rows.check(gpu, "an inference")?;
         let rows = rows.most();
         let of_parameters = parameters.buffer.clone();
         let input = BufferRange::new(gpu, "the inputs", x, [1, rows, mlp.inputs])?;
-        let mut buffers =
-            Buffers::from([(Buffer::Inputs, input), (Buffer::Parameters, parameters)]);
+        let mut buffers = Buffers::from([
+            (Buffer::Inputs, input),
+            (Buffer::Parameters, parameters),
+            (Buffer::Layers, layers),
+        ]);
         let (mut views, mut texels, mut outputs) = (Vec::new(), Vec::new(), None);
         match to {
             Output::Buffer(slice) => {
@@ -91,7 +94,8 @@ impl Inference {
             }
         }
         let one_buffer = outputs.is_some_and(|y: wgpu::BufferSlice<'_>| y.buffer() == x.buffer());
-        let wanted = Wanted { storage, loads, quantities, textures: &texels, one_buffer };
+        let wanted =
+            Wanted { storage: source.storage, loads, quantities, textures: &texels, one_buffer };
         let plan = Prediction::whole(mlp, models, rows, wanted, gpu.capabilities())?;
         if let Some(y) = outputs {
             if *y.buffer() == of_parameters {

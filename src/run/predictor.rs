@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{BufferRange, Buffers, Gpu, Prepared, bind, find, record};
 use crate::kernels::Capabilities;
+use crate::kernels::infer::Loads;
 use crate::network::{Mlp, Storage};
 use crate::numeric::{check_finite, check_shape, wide};
 use crate::plan::{Buffer, Prediction, Wanted};
@@ -12,6 +13,14 @@ use crate::plan::{Buffer, Prediction, Wanted};
 pub(crate) struct Source {
     pub parameters: BufferRange,
     pub storage: Storage,
+}
+
+impl Source {
+    /// The parameters, the layers of one model among them, and how a kernel may load them.
+    pub fn loads(&self, gpu: &Gpu, mlp: &Mlp) -> ([BufferRange; 2], Loads) {
+        let function = mlp.wgsl("network").storage(self.storage);
+        self.parameters.clone().loads(gpu, function.uniform_range())
+    }
 }
 
 impl From<wgpu::Buffer> for Source {
@@ -35,10 +44,11 @@ pub(crate) struct Predictor {
 
 impl Predictor {
     pub fn new(gpu: &Gpu, mlp: &Mlp, models: usize, rows: usize, source: &Source) -> Result<Self> {
-        let (parameters, loads) = source.parameters.clone().loads(gpu);
+        let ([parameters, layers], loads) = source.loads(gpu, mlp);
         let wanted = Wanted { storage: source.storage, loads, ..Wanted::default() };
         let plan = Prediction::new(mlp, models, rows, wanted, gpu.capabilities())?;
-        let mut buffers = Buffers::from([(Buffer::Parameters, parameters)]);
+        let mut buffers =
+            Buffers::from([(Buffer::Parameters, parameters), (Buffer::Layers, layers)]);
         let prepared = bind(gpu, &plan.stages, &mut buffers, &[], None)?;
         Ok(Self { plan, buffers, prepared })
     }

@@ -494,6 +494,7 @@ pub fn every_inference() -> Vec<Dispatch> {
     for storage in [Storage::F32, Storage::F16, Storage::Snorm8] {
         for (mlp, form, models, loads, block) in [
             (&layers, Form::WrittenOut, 1, Loads::Uniform, 1),
+            (&mlp, Form::WrittenOut, 1, Loads::Uniform, 1),
             (&mlp, Form::WrittenOut, 1, Loads::Vectors, 1),
             (&mlp, Form::Loops, 3, Loads::Vectors, 1),
             (&mlp, Form::WrittenOut, 3, Loads::Words, 4),

@@ -42,18 +42,18 @@ export async function exported(cases) {
     if (one.compute.startsWith('enable f16') && !halves) continue;
     ran += 1;
     const width = one.inputs + one.outputs;
-    const bound = [words(new Uint32Array(one.parameters)), buffer(one.x), buffer(one.dy)];
-    const entries = layout => {
-      const wanted = one.compute.includes('_parameters') ? [0, 1, 2] : [1, 2];
-      return { layout, entries: wanted.map(i => ({ binding: i, resource: { buffer: bound[i] } })) };
-    };
+    const parameters = words(new Uint32Array(one.parameters)), [offset, end] = one.layers;
+    const bound = [{ binding: 2, resource: { buffer: buffer(one.x) } }, { binding: 3, resource: { buffer: buffer(one.dy) } }];
+    if (one.compute.includes('_parameters')) bound.push({ binding: 0, resource: { buffer: parameters } });
+    if (one.compute.includes('__layers')) bound.push({ binding: 1, resource: { buffer: parameters, offset, size: end - offset } });
+    const entries = layout => ({ layout, entries: [...bound] });
     const found = {};
     {
       const compute = { module: await module(one.compute, one.name), entryPoint: 'main' };
       const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute });
       const results = buffer(new Array(one.rows * width).fill(NaN));
       const group = entries(pipeline.getBindGroupLayout(0));
-      group.entries.push({ binding: 3, resource: { buffer: results } });
+      group.entries.push({ binding: 4, resource: { buffer: results } });
       found.compute = await read(4 * one.rows * width, (encoder, staging) => {
         const pass = encoder.beginComputePass();
         pass.setPipeline(pipeline);

@@ -8,5 +8,10 @@ pub const KERNEL: Kernel = kernel!(
     "infer_buffer" in "infer/buffer",
     Parameters,
     [INFER_BLOCK],
-    [Slot::read("inputs"), Slot::read("network_parameters"), Slot::write("outputs")]
+    [
+        Slot::read("inputs"),
+        Slot::read("network_parameters"),
+        Slot::read(super::LAYERS),
+        Slot::write("outputs"),
+    ]
 );

@@ -14,6 +14,11 @@ use crate::network::{Activation, Mlp, Storage};
 use crate::numeric::{narrow, to_u32, wide};
 use crate::wgsl::{MAGNITUDE, Writer, shader_struct};
 use std::mem::offset_of;
+use std::ops::Range;
+
+/// The slot of the layers alone: a part of the parameters' buffer, bound once more. What is there is not
+/// read unless [`Infer::layers`] says so.
+pub const LAYERS: &str = "network__layers";
 
 /// The largest number of textures: what every device of WebGPU binds.
 pub const MAX_TEXTURES: usize = 4;
@@ -77,9 +82,8 @@ pub enum Loads {
     Words,
     /// In vectors of four words: the buffer holds whole ones.
     Vectors,
-    /// In vectors of four words; those of one model without tables from a uniform buffer where it can hold
-    /// them. An instruction of NVIDIA's
-    /// reads a uniform operand where it stands; a load from storage takes several.
+    /// In vectors of four words; the layers of one model from a uniform buffer where it can hold them. An
+    /// instruction of NVIDIA's reads a uniform operand where it stands; a load from storage takes several.
     Uniform,
 }
 
@@ -125,12 +129,16 @@ impl Infer<'_> {
         let function = if self.form == Form::Loops { function.loops() } else { function };
         match self.loads {
             Loads::Words => function.scalars(),
-            // An index that differs from lane to lane is slow in a uniform buffer: a model's, a table's.
-            Loads::Uniform if self.models == 1 && self.mlp.encoding_parameters() == 0 => {
-                function.uniform_if_it_fits()
-            }
+            // A model's index, which differs from lane to lane, is slow in a uniform buffer.
+            Loads::Uniform if self.models == 1 => function.uniform_if_it_fits(),
             _ => function,
         }
+    }
+
+    /// The bytes of the parameters that the slot [`LAYERS`] holds, where it is read.
+    pub fn layers(&self) -> Option<Range<u64>> {
+        let function = self.function();
+        function.are_layers_apart().then(|| function.uniform_range())
     }
 
     /// The operations of a row, of all models.
@@ -246,12 +254,19 @@ impl Infer<'_> {
         let customs = self.mlp.layers.iter().map(|layer| layer.activation);
         let customs = customs.filter(|activation| matches!(activation, Activation::Custom(_)));
         let textures = self.textures.iter().map(|texel| texel.format).collect();
+        let parameters = "network_parameters";
+        let mut kinds = vec![(parameters, function.buffer_type().into())];
+        let mut uniform = function.is_uniform().then_some(parameters);
+        if function.are_layers_apart() {
+            kinds.push((LAYERS, function.layers_type().into()));
+            uniform = Some(LAYERS);
+        }
         Ok(Variant {
             // An error in an application's own text shows it alone.
             pieces: customs.map(Activation::wgsl).chain([&MAGNITUDE]).collect(),
             generated: w.finish(),
-            kinds: vec![("network_parameters", function.buffer_type().into())],
-            uniform: function.is_uniform().then_some("network_parameters"),
+            kinds,
+            uniform,
             textures,
             ..Variant::default()
         })

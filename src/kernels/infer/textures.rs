@@ -11,6 +11,7 @@ pub const KERNEL: Kernel = kernel!(
     [
         Slot::read("inputs"),
         Slot::read("network_parameters"),
+        Slot::read(super::LAYERS),
         Slot::texture("texels_0"),
         Slot::texture("texels_1"),
         Slot::texture("texels_2"),

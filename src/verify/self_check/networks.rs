@@ -13,7 +13,7 @@ use crate::kernels::step::Status;
 use crate::kernels::step::ema::Ema;
 use crate::network::encoding::{Encoding, Grid, Interpolation};
 use crate::network::{Activation, Init, Mlp, Parameters, Storage};
-use crate::numeric::Real;
+use crate::numeric::{Real, narrow};
 use crate::run::Trainer;
 use crate::training::{
     Argument, Batch, Data, Loss, Optimizer, Strategy, Targets, Train, TrainBase, Training,
@@ -326,11 +326,15 @@ async fn inferred(gpu: &Gpu, start: Mlp, storage: Storage) -> Result<f64> {
     // A buffer of parameters ends with a whole vector of four.
     let mut parameters = packed.bytes().to_vec();
     parameters.resize(parameters.len().next_multiple_of(16), 0);
-    let mut slots = [bytes(&x), parameters, vec![0; 4 * rows * infer.columns()]];
+    let layers = match infer.layers() {
+        Some(range) => parameters[narrow(range.start)..narrow(range.end)].to_vec(),
+        None => vec![0; 4],
+    };
+    let mut slots = [bytes(&x), parameters, layers, vec![0; 4 * rows * infer.columns()]];
     gpu.run_async(&infer.dispatches()?, &mut slots).await?;
     let expected = packed.parameters().cast::<f64>()?.predict(&x)?;
     let (mut found, mut fault) = (Vec::new(), 0.0);
-    for row in floats(&slots[2]).chunks(4) {
+    for row in floats(&slots[3]).chunks(4) {
         found.extend_from_slice(&row[..3]);
         if !(row[3] > 0.0 && row[3].is_finite()) {
             fault = f64::INFINITY;
