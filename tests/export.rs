@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{deviation, expected, numbers, numbers_f32};
+use common::{deviation, expected, into_a_grid, numbers, numbers_f32};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::num::NonZero;
@@ -513,8 +513,7 @@ fn check_words(
     let (inputs, outputs, models) = (mlp.inputs, mlp.outputs(), parameters.models());
     let mut x = numbers_f32(ROWS * inputs, seed);
     if !mlp.encoding.is_empty() {
-        // In 0 to 1, where encodings live; and well away from their kinks.
-        x.iter_mut().for_each(|x| *x = ((0.5 + 0.5 * *x) * 97.0).floor() / 97.0 + 3.1e-3);
+        into_a_grid(&mut x);
     }
     // Of one output the function takes no dy: 1.
     let dy = if outputs == 1 { vec![1.0; ROWS] } else { numbers_f32(ROWS * outputs, seed + 1) };
@@ -860,7 +859,10 @@ fn halves_are_close() {
                 assert!(any.text().is_err());
             }
         }
-        let (x, dy) = (numbers_f32(ROWS * 3, 1), numbers_f32(ROWS * 2, 2));
+        let (mut x, dy) = (numbers_f32(ROWS * 3, 1), numbers_f32(ROWS * 2, 2));
+        if !mlp.encoding.is_empty() {
+            into_a_grid(&mut x);
+        }
         for (name, parameters, words, function, argument) in forms {
             let [y, gradient] = expected(parameters, 1, &x, &dy);
             let layers = function.uniform_range();

@@ -5,7 +5,7 @@
 mod common;
 
 use common::application::{application, floats, read, run};
-use common::{deviation, expected, numbers_f32};
+use common::{deviation, expected, into_a_grid, numbers_f32};
 use wgrad::encoding::{Frequency, Grid};
 use wgrad::{
     Activation, CpuTrainer, Dataset, Error, Gpu, Init, Loss, Mlp, Model, Optimizer, Output,
@@ -44,10 +44,19 @@ fn columns(parameters: &Parameters, model: usize, x: &[f32]) -> Vec<f64> {
 fn quantities_of_every_storage_are_what_the_cpu_says() {
     let gpu = &application();
     let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
+    let large = Grid {
+        levels: 1,
+        features_per_level: 8,
+        base_resolution: 12,
+        log2_hashmap_size: 12,
+        ..grid
+    };
     let networks = [
         (Mlp::new(2).layer(8, Activation::Gelu).layer(1, Activation::Identity), 1),
         (Mlp::new(3).layer(7, Activation::Tanh).layer(3, Activation::Sigmoid), 3),
         (Mlp::new(2).encode(2, grid).layer(9, Activation::Silu).layer(2, Activation::Identity), 2),
+        // Layers of one model, somewhere behind tables that no uniform buffer holds.
+        (Mlp::new(3).encode(3, large).layer(9, Activation::Silu).layer(2, Activation::Identity), 1),
         // Loops: a layer that is not written out.
         (Mlp::new(3).layer(70, Activation::Sine).layer(1, Activation::Identity), 2),
         (
@@ -62,8 +71,7 @@ fn quantities_of_every_storage_are_what_the_cpu_says() {
         let rows = 130;
         let mut x = numbers_f32(rows * mlp.inputs, i);
         if !mlp.encoding.is_empty() {
-            // In 0 to 1, and away from the kinks of cells.
-            x.iter_mut().for_each(|x| *x = ((0.5 + 0.5 * *x) * 97.0).floor() / 97.0 + 3.1e-3);
+            into_a_grid(&mut x);
         }
         let parameters = sampled(&mlp, models, i);
         let from = floats(gpu, &x);
@@ -211,6 +219,40 @@ fn parameters_of_any_length_are_read() {
     let wanted: Vec<f64> = (0..3).flat_map(|m| columns(&parameters, m, &x)).collect();
     let error = deviation(&read(gpu, &y), &wanted);
     assert!(error <= 1e-5, "{error:e}");
+}
+
+/// Parameters in the middle of a buffer of the application's, whose layers a uniform buffer holds, to the
+/// last of its words and one too few of them.
+#[test]
+fn layers_are_found_in_a_slice() {
+    let gpu = &application();
+    let grid = Grid { levels: 2, base_resolution: 90, log2_hashmap_size: 13, ..Grid::default() };
+    let mlp = Mlp::new(2).encode(2, grid).layer(7, Activation::Tanh);
+    let mlp = mlp.layer_without_bias(1, Activation::Identity);
+    let training = Training::new(Loss::OutputGradient, Optimizer::sgd(0.1));
+    let trainer = Trainer::without_data(gpu, &mlp, &training).unwrap();
+    let parameters = sampled(&mlp, 1, 1);
+    let tables = mlp.encoding_parameters();
+    assert!(tables > 16_384 && !tables.is_multiple_of(64) && !mlp.parameters().is_multiple_of(4));
+    let mut x = numbers_f32(2 * 50, 1);
+    into_a_grid(&mut x);
+    let from = floats(gpu, &x);
+    for before in [0, 64, 6400] {
+        for behind in [0, 1, 2, 3, 4] {
+            let mut all = vec![f32::NAN; before];
+            all.extend(parameters.values());
+            all.resize(all.len() + behind, f32::NAN);
+            let own = gpu.buffer("the application's", 4 * all.len() as u64).unwrap();
+            gpu.queue().write_buffer(&own, 0, bytemuck::cast_slice(&all));
+            let y = floats(gpu, &[OLD; 50 * 4]);
+            let (slice, to) = (own.slice(4 * before as u64..), Output::Buffer(y.slice(..)));
+            let inference = trainer.inference_of(&ALL, slice, 50, from.slice(..), to).unwrap();
+            assert_eq!(inference.dispatches(), 1);
+            record(gpu, &inference);
+            let error = deviation(&read(gpu, &y), &columns(&parameters, 0, &x));
+            assert!(error <= 1e-5, "{before}, {behind}: {error:e}");
+        }
+    }
 }
 
 /// A texture of the bytes, with all its mip levels.

@@ -114,6 +114,11 @@ pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
         .collect()
 }
 
+/// Inputs in 0 to 1, where encodings live; and well away from their kinks.
+pub fn into_a_grid(x: &mut [f32]) {
+    x.iter_mut().for_each(|x| *x = ((0.5 + 0.5 * *x) * 97.0).floor() / 97.0 + 3.1e-3);
+}
+
 pub fn numbers_f32(count: usize, seed: u64) -> Vec<f32> {
     numbers(count, seed).into_iter().map(|v| v as f32).collect()
 }
