@@ -46,9 +46,9 @@ fn quantities_of_every_storage_are_what_the_cpu_says() {
     let grid = Grid { levels: 3, log2_hashmap_size: 6, base_resolution: 3, ..Grid::default() };
     let large = Grid {
         levels: 1,
-        features_per_level: 8,
-        base_resolution: 12,
-        log2_hashmap_size: 12,
+        features_per_level: 4,
+        base_resolution: 17,
+        log2_hashmap_size: 13,
         ..grid
     };
     let networks = [
@@ -67,6 +67,8 @@ fn quantities_of_every_storage_are_what_the_cpu_says() {
             1,
         ),
     ];
+    let tables = networks[3].0.encoding_parameters();
+    assert!(tables > 1 << 14 && !tables.is_multiple_of(64), "{tables}");
     for (i, (mlp, models)) in (0..).zip(networks) {
         let rows = 130;
         let mut x = numbers_f32(rows * mlp.inputs, i);
