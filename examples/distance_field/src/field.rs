@@ -288,7 +288,8 @@ impl Field {
     pub fn drawing(&self, entry: &str, size: u32) -> Outcome<Drawing> {
         let function = self.trainer.wgsl("field").binding(3, 0).gradient();
         // llvmpipe takes long to compile what is written out.
-        let function = if self.gpu.is_software() { function.loops() } else { function };
+        let loops = self.gpu.is_software();
+        let function = if loops { function.loops() } else { function.uniform() };
         let text = function.text()?;
         let calls = "
             fn distance_at(p: vec3<f32>) -> f32 { return field(array<f32, 3>(p.x, p.y, p.z))[0]; }
@@ -297,7 +298,12 @@ impl Field {
                 return vec3<f32>(g[0], g[1], g[2]);
             }";
         let parameters = self.trainer.parameter_buffer();
-        Ok(Drawing::new(&self.gpu, entry, &[&text, calls], &[(3, 0, parameters)], size))
+        let mut bound = vec![(3, 0, parameters.slice(..))];
+        if !loops && self.trainer.mlp().encoding_parameters() > 0 {
+            // The layers, behind the tables.
+            bound.push((3, 1, parameters.slice(function.uniform_range())));
+        }
+        Ok(Drawing::new(&self.gpu, entry, &[&text, calls], &bound, size))
     }
 
     /// The mesh's own distance in the same shader.
@@ -313,7 +319,7 @@ impl Field {
                     distance_to_mesh(p + d.yyx) - distance_to_mesh(p - d.yyx),
                 );
             }";
-        let of_mesh = [(1, 0, &self.triangles), (1, 1, &self.nodes)];
+        let of_mesh = [(1, 0, self.triangles.slice(..)), (1, 1, self.nodes.slice(..))];
         Drawing::new(&self.gpu, entry, &[DISTANCE, calls], &of_mesh, size)
     }
 

@@ -4,10 +4,14 @@ use crate::common::{Outcome, Stop};
 use crate::mesh::HALF;
 use crate::submit::{read, wait};
 use image::RgbImage;
+use std::num::NonZero;
 use wgrad::Gpu;
 
 /// Buffers by their group and binding.
 pub type Bound<'a> = &'a [(u32, u32, &'a wgpu::Buffer)];
+
+/// Parts of buffers by their group and binding.
+pub type BoundParts<'a> = &'a [(u32, u32, wgpu::BufferSlice<'a>)];
 
 pub const DISTANCE: &str = include_str!("shaders/distance.wgsl");
 pub const SAMPLE: &str = include_str!("shaders/sample.wgsl");
@@ -33,7 +37,7 @@ fn module(gpu: &Gpu, name: &str, parts: &[&str]) -> wgpu::ShaderModule {
 fn groups(
     gpu: &Gpu,
     layout: impl Fn(u32) -> wgpu::BindGroupLayout,
-    buffers: Bound<'_>,
+    buffers: BoundParts<'_>,
 ) -> Vec<(u32, wgpu::BindGroup)> {
     let mut numbers: Vec<u32> = buffers.iter().map(|(group, ..)| *group).collect();
     numbers.sort_unstable();
@@ -41,9 +45,13 @@ fn groups(
     let group = |number: u32| {
         let own = buffers.iter().filter(|(group, ..)| *group == number);
         let entries: Vec<_> = own
-            .map(|(_, binding, buffer)| wgpu::BindGroupEntry {
+            .map(|(_, binding, slice)| wgpu::BindGroupEntry {
                 binding: *binding,
-                resource: buffer.as_entire_binding(),
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: slice.buffer(),
+                    offset: slice.offset(),
+                    size: NonZero::new(slice.size()),
+                }),
             })
             .collect();
         let descriptor =
@@ -78,7 +86,9 @@ impl Pass {
             compilation_options: Default::default(),
             cache: None,
         });
-        let groups = groups(gpu, |group| pipeline.get_bind_group_layout(group), buffers);
+        let buffers = buffers.iter().map(|(group, at, buffer)| (*group, *at, buffer.slice(..)));
+        let buffers: Vec<_> = buffers.collect();
+        let groups = groups(gpu, |group| pipeline.get_bind_group_layout(group), &buffers);
         Self { pipeline, groups, workgroups: invocations.div_ceil(64) as u32 }
     }
 
@@ -103,7 +113,13 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    pub fn new(gpu: &Gpu, entry: &str, functions: &[&str], buffers: Bound<'_>, size: u32) -> Self {
+    pub fn new(
+        gpu: &Gpu,
+        entry: &str,
+        functions: &[&str],
+        buffers: BoundParts<'_>,
+        size: u32,
+    ) -> Self {
         let device = gpu.device();
         let constants = format!(
             "const SIZE = {size}.0;\nconst FOCAL = 2.4;\nconst DISTANCE = 4.0;\nconst STEPS = 160u;\n"
@@ -150,7 +166,7 @@ impl Drawing {
         });
         let mut all = buffers.to_vec();
         if entry == "surface" {
-            all.push((2, 0, &view));
+            all.push((2, 0, view.slice(..)));
         }
         let groups = groups(gpu, |group| pipeline.get_bind_group_layout(group), &all);
         Self { gpu: gpu.clone(), pipeline, groups, view, target, size }
