@@ -83,7 +83,8 @@ impl Text<'_> {
             format!("@group({group}) @binding({binding}) var<{space}> {name}_parameters: {ty};");
         self.w.line(line);
         if apart {
-            let (binding, name, ty) = (binding + 1, &self.layers.name, f.layers_type());
+            let (binding, name) = (binding.saturating_add(1), &self.layers.name);
+            let ty = f.layers_type();
             let line = format!("@group({group}) @binding({binding}) var<uniform> {name}: {ty};");
             self.w.line(line);
         }
