@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 
 has_vulkan() {
     [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] && return 0
-    ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json "$HOME"/.local/share/vulkan/icd.d/*.json \
-        >/dev/null 2>&1 && ldconfig -p 2>/dev/null | grep libvulkan.so.1 >/dev/null
+    # `ls` fails where one of the folders has none: what it prints counts.
+    [ -n "$(ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json "$HOME"/.local/share/vulkan/icd.d/*.json 2>/dev/null)" ] &&
+        ldconfig -p 2>/dev/null | grep libvulkan.so.1 >/dev/null
 }
 
 if [ "$(uname -s)" = Linux ] && ! has_vulkan; then
