@@ -9,7 +9,7 @@ import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [site, where] = process.argv.slice(2);
-const SECONDS = Number(process.env.WGRAD_WEB_SECONDS ?? 480);
+const SECONDS = Number(process.env.WGRAD_WEB_SECONDS ?? 900);
 setTimeout(() => finish(`no end after ${SECONDS} s`), 1e3 * SECONDS).unref();
 let clean = () => {};
 
